@@ -1,0 +1,1 @@
+"""Stages: each a plain function on files, with its Pydra task."""

@@ -1,0 +1,140 @@
+"""Images on disk: read with clear errors, written whole or not at all.
+
+In memory a medical image is a ``SimpleITK.Image`` (LPS, mm). Arrays are indexed (X, Y, Z), the order of
+the voxel axes in the file, as in nibabel; SimpleITK's own arrays are (Z, Y, X).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+
+
+class ImageError(ValueError):
+    """An image that cannot be used: the message names the file, what was required and what arrived."""
+
+
+def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
+    """A three-dimensional image as ITK sees it.
+
+    Trailing axes of length one are dropped (the published SRI24 is 4-D with one volume).
+
+    Parameters
+    ----------
+    path : path
+        NIfTI file.
+    dtype : int
+        SimpleITK pixel type of the result.
+
+    Returns
+    -------
+    image : SimpleITK.Image
+        Three-dimensional, LPS, mm.
+
+    Raises
+    ------
+    ImageError
+        Unreadable or truncated file, more than one volume, or a header that is no rigid frame.
+    """
+    path = Path(path)
+    try:
+        header = nib.load(path)
+        shape = header.shape
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise ImageError(f"{path.name}: cannot be read as NIfTI ({_first_line(error)})") from error
+    if len(shape) < 3 or any(size > 1 for size in shape[3:]):
+        raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
+    try:
+        image = sitk.ReadImage(str(path), dtype)
+    except RuntimeError as error:
+        raise ImageError(f"{path.name}: {_itk_reason(error)}") from error
+    while image.GetDimension() > 3:
+        image = image[..., 0]
+    return image
+
+
+def write_image(image: sitk.Image, path: str | Path) -> Path:
+    """Write NIfTI under a temporary name, then rename: a reader never sees half a file."""
+    with replacing(path) as temporary:
+        sitk.WriteImage(image, str(temporary), useCompression=True)
+    return Path(path)
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` (same suffixes) that becomes ``path`` if the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix="-" + path.name, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: str | Path) -> Path:
+    """Write UTF-8 text under a temporary name, then rename."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def to_array(image: sitk.Image) -> np.ndarray:
+    """Voxels as (X, Y, Z); a vector image gives (components, X, Y, Z)."""
+    return sitk.GetArrayFromImage(image).T
+
+
+def from_array(array: np.ndarray, like: sitk.Image) -> sitk.Image:
+    """An image in the frame of ``like`` from (X, Y, Z) voxels, or (components, X, Y, Z) for vectors."""
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T), isVector=array.ndim == 4)
+    image.CopyInformation(like)
+    return image
+
+
+def same_grid(first: sitk.Image, second: sitk.Image, tolerance_mm: float = 1e-2) -> bool:
+    """Whether both images have one shape and one frame (corners within ``tolerance_mm``)."""
+    return first.GetSize() == second.GetSize() and bool(
+        np.abs(corners(first) - corners(second)).max() < tolerance_mm
+    )
+
+
+def corners(image: sitk.Image) -> np.ndarray:
+    """Physical positions (LPS, mm) of the eight corner voxels, shape (8, 3)."""
+    last = [size - 1 for size in image.GetSize()]
+    indices = [[i * last[0], j * last[1], k * last[2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+    return np.array([image.TransformIndexToPhysicalPoint(index) for index in indices])
+
+
+def voxel_volume_ml(image: sitk.Image) -> float:
+    """Volume of one voxel in millilitres."""
+    return float(np.prod(image.GetSpacing())) / 1000.0
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _itk_reason(error: RuntimeError) -> str:
+    text = str(error)
+    if "orthonormal" in text:
+        return "the header's axes are sheared; ITK needs orthogonal axes: resample the image to such a grid"
+    if "read" in text.lower() or "Unable" in text:
+        return "the voxel data cannot be read: the file is truncated or damaged"
+    return text.strip().splitlines()[-1]

@@ -1,0 +1,1 @@
+"""Computations on arrays: registration, segmentation and synthesis; no files here."""

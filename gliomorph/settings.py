@@ -1,0 +1,152 @@
+"""What one run was asked to do: parsed once, validated once, frozen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
+METHODS = ("rigid", "affine", "syn", "syn-cfm", "metamorphosis")
+LEVELS = ("participant", "group")
+
+
+class SettingsError(ValueError):
+    """An option that cannot be carried out: the message names it and says what is possible."""
+
+
+def method_label(method: str) -> str:
+    """The method as a BIDS label, which is alphanumeric: ``syn-cfm`` becomes ``syncfm``."""
+    return method.replace("-", "")
+
+
+def available_cpus() -> int:
+    """CPUs this process may use, by its affinity and its cgroup's quota."""
+    cpus = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return cpus if quota == "max" else max(1, min(cpus, int(quota) // int(period)))
+    except (OSError, ValueError):
+        return cpus
+
+
+def available_memory_gb() -> float:
+    """Memory this process may use, in GB: what the machine has free, within the cgroup's limit."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        return (free if limit == "max" else min(free, int(limit))) / 1e9
+    except (OSError, ValueError):
+        return free / 1e9
+
+
+def _resolved(path: str | Path) -> Path:
+    return Path(path).expanduser().resolve() if str(path).startswith("~") else Path(path).resolve()
+
+
+def _paths(values: Iterable[str | Path]) -> tuple[Path, ...]:
+    return tuple(_resolved(value) for value in values)
+
+
+def _labels(prefix: str) -> Any:
+    return lambda values: tuple(str(value).removeprefix(prefix) for value in values)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The options of ``gliomorph``, as in its help.
+
+    Raises
+    ------
+    SettingsError
+        On construction, for a combination that cannot be carried out.
+    """
+
+    bids_dir: Path = attrs.field(converter=_resolved)
+    output_dir: Path = attrs.field(converter=_resolved)
+    levels: tuple[str, ...] = attrs.field(converter=tuple, default=("participant",))
+    work_dir: Path = attrs.field(converter=_resolved, default=Path("work"))
+    participants: tuple[str, ...] = attrs.field(converter=_labels("sub-"), default=())
+    sessions: tuple[str, ...] = attrs.field(converter=_labels("ses-"), default=())
+    bids_filters: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    derivatives: Mapping[str, Path] = attrs.field(factory=dict)
+    modality: str = attrs.field(default="T1w", validator=attrs.validators.in_(MODALITIES))
+    template: str = "MNI152"
+    template_dirs: tuple[Path, ...] = attrs.field(converter=_paths, default=())
+    resolution: int = attrs.field(default=1, validator=attrs.validators.in_((1, 2, 3, 4)))
+    registration: tuple[str, ...] = attrs.field(converter=tuple, default=("metamorphosis",))
+    weights: Path | None = attrs.field(converter=attrs.converters.optional(_resolved), default=None)
+    nprocs: int = attrs.field(factory=available_cpus)
+    omp_nthreads: int | None = None
+    mem_gb: float = attrs.field(factory=available_memory_gb)
+    random_seed: int = 0
+    gpu: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", "all", "none")))
+    skip_bids_validation: bool = False
+    clean_workdir: bool = False
+    stop_on_first_crash: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._check_choices()
+        self._check_folders()
+
+    def _check_choices(self) -> None:
+        for name, given, known in (
+            ("analysis level", self.levels, LEVELS),
+            ("--registration", self.registration, METHODS),
+        ):
+            unknown = [value for value in given if value not in known]
+            if unknown or not given or len(set(given)) != len(given):
+                what = f"unknown {', '.join(unknown)}" if unknown else "none, or one twice"
+                raise SettingsError(f"{name}: {what}; choose from {', '.join(known)}")
+        for name, number in (("--nprocs", self.nprocs), ("--omp-nthreads", self.omp_nthreads or 1)):
+            if number < 1:
+                raise SettingsError(f"{name}: at least 1 is required, got {number}")
+        if self.mem_gb <= 0:
+            raise SettingsError(f"--mem: a positive number of GB is required, got {self.mem_gb}")
+        if not 0 <= self.random_seed < 2**31:
+            raise SettingsError(f"--random-seed: 0 to 2147483647 is required, got {self.random_seed}")
+        for name in self.derivatives:
+            if not name.isalnum():
+                raise SettingsError(
+                    f"-d {name}=…: the name becomes a BIDS label and must be alphanumeric, for instance masks"
+                )
+
+    def _check_folders(self) -> None:
+        if not self.bids_dir.is_dir():
+            raise SettingsError(
+                f"bids_dir {self.bids_dir} is not a folder (in a container: is it mounted, with -B or -v?)"
+            )
+        if self.output_dir == self.bids_dir or self.output_dir in self.bids_dir.parents:
+            raise SettingsError(f"output_dir {self.output_dir} must be neither bids_dir nor above it")
+        if self.work_dir == self.bids_dir or self.bids_dir in self.work_dir.parents:
+            raise SettingsError(f"the work directory {self.work_dir} lies inside bids_dir: give another with -w")
+        if self.work_dir == self.output_dir:
+            raise SettingsError("the work directory must not be output_dir itself: give another with -w")
+        for name, path in self.derivatives.items():
+            if not path.is_dir():
+                raise SettingsError(
+                    f"-d {name}={path}: not a folder (in a container: is it mounted, with -B or -v?)"
+                )
+        for path in self.template_dirs:
+            if not path.is_dir():
+                raise SettingsError(f"--template-dir {path}: not a folder")
+        if self.weights is not None and not self.weights.is_file():
+            raise SettingsError(f"--weights {self.weights}: no such file")
+
+    def threads(self, scans: int) -> int:
+        """Threads of one process: as given, else the CPUs shared among the scans that run at once."""
+        return self.omp_nthreads or max(1, min(8, self.nprocs // max(1, scans)))
+
+    def processes(self, scans: int) -> int:
+        """Processes at once, within CPUs and memory."""
+        by_memory = int(self.mem_gb // MEMORY_GB_PER_PROCESS[self.resolution])
+        return max(1, min(self.nprocs // self.threads(scans), by_memory))
+
+
+MEMORY_GB_PER_PROCESS = {1: 4.0, 2: 1.5, 3: 1.2, 4: 1.2}
+"""Peak resident memory of one worker process by resolution, as measured (docs/performance.md)."""

@@ -1,0 +1,1 @@
+"""Graphs, the engine that runs them, and the names of what they leave on disk."""
