@@ -63,7 +63,7 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
 def write_image(image: sitk.Image, path: str | Path) -> Path:
     """Write NIfTI under a temporary name, then rename: a reader never sees half a file."""
     with replacing(path) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=True)
+        sitk.WriteImage(image, str(temporary), useCompression=True, compressionLevel=1)
     return Path(path)
 
 

@@ -70,6 +70,7 @@ def load_template(name: str, resolution: int = 1, folders: Sequence[Path] = ()) 
     Returns
     -------
     template : Template
+        Prepared files.
 
     Raises
     ------

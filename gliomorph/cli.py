@@ -1,0 +1,213 @@
+"""``gliomorph``: the BIDS App's command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .environment import template_folders
+from .settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError
+
+INTERRUPTED = 130
+
+EPILOG = """examples:
+  gliomorph BIDS OUT participant group -d masks=BIDS/derivatives/masks --registration metamorphosis syn-cfm
+  gliomorph BIDS OUT participant --participant-label 01 02 --template SRI24 --template-dir TEMPLATES
+  gliomorph BIDS OUT group
+Run the same command again after a failure or an interruption: what is done is kept. A tool for research, not for
+diagnosis."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``gliomorph``."""
+    parser = argparse.ArgumentParser(
+        prog="gliomorph",
+        description="From a BIDS cohort of brain-tumour MRI to derivatives in template space and a tumour atlas.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("bids_dir", type=Path, help="BIDS dataset")
+    add("output_dir", type=Path, help="where the derivatives go")
+    add("levels", nargs="+", choices=LEVELS, metavar="{participant,group}", help="one level, or both")
+    add("--version", action="version", version=f"gliomorph {__version__}")
+    add("-v", "--verbose", action="count", default=0, help="tracebacks of failures on the terminal")
+    _add_selection(parser.add_argument_group("what is read"))
+    _add_processing(parser.add_argument_group("what is done"))
+    _add_resources(parser.add_argument_group("how it is run"))
+    return parser
+
+
+def _add_selection(group: Any) -> None:
+    add = group.add_argument
+    add("--participant-label", "--participant_label", nargs="+", default=(), metavar="LABEL", dest="participants",
+        help="subjects, with or without sub-")  # fmt: skip
+    add("--session-label", "--session_label", nargs="+", default=(), metavar="LABEL", dest="sessions",
+        help="sessions, with or without ses-")  # fmt: skip
+    add("--bids-filter-file", type=Path, metavar="FILE",
+        help='JSON of entities by query, as in fMRIPrep: {"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}')  # fmt: skip
+    add("-d", "--derivatives", nargs="+", action="extend", default=[], metavar="NAME=PATH",
+        help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi) and brain masks")  # fmt: skip
+    add("--modality", choices=MODALITIES, default="T1w", help="the primary image (default: %(default)s)")
+    add("--skip-bids-validation", "--skip_bids_validation", action="store_true",
+        help="do not run bids-validator-deno on bids_dir")  # fmt: skip
+
+
+def _add_processing(group: Any) -> None:
+    add = group.add_argument
+    add("--template", default="MNI152", metavar="NAME",
+        help="MNI152 (embedded), SRI24, or any tpl-NAME of --template-dir (default: %(default)s)")  # fmt: skip
+    add("--template-dir", nargs="+", type=Path, default=[], dest="template_dirs", metavar="DIR",
+        help="folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
+    add("--resolution", type=int, choices=(1, 2, 3, 4), default=1, help="voxels in mm (default: %(default)s)")
+    add("--registration", nargs="+", choices=METHODS, default=["metamorphosis"], metavar="METHOD",
+        help=f"one or several of {', '.join(METHODS)}; the first feeds the atlas (default: metamorphosis)")  # fmt: skip
+    add("--weights", type=Path, metavar="FILE",
+        help="safetensors of a segmentation network, for scans without a given mask")  # fmt: skip
+    add("--random-seed", type=int, default=0, help="of all random sampling (default: %(default)s)")
+
+
+def _add_resources(group: Any) -> None:
+    add = group.add_argument
+    add("-w", "--work-dir", type=Path, metavar="DIR", help="intermediate results (default: OUTPUT_DIR/work)")
+    add("--nprocs", type=int, metavar="N", help="CPUs to use in all (default: those available)")
+    add("--omp-nthreads", type=int, metavar="N", help="threads of each process (default: CPUs shared among scans)")
+    add("--mem", type=float, metavar="GB", dest="mem_gb", help="memory to use in all (default: what is free)")
+    add("--gpu", choices=("auto", "all", "none"), default="auto",
+        help="auto: if there is one; all: required; none (default: %(default)s)")  # fmt: skip
+    add("--clean-workdir", action="store_true", help="remove intermediate results at the end")
+    add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
+    add("--dry-run", action="store_true", help="say what would be run, and stop")
+    add("--write-graph", action="store_true", help="write a picture of the graph (SVG) into the log folder")
+    add("--config-file", type=Path, metavar="FILE", help="TOML with these options, by their long names")
+    add("--notrack", action="store_true", help="accepted and without effect: there is no telemetry")
+
+
+def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
+    """Options from the command line, over those of ``--config-file``.
+
+    Raises
+    ------
+    SettingsError
+        An option that cannot be carried out.
+    """
+    parser = build_parser()
+    first, _ = argparse.ArgumentParser(add_help=False, allow_abbrev=False), None
+    first.add_argument("--config-file", type=Path)
+    config = first.parse_known_args(argv)[0].config_file
+    if config is not None:
+        parser.set_defaults(**_from_toml(config, parser))
+    args = parser.parse_intermixed_args(argv)
+    options = {
+        name: getattr(args, name)
+        for name in (
+            "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
+            "registration", "weights", "random_seed", "omp_nthreads", "gpu", "clean_workdir",
+            "stop_on_first_crash", "skip_bids_validation",
+        )
+    }  # fmt: skip
+    optional = {name: getattr(args, name) for name in ("nprocs", "mem_gb")}
+    settings = Settings(
+        **options,
+        **{name: value for name, value in optional.items() if value is not None},
+        work_dir=args.work_dir or args.output_dir / "work",
+        derivatives=dict(_named_path(text) for text in args.derivatives),
+        template_dirs=(*args.template_dirs, *(p for p in template_folders() if p.is_dir())),
+        bids_filters=_read_filters(args.bids_filter_file),
+    )
+    return settings, args
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals:
+        name, path = "".join(c for c in Path(text).resolve().name if c.isalnum()) or "derivatives", text
+    return name, Path(path).resolve()
+
+
+def _read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"--bids-filter-file {path}: cannot be read as JSON ({error})") from error
+    known = {"t1w", "t1ce", "t2w", "flair", "mask"}
+    if not isinstance(content, dict) or not set(content) <= known:
+        raise SettingsError(f"--bids-filter-file {path}: an object with keys among {sorted(known)} is required")
+    return content
+
+
+def _from_toml(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"--config-file {path}: cannot be read as TOML ({error})") from error
+    actions = {
+        option.lstrip("-").replace("_", "-"): action
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--")
+    }
+    defaults = {}
+    for key, value in content.items():
+        action = actions.get(key.replace("_", "-"))
+        if action is None or action.dest in ("help", "version", "config_file"):
+            raise SettingsError(f"--config-file {path}: unknown option {key!r}")
+        values = value if isinstance(value, list) else [value]
+        if action.choices and not all(v in action.choices for v in values):
+            raise SettingsError(f"--config-file {path}: {key} = {value!r}; choose from {list(action.choices)}")
+        typed = [action.type(v) if callable(action.type) else v for v in values]
+        defaults[action.dest] = typed if action.nargs == "+" else typed[0]
+    return defaults
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``gliomorph``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Without the program's name; ``sys.argv`` if not given.
+
+    Returns
+    -------
+    code : int
+        0: everything requested is on disk; 1: something is missing; 2: the run could not start; 130: interrupted.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    verbose = 0
+    try:
+        settings, args = parse(argv)
+        verbose = args.verbose
+        from .workflows.run import run
+
+        return run(
+            settings,
+            ["gliomorph", *argv],
+            console,
+            dry_run=args.dry_run,
+            draw_graph=args.write_graph,
+            verbose=verbose,
+        )
+    except KeyboardInterrupt:
+        console.print("interrupted: run the same command again, what is done is kept")
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        if verbose:
+            raise
+        print(f"gliomorph: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

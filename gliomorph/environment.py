@@ -1,0 +1,49 @@
+"""Environment of this process and its children: set once, before anything heavy is imported."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+ALLOCATOR = {
+    # glibc maps and unmaps every large tensor otherwise, which costs more than the arithmetic on CPU
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+
+
+def template_folders() -> tuple[Path, ...]:
+    """Folders named in ``GLIOMORPH_TEMPLATES``, separated as in ``PATH``."""
+    named = os.environ.get("GLIOMORPH_TEMPLATES", "")
+    return tuple(Path(part) for part in named.split(os.pathsep) if part)
+
+
+def prepare_environment(work_dir: Path, threads: int) -> None:
+    """Keep every cache and temporary file in the work directory, and set the threads of children.
+
+    Parameters
+    ----------
+    work_dir : Path
+        Made if missing.
+    threads : int
+        Of each worker process.
+    """
+    scratch = work_dir / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "TMPDIR": str(scratch),
+        "MPLCONFIGDIR": str(scratch / "matplotlib"),
+        "MPLBACKEND": "Agg",
+        "XDG_CACHE_HOME": str(scratch / "cache"),
+        "PYDRA_HASH_CACHE": str(work_dir / "hashes"),
+        "NO_ET": "1",
+        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
+        **ALLOCATOR,
+        **{name: str(threads) for name in THREADS},
+    }
+    logging.getLogger("pydra").setLevel(logging.CRITICAL)  # failures are told by our own summary
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        os.environ["HOME"] = str(scratch)

@@ -1,0 +1,120 @@
+"""Rigid and affine alignment to the template (ANTs, mutual information), the tumour left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from fileformats.generic import File
+
+from .ants_bridge import register_ants
+from .images import read_image, to_array
+from .task import task
+from .transforms import write_transform
+from .tumor import RIGID_OPTIONS
+
+AFFINE_OPTIONS = RIGID_OPTIONS | {"aff_iterations": (300, 200, 100)}
+IN_FRAME_DICE = 0.8
+
+
+def align(
+    image: Path,
+    brain_mask: Path,
+    tumor: Path | None,
+    template: Path,
+    fixed: Path,
+    fixed_brain: Path,
+    seed: int,
+) -> tuple[Path, Path, dict[str, Any]]:
+    """Linear transforms from template points to native points.
+
+    Where the image's header already is the template's frame and both brains overlap (Dice ≥ 0.8: BraTS data),
+    the rigid part is the identity; the affine one is estimated in every case.
+
+    Parameters
+    ----------
+    image, brain_mask : Path
+        Native, bias-corrected.
+    tumor : Path, optional
+        Native labels; left out of the similarity.
+    template : Path
+        The template on its full grid.
+    fixed, fixed_brain : Path
+        The template and its brain on the working grid.
+    seed : int
+        Of ANTs' sampling.
+
+    Returns
+    -------
+    rigid, affine : Path
+        ITK transforms (``.h5``), template points (LPS, mm) to native points.
+    info : dict
+        ``in_template_frame``, ``brain_dice``, ``brain_dice_before``, ``scale`` (cube root of the determinant).
+    """
+    moving = read_image(image)
+    brain, target, target_brain = read_image(brain_mask), read_image(fixed), read_image(fixed_brain)
+    before = overlap(brain, target_brain, sitk.Transform())
+    in_frame = bool(same_box(moving, read_image(template)) and before >= IN_FRAME_DICE)
+    masks = {
+        "fixed_mask": sitk.BinaryDilate(sitk.Cast(target_brain > 0.5, sitk.sitkUInt8), [3, 3, 3]),
+        "moving_mask": _without_tumor(brain, tumor) if tumor else None,
+    }
+    if in_frame:
+        rigid = sitk.Transform(3, sitk.sitkAffine)
+        start = "identity"
+    else:
+        files = register_ants(target, moving, "Rigid", seed=seed, **masks, **RIGID_OPTIONS)
+        start = files["fwdtransforms"][0]
+        rigid = sitk.ReadTransform(start)
+    files = register_ants(
+        target, moving, "Affine", seed=seed, initial_transform=start, **masks, **AFFINE_OPTIONS
+    )
+    affine = sitk.ReadTransform(files["fwdtransforms"][0])
+    info = {
+        "in_template_frame": in_frame,
+        "brain_dice_before": round(before, 4),
+        "brain_dice": round(overlap(brain, target_brain, affine), 4),
+        "scale": round(float(np.cbrt(np.linalg.det(matrix_of(affine)))), 4),
+    }
+    return (
+        write_transform(rigid, Path.cwd() / "rigid.h5"),
+        write_transform(affine, Path.cwd() / "affine.h5"),
+        info,
+    )
+
+
+def overlap(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) -> float:
+    """Dice of two masks on the grid of ``fixed``; ``transform`` maps fixed points to moving points."""
+    a = to_array(sitk.Resample(sitk.Cast(moving, sitk.sitkFloat32), fixed, transform, sitk.sitkLinear)) > 0.5
+    b = to_array(fixed) > 0.5
+    return float(2 * (a & b).sum() / max(1, a.sum() + b.sum()))
+
+
+def same_box(image: sitk.Image, template: sitk.Image) -> bool:
+    """Whether both fields of view are one box in space, within a voxel and a half of the template's."""
+    tolerance = 1.5 * max(template.GetSpacing())
+    return bool(np.abs(_box(image) - _box(template)).max() <= tolerance)
+
+
+def matrix_of(transform: sitk.Transform) -> np.ndarray:
+    """The 3×3 matrix of a linear transform."""
+    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+    return np.stack([np.array(transform.TransformPoint(a)) - origin for a in np.eye(3).tolist()], axis=1)
+
+
+def _box(image: sitk.Image) -> np.ndarray:
+    size = np.array(image.GetSize(), float)
+    ends = [
+        image.TransformContinuousIndexToPhysicalPoint(point.tolist()) for point in (size * 0 - 0.5, size - 0.5)
+    ]
+    return np.array([np.min(ends, axis=0), np.max(ends, axis=0)])
+
+
+def _without_tumor(brain: sitk.Image, tumor: Path) -> sitk.Image:
+    labels = read_image(tumor, sitk.sitkUInt8)
+    return sitk.Cast(sitk.And(sitk.Cast(brain > 0.5, sitk.sitkUInt8), labels == 0), sitk.sitkUInt8)
+
+
+Align = task(align, rigid=File, affine=File, info=dict)

@@ -1,0 +1,59 @@
+"""From a plain function on files to a Pydra task.
+
+Pydra hashes a ``Path`` by its name and a ``File`` by its content, so paths become ``File`` ports here; folders
+to write into are annotated ``str``. The task's key covers the function's own source only: the engine keeps one
+cache a version of this package, which covers the rest.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NO_ET", "1")  # no telemetry: read when pydra is imported
+
+from fileformats.generic import File
+from pydra.compose import python
+
+Optional = File | None
+
+
+def task(function: Callable[..., Any], **outputs: Any) -> Any:
+    """The Pydra task of a stage.
+
+    Parameters
+    ----------
+    function : callable
+        A plain function whose file inputs are annotated ``Path`` (optional and list forms too).
+    outputs : types
+        Names and types of what it returns, in order.
+
+    Returns
+    -------
+    task : type
+        ``task(n4, image=File)`` is a Pydra task class named ``N4``.
+    """
+    hints = typing.get_type_hints(function)
+    inputs = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        options = {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
+        inputs[name] = python.arg(type=_port(hints[name]), **options)
+    name = "".join(part.capitalize() for part in function.__name__.split("_"))
+    return python.define(
+        function, inputs=inputs, outputs={key: python.out(type=kind) for key, kind in outputs.items()}, name=name
+    )
+
+
+def _port(hint: Any) -> Any:
+    if hint is Path:
+        return File
+    if isinstance(hint, types.UnionType):
+        return typing.Union[tuple(_port(part) for part in typing.get_args(hint))]  # noqa: UP007 (built at run time)
+    if typing.get_origin(hint) is list:
+        return list[_port(typing.get_args(hint)[0])]  # type: ignore[misc]
+    return hint

@@ -1,0 +1,163 @@
+"""A given tumour segmentation, brought into the image's own grid by world coordinates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from fileformats.generic import File
+
+from .ants_bridge import register_ants
+from .images import ImageError, from_array, read_image, same_grid, to_array, voxel_volume_ml, write_image
+from .task import task
+
+CONVENTIONS = {
+    frozenset({1, 2, 4}): {"NCR": 1, "ED": 2, "ET": 4},
+    frozenset({1, 2, 3}): {"NCR": 1, "ED": 2, "ET": 3},
+}
+"""BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
+
+REGIONS = {"ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",), "TC": ("NCR", "ET"), "WT": ("NCR", "ED", "ET")}
+
+
+def tumor(
+    image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path
+) -> tuple[Path, dict[str, Any]]:
+    """The tumour's labels on the image's grid.
+
+    The segmentation is resampled by world coordinates, label by label. Where it lies wholly outside the image
+    but on the template's own grid (BraTS practice: the patient was aligned rigidly to the template before the
+    tumour was drawn), the frames are related by a rigid registration of the image to the template; a notice
+    says so, since two such registrations differ by some millimetres.
+
+    Parameters
+    ----------
+    image, brain_mask : Path
+        Native image and its brain mask.
+    segmentation : Path
+        Binary mask or BraTS label map, on any grid.
+    kind : str
+        ``mask`` or ``dseg``.
+    template : Path
+        The template on its full grid.
+
+    Returns
+    -------
+    labels : Path
+        uint8 on the image's grid: BraTS labels 0, 1, 2, 4 for a ``dseg`` (ET is written as 4 whatever the
+        input says), 0 and 1 for a ``mask``.
+    info : dict
+        ``kind``, ``frame`` (``world`` or ``template``), ``volume_ml``, ``share_of_brain``, ``labels``,
+        ``notices``.
+
+    Raises
+    ------
+    ImageError
+        Empty mask, unknown labels, or frames that cannot be related.
+    """
+    native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
+    given = _brats_labels(read_image(segmentation, sitk.sitkFloat32), kind, Path(segmentation).name)
+    frame, notices = "world", []
+    labels = resample_labels(given, native)
+    if not to_array(labels).any():
+        labels = _through_template(given, native, brain, read_image(template), Path(segmentation).name)
+        frame = "template"
+        notices.append(
+            "the tumour mask does not overlap the image in world coordinates, but lies on the template's grid: "
+            "it was brought in through a rigid registration of the image to the template, which places it "
+            "within some millimetres only"
+        )
+    inside = to_array(labels) > 0
+    in_brain = float((inside & (to_array(brain) > 0)).sum() / inside.sum())
+    if in_brain < 0.5:
+        raise ImageError(
+            f"{Path(segmentation).name}: only {in_brain:.0%} of the tumour mask lies in the brain of "
+            f"{Path(image).name}; do both come from the same subject and frame?"
+        )
+    if in_brain < 0.95:
+        notices.append(f"{1 - in_brain:.0%} of the tumour mask lies outside the brain")
+    out = write_image(labels, Path.cwd() / "tumor.nii.gz")
+    volume = float(inside.sum()) * voxel_volume_ml(native)
+    share = float(inside.sum() / max(1, to_array(brain).sum()))
+    info = {"kind": kind, "frame": frame, "volume_ml": round(volume, 3), "share_of_brain": round(share, 5)}
+    return out, info | {"labels": np.unique(to_array(labels)).tolist(), "notices": notices}
+
+
+def resample_labels(
+    labels: sitk.Image, grid: sitk.Image, transform: sitk.Transform | None = None
+) -> sitk.Image:
+    """A label map on another grid: every label resampled linearly, the most probable one kept.
+
+    Parameters
+    ----------
+    labels : SimpleITK.Image
+        Integer labels, 0 is background.
+    grid : SimpleITK.Image
+        Where the result lies.
+    transform : SimpleITK.Transform, optional
+        Maps points of ``grid`` to points of ``labels`` (LPS, mm); identity if not given.
+
+    Returns
+    -------
+    resampled : SimpleITK.Image
+        uint8.
+    """
+    transform = transform or sitk.Transform()
+    values = [int(value) for value in np.unique(to_array(labels)) if value]
+    if not values:
+        return sitk.Cast(sitk.Resample(labels, grid, transform, sitk.sitkNearestNeighbor), sitk.sitkUInt8)
+    shares = [
+        to_array(sitk.Resample(sitk.Cast(labels == v, sitk.sitkFloat32), grid, transform, sitk.sitkLinear))
+        for v in values
+    ]
+    total = np.sum(shares, axis=0)
+    winner = np.array(values, np.uint8)[np.argmax(shares, axis=0)]
+    return from_array(np.where(total >= 0.5, winner, 0).astype(np.uint8), grid)
+
+
+def _brats_labels(segmentation: sitk.Image, kind: str, name: str) -> sitk.Image:
+    """0/1 for a mask; 0, 1, 2, 4 for a label map of either convention."""
+    voxels = to_array(segmentation)
+    if not np.isfinite(voxels).all():
+        raise ImageError(f"{name}: the tumour mask holds NaN or infinite values")
+    if not (voxels > 0).any():
+        raise ImageError(f"{name}: the tumour mask is empty (no voxel above 0)")
+    if kind == "mask":
+        return sitk.Cast(segmentation >= 0.5, sitk.sitkUInt8)
+    found = {int(value) for value in np.unique(np.round(voxels))} - {0}
+    if not np.allclose(voxels, np.round(voxels)) or not found <= {1, 2, 3, 4} or {3, 4} <= found:
+        raise ImageError(
+            f"{name}: BraTS labels {{1, 2, 4}} (ET = 4) or {{1, 2, 3}} (ET = 3) are required, found {sorted(found)}"
+        )
+    labels = np.round(voxels).astype(np.uint8)
+    labels[labels == 3] = 4
+    return from_array(labels, segmentation)
+
+
+def _through_template(
+    labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
+) -> sitk.Image:
+    if not same_grid(labels, template):
+        raise ImageError(
+            f"{name}: the tumour mask and the image do not overlap in world coordinates, and the mask is not on "
+            "the template's grid either: their frames cannot be related. Give a mask drawn on this image, or "
+            "one resampled to it"
+        )
+    files = register_ants(template, sitk.Mask(native, brain), "Rigid", seed=0, **RIGID_OPTIONS)
+    template_to_native = sitk.ReadTransform(files["fwdtransforms"][0])
+    moved = resample_labels(labels, native, template_to_native.GetInverse())
+    if not to_array(moved).any():
+        raise ImageError(f"{name}: the tumour mask lies outside the image, also through the template's frame")
+    return moved
+
+
+RIGID_OPTIONS = {
+    "aff_metric": "mattes",
+    "aff_iterations": (500, 250, 100),
+    "aff_shrink_factors": (6, 4, 2),
+    "aff_smoothing_sigmas": (3, 2, 1),
+}
+
+Tumor = task(tumor, labels=File, info=dict)

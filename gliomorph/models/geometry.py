@@ -1,0 +1,167 @@
+"""Displacement fields on regular grids, in two or three dimensions.
+
+A displacement ``u`` is a tensor (batch, D, X, Y[, Z]) in voxels of its own grid: the map is x ↦ x + u(x), and
+component ``i`` runs along array axis ``i`` (x first; the reversed order of ``grid_sample`` stays inside
+:func:`warp`). Beyond the grid a field keeps its border value. Images are (batch, channels, X, Y[, Z]).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def identity_grid(displacement: Tensor) -> Tensor:
+    """Voxel coordinates of the grid that ``displacement`` lives on.
+
+    Returns
+    -------
+    grid : Tensor
+        (1, D, X, Y[, Z]), same dtype and device; ``grid[0, i]`` is the index along axis ``i``.
+    """
+    axes = [
+        torch.arange(size, dtype=displacement.dtype, device=displacement.device)
+        for size in displacement.shape[2:]
+    ]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
+
+
+def warp(image: Tensor, displacement: Tensor, nearest: bool = False) -> Tensor:
+    """``image`` resampled by the map x ↦ x + u(x): the result at x is the image at x + u(x).
+
+    Parameters
+    ----------
+    image : Tensor
+        (batch, channels, X, Y[, Z]); read linearly, with its border value beyond its grid. Its grid may be
+        larger than that of ``displacement``: both share the origin and the voxel size.
+    displacement : Tensor
+        (batch, D, …) in voxels.
+    nearest : bool
+        Nearest neighbour instead (labels; not differentiable).
+
+    Returns
+    -------
+    warped : Tensor
+        (batch, channels, …) on the grid of ``displacement``.
+    """
+    dimension = displacement.shape[1]
+    positions = [displacement[:, axis] + _axis(displacement, axis) for axis in range(dimension)]
+    return sample(image, positions, nearest)
+
+
+def sample(image: Tensor, positions: list[Tensor], nearest: bool = False) -> Tensor:
+    """``image`` (batch, channels, …) at ``positions``: one tensor (batch, …) of voxel coordinates an axis."""
+    scaled = [
+        position * (2.0 / max(size - 1, 1)) - 1.0
+        for position, size in zip(positions, image.shape[2:], strict=True)
+    ]
+    return functional.grid_sample(
+        image,
+        torch.stack(scaled[::-1], dim=-1),
+        mode="nearest" if nearest else "bilinear",
+        padding_mode="border",
+        align_corners=True,
+    )
+
+
+def _axis(field: Tensor, axis: int) -> Tensor:
+    """Indices along spatial ``axis``, shaped to broadcast over (batch, X, Y[, Z])."""
+    size = field.shape[axis + 2]
+    shape = [1] * (field.dim() - 1)
+    shape[axis + 1] = size
+    return torch.arange(size, dtype=field.dtype, device=field.device).view(shape)
+
+
+def compose(outer: Tensor, inner: Tensor) -> Tensor:
+    """Displacement of the map x ↦ outer(inner(x)): ``inner + outer∘(Id + inner)``.
+
+    Both are (batch, D, …) in voxels of one grid.
+    """
+    return inner + warp(outer, inner)
+
+
+def invert(displacement: Tensor, start: Tensor | None = None, iterations: int = 10) -> Tensor:
+    """Displacement of the inverse map, by the fixed point w ← −u∘(Id + w).
+
+    It converges where u is a contraction; the means of successive iterates are taken (w ← ½(w − u∘(Id + w))),
+    which also converges for steeper diffeomorphisms.
+
+    Parameters
+    ----------
+    displacement : Tensor
+        (batch, D, …) in voxels.
+    start : Tensor, optional
+        First guess; −u where not given.
+    iterations : int
+        Number of warps.
+
+    Returns
+    -------
+    inverse : Tensor
+        (batch, D, …) in voxels of the same grid.
+    """
+    inverse = -displacement if start is None else start
+    for _ in range(iterations):
+        inverse = 0.5 * (inverse - warp(displacement, inverse))
+    return inverse
+
+
+def gradient(image: Tensor) -> Tensor:
+    """Central differences per voxel (one-sided at the border).
+
+    Parameters
+    ----------
+    image : Tensor
+        (batch, channels, X, Y[, Z]).
+
+    Returns
+    -------
+    gradient : Tensor
+        (batch, channels, D, X, Y[, Z]); an axis of length one has gradient 0.
+    """
+    return torch.stack([_difference(image, axis) for axis in range(2, image.dim())], dim=2)
+
+
+def _difference(image: Tensor, axis: int) -> Tensor:
+    size = image.shape[axis]
+    if size == 1:
+        return torch.zeros_like(image)
+    first = image.narrow(axis, 1, 1) - image.narrow(axis, 0, 1)
+    last = image.narrow(axis, size - 1, 1) - image.narrow(axis, size - 2, 1)
+    inner = 0.5 * (image.narrow(axis, 2, size - 2) - image.narrow(axis, 0, size - 2))
+    return torch.cat([first, inner, last], dim=axis)
+
+
+def divergence(field: Tensor) -> Tensor:
+    """Σ_i ∂_i f_i per voxel, (batch, 1, …), of a vector field (batch, D, …)."""
+    parts = [_difference(field[:, axis : axis + 1], axis + 2) for axis in range(field.shape[1])]
+    return torch.stack(parts).sum(0)
+
+
+def jacobian(displacement: Tensor) -> Tensor:
+    """Derivative of x ↦ x + u(x).
+
+    Returns
+    -------
+    jacobian : Tensor
+        (batch, D, D, …): entry ``[:, i, j]`` is ∂_j (x_i + u_i); the identity gives the unit matrix exactly.
+    """
+    derivative = gradient(displacement)
+    unit = torch.eye(displacement.shape[1], dtype=derivative.dtype, device=derivative.device)
+    return derivative + unit.view(*unit.shape, *[1] * (displacement.dim() - 2))
+
+
+def determinant(matrix: Tensor) -> Tensor:
+    """Determinants (batch, 1, …) of 2×2 or 3×3 matrices (batch, D, D, …), entry by entry."""
+    rows = [list(row.unbind(1)) for row in matrix.unbind(1)]
+    if len(rows) == 2:
+        (a, b), (c, d) = rows
+        return (a * d - b * c)[:, None]
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    return (a * (e * i - f * h) + b * (f * g - d * i) + c * (d * h - e * g))[:, None]
+
+
+def jacobian_determinant(displacement: Tensor) -> Tensor:
+    """det D(Id + u), shape (batch, 1, …): local change of volume; not positive where the map folds."""
+    return determinant(jacobian(displacement))

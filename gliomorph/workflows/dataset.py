@@ -1,0 +1,64 @@
+"""Dataset-level files of the output folder: the same bytes from every run, so that runs do not collide."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import gliomorph
+
+from ..interfaces.images import write_text
+from ..settings import Settings
+
+BIDS_VERSION = "1.10.0"
+README = """Derivatives of gliomorph: brain tumours in template space, and their atlas.
+
+sub-X.html is a scan's page, gliomorph.html the cohort's. Names and transforms are explained in gliomorph's
+documentation (docs/outputs.md). A tool for research, not for diagnosis.
+"""
+URL = "https://github.com/gliomorph/gliomorph"
+IGNORED = (
+    "*.html",
+    "logs",
+    "work",
+    "**/figures",
+    "*_xfm.*",
+    "*_statmap.*",
+    "*_stats.tsv",
+    "*_registration.json",
+    "group_*.tsv",
+)
+
+
+def write_dataset(settings: Settings) -> None:
+    """``dataset_description.json`` and ``.bidsignore``.
+
+    Raises
+    ------
+    OSError
+        The output folder cannot be written.
+    """
+    out = settings.output_dir
+    container = os.environ.get("GLIOMORPH_CONTAINER")
+    generated = {"Name": "gliomorph", "Version": gliomorph.__version__, "CodeURL": URL}
+    description = {
+        "Name": "gliomorph: brain tumours in template space",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "License": "see the source dataset",
+        "GeneratedBy": [generated | ({"Container": {"Tag": container}} if container else {})],
+        "SourceDatasets": [{"URL": settings.bids_dir.as_uri()}],
+        "DatasetLinks": {
+            "raw": settings.bids_dir.as_uri(),
+            **{name: path.as_uri() for name, path in settings.derivatives.items()},
+        },
+    }
+    _write_if_new(json.dumps(description, indent=1) + "\n", out / "dataset_description.json")
+    _write_if_new(README, out / "README.md")
+    _write_if_new("\n".join(IGNORED) + "\n", out / ".bidsignore")
+
+
+def _write_if_new(text: str, path: Path) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(text, path)

@@ -1,0 +1,111 @@
+"""Output names: BIDS entities in BIDS order, in one place."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import attrs
+
+from ..settings import method_label
+
+ATLAS = "gliomorph"
+"""The ``atlas-`` entity of the population maps."""
+
+
+def anat_folder(subject: str, session: str = "") -> PurePosixPath:
+    """``sub-X/[ses-Y/]anat``."""
+    return PurePosixPath(f"sub-{subject}", *([f"ses-{session}"] if session else []), "anat")
+
+
+@attrs.frozen(kw_only=True)
+class ScanNames:
+    """Names of one scan's outputs, relative to the output folder.
+
+    Attributes
+    ----------
+    label : str
+        ``sub-X[_ses-Y]``.
+    folder : PurePosixPath
+        ``sub-X/[ses-Y/]anat``.
+    stem : str
+        The primary image's name without its suffix.
+    template : str
+    resolution : int
+    source : str
+        Where the tumour mask comes from: a derivatives folder's name, or ``student``.
+    suffix : str
+        The primary image's suffix, ``T1w`` as a rule.
+    """
+
+    label: str
+    folder: PurePosixPath
+    stem: str
+    template: str
+    resolution: int
+    source: str
+    suffix: str = "T1w"
+
+    def _path(self, tail: str) -> str:
+        return str(self.folder / f"{self.stem}_{tail}")
+
+    @property
+    def _space(self) -> str:
+        return f"space-{self.template}"
+
+    @property
+    def report(self) -> str:
+        """The scan's page."""
+        return f"{self.label}.html"
+
+    @property
+    def figures(self) -> str:
+        """The folder of its pictures."""
+        return str(PurePosixPath(self.folder.parts[0], "figures"))
+
+    def native(self) -> dict[str, str]:
+        """Outputs on the native grid, and the aligned image."""
+        res = f"res-{self.resolution}"
+        return {
+            "n4": self._path(f"desc-n4_{self.suffix}.nii.gz"),
+            "native_mask": self._path(f"label-tumor_desc-{self.source}_mask.nii.gz"),
+            "native_dseg": self._path(f"seg-brats_desc-{self.source}_dseg.nii.gz"),
+            "preproc": self._path(f"{self._space}_{res}_desc-preproc_{self.suffix}.nii.gz"),
+        }
+
+    def registered(self, method: str) -> dict[str, str]:
+        """Outputs of one registration method."""
+        label, res = method_label(method), f"res-{self.resolution}"
+        space = f"{self._space}_{res}"
+        return {
+            "warped": self._path(f"{space}_desc-{label}_{self.suffix}.nii.gz"),
+            "healthy": self._path(f"{space}_desc-{label}healthy_{self.suffix}.nii.gz"),
+            "residual": self._path(f"{space}_desc-{label}appearance_{self.suffix}.nii.gz"),
+            "mask": self._path(f"{space}_label-tumor_desc-{label}_mask.nii.gz"),
+            "coverage": self._path(f"{space}_label-coverage_desc-{label}_mask.nii.gz"),
+            "dseg": self._path(f"{self._space}_seg-brats_{res}_desc-{label}_dseg.nii.gz"),
+            "forward_xfm": self._path(f"from-native_to-{self.template}_mode-image_desc-{label}_xfm.h5"),
+            "inverse_xfm": self._path(f"from-{self.template}_to-native_mode-image_desc-{label}_xfm.h5"),
+            "registration": self.registration(method),
+        }
+
+    def registration(self, method: str) -> str:
+        """The method's JSON: settings, measures, inputs' key and list of outputs; written last."""
+        return self._path(f"{self._space}_res-{self.resolution}_desc-{method_label(method)}_registration.json")
+
+
+def group_names(template: str, resolution: int, regions: list[str]) -> dict[str, str]:
+    """Outputs of the group level, relative to the output folder."""
+    folder = PurePosixPath(f"tpl-{template}", "anat")
+    plain, atlas = f"tpl-{template}_res-{resolution}", f"tpl-{template}_atlas-{ATLAS}_res-{resolution}"
+    names = {
+        f"frequency_{region}": str(folder / f"{atlas}_label-{region}_desc-frequency_probseg.nii.gz")
+        for region in regions
+    }
+    return names | {
+        "coverage": str(folder / f"{atlas}_desc-coverage_probseg.nii.gz"),
+        "mean": str(folder / f"{plain}_desc-mean_T1w.nii.gz"),
+        "quality": "group_quality.tsv",
+        "regions": "group_regions.tsv",
+        "report": "gliomorph.html",
+        "description": f"atlas-{ATLAS}_description.json",
+    }

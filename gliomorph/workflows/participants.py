@@ -1,0 +1,149 @@
+"""The participant level: every scan's graph in one submission, failures kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from pydra.compose import workflow
+from pydra.engine.submitter import Submitter
+from rich.console import Console
+
+from ..interfaces.prepare_template import TemplateFiles
+from ..interfaces.task import File
+from ..settings import Settings
+from .plan import PlannedScan, publication
+from .progress import Board
+from .scan_graph import ScanGraph
+from .state import code_hash, is_complete
+from .sweep import swept
+from .worker import NotStarted, PoolWorker
+
+PER_SCAN, PER_METHOD = 11, 3
+"""Stages of a scan, and those that every registration method adds."""
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """What kept a scan from its outputs."""
+
+    scan: str
+    stage: str
+    error: BaseException
+
+
+@workflow.define(outputs={"scans": int})
+def Cohort(graphs: dict[str, Any]) -> int:
+    """All scans' graphs side by side.
+
+    Parameters
+    ----------
+    graphs : dict
+        Inputs of :func:`ScanGraph` by the scan's label.
+    """
+    for label, inputs in graphs.items():
+        workflow.add(ScanGraph(**inputs), name=label)
+    return len(graphs)
+
+
+def cache_folder(work_dir: Path) -> Path:
+    """Pydra's cache for this version of the code."""
+    return work_dir / f"cache-{code_hash()[:12]}"
+
+
+def graph_inputs(planned: PlannedScan, settings: Settings, template: TemplateFiles, run: str) -> dict[str, Any]:
+    """Inputs of one scan's graph."""
+    scan = planned.scan
+    return {
+        "scan": scan.label,
+        "image": File(scan.image),
+        "brain_mask": File(scan.brain_mask) if scan.brain_mask else None,
+        "tumor_file": File(scan.tumor.path) if scan.tumor else None,
+        "tumor_kind": scan.tumor.kind if scan.tumor else "dseg",
+        "weights": File(settings.weights) if settings.weights else None,
+        "modality": scan.modality,
+        "template": File(template.image),
+        "template_brain": File(template.brain),
+        "fixed": File(template.fixed),
+        "fixed_brain": File(template.fixed_brain),
+        "methods": list(settings.registration),
+        "seed": settings.random_seed,
+        "gpu": settings.gpu,
+        "plan": publication(planned, settings),
+        "run": run,
+    }
+
+
+def run_participants(
+    planned: Sequence[PlannedScan],
+    settings: Settings,
+    template: TemplateFiles,
+    run: str,
+    console: Console,
+    verbose: int = 0,
+) -> list[Failure]:
+    """Run the scans' graphs.
+
+    Parameters
+    ----------
+    planned : sequence of PlannedScan
+        Those to run.
+    settings : Settings
+        Options of the run.
+    template : TemplateFiles
+        Prepared files.
+    run : str
+        Id of the run.
+    console : Console
+        Where messages go.
+    verbose : int
+        1 prints tracebacks.
+
+    Returns
+    -------
+    failures : list of Failure
+        One a scan whose outputs are not all on disk.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the children were ended.
+    """
+    graphs = {p.scan.label: graph_inputs(p, settings, template, run) for p in planned}
+    processes = settings.processes(len(planned))
+    stages = PER_SCAN + PER_METHOD * len(settings.registration)
+    board = Board(console, "participants", len(planned), stages, verbose)
+    worker = PoolWorker(
+        n_procs=processes,
+        scans_at_once=processes + 1,
+        watch=board.watch,
+        stop_on_failure=settings.stop_on_first_crash,
+    )
+    error: BaseException | None = None
+    with swept(cache_folder(settings.work_dir)), board:
+        try:
+            with Submitter(cache_root=cache_folder(settings.work_dir), worker=worker) as submit:
+                submit(Cohort(graphs=graphs), raise_errors=False)
+        except KeyboardInterrupt:
+            worker.kill()
+            raise
+        except Exception as caught:  # what the engine itself could not do: reported for every scan left out
+            error = caught
+    first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
+    return [_failure(p, first, error) for p in planned if not _published(p, settings)]
+
+
+def _published(planned: PlannedScan, settings: Settings) -> bool:
+    out, names = settings.output_dir, planned.names
+    assert names is not None
+    return (out / names.report).exists() and all(
+        is_complete(out, out / names.registration(method), key) for method, key in planned.keys.items()
+    )
+
+
+def _failure(planned: PlannedScan, known: dict[str, Failure], error: BaseException | None) -> Failure:
+    label = planned.scan.label
+    fallback = error or NotStarted("not run: the run was stopped before")
+    return known.get(label) or Failure(scan=label, stage="engine", error=fallback)

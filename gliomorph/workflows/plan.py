@@ -1,0 +1,147 @@
+"""What a run will do with each scan: run it, leave it as it is, or say why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+import gliomorph
+
+from ..interfaces.prepare_template import TemplateFiles
+from ..interfaces.query import Scan, find_scans
+from ..settings import Settings
+from .names import ScanNames, anat_folder
+from .state import content_hash, is_complete, key_of
+
+SPATIAL_REFERENCES = {
+    "MNI152": "https://doi.org/10.1016/j.neuroimage.2010.07.033",
+    "SRI24": "https://doi.org/10.1002/hbm.20906",
+}
+STUDENT = "student"
+
+
+@attrs.frozen(kw_only=True)
+class PlannedScan:
+    """One scan of a run.
+
+    Attributes
+    ----------
+    scan : Scan
+    names : ScanNames or None
+        None where the scan has no image.
+    keys : mapping of str to str
+        By method, the hash of everything its results depend on.
+    status : str
+        ``run``, ``done`` or ``impossible``.
+    reason : str
+        Why it is not run.
+    """
+
+    scan: Scan
+    names: ScanNames | None = None
+    keys: Mapping[str, str] = attrs.field(factory=dict)
+    status: str = "run"
+    reason: str = ""
+
+
+def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]:
+    """Every scan that was asked for, sorted by label.
+
+    Raises
+    ------
+    QueryError
+        No subject, or an unknown label.
+    """
+    scans = find_scans(
+        settings.bids_dir,
+        derivatives=settings.derivatives,
+        modality=settings.modality,
+        participants=settings.participants,
+        sessions=settings.sessions,
+        filters=settings.bids_filters,
+    )
+    shared = {
+        "template": content_hash(template.image) + content_hash(template.brain),
+        "resolution": settings.resolution,
+        "seed": settings.random_seed,
+        "weights": content_hash(settings.weights),
+    }
+    return [_plan(scan, settings, shared) for scan in scans]
+
+
+def _plan(scan: Scan, settings: Settings, shared: Mapping[str, Any]) -> PlannedScan:
+    if scan.problem or scan.image is None:
+        return PlannedScan(scan=scan, status="impossible", reason=scan.problem)
+    if scan.tumor is None and settings.weights is None:
+        folders = ", ".join(str(path) for path in settings.derivatives.values()) or "no folder given"
+        return PlannedScan(
+            scan=scan,
+            status="impossible",
+            reason=f"no tumour mask: none in -d ({folders}) and no --weights of a segmentation network; give "
+            "-d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session",
+        )
+    names = ScanNames(
+        label=scan.label,
+        folder=anat_folder(scan.subject, scan.session),
+        stem=scan.stem,
+        template=settings.template,
+        resolution=settings.resolution,
+        source=scan.tumor.source if scan.tumor else STUDENT,
+        suffix=scan.image.name.split(".")[0].rsplit("_", 1)[-1],
+    )
+    try:
+        inputs = {
+            "image": content_hash(scan.image),
+            "tumor": content_hash(scan.tumor.path if scan.tumor else None),
+            "brain": content_hash(scan.brain_mask),
+        }
+    except OSError as error:
+        reason = f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})"
+        return PlannedScan(scan=scan, names=names, status="impossible", reason=reason)
+    keys = {method: key_of(**shared, **inputs, method=method) for method in settings.registration}
+    out = settings.output_dir
+    done = (out / names.report).exists() and all(
+        is_complete(out, out / names.registration(method), key) for method, key in keys.items()
+    )
+    return PlannedScan(
+        scan=scan,
+        names=names,
+        keys=keys,
+        status="done" if done else "run",
+        reason="all outputs are there" if done else "",
+    )
+
+
+def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
+    """Names and metadata of a scan's outputs, as the publishing and report stages take them."""
+    scan, names = planned.scan, planned.names
+    assert names is not None
+    assert scan.image is not None
+    return {
+        "label": scan.label,
+        "out_dir": str(settings.output_dir),
+        "native": names.native(),
+        "registered": {method: names.registered(method) for method in settings.registration},
+        "report": names.report,
+        "figures": names.figures,
+        "keys": dict(planned.keys),
+        "notices": list(scan.notices),
+        "metadata": {
+            "template": settings.template,
+            "resolution": settings.resolution,
+            "spatial_reference": SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}"),
+            "raw": f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
+            "tumor_sources": _tumor_sources(scan, settings),
+            "generated_by": f"gliomorph {gliomorph.__version__}",
+        },
+    }
+
+
+def _tumor_sources(scan: Scan, settings: Settings) -> list[str]:
+    if scan.tumor is None:
+        return []
+    root = settings.derivatives[scan.tumor.source]
+    return [f"bids:{scan.tumor.source}:{scan.tumor.path.relative_to(root).as_posix()}"]

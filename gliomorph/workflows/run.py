@@ -1,0 +1,158 @@
+"""A whole run: checks, participants, group, summary, exit code."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ..environment import prepare_environment
+from ..interfaces.prepare_template import TemplateFiles, prepare_template
+from ..settings import Settings
+from .dataset import write_dataset
+from .graph_picture import write_graph
+from .group import run_group
+from .names import group_names
+from .participants import Failure, cache_folder, graph_inputs, run_participants
+from .plan import PlannedScan, plan_scans
+from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
+from .validation import check_folders, check_resources, summary_of, validate_bids
+
+
+def run(
+    settings: Settings,
+    argv: Sequence[str],
+    console: Console,
+    *,
+    dry_run: bool = False,
+    draw_graph: bool = False,
+    verbose: int = 0,
+) -> int:
+    """Carry out what was asked for.
+
+    Parameters
+    ----------
+    settings : Settings
+        Options.
+    argv : sequence of str
+        The command, for the log and for the line that runs failed scans again.
+    console : Console
+        Where messages go.
+    dry_run : bool
+        Only say what would be done.
+    draw_graph : bool
+        Write a picture of the graph into the log folder.
+    verbose : int
+        1 prints tracebacks.
+
+    Returns
+    -------
+    code : int
+        0 if everything that was requested is on disk, else 1.
+
+    Raises
+    ------
+    SettingsError, QueryError, TemplateError
+        What keeps the run from starting.
+    """
+    check_folders(settings)
+    prepare_environment(settings.work_dir, settings.threads(1))
+    if not settings.skip_bids_validation:
+        for text in summary_of(validate_bids(settings.bids_dir)):
+            console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
+    template = prepare_template(
+        settings.template, settings.resolution, settings.template_dirs, settings.work_dir / "templates"
+    )
+    planned = plan_scans(settings, template)
+    todo = [p for p in planned if p.status == "run"]
+    _announce(console, settings, planned)
+    run_id = new_run_id()
+    log = RunLog(folder=settings.output_dir / "logs" / run_id)
+    if draw_graph:
+        _draw(console, planned, settings, template, log)
+    if dry_run:
+        return 0
+    prepare_environment(settings.work_dir, settings.threads(len(todo)))
+    write_dataset(settings)
+    log.start(settings, argv)
+    code = 0
+    failures: list[Failure] = []
+    if "participant" in settings.levels:
+        if todo:
+            failures = run_participants(todo, settings, template, run_id, console, verbose)
+        for failure in failures:
+            log.failure(failure)
+        rows = rows_of(planned, failures)
+        log.finish(rows)
+        print_failures(console, rows, argv)
+        code = int(any(row["status"] == "failed" for row in rows))
+        _report_scans(console, rows, settings)
+    if "group" in settings.levels and not (code and settings.stop_on_first_crash):
+        code = max(code, _group(settings, template, run_id, console, verbose))
+    if settings.clean_workdir:
+        shutil.rmtree(cache_folder(settings.work_dir), ignore_errors=True)
+        shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
+    return code
+
+
+def _announce(console: Console, settings: Settings, planned: Sequence[PlannedScan]) -> None:
+    """Will run N, done M, cannot run K because…"""
+    count = {status: sum(p.status == status for p in planned) for status in ("run", "done", "impossible")}
+    console.print(
+        f"{len(planned)} scans: {count['run']} to run, {count['done']} done, {count['impossible']} cannot be run; "
+        f"template {settings.template} at {settings.resolution} mm, {', '.join(settings.registration)}",
+        highlight=False,
+    )
+    for p in planned:
+        if p.status == "impossible":
+            console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
+    if count["run"]:
+        console.print(
+            f"{settings.processes(count['run'])} processes of {settings.threads(count['run'])} threads; "
+            + "; ".join(check_resources(settings, count["run"])),
+            highlight=False,
+        )
+
+
+def _draw(
+    console: Console,
+    planned: Sequence[PlannedScan],
+    settings: Settings,
+    template: TemplateFiles,
+    log: RunLog,
+) -> None:
+    possible = next((p for p in planned if p.names is not None and p.status != "impossible"), None)
+    if possible is None:
+        console.print("no graph: no scan can be run")
+        return
+    path = write_graph(graph_inputs(possible, settings, template, "graph"), log.folder / "graph.svg")
+    console.print(f"graph: {path}", highlight=False, soft_wrap=True)
+
+
+def _report_scans(console: Console, rows: Sequence[dict[str, str]], settings: Settings) -> None:
+    done = [row for row in rows if row["status"] == "done"]
+    if done:
+        pages = f"{settings.output_dir / done[0]['scan']}.html" + (" …" if len(done) > 1 else "")
+        console.print(f"{len(done)} of {len(rows)} scans done: {pages}", highlight=False, soft_wrap=True)
+
+
+def _group(settings: Settings, template: TemplateFiles, run_id: str, console: Console, verbose: int) -> int:
+    """The atlas over the whole output folder, whatever subjects this run was restricted to."""
+    everyone = plan_scans(_unrestricted(settings), template)
+    causes = last_causes(settings.output_dir / "logs")
+    problem = run_group(settings, template, everyone, causes, run_id, console, verbose)
+    if problem:
+        console.print(f"[red]no atlas[/red]: {problem}", highlight=False)
+        return 1
+    names = group_names(settings.template, settings.resolution, ["WT"])
+    for what, name in (("report", names["report"]), ("atlas", names["frequency_WT"])):
+        console.print(f"{what}: {settings.output_dir / name}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _unrestricted(settings: Settings) -> Settings:
+    import attrs
+
+    return attrs.evolve(settings, participants=(), sessions=())

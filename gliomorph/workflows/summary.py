@@ -1,0 +1,114 @@
+"""The end of a run: who failed where and why, the command that runs them again, the log folder."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import secrets
+import shlex
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from rich.console import Console
+from rich.table import Table
+
+import gliomorph
+
+from ..interfaces.images import write_text
+from ..settings import Settings
+from .participants import Failure
+from .plan import PlannedScan
+from .progress import cause_of
+
+
+def new_run_id() -> str:
+    """UTC time and four random digits: sorts by time, never collides."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@attrs.frozen(kw_only=True)
+class RunLog:
+    """The folder of one run: its command and options, its errors, its table.
+
+    Attributes
+    ----------
+    folder : Path
+        ``OUT/logs/<run id>``.
+    """
+
+    folder: Path
+
+    def start(self, settings: Settings, argv: Sequence[str]) -> None:
+        """Write what was asked for."""
+        options = attrs.asdict(settings, value_serializer=lambda _o, _f, v: str(v) if isinstance(v, Path) else v)
+        content = {"command": shlex.join(argv), "version": gliomorph.__version__, "options": options}
+        write_text(json.dumps(content, indent=1, default=str) + "\n", self.folder / "run.json")
+
+    def failure(self, failure: Failure) -> None:
+        """Write a failure's whole traceback."""
+        text = "".join(traceback.format_exception(failure.error))
+        write_text(text, self.folder / f"{failure.scan}_{failure.stage.replace(' ', '-')}.txt")
+
+    def finish(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the table of all scans."""
+        table = io.StringIO()
+        writer = csv.DictWriter(table, ["scan", "status", "stage", "cause"], delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(table.getvalue(), self.folder / "summary.tsv")
+
+
+def last_causes(logs: Path) -> dict[str, tuple[str, str]]:
+    """Stage and cause of each scan's failure in earlier runs, the newest word on each scan."""
+    causes: dict[str, tuple[str, str]] = {}
+    for table in sorted(logs.glob("*/summary.tsv")):
+        with table.open(newline="", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines, delimiter="\t"):
+                causes.pop(row["scan"], None)
+                if row["status"] == "failed":
+                    causes[row["scan"]] = (row["stage"], row["cause"])
+    return causes
+
+
+def rows_of(planned: Sequence[PlannedScan], failures: Sequence[Failure]) -> list[dict[str, str]]:
+    """One row a scan: ``done`` or ``failed``, with stage and cause."""
+    failed = {f.scan: (f.stage, cause_of(f.error)) for f in failures}
+    failed |= {p.scan.label: ("query", p.reason) for p in planned if p.status == "impossible"}
+    rows = []
+    for label in sorted({p.scan.label for p in planned}):
+        stage, cause = failed.get(label, ("", ""))
+        status = "failed" if label in failed else "done"
+        rows.append({"scan": label, "status": status, "stage": stage, "cause": cause})
+    return rows
+
+
+def print_failures(console: Console, rows: Sequence[Mapping[str, str]], argv: Sequence[str]) -> None:
+    """The table scan → stage → cause, and the command that runs those scans again."""
+    failed = [row for row in rows if row["status"] == "failed"]
+    if not failed:
+        return
+    table = Table(title=f"{len(failed)} of {len(rows)} scans failed", title_justify="left")
+    for heading in ("scan", "stage", "cause"):
+        table.add_column(heading, overflow="fold")
+    for row in failed:
+        table.add_row(row["scan"], row["stage"], row["cause"])
+    console.print(table, markup=False)
+    console.print("Once mended, run them again with:", highlight=False)
+    console.print(f"  {rerun_command(argv, [row['scan'] for row in failed])}", soft_wrap=True, markup=False)
+
+
+def rerun_command(argv: Sequence[str], scans: Sequence[str]) -> str:
+    """The same command for the subjects of some scans only."""
+    kept, skipping = [], False
+    for word in argv:
+        if word.startswith("-"):
+            skipping = word.split("=")[0] in ("--participant-label", "--participant_label")
+        if not skipping:
+            kept.append(word)
+    subjects = sorted({scan.split("_")[0].removeprefix("sub-") for scan in scans})
+    return shlex.join([*kept, "--participant-label", *subjects])

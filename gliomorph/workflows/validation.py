@@ -1,0 +1,114 @@
+"""Checks before a run: is the input BIDS, can the folders be written, is there room, is there a GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..interfaces.device import choose_device
+from ..settings import Settings, SettingsError
+
+WORK_GB = {1: 0.5, 2: 0.08, 3: 0.03, 4: 0.02}
+OUTPUT_GB = {1: 0.15, 2: 0.03, 3: 0.01, 4: 0.01}
+"""Disk a scan and method needs, in GB by resolution, as measured."""
+
+
+def validate_bids(bids_dir: Path) -> list[str]:
+    """Errors that ``bids-validator-deno`` finds in a dataset.
+
+    Returns
+    -------
+    per_file : list of str
+        Errors of single subjects' files, which keep only their own scan from running.
+
+    Raises
+    ------
+    SettingsError
+        Errors of the dataset as a whole, or no validator.
+    """
+    issues = [issue for issue in validator_issues(bids_dir) if issue.get("severity") == "error"]
+    per_file, whole = [], []
+    for issue in issues:
+        where = str(issue.get("location", ""))
+        text = f"{where or 'dataset'}: {issue.get('code')} {issue.get('subCode') or ''}".strip()
+        (per_file if where.startswith("/sub-") else whole).append(text)
+    if whole:
+        listed = "\n  ".join(whole[:10])
+        raise SettingsError(
+            f"{bids_dir} is not a valid BIDS dataset:\n  {listed}\n"
+            "Mend it, or leave this check out with --skip-bids-validation"
+        )
+    return per_file
+
+
+def validator_issues(folder: Path) -> list[dict[str, Any]]:
+    """What ``bids-validator-deno`` says of a folder, warnings left out."""
+    beside = Path(sys.executable).with_name("bids-validator-deno")
+    tool = str(beside) if beside.exists() else shutil.which("bids-validator-deno")
+    if tool is None:
+        raise SettingsError("bids-validator-deno is not installed: pip install it, or --skip-bids-validation")
+    command = [tool, str(folder), "--format", "json", "--ignoreWarnings"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        issues: list[dict[str, Any]] = json.loads(done.stdout)["issues"]["issues"]
+    except (ValueError, KeyError) as error:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
+        raise SettingsError(f"bids-validator-deno failed on {folder}: {last[0]}") from error
+    return issues
+
+
+def check_folders(settings: Settings) -> None:
+    """Output and work folders can be made and written.
+
+    Raises
+    ------
+    SettingsError
+    """
+    for name, folder in (("output_dir", settings.output_dir), ("the work directory", settings.work_dir)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise SettingsError(f"{name} {folder} cannot be written: {error.strerror}") from error
+
+
+def check_resources(settings: Settings, scans: int) -> list[str]:
+    """Room on disk and the GPU that was asked for.
+
+    Returns
+    -------
+    notices : list of str
+
+    Raises
+    ------
+    SettingsError
+        Too little room for what will be written, or no GPU where one is required.
+    """
+    try:
+        choose_device("all") if settings.gpu == "all" else None
+    except RuntimeError as error:
+        raise SettingsError(str(error)) from error
+    factor = scans * (1 + len(settings.registration)) / 2
+    work, output = WORK_GB[settings.resolution] * factor, OUTPUT_GB[settings.resolution] * factor
+    if settings.clean_workdir:
+        work = WORK_GB[settings.resolution] * (1 + len(settings.registration))
+    needs = {settings.work_dir: work, settings.output_dir: output}
+    for folder, need in needs.items():
+        free = shutil.disk_usage(folder).free / 1e9
+        if free < need:
+            raise SettingsError(f"{folder}: about {need:.1f} GB are needed, {free:.1f} GB are free")
+    return [f"disk: about {work:.1f} GB of work files in {settings.work_dir}, {output:.1f} GB of outputs"]
+
+
+def summary_of(issues: Sequence[str], most: int = 5) -> list[str]:
+    """The first few of many messages."""
+    rest = len(issues) - most
+    return [*issues[:most], *([f"… and {rest} more"] if rest > 0 else [])]

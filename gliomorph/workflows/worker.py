@@ -1,0 +1,144 @@
+"""A worker for one machine: spawned processes that survive each other.
+
+Children are spawned, not forked (torch deadlocks in a forked child), ignore Ctrl-C and end with their parent.
+Where one is killed, every job of the pool fails with it: each of them is then run again, alone, so that the
+culprit is found out and the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures as cf
+import ctypes
+import multiprocessing as mp
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import cloudpickle as cp
+from pydra.engine.job import Job  # before pydra.workers, which it imports in a circle
+from pydra.workers import base
+from pydra.workers.cf import ConcurrentFuturesWorker
+
+
+class StageKilled(RuntimeError):
+    """A stage whose process was killed, most often for memory."""
+
+
+class NotStarted(RuntimeError):
+    """A stage that was not started because the run is stopping."""
+
+
+def _start_child(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no orphan goes on computing
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+@attrs.define
+class PoolWorker(base.Worker):
+    """Runs jobs in spawned processes.
+
+    Attributes
+    ----------
+    n_procs : int
+        Processes.
+    scans_at_once : int
+        Scans whose graphs are open at a time, so that the first ones finish first.
+    watch : callable
+        Called as ``watch(event, job, error)`` with ``start``, ``done`` or ``failed``.
+    stop_on_failure : bool
+        Start nothing more after the first failure.
+    """
+
+    _plugin_name = "gliomorph-pool"
+    n_procs: int = 1
+    scans_at_once: int = 1
+    watch: Callable[[str, Job, BaseException | None], None] = attrs.field(default=lambda *_: None)
+    stop_on_failure: bool = False
+    _pool: Any = attrs.field(default=None, init=False, eq=False, repr=False)
+    _gates: dict[str, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _failed: bool = attrs.field(default=False, init=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"_pool": None, "_gates": {}, "watch": None}
+
+    async def submit(self, job: Job, rerun: bool = False) -> Any:
+        """Open a scan's graph, or run one job; ``main`` is the cohort itself."""
+        if not job.is_async or job.name == "main":
+            return await super().submit(job, rerun)
+        gate = self._gates.setdefault("scan", asyncio.Semaphore(self.scans_at_once))
+        async with gate:
+            if self.stop_on_failure and self._failed:
+                raise NotStarted("not started: an earlier scan failed (--stop-on-first-crash)")
+            return await super().submit(job, rerun)
+
+    async def run(self, job: Job, rerun: bool = False) -> Any:
+        """Run one job in a child; a broken pool is replaced and its jobs are tried once more, one by one."""
+        if self.stop_on_failure and self._failed:
+            raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
+        slots = self._gates.setdefault("slots", asyncio.Semaphore(self.n_procs))
+        async with slots:
+            self.watch("start", job, None)
+            try:
+                result = await self._run_twice(cp.dumps(job), job.name, rerun)
+            except Exception as error:
+                self._failed = True
+                self.watch("failed", job, error)
+                raise
+            self.watch("done", job, None)
+            return result
+
+    async def _run_twice(self, pickled: bytes, name: str, rerun: bool) -> Any:
+        pool = self._open_pool()
+        try:
+            return await self._in_child(pool, pickled, rerun)
+        except cf.BrokenExecutor:
+            self._drop(pool)
+        async with self._gates.setdefault("alone", asyncio.Lock()):
+            with cf.ProcessPoolExecutor(1, **self._children()) as alone:
+                try:
+                    return await self._in_child(alone, pickled, rerun)
+                except cf.BrokenExecutor:
+                    raise StageKilled(
+                        f"{name}: its process was killed twice, most often for want of memory; "
+                        "give fewer --nprocs or more memory"
+                    ) from None
+
+    async def _in_child(self, pool: Any, pickled: bytes, rerun: bool) -> Any:
+        assert self.loop is not None
+        return await self.loop.run_in_executor(
+            pool, ConcurrentFuturesWorker.uncloudpickle_and_run, pickled, rerun
+        )
+
+    def _children(self) -> dict[str, Any]:
+        return {
+            "mp_context": mp.get_context("spawn"),
+            "initializer": _start_child,
+            "initargs": (os.getpid(),),
+        }
+
+    def _open_pool(self) -> Any:
+        if self._pool is None:
+            self._pool = cf.ProcessPoolExecutor(self.n_procs, **self._children())
+        return self._pool
+
+    def _drop(self, pool: Any) -> None:
+        if self._pool is pool:
+            self._pool = None
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """End the children."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def kill(self) -> None:
+        """End the children at once, whatever they do."""
+        processes = list((getattr(self._pool, "_processes", None) or {}).values())
+        for process in processes:
+            process.kill()
