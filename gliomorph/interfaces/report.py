@@ -281,7 +281,8 @@ def _method_pictures(
     }
     if result.healthy is not None:
         healthy = read_image(result.healthy)
-        drawn["healthy"] = figures.anatomy(healthy, cuts, title=f"Healthy, {name}", lesion=after, white=white)
+        # in the template's intensities, the others in the scanner's: its own white
+        drawn["healthy"] = figures.anatomy(healthy, cuts, title=f"Healthy, {name}", lesion=after)
     versus = {"after": (f"{key}template", "the template"), "healthy": (f"{key}after", "the warp only")}
     return [
         album.add(key + what, METHOD_CAPTIONS[what], drawn[what], versus.get(what))

@@ -5,7 +5,8 @@ to the coarse grid (:meth:`Kernel.restrict`), smoothed there, and brought back (
 three as one small matrix per axis in the cosine basis (DCT-II: the field is reflected at the border).
 Both grids cover the same box, cell by cell, so that any pair of shapes goes together.
 
-The kernel is U G Uᵀ with a diagonal, positive G: the norm it defines is positive by construction.
+The kernel is U G Uᵀ with a G that is diagonal and positive in that basis: the norm it defines is positive by
+construction.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 NODES_PER_SIGMA = 1.5
-"""Coarse nodes in one standard deviation: at the coarse Nyquist frequency the spectrum is exp(−½(1.5π)²) = 1e-5."""
+"""Coarse nodes in one standard deviation: at their Nyquist frequency the spectrum is exp(−½(1.5π)²) = 1e-5."""
 
 
 class Kernel:

@@ -110,14 +110,16 @@ class _Level:
 
     def dissimilarity(self, geodesic: Geodesic) -> Tensor:
         """The measure outside the warped tumour; where appearance may change, squared difference inside."""
-        appears = geodesic.change is not None
-        moved = self.moving + self.mask * geodesic.change if appears else self.moving
+        change = geodesic.change
+        moved = self.moving if change is None else self.moving + self.mask * change
         displacement = in_voxels(geodesic.backward, self.kernel, self.moving.shape[2:])
         warped, mask = geometry.warp(torch.cat([moved, self.mask], 1), displacement).split(1, 1)
         # Were the weight differentiated, the tumour would grow over whatever fits badly.
         inside = mask.detach() * self.brain
         value = self.measure(warped, self.fixed, self.brain - inside)
-        return value + squared_difference(warped, self.fixed, inside) / self.inside_scale if appears else value
+        if change is None:
+            return value
+        return value + squared_difference(warped, self.fixed, inside) / self.inside_scale
 
     def filled(self, momentum: Tensor, mu: float) -> Tensor:
         """z_0 whose appearance, inside the mask, is what the images lack along the flow of ``momentum``."""
@@ -185,12 +187,12 @@ def register(
         if progress is not None:
             progress(entry)
 
-    momentum = None
+    momentum = torch.zeros_like(pair[0])
     for level, iterations in _levels(pair, spacing, settings):
-        momentum = _at(momentum, level.moving)
-        momentum = _optimise(momentum, level, 0.0, iterations, settings, record)
+        momentum = _optimise(_at(momentum, level.moving), level, 0.0, iterations, settings, record)
     if mu:
-        momentum = _optimise(level.filled(momentum, mu), level, mu, settings.appearance_iterations, settings, record)
+        start = level.filled(momentum, mu)
+        momentum = _optimise(start, level, mu, settings.appearance_iterations, settings, record)
     return _result(momentum, level, mu, pair, energy)
 
 
@@ -240,12 +242,10 @@ def _scale(fixed: Tensor, brain: Tensor) -> float:
     return 0.5 * fixed[brain > 0.5].var().clamp_min(1e-6).item()
 
 
-def _at(momentum: Tensor | None, image: Tensor) -> Tensor:
-    """z_0 on the grid of ``image``; in these units its values do not depend on the voxel size."""
-    if momentum is None:
-        return torch.zeros_like(image)
+def _at(field: Tensor, image: Tensor) -> Tensor:
+    """``field`` (z_0: in these units its values do not depend on the voxel size) on the grid of ``image``."""
     mode = "trilinear" if image.dim() == 5 else "bilinear"
-    return functional.interpolate(momentum, size=image.shape[2:], mode=mode, align_corners=False)
+    return functional.interpolate(field, size=image.shape[2:], mode=mode, align_corners=False)
 
 
 def _optimise(

@@ -59,7 +59,7 @@ def checked(
             )
     for name, array in (("moving", moving), ("fixed", fixed)):
         if unusable := int(np.count_nonzero(~np.isfinite(array))):
-            raise ValueError(f"{name} has to be finite: {unusable} of {array.size} voxels are NaN or infinite")
+            raise ValueError(f"{name} has to be finite: {unusable} of {array.size} voxels are not")
     for name, array in (("tumor_mask", tumor_mask), ("brain_mask", brain_mask)):
         if not np.isin(array, (0, 1)).all():
             raise ValueError(f"{name} has to hold 0 and 1 only, found {np.unique(array)[:6].tolist()}")
