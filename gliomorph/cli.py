@@ -51,7 +51,7 @@ def _add_selection(group: Any) -> None:
     add("--session-label", "--session_label", nargs="+", default=(), metavar="LABEL", dest="sessions",
         help="sessions, with or without ses-")  # fmt: skip
     add("--bids-filter-file", type=Path, metavar="FILE",
-        help='JSON of entities by query, as in fMRIPrep: {"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}')  # fmt: skip
+        help='JSON of entities, as in fMRIPrep: {"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}')  # fmt: skip
     add("-d", "--derivatives", nargs="+", action="extend", default=[], metavar="NAME=PATH",
         help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi) and brain masks")  # fmt: skip
     add("--modality", choices=MODALITIES, default="T1w", help="the primary image (default: %(default)s)")
@@ -77,7 +77,12 @@ def _add_resources(group: Any) -> None:
     add = group.add_argument
     add("-w", "--work-dir", type=Path, metavar="DIR", help="intermediate results (default: OUTPUT_DIR/work)")
     add("--nprocs", type=int, metavar="N", help="CPUs to use in all (default: those available)")
-    add("--omp-nthreads", type=int, metavar="N", help="threads of each process (default: CPUs shared among scans)")
+    add(
+        "--omp-nthreads",
+        type=int,
+        metavar="N",
+        help="threads of each process (default: CPUs shared among scans)",
+    )
     add("--mem", type=float, metavar="GB", dest="mem_gb", help="memory to use in all (default: what is free)")
     add("--gpu", choices=("auto", "all", "none"), default="auto",
         help="auto: if there is one; all: required; none (default: %(default)s)")  # fmt: skip
@@ -140,7 +145,9 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
         raise SettingsError(f"--bids-filter-file {path}: cannot be read as JSON ({error})") from error
     known = {"t1w", "t1ce", "t2w", "flair", "mask"}
     if not isinstance(content, dict) or not set(content) <= known:
-        raise SettingsError(f"--bids-filter-file {path}: an object with keys among {sorted(known)} is required")
+        raise SettingsError(
+            f"--bids-filter-file {path}: an object with keys among {sorted(known)} is required"
+        )
     return content
 
 
@@ -162,7 +169,9 @@ def _from_toml(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
             raise SettingsError(f"--config-file {path}: unknown option {key!r}")
         values = value if isinstance(value, list) else [value]
         if action.choices and not all(v in action.choices for v in values):
-            raise SettingsError(f"--config-file {path}: {key} = {value!r}; choose from {list(action.choices)}")
+            raise SettingsError(
+                f"--config-file {path}: {key} = {value!r}; choose from {list(action.choices)}"
+            )
         typed = [action.type(v) if callable(action.type) else v for v in values]
         defaults[action.dest] = typed if action.nargs == "+" else typed[0]
     return defaults

@@ -53,8 +53,12 @@ def _paths(values: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(_resolved(value) for value in values)
 
 
-def _labels(prefix: str) -> Any:
-    return lambda values: tuple(str(value).removeprefix(prefix) for value in values)
+def _subjects(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(str(value).removeprefix("sub-") for value in values)
+
+
+def _sessions(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(str(value).removeprefix("ses-") for value in values)
 
 
 @attrs.frozen(kw_only=True)
@@ -71,8 +75,8 @@ class Settings:
     output_dir: Path = attrs.field(converter=_resolved)
     levels: tuple[str, ...] = attrs.field(converter=tuple, default=("participant",))
     work_dir: Path = attrs.field(converter=_resolved, default=Path("work"))
-    participants: tuple[str, ...] = attrs.field(converter=_labels("sub-"), default=())
-    sessions: tuple[str, ...] = attrs.field(converter=_labels("ses-"), default=())
+    participants: tuple[str, ...] = attrs.field(converter=_subjects, default=())
+    sessions: tuple[str, ...] = attrs.field(converter=_sessions, default=())
     bids_filters: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     derivatives: Mapping[str, Path] = attrs.field(factory=dict)
     modality: str = attrs.field(default="T1w", validator=attrs.validators.in_(MODALITIES))
@@ -124,7 +128,9 @@ class Settings:
         if self.output_dir == self.bids_dir or self.output_dir in self.bids_dir.parents:
             raise SettingsError(f"output_dir {self.output_dir} must be neither bids_dir nor above it")
         if self.work_dir == self.bids_dir or self.bids_dir in self.work_dir.parents:
-            raise SettingsError(f"the work directory {self.work_dir} lies inside bids_dir: give another with -w")
+            raise SettingsError(
+                f"the work directory {self.work_dir} lies inside bids_dir: give another with -w"
+            )
         if self.work_dir == self.output_dir:
             raise SettingsError("the work directory must not be output_dir itself: give another with -w")
         for name, path in self.derivatives.items():

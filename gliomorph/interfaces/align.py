@@ -107,7 +107,8 @@ def matrix_of(transform: sitk.Transform) -> np.ndarray:
 def _box(image: sitk.Image) -> np.ndarray:
     size = np.array(image.GetSize(), float)
     ends = [
-        image.TransformContinuousIndexToPhysicalPoint(point.tolist()) for point in (size * 0 - 0.5, size - 0.5)
+        image.TransformContinuousIndexToPhysicalPoint(point.tolist())
+        for point in (size * 0 - 0.5, size - 0.5)
     ]
     return np.array([np.min(ends, axis=0), np.max(ends, axis=0)])
 

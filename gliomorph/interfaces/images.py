@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
     path : path
         NIfTI file.
     dtype : int
-        SimpleITK pixel type of the result.
+        Pixel type of the result: ``sitkFloat32`` or ``sitkUInt8``.
 
     Returns
     -------
@@ -45,18 +46,29 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
     """
     path = Path(path)
     try:
-        header = nib.load(path)
-        shape = header.shape
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise ImageError(f"{path.name}: cannot be read as NIfTI ({_first_line(error)})") from error
-    if len(shape) < 3 or any(size > 1 for size in shape[3:]):
-        raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
+        file = nib.load(path)
+        shape = tuple(file.shape)  # type: ignore[attr-defined]
+        if len(shape) < 3 or any(size > 1 for size in shape[3:]):
+            raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
+        # nibabel notices a truncated file; ITK fills what is missing with zeros
+        voxels = np.asanyarray(file.dataobj).reshape(shape[:3])  # type: ignore[attr-defined]
+    except ImageError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+        raise ImageError(
+            f"{path.name}: cannot be read, damaged or no NIfTI ({_first_line(error)})"
+        ) from error
+    frame = sitk.ImageFileReader()
+    frame.SetFileName(str(path))
     try:
-        image = sitk.ReadImage(str(path), dtype)
+        frame.ReadImageInformation()
     except RuntimeError as error:
         raise ImageError(f"{path.name}: {_itk_reason(error)}") from error
-    while image.GetDimension() > 3:
-        image = image[..., 0]
+    image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T, _numpy_type(dtype)))
+    image.SetSpacing(frame.GetSpacing()[:3])
+    image.SetOrigin(frame.GetOrigin()[:3])
+    axes = frame.GetDimension()
+    image.SetDirection(np.array(frame.GetDirection()).reshape(axes, axes)[:3, :3].ravel().tolist())
     return image
 
 
@@ -131,10 +143,12 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def _numpy_type(dtype: int) -> type:
+    return {sitk.sitkFloat32: np.float32, sitk.sitkUInt8: np.uint8}[dtype]
+
+
 def _itk_reason(error: RuntimeError) -> str:
     text = str(error)
     if "orthonormal" in text:
         return "the header's axes are sheared; ITK needs orthogonal axes: resample the image to such a grid"
-    if "read" in text.lower() or "Unable" in text:
-        return "the voxel data cannot be read: the file is truncated or damaged"
     return text.strip().splitlines()[-1]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from fileformats.generic import File
 
 from .images import ImageError, from_array, read_image, to_array, write_image
@@ -48,7 +47,9 @@ def match(
     voxels, inside = to_array(picture), to_array(read_image(brain_mask)) > 0
     used = inside & (to_array(read_image(tumor)) == 0) if tumor else inside
     if used.sum() < 1000:
-        raise ImageError(f"{Path(image).name}: only {used.sum()} brain voxels outside the tumour to match with")
+        raise ImageError(
+            f"{Path(image).name}: only {used.sum()} brain voxels outside the tumour to match with"
+        )
     source = np.quantile(voxels[used], QUANTILES)
     target = np.quantile(to_array(read_image(fixed))[to_array(read_image(fixed_brain)) > 0], QUANTILES)
     matched = np.where(inside, np.interp(voxels, source, target), 0).astype(np.float32)

@@ -82,7 +82,9 @@ def measure(
         "brain_dice": overlap(
             read_image(brain_mask), read_image(template_brain), read_transform(forward_xfm)
         ),
-        "inverse_consistency_mm": inverse_consistency(forward_xfm, Path(files["inverse_xfm"]), template_brain),
+        "inverse_consistency_mm": inverse_consistency(
+            forward_xfm, Path(files["inverse_xfm"]), template_brain
+        ),
         "seconds": settings["seconds"],
         "peak_memory_gb": settings["peak_memory_gb"],
         "device": settings["device"],

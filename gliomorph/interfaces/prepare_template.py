@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,30 +31,32 @@ class TemplateFiles:
     fixed_brain: Path
 
 
-def prepare_template(
-    name: str, resolution: int, folders: Sequence[Path], out_dir: Path
-) -> TemplateFiles:
-    """Write the template at the wanted resolution, whole and cropped to the working grid.
+def prepare_template(name: str, resolution: int, folders: Sequence[Path], out_dir: Path) -> TemplateFiles:
+    """The template at the wanted resolution, whole and cropped to the working grid, as files.
 
     Parameters
     ----------
     name, resolution, folders
         As for :func:`~gliomorph.interfaces.templates.load_template`.
     out_dir : Path
-        Where the files go; written anew each time (a few seconds), with the same bytes.
+        Where the files go; what lies there already is taken as it is, so it belongs to one version of the code.
 
     Returns
     -------
     files : TemplateFiles
+        Paths.
     """
+    sources = [file for folder in folders for file in sorted((Path(folder) / f"tpl-{name}").glob("*"))]
+    stamp = hashlib.sha256(repr([(str(s), s.stat().st_size, s.stat().st_mtime_ns) for s in sources]).encode())
+    folder = Path(out_dir) / f"tpl-{name}_res-{resolution}_{stamp.hexdigest()[:8]}"
+    files = TemplateFiles(**{part: folder / f"{part}.nii.gz" for part in attrs.fields_dict(TemplateFiles)})
+    if files.fixed_brain.exists():
+        return files
     template = load_template(name, resolution, folders)
     grid = working_grid(template)
-    fixed = sitk.Resample(template.image, grid, sitk.Transform(), sitk.sitkLinear)
-    fixed_brain = sitk.Resample(template.brain_mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor)
-    folder = Path(out_dir) / f"tpl-{name}_res-{resolution}"
-    return TemplateFiles(
-        image=write_image(template.image, folder / "image.nii.gz"),
-        brain=write_image(template.brain_mask, folder / "brain.nii.gz"),
-        fixed=write_image(fixed, folder / "fixed.nii.gz"),
-        fixed_brain=write_image(fixed_brain, folder / "fixed_brain.nii.gz"),
-    )
+    write_image(template.image, files.image)
+    write_image(template.brain_mask, files.brain)
+    write_image(sitk.Resample(template.image, grid, sitk.Transform(), sitk.sitkLinear), files.fixed)
+    cropped = sitk.Resample(template.brain_mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor)
+    write_image(cropped, files.fixed_brain)  # last: its presence says that all are there
+    return files

@@ -36,7 +36,7 @@ def publish(
     ----------
     plan : dict
         ``out_dir``, ``native`` and ``registered`` (names by key, relative to ``out_dir``), ``report``,
-        ``figures``, ``keys`` (by method), ``metadata``: what every sidecar and record says.
+        ``figures``, ``keys`` and ``input_keys`` (by method), ``metadata``: what every sidecar and record says.
     n4, preproc, labels, page, figures : Path
         Results that belong to the scan.
     tumor : dict
@@ -61,7 +61,9 @@ def publish(
     for files in results:
         used = json.loads(Path(files["used"]).read_text())
         record = used | {
+            "version": plan["metadata"]["generated_by"],
             "key": plan["keys"][used["method"]],
+            "inputs_key": plan["input_keys"][used["method"]],
             "scan": plan["label"],
             "template": plan["metadata"]["template"],
             "tumor": tumor | {"sources": plan["metadata"]["tumor_sources"]},

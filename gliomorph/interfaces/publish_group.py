@@ -49,12 +49,14 @@ def publish_group(
         for path in (out / names[f"frequency_{stale}"], beside(out / names[f"frequency_{stale}"], ".json")):
             path.unlink(missing_ok=True)
     for region, path in frequency.items():
-        target = copy(path, out / names[f"frequency_{region}"])
+        target = copy(Path(path), out / names[f"frequency_{region}"])
         text = "Scans with tumour in the voxel, divided by scans whose field of view covers it"
         write_sidecar(target, known | {"Region": region, "SampleSize": counts[region], "Description": text})
     sample = max(counts.values())
     text = "Share of the scans whose field of view covers the voxel"
-    write_sidecar(copy(coverage, out / names["coverage"]), known | {"SampleSize": sample, "Description": text})
+    write_sidecar(
+        copy(coverage, out / names["coverage"]), known | {"SampleSize": sample, "Description": text}
+    )
     text = "Mean of the warped images, each divided by its median in the template's brain"
     content = known | {"SampleSize": sample, "Description": text, "SkullStripped": True}
     write_sidecar(copy(mean, out / names["mean"]), content)

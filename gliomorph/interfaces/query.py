@@ -129,7 +129,8 @@ def find_scans(
         found = [p.name.removeprefix("ses-") for p in sorted(folder.glob("ses-*")) if p.is_dir()]
         wanted = [s for s in found or [""] if not sessions or s in sessions]
         scans += [
-            _scan(bids_dir, subject, session, derivatives or {}, modality, filters or {}) for session in wanted
+            _scan(bids_dir, subject, session, derivatives or {}, modality, filters or {})
+            for session in wanted
         ]
     if not scans:
         raise QueryError(f"--session-label {' '.join(sessions)}: no subject in {bids_dir} has such a session")
@@ -151,9 +152,7 @@ def _scan(
     primary = next((m for m in FALLBACKS[modality] if images.get(m)), None)
     if primary is None:
         wanted = " or ".join(FALLBACKS[modality])
-        return Scan(
-            label=label, subject=subject, session=session, problem=f"no {wanted} image in {where}/"
-        )
+        return Scan(label=label, subject=subject, session=session, problem=f"no {wanted} image in {where}/")
     if primary != modality:
         notices.append(f"no {modality} image: {primary} is used instead")
     if len(images[primary]) > 1:
@@ -251,7 +250,9 @@ def _matches(entities: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     for key, value in wanted.items():
         allowed = value if isinstance(value, list) else [value]
         have = entities.get(key)
-        if not any((have is None and a is None) or (have is not None and str(have) == str(a)) for a in allowed):
+        if not any(
+            (have is None and a is None) or (have is not None and str(have) == str(a)) for a in allowed
+        ):
             return False
     return True
 

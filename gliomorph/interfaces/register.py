@@ -156,7 +156,9 @@ def _syn(problem: Problem) -> Answer:
 
 def _syn_cfm(problem: Problem) -> Answer:
     brain = sitk.BinaryDilate(problem.brain, [3, 3, 3])
-    return _run_syn(problem, {"fixed_mask": brain, "moving_mask": sitk.Cast(problem.tumor == 0, sitk.sitkUInt8)})
+    return _run_syn(
+        problem, {"fixed_mask": brain, "moving_mask": sitk.Cast(problem.tumor == 0, sitk.sitkUInt8)}
+    )
 
 
 def _run_syn(problem: Problem, masks: dict[str, sitk.Image]) -> Answer:
@@ -177,7 +179,12 @@ def _on_grid(files: list[str], grid: sitk.Image) -> sitk.Transform:
     """ANTs' list of transforms (the first is applied last) as one displacement field on the working grid."""
     parts = [_read_ants(name) for name in files]
     field = sitk.TransformToDisplacementField(
-        compose(*parts), sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
+        compose(*parts),
+        sitk.sitkVectorFloat64,
+        grid.GetSize(),
+        grid.GetOrigin(),
+        grid.GetSpacing(),
+        grid.GetDirection(),
     )
     return sitk.DisplacementFieldTransform(field)
 

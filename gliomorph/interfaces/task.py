@@ -45,7 +45,10 @@ def task(function: Callable[..., Any], **outputs: Any) -> Any:
         inputs[name] = python.arg(type=_port(hints[name]), **options)
     name = "".join(part.capitalize() for part in function.__name__.split("_"))
     return python.define(
-        function, inputs=inputs, outputs={key: python.out(type=kind) for key, kind in outputs.items()}, name=name
+        function,
+        inputs=inputs,
+        outputs={key: python.out(type=kind) for key, kind in outputs.items()},
+        name=name,
     )
 
 

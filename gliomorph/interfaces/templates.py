@@ -85,7 +85,9 @@ def load_template(name: str, resolution: int = 1, folders: Sequence[Path] = ()) 
     elif name == "MNI152":
         native = _from_nilearn()
     else:
-        looked = ", ".join(str(f) for f in folders) or "nowhere (no --template-dir, GLIOMORPH_TEMPLATES unset)"
+        looked = (
+            ", ".join(str(f) for f in folders) or "nowhere (no --template-dir, GLIOMORPH_TEMPLATES unset)"
+        )
         raise TemplateError(
             f"template {name!r}: no folder tpl-{name} found in {looked}. "
             f"Give --template-dir a folder that holds tpl-{name}"

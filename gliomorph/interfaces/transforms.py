@@ -129,7 +129,9 @@ def _write_part(group: h5py.Group, part: sitk.Transform) -> None:
 def _as_affine(transform: sitk.Transform) -> sitk.AffineTransform:
     """Any linear transform (rigid, similarity, …) as a plain affine one."""
     if not transform.IsLinear():
-        raise ValueError(f"only linear and displacement-field transforms can be written, got {transform.GetName()}")
+        raise ValueError(
+            f"only linear and displacement-field transforms can be written, got {transform.GetName()}"
+        )
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     columns = [np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(3).tolist()]
     affine = sitk.AffineTransform(3)

@@ -153,7 +153,7 @@ def _through_template(
     return moved
 
 
-RIGID_OPTIONS = {
+RIGID_OPTIONS: dict[str, Any] = {
     "aff_metric": "mattes",
     "aff_iterations": (500, 250, 100),
     "aff_shrink_factors": (6, 4, 2),

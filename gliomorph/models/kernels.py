@@ -18,8 +18,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-NODES_PER_SIGMA = 1.5
-"""Coarse nodes in one standard deviation: at their Nyquist frequency the spectrum is exp(−½(1.5π)²) = 1e-5."""
+NODES_PER_SIGMA = 2.0
+"""Coarse nodes in one standard deviation. At their Nyquist frequency the spectrum is exp(−½(2π)²) = 3e-9; the
+linear interpolation of the maps is what asks for so many (measured: off by 1.5 %, with 1.5 nodes 2.5 %)."""
 
 
 class Kernel:

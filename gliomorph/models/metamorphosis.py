@@ -12,6 +12,7 @@ means) over voxels. The energy minimised is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,12 +32,17 @@ from .similarity import Measure, local_correlation, squared_difference
 GRADIENT_FLOOR = 0.02
 """Per mm. z_0 acts as z_0 ∇I: equal steps of q = z_0 (|∇I| + floor) move flat and steep places alike."""
 
+APPEARANCE_STEP = 0.02
+"""Most that one iteration may change the intensity of a voxel in the tumour: about the noise of a scan."""
+
 
 def _floats(value: float | Sequence[float]) -> tuple[float, ...]:
     return (float(value),) if isinstance(value, int | float) else tuple(float(v) for v in value)
 
 
-_positive = [valid.min_len(1), valid.deep_iterable(valid.gt(0))]
+def _all_positive(_: object, attribute: attrs.Attribute[Any], value: tuple[float, ...]) -> None:
+    if not value or not all(number > 0 for number in value):
+        raise ValueError(f"{attribute.name} takes positive numbers, at least one: got {value}")
 
 
 @attrs.frozen(kw_only=True)
@@ -69,12 +75,12 @@ class MetamorphosisSettings:
         Standard deviation of the Gaussian window of ``lncc``.
     """
 
-    sigma_mm: tuple[float, ...] = attrs.field(default=(8.0,), converter=_floats, validator=_positive)
-    mu: float = attrs.field(default=0.05, validator=valid.ge(0))
+    sigma_mm: tuple[float, ...] = attrs.field(default=(8.0,), converter=_floats, validator=_all_positive)
+    mu: float = attrs.field(default=0.1, validator=valid.ge(0))
     lam: float = attrs.field(default=6e-4, validator=valid.ge(0))
     steps: int = attrs.field(default=4, validator=valid.ge(1))
-    voxel_mm: tuple[float, ...] = attrs.field(default=(4.0, 2.0), converter=_floats, validator=_positive)
-    iterations: tuple[int, ...] = attrs.field(default=(40, 20), converter=tuple, validator=valid.min_len(1))
+    voxel_mm: tuple[float, ...] = attrs.field(default=(4.0, 2.0), converter=_floats, validator=_all_positive)
+    iterations: tuple[int, ...] = attrs.field(default=(60, 30), converter=tuple, validator=valid.min_len(1))
     appearance_iterations: int = attrs.field(default=10, validator=valid.ge(0))
     learning_rate: float = attrs.field(default=4.0, validator=valid.gt(0))
     tolerance: float = attrs.field(default=1e-5, validator=valid.ge(0))
@@ -102,7 +108,7 @@ class _Level:
     brain: Tensor
     kernel: Kernel
     measure: Measure
-    inside_scale: float
+    difference: Measure
     steps: int
 
     def shoot(self, momentum: Tensor, mu: float) -> Geodesic:
@@ -119,11 +125,11 @@ class _Level:
         value = self.measure(warped, self.fixed, self.brain - inside)
         if change is None:
             return value
-        return value + squared_difference(warped, self.fixed, inside) / self.inside_scale
+        return value + self.difference(warped, self.fixed, inside)
 
     def filled(self, momentum: Tensor, mu: float) -> Tensor:
         """z_0 whose appearance, inside the mask, is what the images lack along the flow of ``momentum``."""
-        geodesic = self.shoot(momentum, mu)
+        geodesic = self.shoot(momentum, 0.0)  # with appearance the shape's z would change the image wildly
         shape = self.moving.shape[2:]
         lacking = geometry.warp(self.fixed, in_voxels(geodesic.forward, self.kernel, shape)) - self.moving
         rate = mu**2 * self.kernel.prolong(geodesic.elapsed)
@@ -213,6 +219,7 @@ def _levels(
         level_mm = tuple(n * mm / m for n, mm, m in zip(full, spacing, shape, strict=True))
         images = [functional.interpolate(image, size=shape, mode="area") for image in pair]
         moving, fixed, mask, brain = images
+        difference = squared_difference(_variance(fixed, brain))
         level = _Level(
             index=index,
             spacing_mm=level_mm,
@@ -221,25 +228,22 @@ def _levels(
             mask=mask,
             brain=brain,
             kernel=Kernel(shape, level_mm, settings.sigma_mm, like=moving),
-            measure=_measure(shape, level_mm, settings, moving),
-            inside_scale=_scale(fixed, brain) if settings.similarity == "lncc" else 1.0,
+            measure=difference if settings.similarity == "ssd" else _correlation(level_mm, settings, moving),
+            difference=difference,
             steps=settings.steps,
         )
         yield level, iterations
 
 
-def _measure(
-    shape: tuple[int, ...], spacing: tuple[float, ...], settings: MetamorphosisSettings, like: Tensor
-) -> Measure:
-    if settings.similarity == "ssd":
-        return squared_difference
+def _correlation(spacing: tuple[float, ...], settings: MetamorphosisSettings, like: Tensor) -> Measure:
     width = max(settings.window_mm, 1.5 * max(spacing))
-    return local_correlation(Kernel(shape, spacing, (width,), nodes_per_sigma=1.5, like=like))
+    return local_correlation(Kernel(like.shape[2:], spacing, (width,), nodes_per_sigma=1.5, like=like))
 
 
-def _scale(fixed: Tensor, brain: Tensor) -> float:
-    """Half the variance of the brain: divided by it, a squared difference weighs as much as 1 − ρ²."""
-    return 0.5 * fixed[brain > 0.5].var().clamp_min(1e-6).item()
+def _variance(image: Tensor, where: Tensor) -> float:
+    """Variance of ``image`` inside the mask ``where``; at least the square of a step of 8 bits."""
+    values = image[where > 0.5]
+    return max(values.var().item() if values.numel() > 1 else 0.0, 1.5e-5)
 
 
 def _at(field: Tensor, image: Tensor) -> Tensor:
@@ -256,27 +260,33 @@ def _optimise(
     settings: MetamorphosisSettings,
     record: Progress,
 ) -> Tensor:
-    """z_0 after ``iterations`` steps of Adam, the last of which are shorter."""
+    """The z_0 of least energy among ``iterations`` of Adam, the last of which take shorter steps."""
     per_voxel = torch.tensor(level.spacing_mm, dtype=momentum.dtype, device=momentum.device)
     slope = geometry.gradient(level.moving)[0, 0] / per_voxel.view(-1, *[1] * len(per_voxel))
-    scale = 1.0 / (slope.square().sum(0, keepdim=True).sqrt() + GRADIENT_FLOOR)
+    scale = 1.0 / (slope.square().sum(0, keepdim=True)[None].sqrt() + GRADIENT_FLOOR)
+    if mu:
+        limit = APPEARANCE_STEP / (mu**2 * settings.learning_rate)
+        scale = torch.where(level.mask > 0, scale.clamp_max(limit), scale)
     scaled = (momentum / scale).requires_grad_(True)
     adam = torch.optim.Adam([scaled], lr=settings.learning_rate)
-    annealing = torch.optim.lr_scheduler.LambdaLR(adam, lambda k: 1.0 if k < 0.6 * iterations else 0.4)
+    annealing = torch.optim.lr_scheduler.MultiStepLR(adam, [math.ceil(0.6 * iterations)], gamma=0.4)
     energies: list[float] = []
+    best = scaled.detach().clone()
     for iteration in range(iterations):
         adam.zero_grad(set_to_none=True)
         geodesic = level.shoot(scale * scaled, mu)
         similarity, regularisation = level.dissimilarity(geodesic), settings.lam * geodesic.energy
+        energies.append(similarity.item() + regularisation.item())
+        if energies[-1] == min(energies):
+            best.copy_(scaled.detach())
         (similarity + regularisation).backward()
         adam.step()
         annealing.step()
         entry = {"level": level.index, "stage": "appearance" if mu else "shape", "iteration": iteration}
         record(entry | {"similarity": similarity.item(), "regularisation": regularisation.item()})
-        energies.append(similarity.item() + regularisation.item())
         if iteration >= 5 and abs(energies[-6] - energies[-1]) < settings.tolerance * abs(energies[-1]):
             break
-    return (scale * scaled).detach()
+    return scale * best
 
 
 @torch.no_grad()

@@ -27,6 +27,9 @@ from torch import Tensor
 from . import geometry
 from .kernels import Kernel
 
+LEAST_DETERMINANT = 0.05
+"""Floor of det Dφ where it is divided by: with a fold the energy would have no lower bound."""
+
 
 @attrs.frozen(kw_only=True)
 class Geodesic:
@@ -99,8 +102,8 @@ def shoot(
         velocity = -kernel.smooth(transported)
         energy = energy - delta * kernel.voxels_per_node * (transported * velocity).sum()
         moved = velocity * (delta / per_node)
+        elapsed = elapsed + delta / geometry.jacobian_determinant(forward).clamp_min(LEAST_DETERMINANT)
         if changing:
-            elapsed = elapsed + delta / geometry.jacobian_determinant(forward)
             change = mu**2 * momentum * kernel.prolong(elapsed)
             changed = image + mask * change
             force = kernel.restrict(momentum * geometry.gradient(changed)[:, 0] / per_voxel)

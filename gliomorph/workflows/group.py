@@ -27,7 +27,7 @@ from .names import ATLAS, ScanNames, group_names
 from .participants import cache_folder
 from .plan import SPATIAL_REFERENCES, PlannedScan
 from .progress import Board
-from .state import all_outputs_exist, key_of
+from .state import all_outputs_exist, code_hash, key_of
 from .sweep import swept
 from .worker import PoolWorker
 
@@ -35,7 +35,8 @@ CITATIONS = (
     "Maillard M. Towards the generation of glioblastoma atlases with deep learning methods: tumor segmentation and "
     "metamorphic image registration. PhD thesis, IP Paris, 2023.",
     "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 29:1310-1320, 2010.",
-    "Avants BB et al. Symmetric diffeomorphic image registration with cross-correlation. Med Image Anal 12:26-41, 2008.",
+    "Avants BB et al. Symmetric diffeomorphic image registration with cross-correlation. Med Image Anal "
+    "12:26-41, 2008.",
     "Rohlfing T et al. The SRI24 multichannel atlas of normal adult human brain structure. Hum Brain Mapp "
     "31:798-819, 2010.",
 )
@@ -203,6 +204,7 @@ def run_group(
         scans={m.scan: m.records[method]["key"] for m in inputs},
         table=hashlib.sha256(table.encode()).hexdigest(),
         excluded=excluded,
+        code=code_hash(),
     )
     names = group_names(settings.template, settings.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
@@ -236,7 +238,9 @@ def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> s
             worker.kill()
             raise
     if result.errored or result.outputs is None:
-        stage, error = board.failures[0][1:] if board.failures else ("group", RuntimeError("the graph failed"))
+        stage, error = (
+            board.failures[0][1:] if board.failures else ("group", RuntimeError("the graph failed"))
+        )
         return f"{stage}: {error}"
     return ""
 
@@ -254,7 +258,7 @@ def _select(
     for member in members:
         record = member.records.get(method)
         plan = current.get(member.scan)
-        if record is None or (plan and plan.keys.get(method) not in (None, record["key"])):
+        if record is None or (plan and plan.input_keys.get(method) not in (None, record.get("inputs_key"))):
             continue
         if record["quality"]["status"] != "ok":
             excluded.append({"scan": member.scan, "stage": "measure", "cause": record["quality"]["reason"]})

@@ -90,7 +90,9 @@ class ScanNames:
 
     def registration(self, method: str) -> str:
         """The method's JSON: settings, measures, inputs' key and list of outputs; written last."""
-        return self._path(f"{self._space}_res-{self.resolution}_desc-{method_label(method)}_registration.json")
+        return self._path(
+            f"{self._space}_res-{self.resolution}_desc-{method_label(method)}_registration.json"
+        )
 
 
 def group_names(template: str, resolution: int, regions: list[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ..settings import Settings
 from .plan import PlannedScan, publication
 from .progress import Board
 from .scan_graph import ScanGraph
-from .state import code_hash, is_complete
+from .state import code_hash
 from .sweep import swept
 from .worker import NotStarted, PoolWorker
 
@@ -53,9 +53,12 @@ def cache_folder(work_dir: Path) -> Path:
     return work_dir / f"cache-{code_hash()[:12]}"
 
 
-def graph_inputs(planned: PlannedScan, settings: Settings, template: TemplateFiles, run: str) -> dict[str, Any]:
+def graph_inputs(
+    planned: PlannedScan, settings: Settings, template: TemplateFiles, run: str
+) -> dict[str, Any]:
     """Inputs of one scan's graph."""
     scan = planned.scan
+    assert scan.image is not None
     return {
         "scan": scan.label,
         "image": File(scan.image),
@@ -132,15 +135,7 @@ def run_participants(
         except Exception as caught:  # what the engine itself could not do: reported for every scan left out
             error = caught
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
-    return [_failure(p, first, error) for p in planned if not _published(p, settings)]
-
-
-def _published(planned: PlannedScan, settings: Settings) -> bool:
-    out, names = settings.output_dir, planned.names
-    assert names is not None
-    return (out / names.report).exists() and all(
-        is_complete(out, out / names.registration(method), key) for method, key in planned.keys.items()
-    )
+    return [_failure(p, first, error) for p in planned if not p.is_published(settings.output_dir)]
 
 
 def _failure(planned: PlannedScan, known: dict[str, Failure], error: BaseException | None) -> Failure:

@@ -14,7 +14,7 @@ from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.query import Scan, find_scans
 from ..settings import Settings
 from .names import ScanNames, anat_folder
-from .state import content_hash, is_complete, key_of
+from .state import code_key, content_hash, is_complete, key_of
 
 SPATIAL_REFERENCES = {
     "MNI152": "https://doi.org/10.1016/j.neuroimage.2010.07.033",
@@ -32,8 +32,8 @@ class PlannedScan:
     scan : Scan
     names : ScanNames or None
         None where the scan has no image.
-    keys : mapping of str to str
-        By method, the hash of everything its results depend on.
+    input_keys : mapping of str to str
+        By method, the hash of all files and options that its results depend on.
     status : str
         ``run``, ``done`` or ``impossible``.
     reason : str
@@ -42,9 +42,26 @@ class PlannedScan:
 
     scan: Scan
     names: ScanNames | None = None
-    keys: Mapping[str, str] = attrs.field(factory=dict)
+    input_keys: Mapping[str, str] = attrs.field(factory=dict)
     status: str = "run"
     reason: str = ""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """By method, the hash of inputs and code: outputs that carry it need not be made again."""
+        return {method: code_key(key) for method, key in self.input_keys.items()}
+
+    def is_published(self, out_dir: Path) -> bool:
+        """Whether every output is on disk, made from these inputs by this code."""
+        names = self.names
+        return (
+            names is not None
+            and (out_dir / names.report).exists()
+            and all(
+                is_complete(out_dir, out_dir / names.registration(method), key)
+                for method, key in self.keys.items()
+            )
+        )
 
 
 def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]:
@@ -102,17 +119,8 @@ def _plan(scan: Scan, settings: Settings, shared: Mapping[str, Any]) -> PlannedS
         reason = f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})"
         return PlannedScan(scan=scan, names=names, status="impossible", reason=reason)
     keys = {method: key_of(**shared, **inputs, method=method) for method in settings.registration}
-    out = settings.output_dir
-    done = (out / names.report).exists() and all(
-        is_complete(out, out / names.registration(method), key) for method, key in keys.items()
-    )
-    return PlannedScan(
-        scan=scan,
-        names=names,
-        keys=keys,
-        status="done" if done else "run",
-        reason="all outputs are there" if done else "",
-    )
+    planned = PlannedScan(scan=scan, names=names, input_keys=keys)
+    return attrs.evolve(planned, status="done" if planned.is_published(settings.output_dir) else "run")
 
 
 def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
@@ -127,7 +135,8 @@ def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
         "registered": {method: names.registered(method) for method in settings.registration},
         "report": names.report,
         "figures": names.figures,
-        "keys": dict(planned.keys),
+        "keys": planned.keys,
+        "input_keys": dict(planned.input_keys),
         "notices": list(scan.notices),
         "metadata": {
             "template": settings.template,

@@ -8,7 +8,14 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 def stage_and_scan(job: Any) -> tuple[str, str]:
@@ -33,7 +40,9 @@ class Board:
         At 1 and above tracebacks are printed too.
     """
 
-    def __init__(self, console: Console, title: str, scans: int, stages_per_scan: int, verbose: int = 0) -> None:
+    def __init__(
+        self, console: Console, title: str, scans: int, stages_per_scan: int, verbose: int = 0
+    ) -> None:
         self.console, self.title, self.verbose = console, title, verbose
         self.total = scans * stages_per_scan
         self.failures: list[tuple[str, str, BaseException]] = []

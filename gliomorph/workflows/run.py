@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -63,7 +62,10 @@ def run(
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
     template = prepare_template(
-        settings.template, settings.resolution, settings.template_dirs, settings.work_dir / "templates"
+        settings.template,
+        settings.resolution,
+        settings.template_dirs,
+        cache_folder(settings.work_dir) / "templates",
     )
     planned = plan_scans(settings, template)
     todo = [p for p in planned if p.status == "run"]

@@ -118,12 +118,18 @@ def ScanGraph(
         "align",
     )
     match = add(
-        Match(image=n4.image, brain_mask=brain.mask, tumor=known, fixed=fixed, fixed_brain=fixed_brain), "match"
+        Match(image=n4.image, brain_mask=brain.mask, tumor=known, fixed=fixed, fixed_brain=fixed_brain),
+        "match",
     )
     moving = add(Resample(image=match.image, affine=align.affine, grid=fixed), "resample")
     tumor = given or add(
         Segment(
-            image=moving.image, native=n4.image, affine=align.affine, weights=weights, modality=modality, gpu=gpu
+            image=moving.image,
+            native=n4.image,
+            affine=align.affine,
+            weights=weights,
+            modality=modality,
+            gpu=gpu,
         ),
         "segment",
     )
@@ -202,5 +208,3 @@ def ScanGraph(
         "publish",
     )
     return publish.published
-
-

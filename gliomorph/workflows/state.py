@@ -37,8 +37,13 @@ def code_hash() -> str:
 
 
 def key_of(**inputs: Any) -> str:
-    """One hash of everything that a result depends on."""
-    return hashlib.sha256(json.dumps(inputs | {"code": code_hash()}, sort_keys=True).encode()).hexdigest()
+    """One hash of everything given, by name."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def code_key(inputs_key: str) -> str:
+    """The key of a result: its inputs and the code that made it."""
+    return key_of(inputs=inputs_key, code=code_hash())
 
 
 def is_complete(out_dir: Path, record: Path, key: str) -> bool:

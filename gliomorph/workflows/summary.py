@@ -45,7 +45,9 @@ class RunLog:
 
     def start(self, settings: Settings, argv: Sequence[str]) -> None:
         """Write what was asked for."""
-        options = attrs.asdict(settings, value_serializer=lambda _o, _f, v: str(v) if isinstance(v, Path) else v)
+        options = attrs.asdict(
+            settings, value_serializer=lambda _o, _f, v: str(v) if isinstance(v, Path) else v
+        )
         content = {"command": shlex.join(argv), "version": gliomorph.__version__, "options": options}
         write_text(json.dumps(content, indent=1, default=str) + "\n", self.folder / "run.json")
 
@@ -57,7 +59,9 @@ class RunLog:
     def finish(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table of all scans."""
         table = io.StringIO()
-        writer = csv.DictWriter(table, ["scan", "status", "stage", "cause"], delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(
+            table, ["scan", "status", "stage", "cause"], delimiter="\t", lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows(rows)
         write_text(table.getvalue(), self.folder / "summary.tsv")

@@ -33,7 +33,8 @@ def validate_bids(bids_dir: Path) -> list[str]:
         Errors of the dataset as a whole, or no validator.
     """
     issues = [issue for issue in validator_issues(bids_dir) if issue.get("severity") == "error"]
-    per_file, whole = [], []
+    per_file: list[str] = []
+    whole: list[str] = []
     for issue in issues:
         where = str(issue.get("location", ""))
         text = f"{where or 'dataset'}: {issue.get('code')} {issue.get('subCode') or ''}".strip()

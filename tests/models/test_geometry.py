@@ -58,7 +58,8 @@ def test_component_order_is_axis_order(axis, nearest):
     inner[axis + 2] = slice(0, -1)
     warped = geometry.warp(image, displacement, nearest)
     # float32 coordinates pass through [-1, 1] and back
-    torch.testing.assert_close(warped[tuple(inner)], image.roll(-1, axis + 2)[tuple(inner)], atol=1e-5, rtol=0)
+    expected = image.roll(-1, axis + 2)[tuple(inner)]
+    torch.testing.assert_close(warped[tuple(inner)], expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

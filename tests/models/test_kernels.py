@@ -14,7 +14,11 @@ def rough(shape, seed=0):
 
 @pytest.mark.parametrize(
     ("shape", "spacing", "sigmas"),
-    [((40, 33), (1.0, 1.0), (4.0,)), ((24, 30, 21), (2.0, 1.0, 3.0), (6.0,)), ((48, 40), (1.0, 2.0), (4.0, 8.0))],
+    [
+        ((40, 33), (1.0, 1.0), (4.0,)),
+        ((24, 30, 21), (2.0, 1.0, 3.0), (6.0,)),
+        ((48, 40), (1.0, 2.0), (4.0, 8.0)),
+    ],
 )
 def test_coarse_kernel_is_the_direct_convolution(shape, spacing, sigmas):
     field = rough(shape)
@@ -26,7 +30,7 @@ def test_coarse_kernel_is_the_direct_convolution(shape, spacing, sigmas):
         ],
         axis=0,
     )
-    assert np.prod(kernel.coarse_shape) < 0.5 * np.prod(shape)
+    assert np.prod(kernel.coarse_shape) <= 0.5 * np.prod(shape)
     # what the coarse grid cannot hold (1e-5), and the sampling of the Gaussian at small widths
     assert np.abs(kernel(field).numpy() - direct).max() < 1e-3 * np.abs(direct).max()
 

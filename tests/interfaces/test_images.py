@@ -1,0 +1,123 @@
+"""Images are read whole and right, or refused with the file's name; written whole or not at all."""
+
+import gzip
+import os
+
+import nibabel as nib
+import numpy as np
+import phantoms
+import pytest
+import SimpleITK as sitk
+
+from gliomorph.interfaces import images
+from gliomorph.interfaces.images import ImageError
+
+
+def test_array_is_indexed_as_nibabel_does(heads, frame):
+    path = heads[frame]["image"]
+    assert np.array_equal(images.to_array(images.read_image(path)), nib.load(path).get_fdata(dtype=np.float32))
+
+
+def test_vector_array_has_its_components_first():
+    like = phantoms.grid((4, 5, 6))
+    vectors = np.random.default_rng(0).random((3, 4, 5, 6))
+    image = images.from_array(vectors, like)
+    assert image.GetPixel(1, 2, 3) == tuple(vectors[:, 1, 2, 3])
+    assert np.array_equal(images.to_array(image), vectors)
+
+
+def test_what_is_written_is_read_again(tmp_path, frame):
+    image = phantoms.brain_image(phantoms.frame(frame))
+    again = images.read_image(images.write_image(image, tmp_path / "new" / "image.nii.gz"))
+    assert np.array_equal(images.to_array(again), images.to_array(image))
+    # NIfTI keeps its frame in single precision
+    assert images.same_grid(again, image, tolerance_mm=1e-3)
+
+
+def test_volume_axis_of_length_one_is_dropped(tmp_path, heads):
+    flat = nib.load(heads["LAS"]["image"])
+    path = tmp_path / "4d.nii.gz"
+    nib.save(nib.Nifti1Image(flat.get_fdata(dtype=np.float32)[..., None], flat.affine), path)
+    image = images.read_image(path)
+    assert image.GetDimension() == 3
+    assert images.same_grid(image, images.read_image(heads["LAS"]["image"]))
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (8, 9, 7, 2)])
+def test_anything_but_one_volume_is_refused(tmp_path, shape):
+    path = tmp_path / "odd.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones(shape, np.float32), np.eye(4)), path)
+    with pytest.raises(ImageError, match=r"odd\.nii\.gz: one 3-D volume is required, this file has shape"):
+        images.read_image(path)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+def test_truncated_file_is_refused(tmp_path, heads, share):
+    content = heads["RAS"]["image"].read_bytes()
+    path = tmp_path / "cut.nii.gz"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ImageError, match=r"cut\.nii\.gz: .*damaged"):
+        images.read_image(path)
+
+
+def test_truncated_uncompressed_file_is_refused(tmp_path, heads):
+    path = tmp_path / "cut.nii"
+    path.write_bytes(gzip.decompress(heads["RAS"]["image"].read_bytes())[:-100])
+    with pytest.raises(ImageError, match=r"cut\.nii: .*damaged"):
+        images.read_image(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x1f\x8b\x08\x00garbage"])
+def test_what_is_no_image_is_refused(tmp_path, content):
+    path = tmp_path / "bad.nii.gz"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"bad\.nii\.gz: "):
+        images.read_image(path)
+
+
+def test_missing_file_is_refused(tmp_path):
+    with pytest.raises(ImageError, match=r"none\.nii\.gz: cannot be read"):
+        images.read_image(tmp_path / "none.nii.gz")
+
+
+def test_sheared_header_is_refused(tmp_path):
+    affine = np.eye(4)
+    affine[0, 1] = 0.4
+    path = tmp_path / "sheared.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((8, 8, 8), np.float32), affine), path)
+    with pytest.raises(ImageError, match=r"sheared\.nii\.gz: the header's axes are sheared"):
+        images.read_image(path)
+
+
+def test_failed_write_leaves_the_former_file_and_nothing_else(tmp_path):
+    path = images.write_text("old", tmp_path / "table.tsv")
+    with pytest.raises(RuntimeError, match="half way"), images.replacing(path) as temporary:
+        temporary.write_text("ne")
+        raise RuntimeError("half way")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["table.tsv"]
+
+
+def test_written_file_has_the_permissions_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        path = images.write_text("x", tmp_path / "x.txt")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_corners_and_volume_of_a_known_grid():
+    grid = phantoms.grid((3, 4, 5), (2.0, 3.0, 4.0), np.diag([-1, 1, 1]))
+    corners = images.corners(grid)
+    assert np.allclose(corners.max(axis=0) - corners.min(axis=0), [4, 9, 16])
+    assert images.voxel_volume_ml(grid) == pytest.approx(0.024)
+
+
+def test_same_grid_sees_a_shift_and_a_flip():
+    first, shifted = phantoms.frame("LPS"), phantoms.frame("LPS")
+    assert images.same_grid(first, shifted)
+    shifted.SetOrigin((phantoms.CENTRE + 0.1).tolist())
+    assert not images.same_grid(first, shifted)
+    assert not images.same_grid(first, phantoms.frame("RAS"))
+    assert not images.same_grid(first, sitk.Image([40, 48, 41], sitk.sitkUInt8))
