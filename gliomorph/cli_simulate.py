@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from . import __version__
+from .environment import template_folders
 from .interfaces.simulate import GRIDS, PROGRAM, Cohort, SimulationError, simulate_cohort
 from .interfaces.templates import TemplateError, load_template
 from .models.synthesis import FoldingError
@@ -36,7 +37,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"[{time.monotonic() - start:6.1f} s] {line}", flush=True)
 
     try:
-        template = load_template(options.template, options.resolution, options.template_dir)
+        template = load_template(
+            options.template, options.resolution, [*options.template_dir, *template_folders()]
+        )
         cohort = Cohort(seed=options.seed, template=template, grid=options.grid)
         simulate_cohort(options.out_dir, options.subjects, cohort, report)
     except (SimulationError, TemplateError, FoldingError, OSError) as error:
@@ -72,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         "--template", metavar="NAME", default="MNI152", help="one with CSF, GM and WM maps, default: MNI152"
     )
     arguments.add_argument(
-        "--template-dir", metavar="DIR", nargs="+", type=Path, default=[], help="folders that hold tpl-NAME"
+        "--template-dir", metavar="DIR", nargs="+", type=Path, default=[], help="folders that hold tpl-NAME; also GLIOMORPH_TEMPLATES"
     )
     arguments.add_argument(
         "--grid",

@@ -59,7 +59,7 @@ def align(
     in_frame = bool(same_box(moving, read_image(template)) and before >= IN_FRAME_DICE)
     masks = {
         "fixed_mask": sitk.BinaryDilate(sitk.Cast(target_brain > 0.5, sitk.sitkUInt8), [3, 3, 3]),
-        "moving_mask": _without_tumor(brain, tumor) if tumor else None,
+        "moving_mask": _without_tumor(tumor) if tumor else None,
     }
     if in_frame:
         rigid = sitk.Transform(3, sitk.sitkAffine)
@@ -113,9 +113,9 @@ def _box(image: sitk.Image) -> np.ndarray:
     return np.array([np.min(ends, axis=0), np.max(ends, axis=0)])
 
 
-def _without_tumor(brain: sitk.Image, tumor: Path) -> sitk.Image:
-    labels = read_image(tumor, sitk.sitkUInt8)
-    return sitk.Cast(sitk.And(sitk.Cast(brain > 0.5, sitk.sitkUInt8), labels == 0), sitk.sitkUInt8)
+def _without_tumor(tumor: Path) -> sitk.Image:
+    """Everything but the tumour: the background stays, or a brain too small would cost nothing."""
+    return sitk.Cast(read_image(tumor, sitk.sitkUInt8) == 0, sitk.sitkUInt8)
 
 
 Align = task(align, rigid=File, affine=File, info=dict)

@@ -19,7 +19,7 @@ CONVENTIONS = {
 }
 """BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
 
-REGIONS = {"ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",), "TC": ("NCR", "ET"), "WT": ("NCR", "ED", "ET")}
+REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
 
 
 def tumor(

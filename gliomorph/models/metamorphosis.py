@@ -32,6 +32,9 @@ from .similarity import Measure, local_correlation, squared_difference
 GRADIENT_FLOOR = 0.02
 """Per mm. z_0 acts as z_0 ∇I: equal steps of q = z_0 (|∇I| + floor) move flat and steep places alike."""
 
+SHORTER = 0.4
+"""Factor on the step for the last 40 % of a level, and for appearance, which starts where shape has ended."""
+
 APPEARANCE_STEP = 0.02
 """Most that one iteration may change the intensity of a voxel in the tumour: about the noise of a scan."""
 
@@ -264,12 +267,14 @@ def _optimise(
     per_voxel = torch.tensor(level.spacing_mm, dtype=momentum.dtype, device=momentum.device)
     slope = geometry.gradient(level.moving)[0, 0] / per_voxel.view(-1, *[1] * len(per_voxel))
     scale = 1.0 / (slope.square().sum(0, keepdim=True)[None].sqrt() + GRADIENT_FLOOR)
+    rate = settings.learning_rate
     if mu:
-        limit = APPEARANCE_STEP / (mu**2 * settings.learning_rate)
+        rate *= SHORTER
+        limit = APPEARANCE_STEP / (mu**2 * rate)
         scale = torch.where(level.mask > 0, scale.clamp_max(limit), scale)
     scaled = (momentum / scale).requires_grad_(True)
-    adam = torch.optim.Adam([scaled], lr=settings.learning_rate)
-    annealing = torch.optim.lr_scheduler.MultiStepLR(adam, [math.ceil(0.6 * iterations)], gamma=0.4)
+    adam = torch.optim.Adam([scaled], lr=rate)
+    annealing = torch.optim.lr_scheduler.MultiStepLR(adam, [math.ceil(0.6 * iterations)], gamma=SHORTER)
     energies: list[float] = []
     best = scaled.detach().clone()
     for iteration in range(iterations):

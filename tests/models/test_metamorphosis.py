@@ -80,6 +80,16 @@ def test_energy_is_recorded_and_falls(pair):
     assert first[-1] < 0.5 * first[0]
 
 
+def test_appearance_starts_from_the_shape_found(result):
+    """z inside the tumour is reset first: taken over from shape it would mean intensities of ±1 and diverge."""
+    shape, appearance = (
+        [entry["similarity"] for entry in result.energy if entry["stage"] == stage]
+        for stage in ("shape", "appearance")
+    )
+    assert appearance[0] < 2 * shape[-1]
+    assert appearance[-1] < appearance[0]
+
+
 def test_same_input_gives_the_same_result(pair, result):
     again = register(*pair, SPACING, QUICK)
     # the backward pass of grid_sample adds in no fixed order

@@ -1,0 +1,1 @@
+"""Measurements that the documentation reports; each module is run with ``python -m benchmarks.<name>``."""

@@ -1,0 +1,155 @@
+"""The contract of every registration method: transforms both ways, a record, nothing else."""
+
+import json
+
+import numpy as np
+import phantoms
+import pytest
+import SimpleITK as sitk
+
+from gliomorph.interfaces import register as module
+from gliomorph.interfaces.images import from_array, read_image, same_grid, to_array, write_image
+from gliomorph.interfaces.register import METHODS, register
+from gliomorph.interfaces.transforms import apply_to_points, compose, read_transform, write_transform
+from gliomorph.models import metamorphosis
+from gliomorph.models.registration import Registration
+
+POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A patient (smoothly deformed, with a bright tumour) and the template, on a flipped working grid."""
+    folder = tmp_path_factory.mktemp("pair")
+    like = phantoms.grid((40, 48, 32), (4.0, 4.0, 4.0), np.diag([-1.0, 1.0, 1.0]))
+    fixed, brain = phantoms.brain_image(like), phantoms.brain_mask(like)
+    warp = sitk.DisplacementFieldTransform(phantoms.smooth_displacement(like, 9.0))
+    tumor = (phantoms.labels_at(phantoms.positions(like)) > 0).astype(np.uint8)
+    moving = to_array(sitk.Resample(fixed, like, warp, sitk.sitkLinear)).copy()
+    moving[tumor > 0] = 1.0
+    rigid = sitk.Euler3DTransform(phantoms.CENTRE.tolist(), 0.05, 0.1, -0.1, (2.0, 3.0, -4.0))
+    return {
+        "moving": write_image(from_array(moving, like), folder / "moving.nii.gz"),
+        "fixed": write_image(fixed, folder / "fixed.nii.gz"),
+        "tumor": write_image(from_array(tumor, like), folder / "tumor.nii.gz"),
+        "fixed_brain": write_image(brain, folder / "brain.nii.gz"),
+        "rigid": write_transform(rigid, folder / "rigid.h5"),
+        "affine": write_transform(phantoms.some_affine(), folder / "affine.h5"),
+    }
+
+
+def outside_error(pair, forward):
+    """Root mean square difference to the template in its brain, away from the tumour."""
+    fixed, moving = read_image(pair["fixed"]), read_image(pair["moving"])
+    warped = to_array(sitk.Resample(moving, fixed, forward, sitk.sitkLinear))
+    away = ~phantoms.ball(fixed, phantoms.TUMOR_AT, 34) & (to_array(read_image(pair["fixed_brain"])) > 0)
+    return float(np.sqrt(((warped - to_array(fixed))[away] ** 2).mean()))
+
+
+@pytest.mark.parametrize("method", ["rigid", "affine", "syn", "syn-cfm"])
+def test_inverse_undoes_forward_and_the_record_says_what_was_done(pair, here, method):
+    forward, inverse, appearance, used = register(**pair, method=method, seed=7, gpu="none")
+    there, back = read_transform(forward), read_transform(inverse)
+    errors = np.linalg.norm(apply_to_points(compose(back, there), POINTS) - POINTS, axis=1)
+    # linear maps: double precision; SyN's fields: a tenth of a voxel, and 0.0005 mm by rounding
+    assert errors.max() < (1e-6 if method in ("rigid", "affine") else 0.4)
+    record = json.loads(used.read_text())
+    assert record | {"seconds": 0, "peak_memory_gb": 0} == record | {
+        "method": method,
+        "device": "cpu",
+        "seed": 7,
+        "seconds": 0,
+        "peak_memory_gb": 0,
+    }
+    assert record["seconds"] >= 0
+    assert record["peak_memory_gb"] > 0.05
+    assert appearance is None
+    assert {path.parent for path in (forward, inverse, used)} == {here}
+
+
+def test_affine_adds_nothing(pair, here):
+    forward, _, _, _ = register(**pair, method="affine", seed=0, gpu="none")
+    assert np.array_equal(apply_to_points(read_transform(forward), POINTS), POINTS)
+
+
+def test_rigid_takes_the_affine_part_back(pair, here):
+    """``affine ∘ forward`` is what the warp stage composes: it has to be the rigid transform."""
+    forward, _, _, _ = register(**pair, method="rigid", seed=0, gpu="none")
+    whole = compose(read_transform(pair["affine"]), read_transform(forward))
+    expected = apply_to_points(read_transform(pair["rigid"]), POINTS)
+    np.testing.assert_allclose(apply_to_points(whole, POINTS), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["syn", "syn-cfm"])
+def test_deformation_brings_the_patient_nearer_and_is_repeatable(pair, here, method):
+    before = outside_error(pair, sitk.Transform())
+    forward, _, _, _ = register(**pair, method=method, seed=7, gpu="none")
+    content = forward.read_bytes()
+    # ANTs' default SyN stops at half the resolution, which leaves the sharp rim as it is
+    assert outside_error(pair, read_transform(forward)) < 0.8 * before
+    assert register(**pair, method=method, seed=7, gpu="none")[0].read_bytes() == content
+
+
+def test_what_a_masked_tumor_looks_like_matters_little(pair, here):
+    """Two patients that differ inside the mask only: masking the cost function makes their deformations alike."""
+    moving = read_image(pair["moving"])
+    tumor = to_array(read_image(pair["tumor"])) > 0
+    points = phantoms.TUMOR_AT + np.array([[0, 0, 0], [14, 0, 0], [0, 20, 0], [-18, 0, 0], [0, 0, -20]])
+    ends: dict[str, list[np.ndarray]] = {"syn": [], "syn-cfm": []}
+    for level in (0.35, 0.8):
+        voxels = np.where(tumor, level, to_array(moving)).astype(np.float32)
+        path = write_image(from_array(voxels, moving), here / "ill.nii.gz")
+        for method, found in ends.items():
+            forward = register(**pair | {"moving": path}, method=method, seed=7, gpu="none")[0]
+            found.append(apply_to_points(read_transform(forward), points))
+    apart = {method: np.linalg.norm(np.subtract(*found), axis=1).mean() for method, found in ends.items()}
+    # not zero: the coarser levels are smoothed before they are masked
+    assert apart["syn-cfm"] < 0.5 * apart["syn"]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monkeypatch, axis):
+    """One voxel along an axis of the flipped grid, as the model would give it."""
+    shape = read_image(pair["fixed"]).GetSize()
+    displacement = np.zeros((3, *shape), np.float32)
+    displacement[axis] = 1
+    seen = {}
+
+    def fake(moving, fixed, tumor_mask, spacing_mm, **options):
+        seen.update(options, shape=moving.shape, spacing=spacing_mm, tumor=int(tumor_mask.sum()))
+        return Registration(
+            displacement=displacement,
+            inverse_displacement=-displacement,
+            appearance=0.25 * tumor_mask.astype(np.float32),
+            energy=[{"similarity": 1.0}, {"similarity": 0.5}],
+        )
+
+    monkeypatch.setattr(metamorphosis, "register", fake)
+    forward, inverse, appearance, used = register(**pair, method="metamorphosis", seed=3, gpu="none")
+    grid = read_image(pair["fixed"])
+    index = [20, 20, 16]
+    start = grid.TransformIndexToPhysicalPoint(index)
+    index[axis] += 1
+    end = grid.TransformIndexToPhysicalPoint(index)
+    # 4 mm is a multiple of the rounding step
+    np.testing.assert_allclose(read_transform(forward).TransformPoint(start), end, atol=1e-6)
+    np.testing.assert_allclose(read_transform(inverse).TransformPoint(end), start, atol=1e-6)
+    residual = read_image(appearance)
+    assert same_grid(residual, grid)
+    assert np.array_equal(to_array(residual), 0.25 * to_array(read_image(pair["tumor"])))
+    assert (seen["seed"], seen["device"], seen["shape"], seen["spacing"]) == (3, "cpu", shape, (4.0, 4.0, 4.0))
+    record = json.loads(used.read_text())
+    assert record["energy"] == [{"similarity": 0.5}]
+    assert record["settings"]
+
+
+def test_unknown_method_is_an_error(pair, here):
+    with pytest.raises(KeyError, match="voodoo"):
+        register(**pair, method="voodoo", seed=0, gpu="none")
+
+
+def test_methods_are_those_that_the_settings_know():
+    from gliomorph.settings import METHODS as known
+
+    assert tuple(METHODS) == known
+    assert module.METHODS is METHODS
