@@ -154,5 +154,5 @@ class Settings:
         return max(1, min(self.nprocs // self.threads(scans), by_memory))
 
 
-MEMORY_GB_PER_PROCESS = {1: 4.0, 2: 1.5, 3: 1.2, 4: 1.2}
-"""Peak resident memory of one worker process by resolution, as measured (docs/performance.md)."""
+MEMORY_GB_PER_PROCESS = {1: 3.0, 2: 1.2, 3: 1.0, 4: 1.0}
+"""Memory set aside for one worker process by resolution: its measured peak (docs/accuracy.md) and a reserve."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.images import from_array, write_image
 from gliomorph.interfaces.transforms import write_transform
+
+# ANTs repeats itself on one thread only, and reads this once: before its first use, whichever test that is in
+os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def template_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     like = phantoms.frame("LPS")
     radius = phantoms.radius_at(phantoms.positions(like))
     tissues = np.select([radius < 0.75, radius < 0.92, radius < 1], [3, 2, 1], 0).astype(np.uint8)
-    nucleus = phantoms.ball(like, phantoms.CENTRE + [20, 10, -8], 12).astype(np.uint8)
+    nucleus = phantoms.ball(like, phantoms.at(20, 10, -8), 12).astype(np.uint8)
     write_image(phantoms.brain_image(like), f"{stem}_res-4_desc-brain_T1w.nii.gz")
     write_image(phantoms.brain_mask(like), f"{stem}_res-4_desc-brain_mask.nii.gz")
     write_image(from_array(tissues, like), f"{stem}_res-4_seg-tissue_dseg.nii.gz")

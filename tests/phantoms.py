@@ -22,7 +22,13 @@ CENTRE = np.array([4.0, -9.0, 13.0])
 SEMI_AXES = np.array([66.0, 80.0, 56.0])
 """Of the brain, an ellipsoid of 1239 ml."""
 
-TUMOR_AT = CENTRE + [-26.0, 22.0, 10.0]
+
+def at(x: float, y: float, z: float) -> np.ndarray:
+    """The place (LPS, mm) that far from the brain's centre."""
+    return CENTRE + np.array([x, y, z])
+
+
+TUMOR_AT = at(-26, 22, 10)
 RADII = {2: 24.0, 4: 17.0, 1: 11.0}
 """Oedema, enhancing rim, necrotic core (BraTS labels), concentric."""
 

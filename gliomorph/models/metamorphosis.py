@@ -35,8 +35,8 @@ GRADIENT_FLOOR = 0.02
 SHORTER = 0.4
 """Factor on the step for the last 40 % of a level, and for appearance, which starts where shape has ended."""
 
-APPEARANCE_STEP = 0.02
-"""Most that one iteration may change the intensity of a voxel in the tumour: about the noise of a scan."""
+APPEARANCE_STEP = 0.05
+"""About the most that one iteration changes the intensity of a voxel in the tumour."""
 
 
 def _floats(value: float | Sequence[float]) -> tuple[float, ...]:
@@ -57,7 +57,7 @@ class MetamorphosisSettings:
     sigma_mm : tuple of float
         Widths of the Gaussians that make up the kernel, in mm; one number is taken as one width.
     mu : float
-        Weight of appearance against shape; with a kernel of sum 1, 0.02 to 0.1. 0 is LDDMM.
+        Weight of appearance against shape; with a kernel of sum 1, 0.02 to 0.05. 0 is LDDMM.
     lam : float
         λ, weight of the geodesic's energy.
     steps : int
@@ -79,7 +79,7 @@ class MetamorphosisSettings:
     """
 
     sigma_mm: tuple[float, ...] = attrs.field(default=(8.0,), converter=_floats, validator=_all_positive)
-    mu: float = attrs.field(default=0.1, validator=valid.ge(0))
+    mu: float = attrs.field(default=0.05, validator=valid.ge(0))
     lam: float = attrs.field(default=6e-4, validator=valid.ge(0))
     steps: int = attrs.field(default=4, validator=valid.ge(1))
     voxel_mm: tuple[float, ...] = attrs.field(default=(4.0, 2.0), converter=_floats, validator=_all_positive)

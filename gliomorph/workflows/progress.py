@@ -108,4 +108,5 @@ def cause_of(error: BaseException) -> str:
         return f"out of memory: {text}"
     if isinstance(error, OSError) and error.errno == 28:
         return f"disk full: {text}"
-    return text if isinstance(error, ValueError) else f"{kind}: {text}"
+    ours = type(error).__module__.startswith("gliomorph")
+    return text if ours or isinstance(error, ValueError) else f"{kind}: {text}"

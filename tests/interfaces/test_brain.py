@@ -38,7 +38,9 @@ def with_skull(like: sitk.Image) -> sitk.Image:
 def altered(path, tmp_path, change):
     """A copy of an image whose voxels went through ``change``."""
     image = read_image(path)
-    return write_image(from_array(change(to_array(image)).astype(np.float32), image), tmp_path / "altered.nii.gz")
+    return write_image(
+        from_array(change(to_array(image)).astype(np.float32), image), tmp_path / "altered.nii.gz"
+    )
 
 
 def test_stripped_input_is_detected_in_every_frame(heads, frame, here):
@@ -56,7 +58,7 @@ def test_hole_in_the_brain_is_filled_and_a_loose_speck_is_dropped():
     like = phantoms.frame("RAS")
     voxels = to_array(phantoms.brain_image(like)).copy()
     hole = phantoms.ball(like, phantoms.CENTRE, 9)
-    speck = phantoms.ball(like, phantoms.CENTRE + [70, 85, 60], 9)
+    speck = phantoms.ball(like, phantoms.at(70, 85, 60), 9)
     voxels[hole], voxels[speck] = 0, 0.5
     mask = to_array(foreground(from_array(voxels, like))) > 0
     assert mask[hole].all()
@@ -106,7 +108,9 @@ def test_given_mask_elsewhere_is_refused(heads, tmp_path, here):
 
 def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_tools, here):
     path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    with pytest.raises(ImageError, match=r"head\.nii\.gz: .*not skull-stripped.*desc-brain_mask.*-d.*SynthStrip.*HD-BET"):
+    with pytest.raises(
+        ImageError, match=r"head\.nii\.gz: .*not skull-stripped.*desc-brain_mask.*-d.*SynthStrip.*HD-BET"
+    ):
         brain(path)
 
 
@@ -202,7 +206,9 @@ def test_volume_that_no_brain_has_is_refused(heads, tmp_path, here, spacing, vol
         image = read_image(heads["RAS"][key])
         image.SetSpacing([spacing] * 3)
         paths[key] = write_image(image, tmp_path / f"{key}.nii.gz")
-    with pytest.raises(ImageError, match=rf"image\.nii\.gz: a brain of 300 to 2300 ml is required.* has {volume} ml"):
+    with pytest.raises(
+        ImageError, match=rf"image\.nii\.gz: a brain of 300 to 2300 ml is required.* has {volume} ml"
+    ):
         brain(paths["image"], paths["brain"])
 
 

@@ -15,7 +15,9 @@ from gliomorph.interfaces.images import ImageError
 
 def test_array_is_indexed_as_nibabel_does(heads, frame):
     path = heads[frame]["image"]
-    assert np.array_equal(images.to_array(images.read_image(path)), nib.load(path).get_fdata(dtype=np.float32))
+    assert np.array_equal(
+        images.to_array(images.read_image(path)), nib.load(path).get_fdata(dtype=np.float32)
+    )
 
 
 def test_vector_array_has_its_components_first():

@@ -74,7 +74,9 @@ def test_identity_is_perfect(row, heads, frame):
         "brain_dice": 1,
         "inverse_consistency_mm": 0,
     }
-    assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-5)  # rounded to five digits
+    assert {key: found[key] for key in expected} == pytest.approx(
+        expected, abs=1e-5
+    )  # rounded to five digits
     assert {key: found[key] for key in USED} == USED
     assert (found["status"], found["reason"], found["flag"]) == ("ok", "", "")
 
@@ -82,7 +84,9 @@ def test_identity_is_perfect(row, heads, frame):
 def test_affine_scaling_is_no_change_of_the_tumor(row, tmp_path):
     """The native head is larger than the template; the deformable part does nothing."""
     found = row(affine=scaling(1 / SCALE, tmp_path / "affine.h5"))
-    assert found["tumor_volume_affine_ml"] == pytest.approx(found["tumor_volume_native_ml"] * SCALE**3, rel=1e-4)
+    assert found["tumor_volume_affine_ml"] == pytest.approx(
+        found["tumor_volume_native_ml"] * SCALE**3, rel=1e-4
+    )
     # a sphere of 19 mm drawn with voxels of 4 mm
     assert found["tumor_volume_ratio"] == pytest.approx(1, abs=0.06)
     assert found["jacobian_min"] == found["jacobian_max"] == 1
@@ -115,7 +119,9 @@ def test_folds_are_counted_in_the_brain_and_exclude(row, heads, tmp_path):
 
 
 def test_vanished_tumor_excludes(row, tmp_path):
-    empty = write_image(from_array(np.zeros((40, 48, 40), np.uint8), phantoms.frame("LPS")), tmp_path / "e.nii.gz")
+    empty = write_image(
+        from_array(np.zeros((40, 48, 40), np.uint8), phantoms.frame("LPS")), tmp_path / "e.nii.gz"
+    )
     found = row(mask=empty)
     assert (found["status"], found["reason"]) == ("excluded", "the tumour vanished in template space")
     assert np.isnan(found["jacobian_tumor_mean"])

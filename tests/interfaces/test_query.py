@@ -42,7 +42,9 @@ def test_subject_without_sessions(bids):
 
 
 def test_every_session_is_a_scan_in_order(bids):
-    root = bids("sub-02_ses-pre_T1w.nii.gz", "sub-01_ses-b_T1w.nii.gz", "sub-01_ses-a_T1w.nii.gz", "sub-03_T1w.nii")
+    root = bids(
+        "sub-02_ses-pre_T1w.nii.gz", "sub-01_ses-b_T1w.nii.gz", "sub-01_ses-a_T1w.nii.gz", "sub-03_T1w.nii"
+    )
     labels = [scan.label for scan in find_scans(root)]
     assert labels == ["sub-01_ses-a", "sub-01_ses-b", "sub-02_ses-pre", "sub-03"]
 
@@ -54,7 +56,9 @@ def test_sessions_and_participants_are_chosen(bids):
 
 
 def test_unknown_participant_names_what_is_there_and_mounts(bids):
-    with pytest.raises(QueryError, match=r"--participant-label 99: .*which has 1 \(01…\); in a container.*mounted"):
+    with pytest.raises(
+        QueryError, match=r"--participant-label 99: .*which has 1 \(01…\); in a container.*mounted"
+    ):
         find_scans(bids("sub-01_T1w.nii.gz"), participants=["01", "99"])
 
 
@@ -232,7 +236,9 @@ def test_brain_mask_in_template_space_is_not_taken(bids):
 
 
 def test_mask_filter_chooses_among_masks(bids):
-    masks = bids("sub-01_label-tumor_desc-a_mask.nii.gz", "sub-01_label-tumor_desc-b_mask.nii.gz", root="masks")
+    masks = bids(
+        "sub-01_label-tumor_desc-a_mask.nii.gz", "sub-01_label-tumor_desc-b_mask.nii.gz", root="masks"
+    )
     scan = only(
         find_scans(bids("sub-01_T1w.nii.gz"), derivatives={"m": masks}, filters={"mask": {"desc": "b"}})
     )

@@ -44,7 +44,9 @@ def test_identity_on_the_own_grid_changes_nothing(heads, frame, identity_xfm, he
 
 def test_outside_of_the_field_of_view_is_zero(heads, tmp_path, here):
     away = sitk.TranslationTransform(3, (120.0, 0.0, 0.0))
-    moved = resample(heads["LPS"]["image"], write_transform(away, tmp_path / "away.h5"), heads["LPS"]["image"])
+    moved = resample(
+        heads["LPS"]["image"], write_transform(away, tmp_path / "away.h5"), heads["LPS"]["image"]
+    )
     assert not to_array(read_image(moved))[20:].any()
 
 

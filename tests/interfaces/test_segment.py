@@ -81,7 +81,9 @@ def test_labels_go_back_through_the_affine(heads, frame, working, monkeypatch, t
 
 
 @pytest.mark.parametrize(("voxels", "label"), [(module.SMALL_ET_VOXELS - 1, 1), (module.SMALL_ET_VOXELS, 4)])
-def test_few_enhancing_voxels_are_necrosis(heads, working, monkeypatch, identity_xfm, tmp_path, here, voxels, label):
+def test_few_enhancing_voxels_are_necrosis(
+    heads, working, monkeypatch, identity_xfm, tmp_path, here, voxels, label
+):
     known = np.zeros((40, 48, 40), np.uint8)
     known[10:30, 10:30, 10:30] = 2
     known[20, 15:20, 18:22] = 4  # 20 voxels

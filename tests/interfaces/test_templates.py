@@ -7,7 +7,15 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.images import corners, from_array, read_image, same_grid, to_array, voxel_volume_ml, write_image
+from gliomorph.interfaces.images import (
+    corners,
+    from_array,
+    read_image,
+    same_grid,
+    to_array,
+    voxel_volume_ml,
+    write_image,
+)
 from gliomorph.interfaces.prepare_template import prepare_template
 from gliomorph.interfaces.templates import TISSUES, Template, TemplateError, load_template, working_grid
 
@@ -28,7 +36,9 @@ def test_template_on_its_own_grid_is_not_resampled(tiny, template_home):
     assert same_grid(tiny.image, stored)
     inside = to_array(tiny.brain_mask) > 0
     top = np.percentile(to_array(stored)[inside], 99.5)
-    np.testing.assert_allclose(to_array(tiny.image)[inside], np.minimum(to_array(stored)[inside] / top, 1), rtol=1e-6)
+    np.testing.assert_allclose(
+        to_array(tiny.image)[inside], np.minimum(to_array(stored)[inside] / top, 1), rtol=1e-6
+    )
 
 
 def test_intensities_lie_between_0_and_1_and_end_with_the_brain(tiny):
@@ -50,7 +60,7 @@ def test_structures_are_read_by_their_label(tiny):
     where = np.argwhere(to_array(tiny.labels["nucleus"]) > 0).mean(axis=0)
     centre = tiny.image.TransformContinuousIndexToPhysicalPoint(where.tolist())
     # a ball on a grid of 4 mm
-    np.testing.assert_allclose(centre, phantoms.CENTRE + [20, 10, -8], atol=1.0)
+    np.testing.assert_allclose(centre, phantoms.at(20, 10, -8), atol=1.0)
 
 
 @pytest.mark.parametrize("resolution", [2, 3])
@@ -58,7 +68,10 @@ def test_another_resolution_covers_the_same_place(tiny, template_home, resolutio
     other = load_template("Tiny", resolution, [template_home])
     assert other.image.GetSpacing() == (resolution,) * 3
     # the fields of view end within half a voxel of each other
-    outer = [corners(t.image) + np.sign(corners(t.image) - phantoms.CENTRE) * t.resolution / 2 for t in (tiny, other)]
+    outer = [
+        corners(t.image) + np.sign(corners(t.image) - phantoms.CENTRE) * t.resolution / 2
+        for t in (tiny, other)
+    ]
     assert np.abs(outer[0] - outer[1]).max() <= resolution / 2 + 1e-6
     volumes = [to_array(t.brain_mask).sum() * voxel_volume_ml(t.image) for t in (tiny, other)]
     # a surface of 4 mm voxels drawn on finer ones
@@ -115,7 +128,9 @@ def test_prepared_files_are_the_template_and_its_working_grid(tiny, template_hom
 
 
 def test_missing_template_is_refused_with_the_places_and_the_remedy(tmp_path):
-    with pytest.raises(TemplateError, match=rf"'SRI24': no folder tpl-SRI24 found in {tmp_path}.*gliomorph-fetch SRI24"):
+    with pytest.raises(
+        TemplateError, match=rf"'SRI24': no folder tpl-SRI24 found in {tmp_path}.*gliomorph-fetch SRI24"
+    ):
         load_template("SRI24", folders=[tmp_path])
     with pytest.raises(TemplateError, match=r"'Other'.*found in nowhere.*or use --template MNI152"):
         load_template("Other")
@@ -129,7 +144,7 @@ def test_name_that_is_no_bids_label_is_refused(name):
 
 def test_folder_without_an_image_is_refused(tmp_path):
     (tmp_path / "tpl-Empty").mkdir()
-    with pytest.raises(TemplateError, match="no tpl-Empty_…_T1w.nii.gz in"):
+    with pytest.raises(TemplateError, match=r"no tpl-Empty_…_T1w\.nii\.gz in"):
         load_template("Empty", folders=[tmp_path])
 
 
@@ -138,7 +153,7 @@ def test_head_with_its_skull_needs_a_mask(own_home):
     (home / "tpl-Tiny_res-4_desc-brain_T1w.nii.gz").rename(home / "tpl-Tiny_res-4_T1w.nii.gz")
     assert load_template("Tiny", 4, [own_home]).name == "Tiny"
     (home / "tpl-Tiny_res-4_desc-brain_mask.nii.gz").unlink()
-    with pytest.raises(TemplateError, match="no desc-brain_mask beside tpl-Tiny_res-4_T1w.nii.gz"):
+    with pytest.raises(TemplateError, match=r"no desc-brain_mask beside tpl-Tiny_res-4_T1w\.nii\.gz"):
         load_template("Tiny", 4, [own_home])
 
 
@@ -206,4 +221,6 @@ def test_embedded_mni152_is_a_brain_with_tissues():
     total = sum(to_array(template.tissues[name]) for name in TISSUES)
     # probabilities that were smoothed and resampled; away from the rim they add up
     assert np.median(total[to_array(template.brain_mask) > 0]) == pytest.approx(1, abs=0.01)
-    assert sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(template.image.GetDirection()) == "RAS"
+    assert (
+        sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(template.image.GetDirection()) == "RAS"
+    )

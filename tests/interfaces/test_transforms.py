@@ -52,7 +52,9 @@ def test_one_voxel_of_displacement_leads_to_the_next_voxel(frame):
 
 
 def test_displacement_of_another_grid_is_refused():
-    with pytest.raises(ValueError, match=r"shape \(3, 40, 48, 40\) required for this grid, got \(3, 40, 40, 48\)"):
+    with pytest.raises(
+        ValueError, match=r"shape \(3, 40, 48, 40\) required for this grid, got \(3, 40, 40, 48\)"
+    ):
         displacement_to_itk(np.zeros((3, 40, 40, 48)), phantoms.frame("LPS"))
 
 

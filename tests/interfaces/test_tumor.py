@@ -78,7 +78,9 @@ def test_both_brats_conventions_mean_the_same(heads, draw, here, enhancing):
     assert np.array_equal(to_array(read_image(labels)), voxels)
 
 
-@pytest.mark.parametrize(("value", "found"), [(5, r"\[1, 2, 5\]"), (3, r"\[1, 2, 3, 4\]"), (0.5, r"\[1, 2, 4\]")])
+@pytest.mark.parametrize(
+    ("value", "found"), [(5, r"\[1, 2, 5\]"), (3, r"\[1, 2, 3, 4\]"), (0.5, r"\[1, 2, 4\]")]
+)
 def test_other_labels_are_refused_naming_those_found(heads, draw, here, value, found):
     head, like = heads["RAS"], phantoms.frame("RAS")
     voxels = phantoms.labels_at(phantoms.positions(like)).astype(float)
@@ -111,7 +113,8 @@ def test_labels_of_a_mask_are_one_whole_tumor(heads, here):
 
 @pytest.mark.parametrize("kind", ["mask", "dseg"])
 @pytest.mark.parametrize(
-    ("value", "said"), [(0, r"the tumour mask is empty \(no voxel above 0\)"), (np.nan, "holds NaN"), (np.inf, "NaN")]
+    ("value", "said"),
+    [(0, r"the tumour mask is empty \(no voxel above 0\)"), (np.nan, "holds NaN"), (np.inf, "NaN")],
 )
 def test_mask_without_content_is_refused(heads, draw, here, kind, value, said):
     head, like = heads["RAS"], phantoms.frame("RAS")
@@ -131,20 +134,24 @@ def test_mask_elsewhere_is_refused(heads, draw, here):
     head, like = heads["RAS"], phantoms.frame("RAS")
     like.SetOrigin((1000.0, 0.0, 0.0))
     path = draw(np.ones(like.GetSize()), like)
-    with pytest.raises(ImageError, match="do not overlap in world coordinates, and the mask is not on the template"):
+    with pytest.raises(
+        ImageError, match="do not overlap in world coordinates, and the mask is not on the template"
+    ):
         tumor(head["image"], head["brain"], path, "mask", head["image"])
 
 
 def test_mask_outside_the_brain_is_refused(heads, draw, here):
     head, like = heads["RAS"], phantoms.frame("RAS")
-    outside = phantoms.ball(like, phantoms.CENTRE + [0, 85, 0], 12)
-    with pytest.raises(ImageError, match=r"only \d+% of the tumour mask lies in the brain of RAS_T1w\.nii\.gz"):
+    outside = phantoms.ball(like, phantoms.at(0, 85, 0), 12)
+    with pytest.raises(
+        ImageError, match=r"only \d+% of the tumour mask lies in the brain of RAS_T1w\.nii\.gz"
+    ):
         tumor(head["image"], head["brain"], draw(outside, like), "mask", head["image"])
 
 
 def test_mask_partly_outside_the_brain_is_noticed(heads, draw, here):
     head, like = heads["RAS"], phantoms.frame("RAS")
-    rim = phantoms.ball(like, phantoms.CENTRE + [0, 70, 0], 14)
+    rim = phantoms.ball(like, phantoms.at(0, 70, 0), 14)
     _, info = tumor(head["image"], head["brain"], draw(rim, like), "mask", head["image"])
     assert len(info["notices"]) == 1
     assert "of the tumour mask lies outside the brain" in info["notices"][0]

@@ -66,13 +66,20 @@ def test_same_content_in_any_frame_gives_the_same_result(heads, frame, transform
 def test_transform_files_give_the_written_images(heads, frame, transforms, here):
     head = heads[frame]
     files = warped_head(head, transforms, heads)
-    grid, native, written = read_image(heads["LPS"]["image"]), read_image(head["image"]), read_image(files["warped"])
+    grid, native, written = (
+        read_image(heads["LPS"]["image"]),
+        read_image(head["image"]),
+        read_image(files["warped"]),
+    )
     by_itk = sitk.Resample(native, grid, read_transform(files["forward_xfm"]), sitk.sitkLinear)
     by_ants = ants.apply_transforms(to_ants(grid), to_ants(native), [str(files["forward_xfm"])]).numpy()
     # 0.0005 mm of rounding at an edge of 0.9 within one voxel of 3 mm
     assert np.abs(to_array(by_itk) - to_array(written)).max() < 5e-4
     # ANTs ends the field of view half a voxel later: compared where the head is
-    inside = phantoms.radius_at(phantoms.mapped(read_transform(files["forward_xfm"]), phantoms.positions(grid))) < 1.2
+    inside = (
+        phantoms.radius_at(phantoms.mapped(read_transform(files["forward_xfm"]), phantoms.positions(grid)))
+        < 1.2
+    )
     assert np.abs(by_ants - to_array(written))[inside].max() < 5e-4
 
 
@@ -98,11 +105,18 @@ def test_template_mask_goes_back_to_its_native_place(heads, frame, transforms, h
 
 def test_identity_changes_nothing(heads, identity_xfm, tmp_path, here):
     (tmp_path / "used.json").write_text("{}")
-    still = {"affine": identity_xfm, "forward": identity_xfm, "inverse": identity_xfm, "used": tmp_path / "used.json"}
+    still = {
+        "affine": identity_xfm,
+        "forward": identity_xfm,
+        "inverse": identity_xfm,
+        "used": tmp_path / "used.json",
+    }
     head = heads["LPS"]
     files = warped_head(head, still, heads)
     # positions go through the header's single-precision origin and back
-    np.testing.assert_allclose(to_array(read_image(files["warped"])), to_array(read_image(head["image"])), atol=1e-5)
+    np.testing.assert_allclose(
+        to_array(read_image(files["warped"])), to_array(read_image(head["image"])), atol=1e-5
+    )
     assert np.array_equal(to_array(read_image(files["dseg"])), to_array(read_image(head["labels"])))
     assert np.all(to_array(read_image(files["jacobian"])) == 1)
     assert np.all(to_array(read_image(files["coverage"])) == 1)
@@ -125,7 +139,9 @@ def test_coverage_ends_with_the_native_field_of_view(heads, transforms, tmp_path
         half[key] = write_image(read_image(head[key])[:, :24, :], tmp_path / f"{key}.nii.gz")
     files = warped_head(half, transforms, heads)
     covered = to_array(read_image(files["coverage"])) > 0
-    places = phantoms.mapped(read_transform(files["forward_xfm"]), phantoms.positions(read_image(head["image"])))
+    places = phantoms.mapped(
+        read_transform(files["forward_xfm"]), phantoms.positions(read_image(head["image"]))
+    )
     cut = read_image(half["image"])
     index = np.linalg.inv(np.array(cut.GetDirection()).reshape(3, 3) * cut.GetSpacing()) @ (
         places.reshape(3, -1) - np.array(cut.GetOrigin())[:, None]

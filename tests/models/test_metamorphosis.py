@@ -81,7 +81,7 @@ def test_energy_is_recorded_and_falls(pair):
 
 
 def test_appearance_starts_from_the_shape_found(result):
-    """z inside the tumour is reset first: taken over from shape it would mean intensities of ±1 and diverge."""
+    """z inside the tumour is reset first: that of shape would mean intensities of ±1, and diverge."""
     shape, appearance = (
         [entry["similarity"] for entry in result.energy if entry["stage"] == stage]
         for stage in ("shape", "appearance")

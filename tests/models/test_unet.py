@@ -40,7 +40,9 @@ def test_teacher_takes_four_modalities():
 
 def test_every_parameter_learns(network):
     network(torch.rand(1, 1, 16, 16, 16)).square().sum().backward()
-    without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    without = [
+        name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()
+    ]
     network.zero_grad()
     assert without == []
 

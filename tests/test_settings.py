@@ -1,0 +1,172 @@
+"""Options are parsed once; what cannot be carried out is refused with the remedy."""
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from gliomorph import settings as module
+from gliomorph.settings import LEVELS, METHODS, Settings, SettingsError, method_label
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Settings with two existing folders and what a test adds."""
+    for name in ("bids", "masks"):
+        (tmp_path / name).mkdir()
+    folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
+    return lambda **options: Settings(**folders | options)
+
+
+def test_defaults_are_usable(make, tmp_path):
+    settings = make()
+    assert settings.levels == ("participant",)
+    assert settings.registration == ("metamorphosis",)
+    assert settings.nprocs >= 1
+    assert settings.mem_gb > 0
+    assert settings.bids_dir == tmp_path / "bids"
+
+
+def test_settings_are_frozen(make):
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        make().random_seed = 3
+
+
+def test_prefixes_of_labels_are_optional(make):
+    settings = make(participants=["sub-01", "02"], sessions=["ses-pre", "post"])
+    assert settings.participants == ("01", "02")
+    assert settings.sessions == ("pre", "post")
+
+
+def test_paths_are_made_absolute(make, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = make(bids_dir="bids", output_dir=Path("a/../b"), template_dirs=["~/masks"])
+    assert settings.bids_dir == tmp_path / "bids"
+    assert settings.output_dir == tmp_path / "b"
+    assert settings.template_dirs == (tmp_path / "masks",)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"levels": ("subject",)}, "analysis level: unknown subject; choose from participant, group"),
+        ({"levels": ()}, "analysis level: none, or one twice"),
+        ({"levels": ("group", "group")}, "analysis level: none, or one twice"),
+        ({"registration": ("syn", "magic")}, "--registration: unknown magic; choose from rigid, affine, syn"),
+        ({"registration": ()}, "--registration: none, or one twice"),
+        ({"registration": ("syn", "syn")}, "--registration: none, or one twice"),
+        ({"nprocs": 0}, "--nprocs: at least 1 is required, got 0"),
+        ({"omp_nthreads": -1}, "--omp-nthreads: at least 1 is required, got -1"),
+        ({"mem_gb": 0}, "--mem: a positive number of GB is required, got 0"),
+        ({"mem_gb": -2.5}, "--mem: a positive number of GB is required, got -2.5"),
+        ({"random_seed": -1}, "--random-seed: 0 to 2147483647 is required, got -1"),
+        ({"random_seed": 2**31}, "--random-seed: 0 to 2147483647 is required, got 2147483648"),
+        ({"derivatives": {"my-masks": Path("/")}}, r"-d my-masks=…: .*must be alphanumeric"),
+        ({"derivatives": {"masks": Path("/no/where")}}, "-d masks=/no/where: not a folder .*mounted"),
+        ({"template_dirs": ("/no/where",)}, "--template-dir /no/where: not a folder"),
+        ({"weights": "/no/where.safetensors"}, r"--weights /no/where\.safetensors: no such file"),
+        ({"bids_dir": "/no/where"}, "bids_dir /no/where is not a folder .*mounted, with -B or -v"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused(make, options, said):
+    with pytest.raises(SettingsError, match=said):
+        make(**options)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("modality", "PET"), ("resolution", 5), ("resolution", 0), ("gpu", "yes")]
+)
+def test_value_outside_the_choices_is_refused(make, field, value):
+    with pytest.raises(ValueError, match=f"'{field}' must be in"):
+        make(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "place", "said"),
+    [
+        ("output_dir", "bids", "must be neither bids_dir nor above it"),
+        ("output_dir", ".", "must be neither bids_dir nor above it"),
+        ("work_dir", "bids", "lies inside bids_dir: give another with -w"),
+        ("work_dir", "bids/derivatives/work", "lies inside bids_dir: give another with -w"),
+        ("work_dir", "out", "must not be output_dir itself: give another with -w"),
+    ],
+)
+def test_folders_in_each_others_way_are_refused(make, tmp_path, field, place, said):
+    with pytest.raises(SettingsError, match=said):
+        make(**{field: tmp_path / place})
+
+
+def test_link_to_the_input_is_seen_through(make, tmp_path):
+    (tmp_path / "alias").symlink_to(tmp_path / "bids")
+    with pytest.raises(SettingsError, match="must be neither bids_dir nor above it"):
+        make(output_dir=tmp_path / "alias")
+
+
+@pytest.mark.parametrize("place", ["bids/derivatives/gliomorph", "elsewhere"])
+def test_output_may_lie_in_derivatives_of_the_input(make, tmp_path, place):
+    assert make(output_dir=tmp_path / place).output_dir == tmp_path / place
+
+
+def test_seed_may_be_the_largest(make):
+    assert make(random_seed=2**31 - 1).random_seed == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    ("nprocs", "scans", "given", "threads"),
+    [(8, 1, None, 8), (32, 1, None, 8), (8, 4, None, 2), (8, 100, None, 1), (8, 0, None, 8), (8, 4, 3, 3)],
+)
+def test_threads_share_the_cpus_among_scans(make, nprocs, scans, given, threads):
+    assert make(nprocs=nprocs, omp_nthreads=given).threads(scans) == threads
+
+
+@pytest.mark.parametrize(
+    ("nprocs", "mem_gb", "scans", "processes"),
+    [(8, 1000, 4, 4), (8, 1000, 8, 8), (8, 8.5, 8, 2), (8, 0.1, 8, 1), (1, 1000, 8, 1)],
+)
+def test_processes_stay_within_cpus_and_memory(make, monkeypatch, nprocs, mem_gb, scans, processes):
+    monkeypatch.setitem(module.MEMORY_GB_PER_PROCESS, 1, 4.0)
+    settings = make(nprocs=nprocs, mem_gb=mem_gb, resolution=1)
+    assert settings.processes(scans) == processes
+    assert processes * settings.threads(scans) <= max(nprocs, 1)
+
+
+@pytest.fixture
+def cgroup(tmp_path, monkeypatch):
+    """Stands in for ``/sys/fs/cgroup``."""
+
+    class Redirected(type(tmp_path)):
+        def __new__(cls, *parts):
+            text = str(parts[0]) if parts else "."
+            return Path(text.replace("/sys/fs/cgroup", str(tmp_path)))
+
+    monkeypatch.setattr(module, "Path", Redirected)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "cpus"), [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("x", 6)]
+)
+def test_cpu_quota_is_honoured(cgroup, monkeypatch, content, cpus):
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(6)))
+    (cgroup / "cpu.max").write_text(content)
+    assert module.available_cpus() == cpus
+
+
+def test_memory_limit_is_honoured(cgroup):
+    (cgroup / "memory.max").write_text("1000000")
+    assert module.available_memory_gb() == pytest.approx(0.001)
+    (cgroup / "memory.max").write_text("max")
+    assert module.available_memory_gb() > 0.001
+    (cgroup / "memory.max").unlink()
+    assert module.available_memory_gb() > 0.001
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_label_of_a_method_is_alphanumeric(method):
+    assert method_label(method).isalnum()
+    assert len({method_label(m) for m in METHODS}) == len(METHODS)
+
+
+def test_both_levels_in_one_call(make):
+    assert make(levels=LEVELS).levels == ("participant", "group")
