@@ -30,9 +30,7 @@ NEAR_MM = 15.0
 POINTS = 20000
 
 
-def target_registration_error(
-    estimate: Path, truth: Path, points: np.ndarray
-) -> np.ndarray:
+def target_registration_error(estimate: Path, truth: Path, points: np.ndarray) -> np.ndarray:
     """Distance in mm, in native space, between where two transforms take template points (N, 3), LPS mm."""
     ours, true = read_transform(estimate), read_transform(truth)
     pairs = [(ours.TransformPoint(p), true.TransformPoint(p)) for p in points.tolist()]
@@ -64,8 +62,12 @@ def measure_subject(
         forward = anat / f"{subject}_from-native_to-{name}_mode-image_desc-{label}_xfm.h5"
         true = truth / f"{subject}_from-native_to-{name}_mode-image_desc-truth_xfm.h5"
         error = target_registration_error(forward, true, points)
-        mask = to_array(read_image(anat / f"{subject}_space-{name}_res-{res}_label-tumor_desc-{label}_mask.nii.gz"))
-        record = json.loads((anat / f"{subject}_space-{name}_res-{res}_desc-{label}_registration.json").read_text())
+        mask = to_array(
+            read_image(anat / f"{subject}_space-{name}_res-{res}_label-tumor_desc-{label}_mask.nii.gz")
+        )
+        record = json.loads(
+            (anat / f"{subject}_space-{name}_res-{res}_desc-{label}_registration.json").read_text()
+        )
         rows.append(
             {
                 "method": method,
@@ -96,7 +98,9 @@ def frequency_correlation(
 
 def main() -> None:
     """Simulate, run, compare, write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--subjects", type=int, default=6)
     parser.add_argument("--seed", type=int, default=11)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .environment import template_folders
+from .environment import prepare_environment, template_folders
 from .settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError
+from .workflows.validation import check_folders
 
 INTERRUPTED = 130
 
@@ -198,7 +199,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings, args = parse(argv)
         verbose = args.verbose
-        from .workflows.run import run
+        check_folders(settings)
+        prepare_environment(settings.work_dir, settings.threads(1))
+        from .workflows.run import (
+            run,
+        )  # matplotlib makes its folders when it is imported: after the environment
 
         return run(
             settings,

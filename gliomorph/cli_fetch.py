@@ -78,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``gliomorph-fetch``; 0 if the template is there, 1 if it could not be had."""
     parser = argparse.ArgumentParser(prog="gliomorph-fetch", description=__doc__.split(":", 1)[1].strip())
     parser.add_argument("template", choices=sorted(SOURCES))
-    parser.add_argument("--template-dir", type=Path, help="where to (default: the first of GLIOMORPH_TEMPLATES)")
+    parser.add_argument(
+        "--template-dir", type=Path, help="where to (default: the first of GLIOMORPH_TEMPLATES)"
+    )
     parser.add_argument("--url", help="another place of the same file; its sha256 is checked all the same")
     args = parser.parse_args(argv)
     folder = args.template_dir or next(iter(template_folders()), None)

@@ -75,7 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         "--template", metavar="NAME", default="MNI152", help="one with CSF, GM and WM maps, default: MNI152"
     )
     arguments.add_argument(
-        "--template-dir", metavar="DIR", nargs="+", type=Path, default=[], help="folders that hold tpl-NAME; also GLIOMORPH_TEMPLATES"
+        "--template-dir",
+        metavar="DIR",
+        nargs="+",
+        type=Path,
+        default=[],
+        help="folders that hold tpl-NAME; also GLIOMORPH_TEMPLATES",
     )
     arguments.add_argument(
         "--grid",

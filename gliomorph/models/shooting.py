@@ -89,7 +89,7 @@ def shoot(
     geodesic : Geodesic
         Differentiable with respect to ``momentum``.
     """
-    changing = mask is not None and mu > 0
+    where = mask if mu > 0 else None
     delta = 1.0 / steps
     per_voxel, per_node = _columns(spacing_mm, image), _columns(kernel.coarse_mm, image)
     force = kernel.restrict(momentum * geometry.gradient(image)[:, 0] / per_voxel)
@@ -103,14 +103,14 @@ def shoot(
         energy = energy - delta * kernel.voxels_per_node * (transported * velocity).sum()
         moved = velocity * (delta / per_node)
         elapsed = elapsed + delta / geometry.jacobian_determinant(forward).clamp_min(LEAST_DETERMINANT)
-        if changing:
+        if where is not None:
             change = mu**2 * momentum * kernel.prolong(elapsed)
-            changed = image + mask * change
+            changed = image + where * change
             force = kernel.restrict(momentum * geometry.gradient(changed)[:, 0] / per_voxel)
         backward = geometry.compose(backward, -moved)
         forward = geometry.compose(moved, forward)
-    if changing:
-        energy = energy + (mask * momentum * change).sum()
+    if where is not None and change is not None:
+        energy = energy + (where * momentum * change).sum()
     return Geodesic(backward=backward, forward=forward, elapsed=elapsed, change=change, energy=energy)
 
 

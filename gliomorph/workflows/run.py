@@ -17,7 +17,7 @@ from .names import group_names
 from .participants import Failure, cache_folder, graph_inputs, run_participants
 from .plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
-from .validation import check_folders, check_resources, summary_of, validate_bids
+from .validation import check_resources, summary_of, validate_bids
 
 
 def run(
@@ -56,8 +56,6 @@ def run(
     SettingsError, QueryError, TemplateError
         What keeps the run from starting.
     """
-    check_folders(settings)
-    prepare_environment(settings.work_dir, settings.threads(1))
     if not settings.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)

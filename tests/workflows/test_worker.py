@@ -71,7 +71,7 @@ def test_stage_killed_once_is_run_again_and_succeeds(tmp_path: Path) -> None:
 def test_failing_stage_keeps_its_own_scan_only(tmp_path: Path) -> None:
     result, watch = chains(tmp_path / "cache", {"sub-1": "fails", "sub-2": "no"}, n_procs=1, scans_at_once=1)
     assert result.errored
-    assert "no 0 today" in str(watch.errors["fail@sub-1"])
+    assert "no 2 today" in str(watch.errors["fail@sub-1"])
     assert "again@sub-2" in watch.names("done")
 
 

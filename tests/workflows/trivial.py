@@ -40,11 +40,11 @@ def Fail(number: int) -> int:
 
 
 @python.define(outputs={"out": int})
-def Sleep(folder: str) -> int:
+def Sleep(folder: str, number: int) -> int:
     """Writes its process id into a folder, then sleeps for longer than any test."""
     (Path(folder) / str(os.getpid())).touch()
     time.sleep(600)
-    return 0
+    return number
 
 
 @python.define(outputs={"out": str})
@@ -70,13 +70,14 @@ def Chain(number: int, scan: str, bad: str, marker: str) -> int:
 def Chains(bad: dict[str, str], marker: str) -> int:
     """Chains side by side, by the scan's label."""
     for number, (scan, how) in enumerate(bad.items()):
-        workflow.add(Chain(number=number, scan=scan, bad=how, marker=marker), name=scan)
+        # equal stages would be one to pydra, and run once
+        workflow.add(Chain(number=3**number, scan=scan, bad=how, marker=marker), name=scan)
     return len(bad)
 
 
 @workflow.define(outputs={"sleepers": int})
 def Sleepers(folder: str) -> int:
     """Two stages that sleep."""
-    for scan in ("a", "b"):
-        workflow.add(Sleep(folder=folder), name=f"sleep@{scan}")
+    for number in (1, 2):  # equal stages would be one to pydra, and run once
+        workflow.add(Sleep(folder=folder, number=number), name=f"sleep@{number}")
     return 2
