@@ -54,7 +54,7 @@ def _add_selection(group: Any) -> None:
     add("--bids-filter-file", type=Path, metavar="FILE",
         help='JSON of entities, as in fMRIPrep: {"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}')  # fmt: skip
     add("-d", "--derivatives", nargs="+", action="extend", default=[], metavar="NAME=PATH",
-        help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi) and brain masks")  # fmt: skip
+        help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi), brain masks")  # fmt: skip
     add("--modality", choices=MODALITIES, default="T1w", help="the primary image (default: %(default)s)")
     add("--skip-bids-validation", "--skip_bids_validation", action="store_true",
         help="do not run bids-validator-deno on bids_dir")  # fmt: skip

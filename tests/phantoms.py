@@ -132,9 +132,13 @@ def smooth_displacement(like: sitk.Image, amplitude_mm: float = 6.0) -> sitk.Ima
 
 def mapped(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
     """``transform`` of points (3, …)."""
-    flat = points.reshape(3, -1).T
-    moved = np.array([transform.TransformPoint(point) for point in flat.tolist()])
-    return moved.T.reshape(points.shape)
+    flat = points.reshape(3, -1)
+    if transform.IsLinear():  # four points tell it; a hundred thousand take a second
+        origin, *ends = (np.array(transform.TransformPoint(p)) for p in np.eye(4, 3, -1).tolist())
+        moved = np.stack([end - origin for end in ends], axis=1) @ flat + origin[:, None]
+    else:
+        moved = np.array([transform.TransformPoint(point) for point in flat.T.tolist()]).T
+    return moved.reshape(points.shape)
 
 
 def some_affine() -> sitk.AffineTransform:

@@ -42,7 +42,8 @@ def register_ants(
     """
     import ants
 
-    ants.config.set_ants_deterministic(True, seed)
+    # 0 means "take one from the clock" to ANTs
+    ants.config.set_ants_deterministic(True, seed or 2**31 - 1)
     masks = {
         name: to_ants(mask)
         for name, mask in (("mask", fixed_mask), ("moving_mask", moving_mask))
@@ -55,7 +56,7 @@ def register_ants(
             type_of_transform=kind,
             outprefix=str(Path.cwd() / f"ants-{kind}-"),
             mask_all_stages=bool(masks),
-            random_seed=seed,
+            random_seed=seed or 2**31 - 1,
             **masks,
             **options,
         )
