@@ -168,14 +168,26 @@ def _from_toml(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
         action = actions.get(key.replace("_", "-"))
         if action is None or action.dest in ("help", "version", "config_file"):
             raise SettingsError(f"--config-file {path}: unknown option {key!r}")
-        values = value if isinstance(value, list) else [value]
-        if action.choices and not all(v in action.choices for v in values):
-            raise SettingsError(
-                f"--config-file {path}: {key} = {value!r}; choose from {list(action.choices)}"
-            )
-        typed = [action.type(v) if callable(action.type) else v for v in values]
-        defaults[action.dest] = typed if action.nargs == "+" else typed[0]
+        try:
+            defaults[action.dest] = _typed(action, value)
+        except ValueError as error:
+            raise SettingsError(f"--config-file {path}: {key} = {value!r}; {error}") from None
     return defaults
+
+
+def _typed(action: argparse.Action, value: Any) -> Any:
+    """A TOML value, converted and checked as the command line would."""
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise ValueError("choose from true and false")
+        return value
+    values = value if isinstance(value, list) and action.nargs == "+" else [value]
+    if not values or not all(type(v) in (str, int, float) for v in values):
+        raise ValueError("a list of values is required" if action.nargs == "+" else "one value is required")
+    typed = [action.type(str(v)) if callable(action.type) else str(v) for v in values]
+    if action.choices and not all(v in action.choices for v in typed):
+        raise ValueError(f"choose from {list(action.choices)}")
+    return typed if action.nargs == "+" else typed[0]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -201,9 +213,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         verbose = args.verbose
         check_folders(settings)
         prepare_environment(settings.work_dir, settings.threads(1))
-        from .workflows.run import (
-            run,
-        )  # matplotlib makes its folders when it is imported: after the environment
+        # only now: matplotlib makes its folders where the environment says, when it is imported
+        from .workflows.run import run
 
         return run(
             settings,

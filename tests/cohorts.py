@@ -174,7 +174,9 @@ class Place:
             (self.root / name).mkdir()
         return self
 
-    def command(self, *options: str, levels: Iterable[str] = ("participant", "group"), masks: bool = True) -> list[str]:
+    def command(
+        self, *options: str, levels: Iterable[str] = ("participant", "group"), masks: bool = True
+    ) -> list[str]:
         """The command line, as :func:`subprocess.run` takes it."""
         words = [sys.executable, "-m", "gliomorph", str(self.bids), str(self.out), *levels]
         words += ["-d", f"masks={self.bids / 'derivatives' / 'masks'}"] if masks else []

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
-from .ants_bridge import register_ants
+from .ants_bridge import pyramid, register_ants
 from .images import read_image, to_array
 from .task import task
 from .transforms import write_transform
@@ -57,7 +57,8 @@ def align(
     brain, target, target_brain = read_image(brain_mask), read_image(fixed), read_image(fixed_brain)
     before = overlap(brain, target_brain, sitk.Transform())
     in_frame = bool(same_box(moving, read_image(template)) and before >= IN_FRAME_DICE)
-    masks = {
+    common = {
+        **pyramid(target),
         "fixed_mask": sitk.BinaryDilate(sitk.Cast(target_brain > 0.5, sitk.sitkUInt8), [3, 3, 3]),
         "moving_mask": _without_tumor(tumor) if tumor else None,
     }
@@ -65,11 +66,11 @@ def align(
         rigid = sitk.Transform(3, sitk.sitkAffine)
         start = "identity"
     else:
-        files = register_ants(target, moving, "Rigid", seed=seed, **masks, **RIGID_OPTIONS)
+        files = register_ants(target, moving, "Rigid", seed=seed, **common, **RIGID_OPTIONS)
         start = files["fwdtransforms"][0]
         rigid = sitk.ReadTransform(start)
     files = register_ants(
-        target, moving, "Affine", seed=seed, initial_transform=start, **masks, **AFFINE_OPTIONS
+        target, moving, "Affine", seed=seed, initial_transform=start, **common, **AFFINE_OPTIONS
     )
     affine = sitk.ReadTransform(files["fwdtransforms"][0])
     info = {

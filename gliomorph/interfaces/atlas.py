@@ -16,9 +16,7 @@ from fileformats.generic import File
 
 from .images import from_array, read_image, to_array, voxel_volume_ml, write_image
 from .task import task
-from .tumor import CONVENTIONS, REGIONS
-
-LABELS = CONVENTIONS[frozenset({1, 2, 4})]
+from .tumor import LABELS, REGIONS
 
 
 def atlas(

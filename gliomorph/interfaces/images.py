@@ -6,6 +6,7 @@ the voxel axes in the file, as in nibabel; SimpleITK's own arrays are (Z, Y, X).
 
 from __future__ import annotations
 
+import gzip
 import os
 import tempfile
 import zlib
@@ -20,6 +21,17 @@ import SimpleITK as sitk
 
 class ImageError(ValueError):
     """An image that cannot be used: the message names the file, what was required and what arrived."""
+
+
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    nib.filebasedimages.ImageFileError,
+    nib.spatialimages.HeaderDataError,
+    nib.wrapstruct.WrapStructError,
+)
 
 
 def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
@@ -46,15 +58,14 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
     """
     path = Path(path)
     try:
-        file = nib.load(path)
+        file = _load(path)
         shape = tuple(file.shape)  # type: ignore[attr-defined]
         if len(shape) < 3 or any(size > 1 for size in shape[3:]):
             raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
-        # nibabel notices a truncated file; ITK fills what is missing with zeros
         voxels = np.asanyarray(file.dataobj).reshape(shape[:3])  # type: ignore[attr-defined]
     except ImageError:
         raise
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+    except UNREADABLE as error:
         raise ImageError(
             f"{path.name}: cannot be read, damaged or no NIfTI ({_first_line(error)})"
         ) from error
@@ -141,6 +152,15 @@ def _umask() -> int:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _load(path: Path) -> nib.filebasedimages.FileBasedImage:
+    """The file, its checksum verified: ITK fills what a truncated one lacks with zeros, nibabel reads on."""
+    if path.suffix != ".gz":
+        return nib.load(path)
+    content = gzip.decompress(path.read_bytes())
+    kind = nib.Nifti2Image if content[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Image
+    return kind.from_bytes(content)
 
 
 def _numpy_type(dtype: int) -> type:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,11 @@ def _l2(first: np.ndarray, second: np.ndarray, grid: sitk.Image) -> float:
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
+    """Rounded, and None for what is no number: JSON knows no NaN."""
+    return {
+        key: (round(value, 5) if math.isfinite(value) else None) if isinstance(value, float) else value
+        for key, value in row.items()
+    }
 
 
 Measure = task(measure, files=dict[str, File])

@@ -99,8 +99,8 @@ def load_template(name: str, resolution: int = 1, folders: Sequence[Path] = ()) 
 def working_grid(template: Template) -> sitk.Image:
     """The template's grid cropped to its brain plus a margin, every side a multiple of 16.
 
-    The margin is at least :data:`MARGIN_MM`, or what the template's grid has. The grid may reach beyond the
-    template's where that is too small to hold the brain at a multiple of 16.
+    The margin is :data:`MARGIN_MM` on each side, half of it where that keeps to the template's own grid; else
+    the grid reaches beyond the template's.
 
     Returns
     -------
@@ -115,8 +115,9 @@ def working_grid(template: Template) -> sitk.Image:
         first, last = int(where[0]), int(where[-1])
         full = occupied.shape[axis]
         side = _round_up(last - first + 1 + 2 * margin)
-        if side > full:
-            side = max(full // MULTIPLE * MULTIPLE, _round_up(last - first + 1))
+        shorter = full // MULTIPLE * MULTIPLE
+        if side > full and shorter - (last - first + 1) >= margin:
+            side = shorter
         begin = (first + last + 1 - side) // 2
         start.append(begin if side > full else min(max(begin, 0), full - side))
         size.append(side)

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
-from .ants_bridge import register_ants
+from .ants_bridge import pyramid, register_ants
 from .images import ImageError, from_array, read_image, same_grid, to_array, voxel_volume_ml, write_image
 from .task import task
 
@@ -18,6 +18,9 @@ CONVENTIONS = {
     frozenset({1, 2, 3}): {"NCR": 1, "ED": 2, "ET": 3},
 }
 """BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
+
+LABELS = CONVENTIONS[frozenset({1, 2, 4})]
+"""What the stages pass on and publish."""
 
 REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
 
@@ -88,12 +91,16 @@ def tumor(
 def resample_labels(
     labels: sitk.Image, grid: sitk.Image, transform: sitk.Transform | None = None
 ) -> sitk.Image:
-    """A label map on another grid: every label resampled linearly, the most probable one kept.
+    """A label map on another grid: every label resampled linearly, then decided from the whole to its parts.
+
+    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2);
+    within the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it
+    separates.
 
     Parameters
     ----------
     labels : SimpleITK.Image
-        Integer labels, 0 is background.
+        BraTS labels 0, 1, 2, 4; a mask of 0 and 1.
     grid : SimpleITK.Image
         Where the result lies.
     transform : SimpleITK.Transform, optional
@@ -112,9 +119,12 @@ def resample_labels(
         to_array(sitk.Resample(sitk.Cast(labels == v, sitk.sitkFloat32), grid, transform, sitk.sitkLinear))
         for v in values
     ]
-    total = np.sum(shares, axis=0)
-    winner = np.array(values, np.uint8)[np.argmax(shares, axis=0)]
-    return from_array(np.where(total >= 0.5, winner, 0).astype(np.uint8), grid)
+    share = dict(zip(values, shares, strict=True))
+    none = np.zeros_like(shares[0])
+    core, rim, edema = (share.get(LABELS[part], none) for part in ("NCR", "ET", "ED"))
+    part = np.where(rim > core, LABELS["ET"], LABELS["NCR"])
+    part = np.where(edema > core + rim, LABELS["ED"], part)
+    return from_array(np.where(np.sum(shares, axis=0) >= 0.5, part, 0).astype(np.uint8), grid)
 
 
 def _brats_labels(segmentation: sitk.Image, kind: str, name: str) -> sitk.Image:
@@ -145,7 +155,9 @@ def _through_template(
             "the template's grid either: their frames cannot be related. Give a mask drawn on this image, or "
             "one resampled to it"
         )
-    files = register_ants(template, sitk.Mask(native, brain), "Rigid", seed=0, **RIGID_OPTIONS)
+    files = register_ants(
+        template, sitk.Mask(native, brain), "Rigid", seed=0, **RIGID_OPTIONS, **pyramid(template)
+    )
     template_to_native = sitk.ReadTransform(files["fwdtransforms"][0])
     moved = resample_labels(labels, native, template_to_native.GetInverse())
     if not to_array(moved).any():
@@ -156,8 +168,6 @@ def _through_template(
 RIGID_OPTIONS: dict[str, Any] = {
     "aff_metric": "mattes",
     "aff_iterations": (500, 250, 100),
-    "aff_shrink_factors": (6, 4, 2),
-    "aff_smoothing_sigmas": (3, 2, 1),
 }
 
 Tumor = task(tumor, labels=File, info=dict)

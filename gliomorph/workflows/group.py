@@ -262,7 +262,7 @@ def _select(
             continue
         if record["quality"]["status"] != "ok":
             excluded.append({"scan": member.scan, "stage": "measure", "cause": record["quality"]["reason"]})
-        elif plan is None or plan.status != "impossible":
+        elif plan is None or plan.status != "impossible" or _masks_not_named(plan, settings):
             inputs.append(member)
     named = {m.scan for m in inputs} | {row["scan"] for row in excluded}
     for label, plan in current.items():
@@ -270,6 +270,11 @@ def _select(
             stage, cause = causes.get(label, ("participant", plan.reason or f"no outputs of {method} yet"))
             excluded.append({"scan": label, "stage": stage, "cause": cause})
     return inputs, sorted(excluded, key=lambda row: row["scan"])
+
+
+def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
+    """``gliomorph BIDS OUT group`` without -d or --weights: the masks of the earlier run are not in question."""
+    return not (plan.scan.problem or settings.derivatives or settings.weights)
 
 
 def _files(inputs: Sequence[Member], method: str, settings: Settings) -> dict[str, Any]:

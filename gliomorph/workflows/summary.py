@@ -108,11 +108,12 @@ def print_failures(console: Console, rows: Sequence[Mapping[str, str]], argv: Se
 
 def rerun_command(argv: Sequence[str], scans: Sequence[str]) -> str:
     """The same command for the subjects of some scans only."""
+    option = ("--participant-label", "--participant_label")
     kept, skipping = [], False
     for word in argv:
         if word.startswith("-"):
-            skipping = word.split("=")[0] in ("--participant-label", "--participant_label")
-        if not skipping:
+            skipping = word in option
+        if not skipping and word.partition("=")[0] not in option:
             kept.append(word)
     subjects = sorted({scan.split("_")[0].removeprefix("sub-") for scan in scans})
     return shlex.join([*kept, "--participant-label", *subjects])

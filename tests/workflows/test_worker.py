@@ -54,14 +54,18 @@ def test_stage_whose_process_is_killed_fails_by_name_and_the_others_finish(tmp_p
     assert result.errored
     assert watch.names("failed") == ["die@sub-2"]
     assert isinstance(watch.errors["die@sub-2"], StageKilled)
-    with pytest.raises(StageKilled, match="die@sub-2: its process was killed twice, most often for want of memory"):
+    with pytest.raises(
+        StageKilled, match="die@sub-2: its process was killed twice, most often for want of memory"
+    ):
         raise watch.errors["die@sub-2"]
     doubles = [f"double@sub-{n}" for n in (1, 2, 3, 4)]
     assert watch.names("done") == sorted([*doubles, "again@sub-1", "again@sub-3", "again@sub-4"])
 
 
 def test_stage_killed_once_is_run_again_and_succeeds(tmp_path: Path) -> None:
-    result, watch = chains(tmp_path / "cache", {"sub-1": "dies once", "sub-2": "no"}, n_procs=2, scans_at_once=2)
+    result, watch = chains(
+        tmp_path / "cache", {"sub-1": "dies once", "sub-2": "no"}, n_procs=2, scans_at_once=2
+    )
     assert not result.errored
     assert result.outputs.chains == 2
     assert watch.errors == {}
@@ -91,12 +95,9 @@ def test_second_submission_runs_nothing(tmp_path: Path) -> None:
 
 
 def test_children_ignore_ctrl_c(tmp_path: Path) -> None:
-    task = trivial.SigintHandling(number=0)
-    worker = PoolWorker(n_procs=1)
-    with Submitter(cache_root=tmp_path / "cache", worker=worker) as submitter:
-        result = submitter(task)
-        here = result.outputs.out
-    assert here == str(signal.getsignal(signal.SIGINT)) or here == str(signal.SIG_IGN)
+    result, watch = submit(trivial.AskChild(number=0), tmp_path / "cache", n_procs=1)
+    assert watch.names("done") == ["ask@child"]
+    assert result.outputs.handling == str(signal.SIG_IGN)
 
 
 def test_pickled_worker_leaves_its_processes_behind() -> None:

@@ -81,3 +81,9 @@ def Sleepers(folder: str) -> int:
     for number in (1, 2):  # equal stages would be one to pydra, and run once
         workflow.add(Sleep(folder=folder, number=number), name=f"sleep@{number}")
     return 2
+
+
+@workflow.define(outputs={"handling": str})
+def AskChild(number: int) -> str:
+    """:func:`SigintHandling` in a child of the pool."""
+    return workflow.add(SigintHandling(number=number), name="ask@child").out

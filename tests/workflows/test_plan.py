@@ -1,0 +1,144 @@
+"""What will be run, what is done, and what cannot be run and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gliomorph.interfaces.prepare_template import TemplateFiles
+from gliomorph.settings import Settings
+from gliomorph.workflows.plan import PlannedScan, plan_scans, publication
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> TemplateFiles:
+    files = {name: tmp_path / f"{name}.nii.gz" for name in ("image", "brain", "fixed", "fixed_brain")}
+    for name, path in files.items():
+        path.write_text(name)
+    return TemplateFiles(**files)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Two subjects with masks; files hold a word each: the plan looks at names and bytes only."""
+    for subject in ("01", "02"):
+        for root, name in (("bids", "T1w"), ("masks", "seg-brats_dseg")):
+            path = tmp_path / root / f"sub-{subject}" / "anat" / f"sub-{subject}_{name}.nii.gz"
+            path.parent.mkdir(parents=True)
+            path.write_text(f"{subject} {name}")
+    return Settings(
+        bids_dir=tmp_path / "bids",
+        output_dir=tmp_path / "out",
+        work_dir=tmp_path / "work",
+        derivatives={"masks": tmp_path / "masks"},
+        registration=("affine", "syn-cfm"),
+    )
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    import attrs
+
+    return attrs.evolve(settings, **changes)
+
+
+def publish(planned: PlannedScan, settings: Settings) -> None:
+    """Leave what a finished scan leaves."""
+    assert planned.names is not None
+    out = settings.output_dir
+    (out / f"sub-{planned.scan.subject}" / "anat").mkdir(parents=True, exist_ok=True)
+    (out / planned.names.report).write_text("page")
+    for method, key in planned.keys.items():
+        files = planned.names.registered(method)
+        (out / files["warped"]).write_text("voxels")
+        (out / files["registration"]).write_text(json.dumps({"key": key, "outputs": [files["warped"]]}))
+
+
+def statuses(settings: Settings, template: TemplateFiles) -> dict[str, str]:
+    return {p.scan.label: p.status for p in plan_scans(settings, template)}
+
+
+def test_everything_is_to_be_run_at_first(settings: Settings, template: TemplateFiles) -> None:
+    assert statuses(settings, template) == {"sub-01": "run", "sub-02": "run"}
+
+
+def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, template: TemplateFiles) -> None:
+    first, _ = plan_scans(settings, template)
+    publish(first, settings)
+    assert statuses(settings, template) == {"sub-01": "done", "sub-02": "run"}
+    assert first.names is not None
+    (settings.output_dir / first.names.registered("syn-cfm")["warped"]).unlink()
+    assert statuses(settings, template)["sub-01"] == "run"
+    publish(first, settings)
+    (settings.output_dir / first.names.report).unlink()
+    assert statuses(settings, template)["sub-01"] == "run"
+
+
+@pytest.mark.parametrize("change", ["image", "mask", "template", "brain mask", "seed", "code", "weights"])
+def test_any_changed_input_makes_a_finished_scan_run_again(
+    settings: Settings, template: TemplateFiles, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(plan_scans(settings, template)[0], settings)
+    assert statuses(settings, template)["sub-01"] == "done"
+    folder = tmp_path / "masks" / "sub-01" / "anat"
+    if change == "image":
+        (tmp_path / "bids" / "sub-01" / "anat" / "sub-01_T1w.nii.gz").write_text("other")
+    elif change == "mask":
+        (folder / "sub-01_seg-brats_dseg.nii.gz").write_text("other")
+    elif change == "brain mask":
+        (folder / "sub-01_desc-brain_mask.nii.gz").write_text("new")
+    elif change == "template":
+        template.brain.write_text("other")
+    elif change == "seed":
+        settings = changed(settings, random_seed=1)
+    elif change == "weights":
+        (tmp_path / "w.safetensors").write_text("w")
+        settings = changed(settings, weights=tmp_path / "w.safetensors")
+    else:
+        monkeypatch.setattr("gliomorph.workflows.state.code_hash", lambda: "other")
+    assert statuses(settings, template)["sub-01"] == "run"
+
+
+def test_further_method_is_run_and_fewer_are_done(settings: Settings, template: TemplateFiles) -> None:
+    publish(plan_scans(settings, template)[0], settings)
+    assert statuses(changed(settings, registration=("affine",)), template)["sub-01"] == "done"
+    assert statuses(changed(settings, registration=("affine", "syn")), template)["sub-01"] == "run"
+
+
+def test_resources_and_place_do_not_matter(settings: Settings, template: TemplateFiles) -> None:
+    publish(plan_scans(settings, template)[0], settings)
+    other = changed(settings, nprocs=7, mem_gb=3.0, omp_nthreads=2, work_dir=settings.output_dir / "w")
+    assert statuses(other, template)["sub-01"] == "done"
+
+
+def test_scan_without_mask_says_where_it_was_looked_for(settings: Settings, template: TemplateFiles) -> None:
+    bare = changed(settings, derivatives={})
+    assert [(p.status, p.names) for p in plan_scans(bare, template)] == [("impossible", None)] * 2
+    assert "no tumour mask: none in -d (no folder given)" in plan_scans(bare, template)[0].reason
+    path = settings.derivatives["masks"]
+    (path / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz").unlink()
+    planned = plan_scans(settings, template)
+    assert [p.status for p in planned] == ["impossible", "run"]
+    assert f"none in -d ({path})" in planned[0].reason
+
+
+def test_image_that_is_a_broken_link_is_impossible_by_name(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    """datalad without ``datalad get``."""
+    path = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    path.unlink()
+    path.symlink_to("nowhere")
+    first, second = plan_scans(settings, template)
+    assert (first.status, second.status) == ("impossible", "run")
+    assert first.reason == "sub-01_T1w.nii.gz: cannot be read (No such file or directory)"
+
+
+def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
+    plan = publication(plan_scans(settings, template)[0], settings)
+    assert plan["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert plan["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
+    assert set(plan["registered"]) == set(plan["keys"]) == set(plan["input_keys"]) == {"affine", "syn-cfm"}
+    assert json.loads(json.dumps(plan)) == plan

@@ -1,0 +1,138 @@
+"""The end of a run: table, causes, the command that runs failed scans again."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from gliomorph.cli import parse
+from gliomorph.interfaces.query import Scan
+from gliomorph.settings import Settings
+from gliomorph.workflows.participants import Failure
+from gliomorph.workflows.plan import PlannedScan
+from gliomorph.workflows.summary import (
+    RunLog,
+    last_causes,
+    new_run_id,
+    print_failures,
+    rerun_command,
+    rows_of,
+)
+
+
+def planned(label: str, status: str = "run", reason: str = "") -> PlannedScan:
+    return PlannedScan(scan=Scan(label=label, subject=label[4:]), status=status, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("g B O participant", "g B O participant --participant-label 01 02"),
+        (
+            "g B O participant --participant-label 01 03 -w W",
+            "g B O participant -w W --participant-label 01 02",
+        ),
+        ("g B O participant --participant_label 03", "g B O participant --participant-label 01 02"),
+        ("g B O --participant-label=03 participant", "g B O participant --participant-label 01 02"),
+        ("g --participant-label 03 -d m=M -- B O group", "g -d m=M -- B O group --participant-label 01 02"),
+    ],
+)
+def test_rerun_names_the_failed_subjects_only(words: str, expected: str) -> None:
+    command = rerun_command(words.split(), ["sub-02_ses-b", "sub-01", "sub-02_ses-a"])
+    if "--" in words.split():
+        expected = "g -d m=M -- B O group --participant-label 01 02"
+    assert command == expected
+
+
+def test_rerun_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    """Spaces and quotes survive, and the command means the same but for the subjects."""
+    bids = tmp_path / "it's my data"
+    bids.mkdir()
+    argv = [
+        "gliomorph",
+        str(bids),
+        str(tmp_path / "out $1"),
+        "participant",
+        "--participant-label",
+        "01",
+        "02",
+        "03",
+    ]
+    words = shlex.split(rerun_command([*argv, "--resolution", "2"], ["sub-02"]))
+    before, after = parse([*argv[1:], "--resolution", "2"])[0], parse(words[1:])[0]
+    assert after.participants == ("02",)
+    assert (after.bids_dir, after.output_dir, after.levels) == (
+        before.bids_dir,
+        before.output_dir,
+        before.levels,
+    )
+    assert after.resolution == 2
+
+
+def test_rows_tell_each_scan_once() -> None:
+    failures = [Failure(scan="sub-02", stage="align", error=ValueError("dark\nmore"))]
+    scans = [planned("sub-01", "done"), planned("sub-02"), planned("sub-03", "impossible", "no image")]
+    assert rows_of(scans, failures) == [
+        {"scan": "sub-01", "status": "done", "stage": "", "cause": ""},
+        {"scan": "sub-02", "status": "failed", "stage": "align", "cause": "dark"},
+        {"scan": "sub-03", "status": "failed", "stage": "query", "cause": "no image"},
+    ]
+
+
+def test_failures_are_a_table_and_a_command() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    rows = rows_of([planned("sub-01"), planned("sub-02", "impossible", "no [bold] image")], [])
+    print_failures(console, rows, ["gliomorph", "B", "O", "participant"])
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "1 of 2 scans failed" in text
+    assert "  gliomorph B O participant --participant-label 02\n" in text
+    assert "no [bold] image" in text
+
+
+def test_success_prints_no_table() -> None:
+    console = Console(file=io.StringIO())
+    print_failures(console, rows_of([planned("sub-01")], []), ["gliomorph"])
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == ""
+
+
+def test_newest_word_on_a_scan_counts(tmp_path: Path) -> None:
+    def finish(run: str, *rows: tuple[str, str, str, str]) -> None:
+        keys = ("scan", "status", "stage", "cause")
+        RunLog(folder=tmp_path / run).finish([dict(zip(keys, row, strict=True)) for row in rows])
+
+    assert last_causes(tmp_path) == {}
+    finish(
+        "20260101T000000Z-aaaa", ("sub-01", "failed", "n4", "old"), ("sub-02", "failed", "n4", 'a\tb\n"c"')
+    )
+    finish("20260102T000000Z-0000", ("sub-01", "done", "", ""), ("sub-03", "failed", "align", "new"))
+    assert last_causes(tmp_path) == {"sub-02": ("n4", 'a\tb\n"c"'), "sub-03": ("align", "new")}
+
+
+def test_log_holds_command_options_and_whole_tracebacks(tmp_path: Path) -> None:
+    (tmp_path / "bids").mkdir()
+    settings = Settings(bids_dir=tmp_path / "bids", output_dir=tmp_path / "out", work_dir=tmp_path / "work")
+    log = RunLog(folder=tmp_path / "logs" / "1")
+    log.start(settings, ["gliomorph", "my data"])
+    content = json.loads((log.folder / "run.json").read_text())
+    assert content["command"] == "gliomorph 'my data'"
+    assert content["options"]["bids_dir"] == str(tmp_path / "bids")
+    try:
+        raise ValueError("too dark")
+    except ValueError as error:
+        log.failure(Failure(scan="sub-01", stage="register syn", error=error))
+    text = (log.folder / "sub-01_register-syn.txt").read_text()
+    assert text.startswith("Traceback")
+    assert "too dark" in text
+
+
+def test_run_ids_sort_by_time_and_differ() -> None:
+    ids = [new_run_id() for _ in range(50)]
+    assert len(set(ids)) == 50
+    assert all(len(run) == len("20260101T000000Z-aaaa") for run in ids)

@@ -1,0 +1,113 @@
+"""Failed, interrupted and half-made results go; good ones and those of a run beside stay."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cloudpickle as cp
+import pytest
+import trivial
+from pydra.engine.submitter import Submitter
+
+from gliomorph.workflows.sweep import sweep, swept
+
+
+def result(cache: Path, name: str, *, errored: bool = False, outputs: Any = SimpleNamespace(out=1)) -> Path:  # noqa: B008
+    folder = cache / name
+    folder.mkdir(parents=True)
+    (folder / "_result.pklz").write_bytes(cp.dumps(SimpleNamespace(errored=errored, outputs=outputs)))
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """One result of every sort, and a lock."""
+    root = tmp_path / "cache"
+    file = tmp_path / "file.nii.gz"
+    file.touch()
+    gone = tmp_path / "gone.nii.gz"
+    result(root, "python-good", outputs=SimpleNamespace(image=file, files={"a": [file]}))
+    result(root, "python-failed", errored=True)
+    result(root, "python-interrupted", outputs=None)
+    result(root, "python-gone", outputs=SimpleNamespace(image=gone))
+    result(root, "python-gonewithin", outputs=SimpleNamespace(files={"a": [file, gone]}))
+    (result(root, "python-error") / "_error.pklz").touch()
+    (result(root, "python-cut") / "_result.pklz").write_bytes(b"\x80\x05half")
+    (root / "python-started").mkdir()
+    (root / "templates").mkdir()
+    (root / "python-good.lock").touch()
+    (root / "python-good_info.json").touch()
+    return root
+
+
+BAD = {"failed", "interrupted", "gone", "gonewithin", "error", "cut"}
+
+
+def left(cache: Path) -> set[str]:
+    return {path.name.removeprefix("python-") for path in cache.iterdir()}
+
+
+def test_alone_all_left_overs_go(cache: Path) -> None:
+    assert sweep(cache, alone=True) == len(BAD) + 1
+    assert left(cache) == {"good", "templates"}
+
+
+def test_beside_another_run_its_locks_and_running_stages_stay(cache: Path) -> None:
+    assert sweep(cache, alone=False) == len(BAD)
+    assert left(cache) == {"good", "started", "templates", "good.lock", "good_info.json"}
+
+
+def test_sweeping_twice_changes_nothing_more(cache: Path) -> None:
+    sweep(cache, alone=True)
+    assert sweep(cache, alone=True) == 0
+
+
+def test_missing_cache_is_made(tmp_path: Path) -> None:
+    with swept(tmp_path / "new" / "cache") as dropped:
+        assert dropped == 0
+        assert (tmp_path / "new" / "cache").is_dir()
+
+
+def test_real_results_stay_and_real_failures_go(tmp_path: Path) -> None:
+    for task in (trivial.Double(number=2), trivial.Fail(number=2)):
+        with Submitter(cache_root=tmp_path, worker="debug") as submit:
+            submit(task, raise_errors=False)
+    before = sorted(path.name for path in tmp_path.glob("python-*/"))
+    assert len(before) == 2
+    assert sweep(tmp_path, alone=True) == 1
+    (kept,) = tmp_path.glob("python-*/")
+    assert cp.loads((kept / "_result.pklz").read_bytes()).outputs.out == 4
+
+
+def _hold(cache: str, ready: Any, leave: Any) -> None:
+    with swept(Path(cache)):
+        ready.set()
+        leave.wait(60)
+
+
+def test_locks_go_only_when_no_other_process_holds_the_cache(cache: Path) -> None:
+    context = mp.get_context("spawn")
+    ready, leave = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(str(cache), ready, leave))
+    other.start()
+    try:
+        assert ready.wait(60)
+        lock = cache / "python-theirs.lock"
+        lock.touch()
+        (cache / "python-theirs").mkdir()
+        with swept(cache):
+            assert lock.exists()
+            assert (cache / "python-theirs").exists()
+        # leaving does not take the other's hold away
+        with swept(cache):
+            assert lock.exists()
+    finally:
+        leave.set()
+        other.join(60)
+    assert other.exitcode == 0
+    with swept(cache):
+        assert not lock.exists()
+        assert not (cache / "python-theirs").exists()

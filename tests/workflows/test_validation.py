@@ -1,0 +1,118 @@
+"""Checks before a run."""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import cohorts
+import pytest
+
+from gliomorph.interfaces.device import DeviceError
+from gliomorph.settings import Settings, SettingsError
+from gliomorph.workflows import validation
+from gliomorph.workflows.validation import check_folders, check_resources, summary_of, validate_bids
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "bids").mkdir()
+    return Settings(bids_dir=tmp_path / "bids", output_dir=tmp_path / "out", work_dir=tmp_path / "work")
+
+
+def test_valid_dataset_has_no_errors(tmp_path: Path) -> None:
+    assert validate_bids(cohorts.write_cohort(tmp_path / "bids", ["01"])) == []
+
+
+def test_damaged_file_of_a_subject_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    bids = cohorts.write_cohort(tmp_path / "bids", ["01"])
+    cohorts.image_path(bids, "01").write_bytes(b"")
+    (text,) = {line.split(":")[0] for line in validate_bids(bids)}
+    assert text == "/sub-01/anat/sub-01_T1w.nii.gz"
+
+
+def test_dataset_without_description_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    bids = cohorts.write_cohort(tmp_path / "bids", ["01"])
+    (bids / "dataset_description.json").unlink()
+    with pytest.raises(SettingsError, match="is not a valid BIDS dataset(.|\n)*--skip-bids-validation"):
+        validate_bids(bids)
+
+
+def test_missing_validator_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SettingsError, match="bids-validator-deno is not installed"):
+        validate_bids(tmp_path)
+
+
+def test_validator_that_fails_is_told_with_its_last_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "bids-validator-deno"
+    tool.write_text("#!/bin/sh\necho first >&2\necho out of luck >&2\nexit 3\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(validation.sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(SettingsError, match="bids-validator-deno failed on .*: out of luck"):
+        validate_bids(tmp_path)
+
+
+def test_folders_are_made_and_left_clean(settings: Settings) -> None:
+    check_folders(settings)
+    assert list(settings.output_dir.iterdir()) == []
+    assert list(settings.work_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("output_dir", "output_dir"), ("work_dir", "the work directory")]
+)
+def test_folder_that_is_a_file_is_named(settings: Settings, folder: str, name: str) -> None:
+    getattr(settings, folder).write_text("I was here first")
+    with pytest.raises(SettingsError, match=f"{name} .* cannot be written"):
+        check_folders(settings)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_permission_is_named(settings: Settings) -> None:
+    settings.output_dir.mkdir(mode=0o500)
+    with pytest.raises(SettingsError, match="output_dir .* cannot be written: Permission denied"):
+        check_folders(settings)
+
+
+def with_free(monkeypatch: pytest.MonkeyPatch, gigabytes: float) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(validation.shutil, "disk_usage", lambda _: usage(0, 0, gigabytes * 1e9))
+
+
+def test_estimate_of_disk_grows_with_scans_and_methods(settings: Settings, monkeypatch: Any) -> None:
+    check_folders(settings)
+    with_free(monkeypatch, 1000)
+    one, ten = check_resources(settings, 1)[0], check_resources(settings, 10)[0]
+    assert one.startswith("disk: about 0.5 GB of work files")
+    assert ten.startswith("disk: about 5.0 GB of work files")
+
+
+def test_full_disk_is_noticed_before(settings: Settings, monkeypatch: Any) -> None:
+    check_folders(settings)
+    with_free(monkeypatch, 4.0)
+    with pytest.raises(SettingsError, match=r"work: about 5\.0 GB are needed, 4\.0 GB are free"):
+        check_resources(settings, 10)
+
+
+def test_gpu_that_is_required_and_missing_is_refused(settings: Settings, monkeypatch: Any) -> None:
+    import attrs
+
+    def none(gpu: str) -> str:
+        raise DeviceError(f"--gpu {gpu}: there is none")
+
+    monkeypatch.setattr(validation, "choose_device", none)
+    check_folders(settings)
+    with pytest.raises(SettingsError, match="--gpu all: there is none"):
+        check_resources(attrs.evolve(settings, gpu="all"), 1)
+    assert check_resources(attrs.evolve(settings, gpu="auto"), 1)
+
+
+def test_long_lists_are_cut() -> None:
+    assert summary_of(["a", "b"]) == ["a", "b"]
+    assert summary_of(list("abcdefg"), most=3) == ["a", "b", "c", "… and 4 more"]
