@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import random
 import re
 import shutil
@@ -31,8 +30,6 @@ from gliomorph.workflows.validation import validator_issues
 
 METHODS = {"affine": "affine", "syn-cfm": "syncfm", "metamorphosis": "metamorphosis"}
 REGIONS = ("ET", "NCR", "ED", "TC", "WT")
-
-TOOL_NOISE = "ignore::ResourceWarning"
 
 
 @attrs.frozen(kw_only=True)
@@ -497,26 +494,3 @@ def test_network_makes_no_difference(undisturbed: Run, tmp_path: Path) -> None:
     answer = place.run("--registration", "affine", "syn-cfm", before=prefix)
     assert answer.code == 0, answer.text
     assert comparable(place) == comparable(undisturbed.place)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the rights of another user")
-def test_input_that_cannot_be_written_by_a_user_without_name(undisturbed: Run, tmp_path_factory: Any) -> None:
-    """An arbitrary UID, as clusters give containers; input and code are read-only for it."""
-    root = tmp_path_factory.mktemp("uid")
-    place = relocated(undisturbed, root)
-    reachable = [root, *root.parents]
-    if not all(path.stat().st_mode & 0o001 for path in reachable[1:]):
-        pytest.skip(f"{root} is not reachable for other users")
-    root.chmod(0o711)
-    for name in ("out", "work"):
-        (root / name).mkdir()
-        os.chown(root / name, 54321, 54321)
-    tool = shutil.which("setpriv")
-    if tool is None:
-        pytest.skip("setpriv is not installed")
-    prefix = [tool, "--reuid=54321", "--regid=54321", "--clear-groups"]
-    answer = place.run("--registration", "affine", "--dry-run", before=prefix, HOME=None)
-    assert answer.code == 0, answer.text
-    answer = place.run("--registration", "affine", before=prefix, HOME=None)
-    assert answer.code == 0, answer.text

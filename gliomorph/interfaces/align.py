@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from .ants_bridge import pyramid, register_ants
-from .images import read_image, to_array
+from .images import read_image, same_box, to_array
 from .task import task
 from .transforms import write_transform
 from .tumor import RIGID_OPTIONS
@@ -93,25 +93,10 @@ def overlap(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) ->
     return float(2 * (a & b).sum() / max(1, a.sum() + b.sum()))
 
 
-def same_box(image: sitk.Image, template: sitk.Image) -> bool:
-    """Whether both fields of view are one box in space, within a voxel and a half of the template's."""
-    tolerance = 1.5 * max(template.GetSpacing())
-    return bool(np.abs(_box(image) - _box(template)).max() <= tolerance)
-
-
 def matrix_of(transform: sitk.Transform) -> np.ndarray:
     """The 3×3 matrix of a linear transform."""
     origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     return np.stack([np.array(transform.TransformPoint(a)) - origin for a in np.eye(3).tolist()], axis=1)
-
-
-def _box(image: sitk.Image) -> np.ndarray:
-    size = np.array(image.GetSize(), float)
-    ends = [
-        image.TransformContinuousIndexToPhysicalPoint(point.tolist())
-        for point in (size * 0 - 0.5, size - 0.5)
-    ]
-    return np.array([np.min(ends, axis=0), np.max(ends, axis=0)])
 
 
 def _without_tumor(tumor: Path) -> sitk.Image:

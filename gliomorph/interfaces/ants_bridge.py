@@ -23,7 +23,7 @@ def to_ants(image: sitk.Image) -> Any:
     )
 
 
-def pyramid(fixed: sitk.Image) -> dict[str, tuple[float, ...]]:
+def pyramid(fixed: sitk.Image) -> dict[str, Any]:
     """Levels of a linear registration, coarse to fine: 12, 8 and 4 mm voxels at most, for any grid.
 
     Coarser levels than these hold a handful of voxels: the optimum there can lie anywhere (a 4 mm head shrunk by

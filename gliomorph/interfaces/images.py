@@ -132,6 +132,12 @@ def same_grid(first: sitk.Image, second: sitk.Image, tolerance_mm: float = 1e-2)
     )
 
 
+def same_box(image: sitk.Image, template: sitk.Image) -> bool:
+    """Whether both fields of view are one box in space, within a voxel and a half of the template's."""
+    tolerance = 1.5 * max(template.GetSpacing())
+    return bool(np.abs(_box(image) - _box(template)).max() <= tolerance)
+
+
 def corners(image: sitk.Image) -> np.ndarray:
     """Physical positions (LPS, mm) of the eight corner voxels, shape (8, 3)."""
     last = [size - 1 for size in image.GetSize()]
@@ -142,6 +148,15 @@ def corners(image: sitk.Image) -> np.ndarray:
 def voxel_volume_ml(image: sitk.Image) -> float:
     """Volume of one voxel in millilitres."""
     return float(np.prod(image.GetSpacing())) / 1000.0
+
+
+def _box(image: sitk.Image) -> np.ndarray:
+    size = np.array(image.GetSize(), float)
+    ends = [
+        image.TransformContinuousIndexToPhysicalPoint(point.tolist())
+        for point in (size * 0 - 0.5, size - 0.5)
+    ]
+    return np.array([np.min(ends, axis=0), np.max(ends, axis=0)])
 
 
 def _umask() -> int:

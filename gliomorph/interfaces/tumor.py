@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from .ants_bridge import pyramid, register_ants
-from .images import ImageError, from_array, read_image, same_grid, to_array, voxel_volume_ml, write_image
+from .images import ImageError, from_array, read_image, same_box, to_array, voxel_volume_ml, write_image
 from .task import task
 
 CONVENTIONS = {
@@ -149,7 +149,7 @@ def _brats_labels(segmentation: sitk.Image, kind: str, name: str) -> sitk.Image:
 def _through_template(
     labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
 ) -> sitk.Image:
-    if not same_grid(labels, template):
+    if not same_box(labels, template):
         raise ImageError(
             f"{name}: the tumour mask and the image do not overlap in world coordinates, and the mask is not on "
             "the template's grid either: their frames cannot be related. Give a mask drawn on this image, or "

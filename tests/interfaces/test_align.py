@@ -5,7 +5,7 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.align import align, matrix_of, overlap, same_box
+from gliomorph.interfaces.align import align, matrix_of, overlap
 from gliomorph.interfaces.images import read_image, to_array, write_image
 from gliomorph.interfaces.transforms import apply_to_points, read_transform
 

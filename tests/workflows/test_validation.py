@@ -36,7 +36,7 @@ def test_damaged_file_of_a_subject_is_told_and_stops_nothing(tmp_path: Path) -> 
 def test_dataset_without_description_is_refused_with_the_way_out(tmp_path: Path) -> None:
     bids = cohorts.write_cohort(tmp_path / "bids", ["01"])
     (bids / "dataset_description.json").unlink()
-    with pytest.raises(SettingsError, match="is not a valid BIDS dataset(.|\n)*--skip-bids-validation"):
+    with pytest.raises(SettingsError, match=r"is not a valid BIDS dataset(.|\n)*--skip-bids-validation"):
         validate_bids(bids)
 
 
@@ -54,7 +54,7 @@ def test_validator_that_fails_is_told_with_its_last_line(
     tool.write_text("#!/bin/sh\necho first >&2\necho out of luck >&2\nexit 3\n")
     tool.chmod(0o755)
     monkeypatch.setattr(validation.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(SettingsError, match="bids-validator-deno failed on .*: out of luck"):
+    with pytest.raises(SettingsError, match=r"bids-validator-deno failed on .*: out of luck"):
         validate_bids(tmp_path)
 
 
@@ -69,14 +69,14 @@ def test_folders_are_made_and_left_clean(settings: Settings) -> None:
 )
 def test_folder_that_is_a_file_is_named(settings: Settings, folder: str, name: str) -> None:
     getattr(settings, folder).write_text("I was here first")
-    with pytest.raises(SettingsError, match=f"{name} .* cannot be written"):
+    with pytest.raises(SettingsError, match=rf"{name} .* cannot be written"):
         check_folders(settings)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_folder_without_permission_is_named(settings: Settings) -> None:
     settings.output_dir.mkdir(mode=0o500)
-    with pytest.raises(SettingsError, match="output_dir .* cannot be written: Permission denied"):
+    with pytest.raises(SettingsError, match=r"output_dir .* cannot be written: Permission denied"):
         check_folders(settings)
 
 

@@ -1,0 +1,321 @@
+"""The command line: options, their precedence, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gliomorph
+from gliomorph import cli
+from gliomorph.settings import Settings, SettingsError
+
+DOCUMENTED = [
+    "--participant-label",
+    "--session-label",
+    "--bids-filter-file",
+    "-d",
+    "--derivatives",
+    "--skip-bids-validation",
+    "--nprocs",
+    "--omp-nthreads",
+    "--mem",
+    "-w",
+    "--work-dir",
+    "--clean-workdir",
+    "--stop-on-first-crash",
+    "--dry-run",
+    "--write-graph",
+    "--config-file",
+    "--random-seed",
+    "--gpu",
+    "--version",
+    "-v",
+    "--notrack",
+    "--registration",
+    "--template",
+    "--template-dir",
+    "--resolution",
+    "--weights",
+    "--modality",
+]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[str]:
+    """bids_dir and output_dir."""
+    (tmp_path / "bids").mkdir()
+    return [str(tmp_path / "bids"), str(tmp_path / "out")]
+
+
+def config(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "options.toml"
+    path.write_text(text)
+    return ["--config-file", str(path)]
+
+
+def test_help_names_every_documented_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    words = capsys.readouterr().out.replace(",", " ").replace("[", " ").replace("]", " ").split()
+    assert [option for option in DOCUMENTED if option not in words] == []
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == f"gliomorph {gliomorph.__version__}"
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "{io} participant group {options}",
+        "{options} {io} participant group",
+        "{io} {options} -v participant group",
+    ],
+)
+def test_levels_may_stand_in_the_middle_or_at_the_end(folders: list[str], order: str) -> None:
+    words = order.format(
+        io=" ".join(folders), options="--resolution 2 --registration affine syn --nprocs 3"
+    ).split()
+    settings, _ = cli.parse(words)
+    assert settings.levels == ("participant", "group")
+    assert (settings.resolution, settings.registration, settings.nprocs) == (2, ("affine", "syn"), 3)
+
+
+def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIOMORPH_TEMPLATES", raising=False)
+    settings, args = cli.parse([*folders, "participant"])
+    assert settings.work_dir == settings.output_dir / "work"
+    assert settings.registration == ("metamorphosis",)
+    assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, "auto")
+    assert settings.template_dirs == ()
+    assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)
+
+
+def test_labels_with_and_without_prefix_and_underscores(folders: list[str]) -> None:
+    settings, _ = cli.parse(
+        [*folders, "participant", "--participant_label", "sub-01", "02", "--session-label", "ses-a"]
+    )
+    assert (settings.participants, settings.sessions) == (("01", "02"), ("a",))
+
+
+def test_derivatives_may_be_given_several_times_and_without_a_name(
+    folders: list[str], tmp_path: Path
+) -> None:
+    for name in ("one", "t-w_o", "three"):
+        (tmp_path / name).mkdir()
+    words = [
+        "-d",
+        f"first={tmp_path / 'one'}",
+        str(tmp_path / "t-w_o"),
+        "--derivatives",
+        str(tmp_path / "three"),
+    ]
+    settings, _ = cli.parse([*folders, "participant", *words])
+    assert settings.derivatives == {
+        "first": tmp_path / "one",
+        "two": tmp_path / "t-w_o",
+        "three": tmp_path / "three",
+    }
+
+
+def test_templates_of_the_environment_come_after_those_given(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("given", "known"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("GLIOMORPH_TEMPLATES", f"{tmp_path / 'known'}{os.pathsep}{tmp_path / 'missing'}")
+    settings, _ = cli.parse([*folders, "participant", "--template-dir", str(tmp_path / "given")])
+    assert settings.template_dirs == (tmp_path / "given", tmp_path / "known")
+
+
+def test_command_line_wins_over_the_config_file(folders: list[str], tmp_path: Path) -> None:
+    text = """
+    resolution = 2
+    registration = ["affine", "syn-cfm"]
+    participant-label = ["01", "sub-02"]
+    nprocs = 3
+    mem = 5.5
+    dry-run = true
+    random_seed = 4
+    work-dir = "elsewhere"
+    """
+    from_file, args = cli.parse([*folders, "participant", *config(tmp_path, text)])
+    assert (from_file.resolution, from_file.registration) == (2, ("affine", "syn-cfm"))
+    assert (from_file.participants, from_file.nprocs, from_file.mem_gb) == (("01", "02"), 3, 5.5)
+    assert (from_file.random_seed, from_file.work_dir) == (4, Path("elsewhere").resolve())
+    assert args.dry_run
+    both, _ = cli.parse(
+        [*folders, "participant", *config(tmp_path, text), "--resolution", "3", "--registration", "syn"]
+    )
+    assert (both.resolution, both.registration, both.nprocs) == (3, ("syn",), 3)
+
+
+def test_one_run_leaves_no_option_for_the_next(folders: list[str], tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    words = [*folders, "participant"]
+    cli.parse([*words, "-d", f"m={tmp_path / 'masks'}", *config(tmp_path, "resolution = 2")])
+    settings, _ = cli.parse(words)
+    assert (settings.derivatives, settings.resolution) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("colour = 1", "unknown option 'colour'"),
+        ("version = true", "unknown option 'version'"),
+        ('config-file = "x"', "unknown option 'config-file'"),
+        ("resolution = 5", r"resolution = 5; choose from \[1, 2, 3, 4\]"),
+        ('registration = ["affine", "elastix"]', r"registration = .*; choose from .*'metamorphosis'"),
+        ("resolution = []", r"resolution = \[\]; one value is required"),
+        ("nprocs = [1, 2]", "nprocs = .*; one value is required"),
+        ("random-seed = 1.5", "random-seed = 1.5; invalid literal for int"),
+        ('dry-run = "false"', "dry-run = 'false'; choose from true and false"),
+        ("template = {a = 1}", "template = .*; one value is required"),
+        ("resolution = ", "cannot be read as TOML"),
+    ],
+)
+def test_wrong_config_file_is_refused_by_key(
+    folders: list[str], tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        cli.parse([*folders, "participant", *config(tmp_path, text)])
+
+
+def test_missing_config_file_is_named(folders: list[str]) -> None:
+    with pytest.raises(SettingsError, match=r"--config-file nowhere\.toml: cannot be read"):
+        cli.parse([*folders, "participant", "--config-file", "nowhere.toml"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "an object with keys"),
+        ('{"bold": {}}', r"keys among \['flair'"),
+    ],
+)
+def test_wrong_filter_file_is_refused(folders: list[str], tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(content)
+    with pytest.raises(SettingsError, match=message):
+        cli.parse([*folders, "participant", "--bids-filter-file", str(path)])
+
+
+def test_filter_file_reaches_the_settings(folders: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(json.dumps({"t1w": {"acquisition": "MPRAGE"}}))
+    settings, _ = cli.parse([*folders, "participant", "--bids-filter-file", str(path)])
+    assert settings.bids_filters == {"t1w": {"acquisition": "MPRAGE"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--nprocs", "0"], "--nprocs: at least 1"),
+        (["--omp-nthreads", "-2"], "--omp-nthreads: at least 1"),
+        (["--mem", "0"], "--mem: a positive number"),
+        (["--random-seed", "-1"], "--random-seed: 0 to"),
+        (["--registration", "syn", "syn"], "--registration: none, or one twice"),
+        (["-d", "my-masks=."], "the name becomes a BIDS label"),
+        (["-d", "m=nowhere"], "is it mounted"),
+        (["--template-dir", "nowhere"], "--template-dir .*nowhere: not a folder"),
+        (["--weights", "nowhere"], "--weights .*nowhere: no such file"),
+        (["participant"], "analysis level: none, or one twice"),
+    ],
+)
+def test_options_that_cannot_be_carried_out(folders: list[str], words: list[str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        cli.parse([*folders, "participant", *words])
+
+
+def test_output_and_work_folders_keep_away_from_the_input(tmp_path: Path) -> None:
+    bids = tmp_path / "data" / "bids"
+    bids.mkdir(parents=True)
+    for out in (bids, tmp_path / "data"):
+        with pytest.raises(SettingsError, match="must be neither bids_dir nor above it"):
+            cli.parse([str(bids), str(out), "participant"])
+    with pytest.raises(SettingsError, match="lies inside bids_dir"):
+        cli.parse([str(bids), str(tmp_path / "out"), "participant", "-w", str(bids / "work")])
+    with pytest.raises(SettingsError, match="lies inside bids_dir"):
+        cli.parse([str(bids), str(bids / "derivatives" / "gliomorph"), "participant"])
+
+
+@pytest.fixture
+def outcome(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the run will do: an exit code or an exception; nothing is computed."""
+    todo: list[Any] = []
+
+    def run(settings: Settings, argv: list[str], console: Any, **_: Any) -> int:
+        if isinstance(todo[0], BaseException):
+            raise todo[0]
+        return int(todo[0])
+
+    monkeypatch.setattr("gliomorph.workflows.run.run", run)
+    monkeypatch.setattr(cli, "prepare_environment", lambda *_: None)
+    return todo
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_exit_code_is_that_of_the_run(folders: list[str], outcome: list[Any], code: int) -> None:
+    outcome.append(code)
+    assert cli.main([*folders, "participant"]) == code
+
+
+@pytest.mark.parametrize("error", [SettingsError("no room"), OSError(28, "No space left"), ValueError("odd")])
+def test_run_that_cannot_start_is_one_line_and_exit_two(
+    folders: list[str], outcome: list[Any], error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome.append(error)
+    assert cli.main([*folders, "participant"]) == 2
+    text = capsys.readouterr().err
+    assert text == f"gliomorph: {error}\n"
+
+
+def test_verbose_shows_the_whole_error(folders: list[str], outcome: list[Any]) -> None:
+    outcome.append(SettingsError("no room"))
+    with pytest.raises(SettingsError, match="no room"):
+        cli.main([*folders, "participant", "-v"])
+
+
+def test_interruption_is_exit_130_and_says_how_to_go_on(
+    folders: list[str], outcome: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome.append(KeyboardInterrupt())
+    assert cli.main([*folders, "participant"]) == 130
+    assert "run the same command again" in capsys.readouterr().out
+
+
+def test_unusable_settings_do_not_reach_the_run(
+    folders: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*folders, "participant", "--mem", "-1"]) == 2
+    assert "--mem: a positive number" in capsys.readouterr().err
+    assert not Path(folders[1]).exists()
+
+
+@pytest.mark.parametrize("words", [[], ["participants"], ["participant", "--registration", "elastix"]])
+def test_words_that_are_no_options_exit_with_two(
+    folders: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*folders, *words])
+    assert "usage: gliomorph" in capsys.readouterr().err
+
+
+def test_module_runs_without_a_traceback_where_there_is_nothing_to_run(
+    folders: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "gliomorph", *folders, "participant", "--skip-bids-validation"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gliomorph: no sub-* folder in")
+    assert "mounted" in line

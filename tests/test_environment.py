@@ -1,0 +1,72 @@
+"""Caches, temporary files and threads of a run, set in one place."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gliomorph.environment import THREADS, prepare_environment, template_folders
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The variables of this process, as a copy that may be changed."""
+    copy = dict(os.environ)
+    monkeypatch.setattr(os, "environ", copy)
+    level = logging.getLogger("pydra").level
+    yield copy
+    logging.getLogger("pydra").setLevel(level)
+
+
+def test_caches_and_temporary_files_lie_in_the_work_directory(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    work = tmp_path / "new" / "work"
+    prepare_environment(work, 3)
+    assert (work / "tmp").is_dir()
+    for name in ("TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "PYDRA_HASH_CACHE"):
+        assert Path(variables[name]).is_relative_to(work)
+    assert {variables[name] for name in THREADS} == {"3"}
+    assert variables["NO_ET"] == "1"
+
+
+def test_later_thread_number_replaces_the_earlier(variables: dict[str, str], tmp_path: Path) -> None:
+    prepare_environment(tmp_path, 4)
+    prepare_environment(tmp_path, 1)
+    assert {variables[name] for name in THREADS} == {"1"}
+
+
+def test_warnings_of_the_user_are_kept(variables: dict[str, str], tmp_path: Path) -> None:
+    variables["PYTHONWARNINGS"] = "error"
+    prepare_environment(tmp_path, 1)
+    assert variables["PYTHONWARNINGS"] == "error"
+
+
+def test_home_is_replaced_only_where_it_cannot_be_written(variables: dict[str, str], tmp_path: Path) -> None:
+    variables["HOME"] = str(tmp_path)
+    prepare_environment(tmp_path / "work", 1)
+    assert variables["HOME"] == str(tmp_path)
+    variables["HOME"] = str(tmp_path / "nowhere")
+    prepare_environment(tmp_path / "work", 1)
+    assert variables["HOME"] == str(tmp_path / "work" / "tmp")
+
+
+def test_template_folders_are_separated_as_in_path(variables: dict[str, str]) -> None:
+    variables.pop("GLIOMORPH_TEMPLATES", None)
+    assert template_folders() == ()
+    variables["GLIOMORPH_TEMPLATES"] = os.pathsep.join(["/a", "", "/b c"])
+    assert template_folders() == (Path("/a"), Path("/b c"))
+
+
+def test_command_line_imports_nothing_heavy() -> None:
+    """The environment must be set before; and ``--help`` is quick."""
+    heavy = ("torch", "ants", "pydra", "matplotlib", "pandas", "nilearn")
+    code = f"import sys, gliomorph.cli; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
