@@ -161,3 +161,17 @@ def ball(like: sitk.Image, centre: np.ndarray, radius: float) -> np.ndarray:
 def dice(first: np.ndarray, second: np.ndarray) -> float:
     """Overlap of two masks."""
     return float(2 * (first & second).sum() / (first.sum() + second.sum()))
+
+
+def same_grid(first: sitk.Image, second: sitk.Image, tolerance_mm: float = 1e-2) -> bool:
+    """Whether both images have one shape and one frame (corners within ``tolerance_mm``)."""
+    return first.GetSize() == second.GetSize() and bool(
+        np.abs(corners(first) - corners(second)).max() < tolerance_mm
+    )
+
+
+def corners(image: sitk.Image) -> np.ndarray:
+    """Physical positions (LPS, mm) of the eight corner voxels, shape (8, 3)."""
+    last = [size - 1 for size in image.GetSize()]
+    indices = [[i * last[0], j * last[1], k * last[2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+    return np.array([image.TransformIndexToPhysicalPoint(index) for index in indices])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cohorts
 import pytest
 
 import gliomorph
@@ -313,7 +314,17 @@ def test_words_that_are_no_options_exit_with_two(
 def test_module_runs_without_a_traceback_where_there_is_nothing_to_run(
     folders: list[str], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "gliomorph", *folders, "participant", "--skip-bids-validation"]
+    templates = str(cohorts.write_template(tmp_path / "templates"))
+    options = [
+        "--skip-bids-validation",
+        "--template",
+        "Tiny",
+        "--template-dir",
+        templates,
+        "--resolution",
+        "4",
+    ]
+    command = [sys.executable, "-m", "gliomorph", *folders, "participant", *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

@@ -125,24 +125,10 @@ def from_array(array: np.ndarray, like: sitk.Image) -> sitk.Image:
     return image
 
 
-def same_grid(first: sitk.Image, second: sitk.Image, tolerance_mm: float = 1e-2) -> bool:
-    """Whether both images have one shape and one frame (corners within ``tolerance_mm``)."""
-    return first.GetSize() == second.GetSize() and bool(
-        np.abs(corners(first) - corners(second)).max() < tolerance_mm
-    )
-
-
 def same_box(image: sitk.Image, template: sitk.Image) -> bool:
     """Whether both fields of view are one box in space, within a voxel and a half of the template's."""
     tolerance = 1.5 * max(template.GetSpacing())
     return bool(np.abs(_box(image) - _box(template)).max() <= tolerance)
-
-
-def corners(image: sitk.Image) -> np.ndarray:
-    """Physical positions (LPS, mm) of the eight corner voxels, shape (8, 3)."""
-    last = [size - 1 for size in image.GetSize()]
-    indices = [[i * last[0], j * last[1], k * last[2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
-    return np.array([image.TransformIndexToPhysicalPoint(index) for index in indices])
 
 
 def voxel_volume_ml(image: sitk.Image) -> float:

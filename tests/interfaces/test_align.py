@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.align import align, matrix_of, overlap
-from gliomorph.interfaces.images import read_image, to_array, write_image
+from gliomorph.interfaces.images import read_image, same_box, to_array, write_image
 from gliomorph.interfaces.transforms import apply_to_points, read_transform
 
 TRUE = sitk.AffineTransform(phantoms.some_affine())

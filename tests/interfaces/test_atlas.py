@@ -6,7 +6,7 @@ import phantoms
 import pytest
 
 from gliomorph.interfaces.atlas import atlas, read_record, region_mask
-from gliomorph.interfaces.images import from_array, read_image, same_grid, to_array, write_image
+from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 
 GRID = phantoms.grid((9, 8, 7), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
 WHICH = {"ET": [4], "NCR": [1], "ED": [2], "TC": [1, 4], "WT": [1, 2, 4]}
@@ -73,7 +73,7 @@ def test_frequencies_are_counts_over_those_who_see_the_voxel(cohort):
                     ill += labels[index] in values
             expected[index] = ill / seen if seen else 0
         image = read_image(files[region])
-        assert same_grid(image, GRID)
+        assert phantoms.same_grid(image, GRID)
         np.testing.assert_allclose(to_array(image), expected, atol=1e-7)  # single precision
 
 

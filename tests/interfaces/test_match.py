@@ -4,7 +4,7 @@ import numpy as np
 import phantoms
 import pytest
 
-from gliomorph.interfaces.images import ImageError, from_array, read_image, same_grid, to_array, write_image
+from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.match import match
 
 
@@ -45,7 +45,7 @@ def test_monotone_change_of_intensity_is_undone(heads, fixed, altered, here, cha
     matched, _ = match(altered(change), heads["LAS"]["brain"], None, *fixed)
     expected = to_array(read_image(heads["LAS"]["image"]))
     np.testing.assert_allclose(to_array(read_image(matched)), expected, atol=tolerance)
-    assert same_grid(read_image(matched), read_image(heads["LAS"]["image"]))
+    assert phantoms.same_grid(read_image(matched), read_image(heads["LAS"]["image"]))
 
 
 def test_every_frame_has_the_templates_distribution(heads, frame, fixed, here):

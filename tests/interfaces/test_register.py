@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces import register as module
-from gliomorph.interfaces.images import from_array, read_image, same_grid, to_array, write_image
+from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.register import METHODS, register
 from gliomorph.interfaces.transforms import apply_to_points, compose, read_transform, write_transform
 from gliomorph.models import metamorphosis
@@ -139,7 +139,7 @@ def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monk
     np.testing.assert_allclose(read_transform(forward).TransformPoint(start), end, atol=1e-6)
     np.testing.assert_allclose(read_transform(inverse).TransformPoint(end), start, atol=1e-6)
     residual = read_image(appearance)
-    assert same_grid(residual, grid)
+    assert phantoms.same_grid(residual, grid)
     assert np.array_equal(to_array(residual), 0.25 * to_array(read_image(pair["tumor"])))
     assert (seen["seed"], seen["device"], seen["shape"], seen["spacing"]) == (
         3,

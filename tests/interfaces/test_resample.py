@@ -5,7 +5,7 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.images import ImageError, from_array, read_image, same_grid, to_array, write_image
+from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.resample import resample, resample_mask
 from gliomorph.interfaces.transforms import write_transform
 
@@ -18,7 +18,7 @@ def affine(tmp_path):
 def test_image_of_any_frame_becomes_the_scene_on_the_grid(heads, frame, affine, here):
     grid = heads["LPS"]["image"]
     moved = read_image(resample(heads[frame]["image"], affine, grid))
-    assert same_grid(moved, read_image(grid))
+    assert phantoms.same_grid(moved, read_image(grid))
     places = phantoms.mapped(phantoms.some_affine(), phantoms.positions(moved))
     inner = phantoms.radius_at(places) < 0.9
     # linear interpolation at 3 to 5 mm of waves of 90 mm and a dip of 16 mm

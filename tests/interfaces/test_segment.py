@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from gliomorph.interfaces import segment as module
-from gliomorph.interfaces.images import ImageError, from_array, read_image, same_grid, to_array, write_image
+from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.segment import WeightsError, load_unet, segment
 from gliomorph.interfaces.transforms import write_transform
 from gliomorph.models.unet import UNet
@@ -47,7 +47,7 @@ def test_labels_lie_on_the_native_grid(heads, frame, weights, working, identity_
     labels, info = segment(working, native, identity_xfm, path, "T1w", "none")
     image = read_image(labels)
     assert labels.parent == here
-    assert same_grid(image, read_image(native))
+    assert phantoms.same_grid(image, read_image(native))
     assert set(np.unique(to_array(image))) <= {0, 1, 2, 4}
     assert info["labels"] == np.unique(to_array(image)).tolist()
     assert info["device"] == "cpu"

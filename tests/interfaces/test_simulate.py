@@ -12,9 +12,10 @@ import attrs
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from phantoms import same_grid
 
 from gliomorph.interfaces import simulate
-from gliomorph.interfaces.images import read_image, same_grid, to_array
+from gliomorph.interfaces.images import read_image, to_array
 from gliomorph.interfaces.templates import Template, load_template
 from gliomorph.interfaces.transforms import apply_to_points, read_transform
 

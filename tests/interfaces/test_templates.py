@@ -7,15 +7,7 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.images import (
-    corners,
-    from_array,
-    read_image,
-    same_grid,
-    to_array,
-    voxel_volume_ml,
-    write_image,
-)
+from gliomorph.interfaces.images import from_array, read_image, to_array, voxel_volume_ml, write_image
 from gliomorph.interfaces.prepare_template import prepare_template
 from gliomorph.interfaces.templates import TISSUES, Template, TemplateError, load_template, working_grid
 
@@ -33,7 +25,7 @@ def own_home(template_home, tmp_path):
 
 def test_template_on_its_own_grid_is_not_resampled(tiny, template_home):
     stored = read_image(template_home / "tpl-Tiny" / "tpl-Tiny_res-4_desc-brain_T1w.nii.gz")
-    assert same_grid(tiny.image, stored)
+    assert phantoms.same_grid(tiny.image, stored)
     inside = to_array(tiny.brain_mask) > 0
     top = np.percentile(to_array(stored)[inside], 99.5)
     np.testing.assert_allclose(
@@ -69,7 +61,7 @@ def test_another_resolution_covers_the_same_place(tiny, template_home, resolutio
     assert other.image.GetSpacing() == (resolution,) * 3
     # the fields of view end within half a voxel of each other
     outer = [
-        corners(t.image) + np.sign(corners(t.image) - phantoms.CENTRE) * t.resolution / 2
+        phantoms.corners(t.image) + np.sign(phantoms.corners(t.image) - phantoms.CENTRE) * t.resolution / 2
         for t in (tiny, other)
     ]
     assert np.abs(outer[0] - outer[1]).max() <= resolution / 2 + 1e-6
@@ -119,8 +111,8 @@ def test_working_grid_stays_on_the_template_where_there_is_room(place):
 
 def test_prepared_files_are_the_template_and_its_working_grid(tiny, template_home, tmp_path):
     files = prepare_template("Tiny", 4, [template_home], tmp_path)
-    assert same_grid(read_image(files.image), tiny.image)
-    assert same_grid(read_image(files.fixed), working_grid(tiny))
+    assert phantoms.same_grid(read_image(files.image), tiny.image)
+    assert phantoms.same_grid(read_image(files.fixed), working_grid(tiny))
     again = sitk.Resample(read_image(files.fixed), tiny.image, sitk.Transform(), sitk.sitkNearestNeighbor)
     assert np.array_equal(to_array(again), to_array(tiny.image))
     first = files.fixed.read_bytes()
@@ -189,7 +181,7 @@ def test_orientation_of_the_file_does_not_matter(own_home, tiny):
         write_image(sitk.DICOMOrient(read_image(path), "SAR"), path)
     turned = load_template("Tiny", 4, [own_home])
     again = sitk.DICOMOrient(turned.image, "LPS")
-    assert same_grid(again, tiny.image)
+    assert phantoms.same_grid(again, tiny.image)
     assert np.array_equal(to_array(again), to_array(tiny.image))
 
 
@@ -200,7 +192,7 @@ def test_sri24_as_published_is_the_brats_one_mirrored(shared_data):
     assert np.array_equal(to_array(brats), to_array(published)[:, ::-1])
     there = sitk.Resample(published, brats, sitk.Transform(), sitk.sitkNearestNeighbor)
     assert np.array_equal(to_array(there), to_array(brats))
-    assert same_grid(sitk.DICOMOrient(published, "LPS"), sitk.DICOMOrient(brats, "LPS"))
+    assert phantoms.same_grid(sitk.DICOMOrient(published, "LPS"), sitk.DICOMOrient(brats, "LPS"))
 
 
 def test_sri24_working_grid_is_its_brain_and_8_mm(shared_data):

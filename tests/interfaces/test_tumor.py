@@ -9,7 +9,6 @@ from gliomorph.interfaces.images import (
     ImageError,
     from_array,
     read_image,
-    same_grid,
     to_array,
     voxel_volume_ml,
     write_image,
@@ -51,7 +50,7 @@ def test_segmentation_on_another_grid_keeps_its_place_and_volume(heads, frame, d
     head = heads[frame]
     labels, info = tumor(head["image"], head["brain"], heads[drawn_on]["labels"], "dseg", head["image"])
     image = read_image(labels)
-    assert same_grid(image, read_image(head["image"]))
+    assert phantoms.same_grid(image, read_image(head["image"]))
     assert info["frame"] == "world"
     # the core's two labels compete with the oedema one by one, and its rim is as thin as the voxels: it loses some
     for wanted, tolerance in (([1, 2, 4], 0.05), ([1, 4], 0.1)):

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.ants_bridge import to_ants
-from gliomorph.interfaces.images import from_array, read_image, same_grid, to_array, write_image
+from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.transforms import (
     apply_to_points,
     compose,
@@ -53,7 +53,7 @@ def test_same_content_in_any_frame_gives_the_same_result(heads, frame, transform
     truth = compose(phantoms.some_affine(), read_transform(transforms["forward"]))
     places = phantoms.mapped(truth, phantoms.positions(warped))
     inner = phantoms.radius_at(places) < 0.9
-    assert same_grid(warped, read_image(heads["LPS"]["image"]))
+    assert phantoms.same_grid(warped, read_image(heads["LPS"]["image"]))
     # linear interpolation at 3 to 5 mm of waves of 90 mm and a dip of 16 mm
     assert np.abs(to_array(warped) - phantoms.tissue_at(places))[inner].max() < 0.02
     expected = phantoms.labels_at(places)
@@ -186,7 +186,7 @@ def test_no_displacement_has_determinant_exactly_one(frame):
 def test_mirror_folds_everywhere(frame):
     determinant = jacobian_determinant(affine_field(phantoms.frame(frame), np.diag([-1.0, 1.0, 1.0])))
     assert (to_array(determinant) < 0).all()
-    assert same_grid(determinant, phantoms.frame(frame))
+    assert phantoms.same_grid(determinant, phantoms.frame(frame))
 
 
 def test_determinant_is_that_of_the_displacement_in_voxels(frame):

@@ -111,3 +111,15 @@ def test_locks_go_only_when_no_other_process_holds_the_cache(cache: Path) -> Non
     with swept(cache):
         assert not lock.exists()
         assert not (cache / "python-theirs").exists()
+
+
+def test_second_run_keeps_its_hold_after_the_first_has_left(cache: Path) -> None:
+    first, second, third = swept(cache), swept(cache), swept(cache)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    lock = cache / "python-ours.lock"
+    lock.touch()
+    with third:
+        assert lock.exists()
+    second.__exit__(None, None, None)

@@ -1,0 +1,257 @@
+"""Who is in the atlas: scans with valid outputs on disk, of this run or of an earlier one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from rich.console import Console
+
+from gliomorph.interfaces.prepare_template import TemplateFiles
+from gliomorph.interfaces.query import Scan, TumorMask
+from gliomorph.settings import Settings
+from gliomorph.workflows import group
+from gliomorph.workflows.group import find_members, run_group
+from gliomorph.workflows.names import ScanNames, anat_folder, group_names
+from gliomorph.workflows.plan import PlannedScan
+
+TUMOR = {"kind": "dseg", "sources": ["bids:m:x"], "frame": "world", "share_of_brain": 0.02}
+OK = {"method": "affine", "status": "ok", "reason": "", "flag": "", "ncc_outside": 0.9}
+BAD = OK | {"status": "excluded", "reason": "warped brain overlaps the template's by 0.40 only (Dice)"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    for name in ("bids", "masks", "out", "work"):
+        (tmp_path / name).mkdir()
+    return Settings(
+        bids_dir=tmp_path / "bids",
+        output_dir=tmp_path / "out",
+        work_dir=tmp_path / "work",
+        derivatives={"m": tmp_path / "masks"},
+        template="Tiny",
+        resolution=4,
+        registration=("affine",),
+    )
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> TemplateFiles:
+    path = tmp_path / "template.nii.gz"
+    path.touch()
+    return TemplateFiles(image=path, brain=path, fixed=path, fixed_brain=path)
+
+
+def names_of(label: str) -> ScanNames:
+    subject, _, session = label.removeprefix("sub-").partition("_ses-")
+    folder = anat_folder(subject, session)
+    return ScanNames(label=label, folder=folder, stem=label, template="Tiny", resolution=4, source="m")
+
+
+def publish(settings: Settings, label: str, quality: dict[str, Any] = OK, **record: Any) -> Path:
+    """What a finished scan leaves, a word in each file."""
+    names = names_of(label)
+    files = names.registered("affine")
+    kept = [files[key] for key in ("warped", "mask", "dseg", "coverage")]
+    for name in kept:
+        path = settings.output_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{label} {name}")
+    content = {"method": "affine", "key": f"k-{label}", "inputs_key": f"i-{label}", "outputs": kept}
+    path = settings.output_dir / names.registration("affine")
+    path.write_text(json.dumps({**content, "quality": quality, "tumor": TUMOR, **record}))
+    return path
+
+
+def planned(label: str, **changes: Any) -> PlannedScan:
+    """As the plan says when the inputs are those of :func:`publish`."""
+    scan = Scan(
+        label=label,
+        subject=label[4:],
+        image=Path("x"),
+        tumor=TumorMask(path=Path("m"), kind="dseg", source="m"),
+    )
+    plan = PlannedScan(scan=scan, names=names_of(label), input_keys={"affine": f"i-{label}"}, status="done")
+    return attrs.evolve(plan, **changes)
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Graphs that would be run."""
+    graphs: list[Any] = []
+    monkeypatch.setattr(group, "_submit", lambda graph, *_: graphs.append(graph) or "")
+    return graphs
+
+
+def atlas(
+    settings: Settings,
+    template: TemplateFiles,
+    plans: list[PlannedScan],
+    causes: dict[str, tuple[str, str]] | None = None,
+) -> str:
+    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO()))
+
+
+def test_members_are_sorted_and_complete(settings: Settings) -> None:
+    for label in ("sub-02_ses-b", "sub-10", "sub-02_ses-a", "sub-03"):
+        publish(settings, label)
+    (settings.output_dir / names_of("sub-03").registered("affine")["coverage"]).unlink()
+    members = find_members(settings.output_dir, "Tiny", 4)
+    assert [member.scan for member in members] == ["sub-02_ses-a", "sub-02_ses-b", "sub-10"]
+    assert find_members(settings.output_dir, "Tiny", 2) == []
+    assert find_members(settings.output_dir, "Other", 4) == []
+
+
+def test_record_under_a_name_of_another_method_is_not_taken(settings: Settings) -> None:
+    publish(settings, "sub-01", method="syn")
+    assert find_members(settings.output_dir, "Tiny", 4) == []
+
+
+def test_scans_of_earlier_runs_count(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    """sub-02 is no longer in the input folder; sub-01 was not part of this run."""
+    for label in ("sub-01", "sub-02"):
+        publish(settings, label)
+    assert atlas(settings, template, [planned("sub-01", status="run")]) == ""
+    (graph,) = submitted
+    assert graph.scans == ["sub-01", "sub-02"]
+    assert graph.excluded == []
+    assert graph.kinds == ["dseg", "dseg"]
+    assert [str(path) for path in graph.images] == [
+        str(settings.output_dir / names_of(label).registered("affine")["warped"])
+        for label in ("sub-01", "sub-02")
+    ]
+
+
+def test_scan_whose_inputs_changed_is_left_out_and_listed(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01", "sub-02", "sub-03"):
+        publish(settings, label)
+    changed = {"affine": "another"}
+    plans = [
+        planned("sub-01"),
+        planned("sub-02", input_keys=changed, status="run"),
+        planned("sub-03", input_keys=changed, status="run"),
+    ]
+    assert atlas(settings, template, plans, {"sub-03": ("n4", "too dark")}) == ""
+    (graph,) = submitted
+    assert graph.scans == ["sub-01"]
+    assert graph.excluded == [
+        {"scan": "sub-02", "stage": "participant", "cause": "no outputs of affine yet"},
+        {"scan": "sub-03", "stage": "n4", "cause": "too dark"},
+    ]
+
+
+def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    publish(settings, "sub-02", BAD)
+    assert atlas(settings, template, [planned("sub-01"), planned("sub-02")]) == ""
+    (graph,) = submitted
+    assert graph.scans == ["sub-01"]
+    assert graph.excluded == [{"scan": "sub-02", "stage": "measure", "cause": BAD["reason"]}]
+    # it stays in the table
+    with (settings.work_dir / "group_quality.tsv").open(newline="") as lines:
+        rows = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
+    assert {label: row["status"] for label, row in rows.items()} == {"sub-01": "ok", "sub-02": "excluded"}
+    assert rows["sub-02"]["reason"] == BAD["reason"]
+
+
+def test_scan_that_cannot_be_run_any_more_is_left_out_with_its_reason(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01", "sub-02"):
+        publish(settings, label)
+    gone = planned("sub-02", names=None, input_keys={}, status="impossible", reason="no tumour mask")
+    assert atlas(settings, template, [planned("sub-01"), gone]) == ""
+    assert submitted[0].scans == ["sub-01"]
+    assert submitted[0].excluded == [{"scan": "sub-02", "stage": "participant", "cause": "no tumour mask"}]
+
+
+def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    """``gliomorph BIDS OUT group``."""
+    publish(settings, "sub-01")
+    bare = planned("sub-01", names=None, input_keys={}, status="impossible", reason="no tumour mask")
+    assert atlas(attrs.evolve(settings, derivatives={}), template, [bare]) == ""
+    assert submitted[0].scans == ["sub-01"]
+
+
+def test_mask_without_sub_regions_is_taken_as_a_mask(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01", tumor=TUMOR | {"kind": "mask"})
+    publish(settings, "sub-02")
+    atlas(settings, template, [])
+    assert submitted[0].kinds == ["mask", "dseg"]
+    assert [Path(str(path)).name.split("_")[-1] for path in submitted[0].tumors] == [
+        "mask.nii.gz",
+        "dseg.nii.gz",
+    ]
+
+
+def test_without_outputs_there_is_no_atlas_and_a_reason(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01", BAD)
+    problem = atlas(settings, template, [planned("sub-01")])
+    assert problem.startswith("no scan has valid outputs of affine in ")
+    assert submitted == []
+
+
+def finish(settings: Settings, graph: Any) -> None:
+    """What the graph would leave."""
+    names = group_names("Tiny", 4, ["WT"])
+    for name in names.values():
+        path = settings.output_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    (settings.output_dir / names["description"]).write_text(json.dumps({"InputsKey": graph.plan["key"]}))
+
+
+def test_atlas_that_is_up_to_date_is_left_alone(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    atlas(settings, template, [planned("sub-01")])
+    finish(settings, submitted[0])
+    console = Console(file=io.StringIO())
+    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == ""
+    assert len(submitted) == 1
+    assert isinstance(console.file, io.StringIO)
+    assert "nothing to do" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("change", ["a new scan", "another result", "an exclusion", "a missing map", "code"])
+def test_atlas_is_made_again_after_any_change(
+    settings: Settings,
+    template: TemplateFiles,
+    submitted: list[Any],
+    change: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publish(settings, "sub-01")
+    plans = [planned("sub-01")]
+    atlas(settings, template, plans)
+    finish(settings, submitted[0])
+    if change == "a new scan":
+        publish(settings, "sub-02")
+    elif change == "another result":
+        publish(settings, "sub-01", key="another")
+    elif change == "an exclusion":
+        plans.append(planned("sub-02", status="run"))
+    elif change == "a missing map":
+        (settings.output_dir / group_names("Tiny", 4, ["WT"])["frequency_WT"]).unlink()
+    else:
+        monkeypatch.setattr(group, "code_hash", lambda: "other")
+    atlas(settings, template, plans)
+    assert len(submitted) == 2
