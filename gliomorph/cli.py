@@ -104,9 +104,9 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         An option that cannot be carried out.
     """
     parser = build_parser()
-    first, _ = argparse.ArgumentParser(add_help=False, allow_abbrev=False), None
-    first.add_argument("--config-file", type=Path)
-    config = first.parse_known_args(argv)[0].config_file
+    before = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    before.add_argument("--config-file", type=Path)
+    config = before.parse_known_args(argv)[0].config_file
     if config is not None:
         parser.set_defaults(**_from_toml(config, parser))
     args = parser.parse_intermixed_args(argv)

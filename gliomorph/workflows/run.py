@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
+import attrs
 from rich.console import Console
 
 from ..environment import prepare_environment
@@ -90,7 +91,7 @@ def run(
         code = int(any(row["status"] == "failed" for row in rows))
         _report_scans(console, rows, settings)
     if "group" in settings.levels and not (code and settings.stop_on_first_crash):
-        code = max(code, _group(settings, template, run_id, console, verbose))
+        code = max(code, _group(settings, template, planned, run_id, console, verbose))
     if settings.clean_workdir:
         shutil.rmtree(cache_folder(settings.work_dir), ignore_errors=True)
         shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
@@ -138,9 +139,18 @@ def _report_scans(console: Console, rows: Sequence[dict[str, str]], settings: Se
         console.print(f"{len(done)} of {len(rows)} scans done: {pages}", highlight=False, soft_wrap=True)
 
 
-def _group(settings: Settings, template: TemplateFiles, run_id: str, console: Console, verbose: int) -> int:
+def _group(
+    settings: Settings,
+    template: TemplateFiles,
+    planned: Sequence[PlannedScan],
+    run_id: str,
+    console: Console,
+    verbose: int,
+) -> int:
     """The atlas over the whole output folder, whatever subjects this run was restricted to."""
-    everyone = plan_scans(_unrestricted(settings), template)
+    everyone = planned
+    if settings.participants or settings.sessions:
+        everyone = plan_scans(attrs.evolve(settings, participants=(), sessions=()), template)
     causes = last_causes(settings.output_dir / "logs")
     problem = run_group(settings, template, everyone, causes, run_id, console, verbose)
     if problem:
@@ -150,9 +160,3 @@ def _group(settings: Settings, template: TemplateFiles, run_id: str, console: Co
     for what, name in (("report", names["report"]), ("atlas", names["frequency_WT"])):
         console.print(f"{what}: {settings.output_dir / name}", highlight=False, soft_wrap=True)
     return 0
-
-
-def _unrestricted(settings: Settings) -> Settings:
-    import attrs
-
-    return attrs.evolve(settings, participants=(), sessions=())
