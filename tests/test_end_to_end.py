@@ -427,11 +427,11 @@ def comparable(place: Place) -> dict[str, Any]:
 
 
 def start(place: Place) -> subprocess.Popen[bytes]:
-    log = (place.root / "log.txt").open("ab")
     command = place.command("--registration", "affine", "syn-cfm")
-    return subprocess.Popen(
-        command, cwd=place.cwd, env=place.environment(), stdout=log, stderr=log, start_new_session=True
-    )
+    with (place.root / "log.txt").open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=place.cwd, env=place.environment(), stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def wait_until(place: Place, stages: int, driver: subprocess.Popen[bytes]) -> None:

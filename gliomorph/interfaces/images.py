@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import socket
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -95,7 +96,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary name beside ``path`` (same suffixes) that becomes ``path`` if the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix="-" + path.name, dir=path.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f"{_signature()}{os.getpid()}-", suffix="-" + path.name, dir=path.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:
@@ -104,6 +107,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(out_dir: Path) -> int:
+    """Remove temporary files of an output folder whose process, on this host, has ended.
+
+    Returns
+    -------
+    removed : int
+        Number of files.
+    """
+    removed, name = 0, f"{_signature()}*"
+    for path in [
+        p for where in ("", "sub-*/**/", "tpl-*/**/", "logs/*/") for p in out_dir.glob(where + name)
+    ]:
+        pid = path.name.removeprefix(_signature()).split("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def write_text(text: str, path: str | Path) -> Path:
@@ -143,6 +165,10 @@ def _box(image: sitk.Image) -> np.ndarray:
         for point in (size * 0 - 0.5, size - 0.5)
     ]
     return np.array([np.min(ends, axis=0), np.max(ends, axis=0)])
+
+
+def _signature() -> str:
+    return f".tmp-{''.join(c for c in socket.gethostname() if c.isalnum())}-"
 
 
 def _umask() -> int:

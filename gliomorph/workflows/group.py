@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 import pandas as pd
 from pydra.compose import workflow
-from pydra.engine.submitter import Submitter
 from rich.console import Console
 
 import gliomorph
@@ -29,7 +28,7 @@ from .plan import SPATIAL_REFERENCES, PlannedScan
 from .progress import Board
 from .state import all_outputs_exist, code_hash, key_of
 from .sweep import swept
-from .worker import PoolWorker
+from .worker import PoolWorker, submitting
 
 CITATIONS = (
     "Maillard M. Towards the generation of glioblastoma atlases with deep learning methods: tumor segmentation and "
@@ -230,13 +229,8 @@ def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> s
     board = Board(console, "group", 1, 3, verbose)
     worker = PoolWorker(n_procs=1, watch=board.watch)
     cache = cache_folder(settings.work_dir)
-    with swept(cache), board:
-        try:
-            with Submitter(cache_root=cache, worker=worker) as submit:
-                result = submit(graph, raise_errors=False)
-        except KeyboardInterrupt:
-            worker.kill()
-            raise
+    with swept(cache), board, submitting(cache, worker) as submit:
+        result = submit(graph, raise_errors=False)
     if result.errored or result.outputs is None:
         stage, error = (
             board.failures[0][1:] if board.failures else ("group", RuntimeError("the graph failed"))

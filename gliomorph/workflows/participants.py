@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 from pydra.compose import workflow
-from pydra.engine.submitter import Submitter
 from rich.console import Console
 
 from ..interfaces.prepare_template import TemplateFiles
@@ -19,7 +18,7 @@ from .progress import Board
 from .scan_graph import ScanGraph
 from .state import code_hash
 from .sweep import swept
-from .worker import NotStarted, PoolWorker
+from .worker import NotStarted, PoolWorker, submitting
 
 PER_SCAN, PER_METHOD = 11, 3
 """Stages of a scan, and those that every registration method adds."""
@@ -127,11 +126,8 @@ def run_participants(
     error: BaseException | None = None
     with swept(cache_folder(settings.work_dir)), board:
         try:
-            with Submitter(cache_root=cache_folder(settings.work_dir), worker=worker) as submit:
+            with submitting(cache_folder(settings.work_dir), worker) as submit:
                 submit(Cohort(graphs=graphs), raise_errors=False)
-        except KeyboardInterrupt:
-            worker.kill()
-            raise
         except Exception as caught:  # what the engine itself could not do: reported for every scan left out
             error = caught
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}

@@ -9,6 +9,7 @@ import attrs
 from rich.console import Console
 
 from ..environment import prepare_environment
+from ..interfaces.images import remove_leftovers
 from ..interfaces.prepare_template import TemplateFiles, prepare_template
 from ..settings import Settings
 from .dataset import write_dataset
@@ -68,7 +69,8 @@ def run(
     )
     planned = plan_scans(settings, template)
     todo = [p for p in planned if p.status == "run"]
-    _announce(console, settings, planned)
+    if "participant" in settings.levels:
+        _announce(console, settings, planned)
     run_id = new_run_id()
     log = RunLog(folder=settings.output_dir / "logs" / run_id)
     if draw_graph:
@@ -76,6 +78,7 @@ def run(
     if dry_run:
         return 0
     prepare_environment(settings.work_dir, settings.threads(len(todo)))
+    remove_leftovers(settings.output_dir)
     write_dataset(settings)
     log.start(settings, argv)
     code = 0

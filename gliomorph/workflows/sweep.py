@@ -36,11 +36,19 @@ def sweep(cache: Path, alone: bool) -> int:
             lock.unlink(missing_ok=True)
         for info in cache.glob("*_info.json"):
             info.unlink(missing_ok=True)
+        _sweep_hashes(cache.with_name("hashes"))
     for folder in cache.glob("*-*/"):
         if _is_bad(folder, alone):
             shutil.rmtree(folder, ignore_errors=True)
             dropped += 1
     return dropped
+
+
+def _sweep_hashes(folder: Path) -> None:
+    """Pydra's hash cache (``PYDRA_HASH_CACHE``): a process killed while hashing leaves a lock that hangs all others."""
+    for path in folder.glob("*"):
+        if path.suffix == ".lock" or not path.stat().st_size:
+            path.unlink(missing_ok=True)
 
 
 def _is_bad(folder: Path, alone: bool) -> bool:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures as cf
+import contextlib
 import ctypes
 import multiprocessing as mp
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
 import cloudpickle as cp
 from pydra.engine.job import Job  # before pydra.workers, which it imports in a circle
+from pydra.engine.submitter import Submitter
 from pydra.workers import base
 from pydra.workers.cf import ConcurrentFuturesWorker
 
@@ -29,6 +33,23 @@ class StageKilled(RuntimeError):
 
 class NotStarted(RuntimeError):
     """A stage that was not started because the run is stopping."""
+
+
+UNSIGNED_SECONDS = 0.5
+
+
+def remove_unsigned_locks(folder: Path) -> None:
+    """Remove locks that nobody can own.
+
+    A lock is signed with its process a moment after it is made, and one of a dead process is broken by filelock.
+    A child that is killed in that moment (a broken pool ends all its children) leaves an empty one, for which
+    pydra would wait for ever.
+    """
+    for lock in folder.glob("*.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            stat = lock.stat()
+            if not stat.st_size and time.time() - stat.st_mtime > UNSIGNED_SECONDS / 2:
+                lock.unlink()
 
 
 def _start_child(parent: int) -> None:
@@ -85,7 +106,7 @@ class PoolWorker(base.Worker):
         async with slots:
             self.watch("start", job, None)
             try:
-                result = await self._run_twice(cp.dumps(job), job.name, rerun)
+                result = await self._run_twice(job, rerun)
             except Exception as error:
                 self._failed = True
                 self.watch("failed", job, error)
@@ -93,19 +114,23 @@ class PoolWorker(base.Worker):
             self.watch("done", job, None)
             return result
 
-    async def _run_twice(self, pickled: bytes, name: str, rerun: bool) -> Any:
-        pool = self._open_pool()
+    async def _run_twice(self, job: Job, rerun: bool) -> Any:
+        pool, pickled = self._open_pool(), cp.dumps(job)
         try:
             return await self._in_child(pool, pickled, rerun)
         except cf.BrokenExecutor:
             self._drop(pool)
         async with self._gates.setdefault("alone", asyncio.Lock()):
+            await asyncio.sleep(UNSIGNED_SECONDS)
+            remove_unsigned_locks(job.lockfile.parent)
+            if hashes := os.environ.get("PYDRA_HASH_CACHE"):
+                remove_unsigned_locks(Path(hashes))
             with cf.ProcessPoolExecutor(1, **self._children()) as alone:
                 try:
                     return await self._in_child(alone, pickled, rerun)
                 except cf.BrokenExecutor:
                     raise StageKilled(
-                        f"{name}: its process was killed twice, most often for want of memory; "
+                        f"{job.name}: its process was killed twice, most often for want of memory; "
                         "give fewer --nprocs or more memory"
                     ) from None
 
@@ -139,6 +164,29 @@ class PoolWorker(base.Worker):
 
     def kill(self) -> None:
         """End the children at once, whatever they do."""
-        processes = list((getattr(self._pool, "_processes", None) or {}).values())
-        for process in processes:
+        if self._pool is None:
+            return
+        for process in list((self._pool._processes or {}).values()):
             process.kill()
+        self._pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def submitting(cache: Path, worker: PoolWorker) -> Iterator[Submitter]:
+    """A submitter whose interruption ends the children and leaves no task behind to complain.
+
+    Yields
+    ------
+    submit : Submitter
+        Called with a task, as in Pydra.
+    """
+    with Submitter(cache_root=cache, worker=worker) as submit:
+        try:
+            yield submit
+        except KeyboardInterrupt:
+            tasks = asyncio.all_tasks(submit.loop)
+            for task in tasks:
+                task.cancel()
+            submit.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            worker.kill()
+            raise

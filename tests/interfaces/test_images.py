@@ -123,3 +123,13 @@ def test_same_grid_sees_a_shift_and_a_flip():
     assert not phantoms.same_grid(first, shifted)
     assert not phantoms.same_grid(first, phantoms.frame("RAS"))
     assert not phantoms.same_grid(first, sitk.Image([40, 48, 41], sitk.sitkUInt8))
+
+
+def test_leftovers_of_ended_processes_go_and_those_of_living_ones_stay(tmp_path):
+    (tmp_path / "sub-01" / "anat").mkdir(parents=True)
+    with images.replacing(tmp_path / "sub-01" / "anat" / "living.txt") as living:
+        ended = living.with_name(living.name.replace(f"-{os.getpid()}-", "-999999999-"))
+        ended.write_text("half")
+        assert images.remove_leftovers(tmp_path) == 1
+        assert living.exists()
+        assert not ended.exists()

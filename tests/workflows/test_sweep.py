@@ -123,3 +123,16 @@ def test_second_run_keeps_its_hold_after_the_first_has_left(cache: Path) -> None
     with third:
         assert lock.exists()
     second.__exit__(None, None, None)
+
+
+def test_lock_of_a_process_killed_while_hashing_goes_when_alone(cache: Path) -> None:
+    """Pydra would wait for it for ever; a hash that was being written is empty."""
+    hashes = cache.with_name("hashes")
+    hashes.mkdir()
+    (hashes / "a").write_bytes(b"0" * 16)
+    for name in ("b.lock", "b"):
+        (hashes / name).touch()
+    sweep(cache, alone=False)
+    assert {path.name for path in hashes.iterdir()} == {"a", "b", "b.lock"}
+    sweep(cache, alone=True)
+    assert {path.name for path in hashes.iterdir()} == {"a"}

@@ -16,7 +16,7 @@ import pytest
 import trivial
 from pydra.engine.submitter import Submitter
 
-from gliomorph.workflows.worker import NotStarted, PoolWorker, StageKilled
+from gliomorph.workflows.worker import NotStarted, PoolWorker, StageKilled, remove_unsigned_locks
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
 
@@ -141,3 +141,14 @@ def test_children_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         parent.wait()
     _, alive = psutil.wait_procs(children, timeout=5)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_only_old_locks_without_a_signature_are_removed(tmp_path: Path) -> None:
+    """A child killed between making its lock and signing it would keep all others waiting."""
+    for name in ("old.lock", "signed.lock", "fresh.lock", "other"):
+        (tmp_path / name).touch()
+    (tmp_path / "signed.lock").write_text("1234\nhost\n")
+    for name in ("old.lock", "signed.lock", "other"):
+        os.utime(tmp_path / name, (time.time() - 60, time.time() - 60))
+    remove_unsigned_locks(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"signed.lock", "fresh.lock", "other"}
