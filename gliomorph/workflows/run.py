@@ -68,7 +68,6 @@ def run(
         cache_folder(settings.work_dir) / "templates",
     )
     planned = plan_scans(settings, template)
-    todo = [p for p in planned if p.status == "run"]
     if "participant" in settings.levels:
         _announce(console, settings, planned)
     run_id = new_run_id()
@@ -77,28 +76,55 @@ def run(
         _draw(console, planned, settings, template, log)
     if dry_run:
         return 0
-    prepare_environment(settings.work_dir, settings.threads(len(todo)))
     remove_leftovers(settings.output_dir)
     write_dataset(settings)
     log.start(settings, argv)
     code = 0
-    failures: list[Failure] = []
     if "participant" in settings.levels:
-        if todo:
-            failures = run_participants(todo, settings, template, run_id, console, verbose)
-        for failure in failures:
-            log.failure(failure)
-        rows = rows_of(planned, failures)
-        log.finish(rows)
-        print_failures(console, rows, argv)
-        code = int(any(row["status"] == "failed" for row in rows))
-        _report_scans(console, rows, settings)
+        failures = _participants(settings, template, planned, run_id, console, verbose)
+        code = _conclude(console, settings, planned, failures, log, argv)
     if "group" in settings.levels and not (code and settings.stop_on_first_crash):
         code = max(code, _group(settings, template, planned, run_id, console, verbose))
     if settings.clean_workdir:
         shutil.rmtree(cache_folder(settings.work_dir), ignore_errors=True)
         shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
     return code
+
+
+def _participants(
+    settings: Settings,
+    template: TemplateFiles,
+    planned: Sequence[PlannedScan],
+    run_id: str,
+    console: Console,
+    verbose: int,
+) -> list[Failure]:
+    todo = [p for p in planned if p.status == "run"]
+    if not todo:
+        return []
+    prepare_environment(settings.work_dir, settings.threads(len(todo)))
+    return run_participants(todo, settings, template, run_id, console, verbose)
+
+
+def _conclude(
+    console: Console,
+    settings: Settings,
+    planned: Sequence[PlannedScan],
+    failures: Sequence[Failure],
+    log: RunLog,
+    argv: Sequence[str],
+) -> int:
+    """Log and tell who failed and who is done; 1 if anything that was asked for is missing."""
+    for failure in failures:
+        log.failure(failure)
+    rows = rows_of(planned, failures)
+    log.finish(rows)
+    print_failures(console, rows, argv)
+    done = [row for row in rows if row["status"] == "done"]
+    if done:
+        pages = f"{settings.output_dir / done[0]['scan']}.html" + (" …" if len(done) > 1 else "")
+        console.print(f"{len(done)} of {len(rows)} scans done: {pages}", highlight=False, soft_wrap=True)
+    return int(len(done) < len(rows))
 
 
 def _announce(console: Console, settings: Settings, planned: Sequence[PlannedScan]) -> None:
@@ -133,13 +159,6 @@ def _draw(
         return
     path = write_graph(graph_inputs(possible, settings, template, "graph"), log.folder / "graph.svg")
     console.print(f"graph: {path}", highlight=False, soft_wrap=True)
-
-
-def _report_scans(console: Console, rows: Sequence[dict[str, str]], settings: Settings) -> None:
-    done = [row for row in rows if row["status"] == "done"]
-    if done:
-        pages = f"{settings.output_dir / done[0]['scan']}.html" + (" …" if len(done) > 1 else "")
-        console.print(f"{len(done)} of {len(rows)} scans done: {pages}", highlight=False, soft_wrap=True)
 
 
 def _group(
