@@ -7,9 +7,15 @@ component ``i`` runs along array axis ``i`` (x first; the reversed order of ``gr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+Interpolation = Literal["linear", "nearest", "cubic"]
 
 
 def identity_grid(displacement: Tensor) -> Tensor:
@@ -27,18 +33,18 @@ def identity_grid(displacement: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
 
 
-def warp(image: Tensor, displacement: Tensor, nearest: bool = False) -> Tensor:
+def warp(image: Tensor, displacement: Tensor, interpolation: Interpolation = "linear") -> Tensor:
     """``image`` resampled by the map x ↦ x + u(x): the result at x is the image at x + u(x).
 
     Parameters
     ----------
     image : Tensor
-        (batch, channels, X, Y[, Z]); read linearly, with its border value beyond its grid. Its grid may be
-        larger than that of ``displacement``: both share the origin and the voxel size.
+        (batch, channels, X, Y[, Z]); beyond its grid it keeps its border value. Its grid may be larger than
+        that of ``displacement``: both share the origin and the voxel size.
     displacement : Tensor
         (batch, D, …) in voxels.
-    nearest : bool
-        Nearest neighbour instead (labels; not differentiable).
+    interpolation : {"linear", "nearest", "cubic"}
+        Nearest is for labels (not differentiable); cubic is sharper and may leave the range of the image.
 
     Returns
     -------
@@ -47,11 +53,13 @@ def warp(image: Tensor, displacement: Tensor, nearest: bool = False) -> Tensor:
     """
     dimension = displacement.shape[1]
     positions = [displacement[:, axis] + _axis(displacement, axis) for axis in range(dimension)]
-    return sample(image, positions, nearest)
+    return sample(image, positions, interpolation)
 
 
-def sample(image: Tensor, positions: list[Tensor], nearest: bool = False) -> Tensor:
+def sample(image: Tensor, positions: list[Tensor], interpolation: Interpolation = "linear") -> Tensor:
     """``image`` (batch, channels, …) at ``positions``: one tensor (batch, …) of voxel coordinates an axis."""
+    if interpolation == "cubic":
+        return _sample_cubic(image, positions)
     scaled = [
         position * (2.0 / max(size - 1, 1)) - 1.0
         for position, size in zip(positions, image.shape[2:], strict=True)
@@ -59,9 +67,36 @@ def sample(image: Tensor, positions: list[Tensor], nearest: bool = False) -> Ten
     return functional.grid_sample(
         image,
         torch.stack(scaled[::-1], dim=-1),
-        mode="nearest" if nearest else "bilinear",
+        mode="nearest" if interpolation == "nearest" else "bilinear",
         padding_mode="border",
         align_corners=True,
+    )
+
+
+def _sample_cubic(image: Tensor, positions: list[Tensor]) -> Tensor:
+    """Cubic convolution (Keys 1981, a = −½: exact for quadratics); torch has it for two dimensions only."""
+    sizes = image.shape[2:]
+    lower = [position.floor() for position in positions]
+    weights = [_keys_weights(p - low) for p, low in zip(positions, lower, strict=True)]
+    flat = image.flatten(2)
+    total = image.new_zeros(*image.shape[:2], *positions[0].shape[1:])
+    for taps in product(range(4), repeat=len(sizes)):
+        index, weight = torch.zeros_like(lower[0]), torch.ones_like(lower[0])
+        for tap, low, size, axis_weights in zip(taps, lower, sizes, weights, strict=True):
+            index = index * size + (low + (tap - 1)).clamp(0, size - 1)
+            weight = weight * axis_weights[tap]
+        chosen = index.long().flatten(1)[:, None].expand(-1, image.shape[1], -1)
+        total = total + weight[:, None] * flat.gather(2, chosen).view_as(total)
+    return total
+
+
+def _keys_weights(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weights of the voxels at −1, 0, 1, 2 from the lower neighbour, ``t`` in [0, 1) beyond it."""
+    return (
+        ((-0.5 * t + 1.0) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1.0,
+        ((-1.5 * t + 2.0) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
     )
 
 
@@ -107,20 +142,29 @@ def invert(displacement: Tensor, start: Tensor | None = None, iterations: int = 
     return inverse
 
 
-def gradient(image: Tensor) -> Tensor:
-    """Central differences per voxel (one-sided at the border).
+def columns(values: Sequence[float], like: Tensor) -> Tensor:
+    """One value a component, shaped (1, D, 1, …): it broadcasts over a vector field (batch, D, X, Y[, Z])."""
+    column = torch.tensor(values, dtype=like.dtype, device=like.device)
+    return column.view(1, -1, *[1] * len(values))
+
+
+def gradient(image: Tensor, spacing_mm: Sequence[float] | None = None) -> Tensor:
+    """Central differences (one-sided at the border).
 
     Parameters
     ----------
     image : Tensor
         (batch, channels, X, Y[, Z]).
+    spacing_mm : sequence of float, optional
+        Voxel size along each axis: differences per mm; per voxel without it.
 
     Returns
     -------
     gradient : Tensor
         (batch, channels, D, X, Y[, Z]); an axis of length one has gradient 0.
     """
-    return torch.stack([_difference(image, axis) for axis in range(2, image.dim())], dim=2)
+    per_voxel = torch.stack([_difference(image, axis) for axis in range(2, image.dim())], dim=2)
+    return per_voxel if spacing_mm is None else per_voxel / columns(spacing_mm, image)
 
 
 def _difference(image: Tensor, axis: int) -> Tensor:
@@ -133,10 +177,13 @@ def _difference(image: Tensor, axis: int) -> Tensor:
     return torch.cat([first, inner, last], dim=axis)
 
 
-def divergence(field: Tensor) -> Tensor:
-    """Σ_i ∂_i f_i per voxel, (batch, 1, …), of a vector field (batch, D, …)."""
-    parts = [_difference(field[:, axis : axis + 1], axis + 2) for axis in range(field.shape[1])]
-    return torch.stack(parts).sum(0)
+def divergence(field: Tensor, spacing_mm: Sequence[float] | None = None) -> Tensor:
+    """Σ_i ∂_i f_i, (batch, 1, …), of a vector field (batch, D, …).
+
+    With ``spacing_mm`` the field is in mm (and so is the derivative); without, both are in voxels.
+    """
+    parts = torch.cat([_difference(field[:, axis : axis + 1], axis + 2) for axis in range(field.shape[1])], 1)
+    return (parts if spacing_mm is None else parts / columns(spacing_mm, field)).sum(1, keepdim=True)
 
 
 def jacobian(displacement: Tensor) -> Tensor:
@@ -160,6 +207,29 @@ def determinant(matrix: Tensor) -> Tensor:
         return (a * d - b * c)[:, None]
     (a, b, c), (d, e, f), (g, h, i) = rows
     return (a * (e * i - f * h) + b * (f * g - d * i) + c * (d * h - e * g))[:, None]
+
+
+def resize(displacement: Tensor, shape: Sequence[int]) -> Tensor:
+    """The map on another grid over the same box, linearly and in that grid's voxels.
+
+    Parameters
+    ----------
+    displacement : Tensor
+        (batch, D, …) in voxels of its own grid.
+    shape : sequence of int
+        Grid wanted; the outer faces of its voxels lie on those of the first.
+    """
+    before = displacement.shape[2:]
+    if tuple(before) == tuple(shape):
+        return displacement
+    resized = stretch(displacement, shape)
+    return resized * columns([new / old for new, old in zip(shape, before, strict=True)], displacement)
+
+
+def stretch(image: Tensor, shape: Sequence[int]) -> Tensor:
+    """``image`` (batch, channels, …) read linearly on a grid of ``shape`` over the same box."""
+    mode = "trilinear" if image.dim() == 5 else "bilinear"
+    return functional.interpolate(image, size=tuple(shape), mode=mode, align_corners=False)
 
 
 def jacobian_determinant(displacement: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from .geometry import columns
+
 NODES_PER_SIGMA = 2.0
 """Coarse nodes in one standard deviation. At their Nyquist frequency the spectrum is exp(−½(2π)²) = 3e-9; the
 linear interpolation of the maps is what asks for so many (measured: off by 1.5 %, with 1.5 nodes 2.5 %)."""
@@ -75,15 +77,11 @@ class Kernel:
 
     def restrict(self, fine: Tensor) -> Tensor:
         """Fine (batch, channels, …) to the coarse grid: band-limited, and a constant stays what it is."""
-        return self._resample(fine, self.coarse_shape)
+        return resample(fine, self.coarse_shape)
 
     def prolong(self, coarse: Tensor, shape: Sequence[int] | None = None) -> Tensor:
         """Coarse (batch, channels, …) to the fine grid, or to any other over the same box."""
-        return self._resample(coarse, self.fine_shape if shape is None else shape)
-
-    def _resample(self, field: Tensor, shape: Sequence[int]) -> Tensor:
-        pairs = zip(field.shape[2:], shape, strict=True)
-        return separable([self._matrix(resampling(before, after)) for before, after in pairs], field)
+        return resample(coarse, self.fine_shape if shape is None else shape)
 
     def smooth(self, coarse: Tensor) -> Tensor:
         """The kernel applied on the coarse grid."""
@@ -95,7 +93,24 @@ class Kernel:
         return self.prolong(self.smooth(self.restrict(fine)))
 
 
+def resample(field: Tensor, shape: Sequence[int]) -> Tensor:
+    """``field`` (batch, channels, …) on a grid of ``shape`` over the same box: band-limited, keeps constants."""
+    if tuple(field.shape[2:]) == tuple(shape):
+        return field
+    pairs = zip(field.shape[2:], shape, strict=True)
+    matrices = [_resampling_like(before, after, field.dtype, field.device) for before, after in pairs]
+    return separable(matrices, field)
+
+
+def in_voxels(displacement: Tensor, shape: Sequence[int]) -> Tensor:
+    """A displacement (batch, D, …) in voxels of its grid, on a grid of ``shape`` and in that one's voxels."""
+    scale = [new / old for new, old in zip(shape, displacement.shape[2:], strict=True)]
+    return resample(displacement, shape) * columns(scale, displacement)
+
+
+# What is cached has to serve training too: torch.inference_mode around the first call must not mark it.
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def cosines(size: int, count: int) -> Tensor:
     """First ``count`` orthonormal DCT-II vectors over ``size`` cells, as columns (size, count), float64."""
     cells = torch.arange(size, dtype=torch.float64)[:, None] + 0.5
@@ -106,6 +121,7 @@ def cosines(size: int, count: int) -> Tensor:
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)
 def resampling(size_in: int, size_out: int) -> Tensor:
     """Band-limited resampling (size_out, size_in) between two divisions of one side into cells.
 
@@ -114,6 +130,12 @@ def resampling(size_in: int, size_out: int) -> Tensor:
     count = min(size_in, size_out)
     matrix = cosines(size_out, count) @ cosines(size_in, count).T
     return matrix * math.sqrt(size_out / size_in)
+
+
+@lru_cache(maxsize=256)
+@torch.inference_mode(False)
+def _resampling_like(size_in: int, size_out: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return resampling(size_in, size_out).to(dtype=dtype, device=device)
 
 
 def separable(matrices: Sequence[Tensor], field: Tensor) -> Tensor:

@@ -1,19 +1,18 @@
 """Registration of a pair by metamorphosis: a shape change everywhere, an appearance change in the tumour.
 
-The scalar momentum z_0 of one geodesic (:mod:`.shooting`) is optimised, from coarse to fine voxels. Shape
+The momentum z_0 of one geodesic (:mod:`.shooting`) is optimised, from coarse to fine voxels. Shape
 comes first: with μ = 0 (LDDMM) and a dissimilarity that leaves the moving, flowing tumour out. Appearance
-follows from that warm start, inside the tumour alone: with both at once the two compete and z diverges.
+follows from that warm start, inside the tumour alone: with both at once the two compete.
+Several modalities share one velocity (thesis, App. A.1): z_0 has a channel for each.
 
 Scaling, stated once: intensities in [0, 1], gradients per mm, velocities in mm, a kernel of sum 1, sums (not
-means) over voxels. The energy minimised is
-
-    dissimilarity + λ ∫ ‖v_t‖²_V + μ² ⟨m_t z_t, z_t⟩ dt        (thesis, Eq. 5.3)
+means) over voxels. The energy minimised is that of :mod:`.objective`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -21,13 +20,23 @@ import numpy as np
 import torch
 from attrs import validators as valid
 from torch import Tensor
-from torch.nn import functional
 
 from . import geometry
-from .kernels import Kernel
-from .registration import Progress, Registration, checked
+from .kernels import Kernel, in_voxels
+from .objective import MASKINGS, Masking, Objective
+from .registration import Pair, Progress, Registration, finished, pair_of
 from .shooting import Geodesic, shoot
-from .similarity import Measure, local_correlation, squared_difference
+from .similarity import (
+    Measure,
+    correlation,
+    intensity_ratio,
+    local_correlation,
+    mutual_information,
+    squared_difference,
+)
+
+SIMILARITIES = ("lncc", "ssd", "cc", "mi", "vir")
+OPTIMISERS = ("adam", "lbfgs")
 
 GRADIENT_FLOOR = 0.02
 """Per mm. z_0 acts as z_0 ∇I: equal steps of q = z_0 (|∇I| + floor) move flat and steep places alike."""
@@ -37,6 +46,10 @@ SHORTER = 0.4
 
 APPEARANCE_STEP = 0.05
 """About the most that one iteration changes the intensity of a voxel in the tumour."""
+
+
+def _counts(values: Sequence[int]) -> tuple[int, ...]:
+    return tuple(values)
 
 
 def _floats(value: float | Sequence[float]) -> tuple[float, ...]:
@@ -67,15 +80,23 @@ class MetamorphosisSettings:
     iterations : tuple of int
         Iterations for shape at each level.
     appearance_iterations : int
-        Iterations for appearance, at the finest level.
+        Iterations for appearance, at the finest level; without masking it has those of shape. 0 is LDDMM.
     learning_rate : float
         Adam's step for q, where z_0 = q / (|∇I| + :data:`GRADIENT_FLOOR`).
     tolerance : float
         A level ends early once the energy has changed by less than this fraction over five iterations.
-    similarity : {"lncc", "ssd"}
-        Local correlation (insensitive to bias and contrast) or squared difference (histogram-matched images).
+    similarity : {"lncc", "ssd", "cc", "mi", "vir"}
+        Local correlation (insensitive to bias and contrast); ½ squared difference as in the thesis (matched
+        images; λ then is of another order, 1e-6 to 1e-4); correlation; mutual information; variation of the
+        intensity ratio (:mod:`.similarity`).
     window_mm : float
         Standard deviation of the Gaussian window of ``lncc``.
+    masking : {"local", "cfm", "none"}
+        What the tumour mask is for (:mod:`.objective`).
+    optimiser : {"adam", "lbfgs"}
+        L-BFGS (strong Wolfe line search) counts evaluations of the energy as iterations.
+    inverse_consistency : float
+        ω of the energy; the two maps of a shooting are inverse but for the time step, 0 is the rule.
     """
 
     sigma_mm: tuple[float, ...] = attrs.field(default=(8.0,), converter=_floats, validator=_all_positive)
@@ -83,12 +104,15 @@ class MetamorphosisSettings:
     lam: float = attrs.field(default=6e-4, validator=valid.ge(0))
     steps: int = attrs.field(default=3, validator=valid.ge(1))
     voxel_mm: tuple[float, ...] = attrs.field(default=(4.0, 2.0), converter=_floats, validator=_all_positive)
-    iterations: tuple[int, ...] = attrs.field(default=(40, 25), converter=tuple, validator=valid.min_len(1))
+    iterations: tuple[int, ...] = attrs.field(default=(40, 25), converter=_counts, validator=valid.min_len(1))
     appearance_iterations: int = attrs.field(default=8, validator=valid.ge(0))
     learning_rate: float = attrs.field(default=4.0, validator=valid.gt(0))
     tolerance: float = attrs.field(default=1e-5, validator=valid.ge(0))
-    similarity: str = attrs.field(default="lncc", validator=valid.in_(("lncc", "ssd")))
+    similarity: str = attrs.field(default="lncc", validator=valid.in_(SIMILARITIES))
     window_mm: float = attrs.field(default=3.0, validator=valid.gt(0))
+    masking: Masking = attrs.field(default="local", validator=valid.in_(MASKINGS))
+    optimiser: str = attrs.field(default="adam", validator=valid.in_(OPTIMISERS))
+    inverse_consistency: float = attrs.field(default=0.0, validator=valid.ge(0))
 
     @iterations.validator
     def _one_count_a_level(self, _: attrs.Attribute[Any], value: tuple[int, ...]) -> None:
@@ -99,44 +123,47 @@ class MetamorphosisSettings:
             )
 
 
+THESIS = MetamorphosisSettings(
+    sigma_mm=8.0,
+    mu=0.1 / math.sqrt(32.0),
+    lam=1e-7,
+    steps=15,
+    voxel_mm=(1.0,),
+    iterations=(100,),
+    appearance_iterations=100,
+    similarity="ssd",
+)
+"""The thesis' scaling for BraTS (§5.3.4), in our units. Its μ = 0.1 goes with an un-normalised Sobel gradient of
+gain g = 32: z' = g z leaves the velocity as it is and turns μ² into μ² / g."""
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class _Level:
     """The pair at one voxel size, with what acts on it."""
 
     index: int
-    spacing_mm: tuple[float, ...]
-    moving: Tensor
-    fixed: Tensor
-    mask: Tensor
-    brain: Tensor
+    pair: Pair
     kernel: Kernel
-    measure: Measure
-    difference: Measure
+    objective: Objective
     steps: int
 
-    def shoot(self, momentum: Tensor, mu: float) -> Geodesic:
-        return shoot(momentum, self.moving, self.kernel, self.spacing_mm, self.steps, mu, self.mask)
+    @property
+    def where(self) -> Tensor:
+        """m_0: where appearance may change."""
+        where = self.objective.where(self.pair)
+        return torch.ones_like(self.pair.mask) if where is None else where
 
-    def dissimilarity(self, geodesic: Geodesic) -> Tensor:
-        """The measure outside the warped tumour; where appearance may change, squared difference inside."""
-        change = geodesic.change
-        moved = self.moving if change is None else self.moving + self.mask * change
-        displacement = in_voxels(geodesic.backward, self.kernel, self.moving.shape[2:])
-        warped, mask = geometry.warp(torch.cat([moved, self.mask], 1), displacement).split(1, 1)
-        # Were the weight differentiated, the tumour would grow over whatever fits badly.
-        inside = mask.detach() * self.brain
-        value = self.measure(warped, self.fixed, self.brain - inside)
-        if change is None:
-            return value
-        return value + self.difference(warped, self.fixed, inside)
+    def shoot(self, momentum: Tensor, mu: float) -> Geodesic:
+        pair = self.pair
+        return shoot(momentum, pair.moving, self.kernel, pair.spacing_mm, self.steps, mu, self.where)
 
     def filled(self, momentum: Tensor, mu: float) -> Tensor:
         """z_0 whose appearance, inside the mask, is what the images lack along the flow of ``momentum``."""
         geodesic = self.shoot(momentum, 0.0)  # with appearance the shape's z would change the image wildly
-        shape = self.moving.shape[2:]
-        lacking = geometry.warp(self.fixed, in_voxels(geodesic.forward, self.kernel, shape)) - self.moving
+        pair = self.pair
+        lacking = geometry.warp(pair.fixed, in_voxels(geodesic.forward, pair.shape)) - pair.moving
         rate = mu**2 * self.kernel.prolong(geodesic.elapsed)
-        return torch.where(self.mask > 0.5, lacking / rate, momentum)
+        return torch.where(pair.mask > 0.5, lacking / rate, momentum)
 
 
 def register(
@@ -149,26 +176,31 @@ def register(
     device: str | torch.device = "cpu",
     seed: int = 0,
     progress: Progress | None = None,
+    start: np.ndarray | None = None,
 ) -> Registration:
     """The transform, and the change of appearance in the tumour, that take ``moving`` to ``fixed``.
 
     Parameters
     ----------
     moving, fixed : ndarray
-        (X, Y, Z), intensities in [0, 1], affinely aligned on one grid and histogram-matched.
+        (X, Y[, Z]) or (C, X, Y[, Z]) for C modalities, intensities in [0, 1], affinely aligned on one grid
+        and histogram-matched.
     tumor_mask : ndarray or None
-        (X, Y, Z), values {0, 1}, on ``moving``. Without it appearance changes nowhere (LDDMM).
+        (X, Y[, Z]), values {0, 1}, on ``moving``. Without it appearance changes nowhere (LDDMM), unless
+        ``settings.masking`` is ``none``.
     spacing_mm : sequence of float
         Voxel size along each axis.
     settings : MetamorphosisSettings, optional
     brain_mask : ndarray, optional
-        (X, Y, Z), values {0, 1}, on ``fixed``: where the images are compared; everywhere without it.
+        (X, Y[, Z]), values {0, 1}, on ``fixed``: where the images are compared; everywhere without it.
     device : str or torch.device
         Where to compute.
     seed : int
         Seed of torch's generator. The method draws nothing at random; it is part of every method's contract.
     progress : callable, optional
         Called with each new entry of ``energy``.
+    start : ndarray, optional
+        z_0 to start from, (C, …) on any grid over the same box: ``momentum`` of an earlier result.
 
     Returns
     -------
@@ -177,18 +209,11 @@ def register(
     Raises
     ------
     ValueError
-        Shapes that differ, values that are not finite, a mask with other values than 0 and 1.
+        Shapes or channels that differ, values that are not finite, a mask with other values than 0 and 1.
     """
     settings = settings or MetamorphosisSettings()
     torch.manual_seed(seed)
-    mask = np.zeros_like(moving) if tumor_mask is None else tumor_mask
-    brain = np.ones_like(fixed) if brain_mask is None else brain_mask
-    spacing = checked(moving, fixed, mask, brain, spacing_mm)
-    pair = [
-        torch.as_tensor(np.ascontiguousarray(array, dtype=np.float32), device=device)[None, None]
-        for array in (moving, fixed, mask, brain)
-    ]
-    mu = settings.mu if mask.any() and settings.appearance_iterations else 0.0
+    pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
     energy: list[dict[str, Any]] = []
 
     def record(entry: dict[str, Any]) -> None:
@@ -196,63 +221,94 @@ def register(
         if progress is not None:
             progress(entry)
 
-    momentum = torch.zeros_like(pair[0])
-    for level, iterations in _levels(pair, spacing, settings):
-        momentum = _optimise(_at(momentum, level.moving), level, 0.0, iterations, settings, record)
-    if mu:
-        start = level.filled(momentum, mu)
-        momentum = _optimise(start, level, mu, settings.appearance_iterations, settings, record)
-    return _result(momentum, level, mu, pair, energy)
+    momentum, mu = _start(start, pair), _appearance(settings, pair)
+    # Without a mask nothing tells shape from appearance: they can only be found together, from zero.
+    together = mu if settings.masking == "none" else 0.0
+    for level, iterations in _levels(pair, settings):
+        momentum = _optimise(_at(momentum, level.pair), level, together, iterations, settings, record)
+    if mu and not together:
+        filled = level.filled(momentum, mu)
+        momentum = _optimise(filled, level, mu, settings.appearance_iterations, settings, record)
+    with torch.no_grad():
+        path = level.shoot(momentum, mu)
+    whole = pair if settings.masking != "none" else attrs.evolve(pair, mask=torch.ones_like(pair.mask))
+    return finished(path, whole, moving.ndim == len(pair.shape), energy, momentum)
 
 
-def in_voxels(coarse: Tensor, kernel: Kernel, shape: Sequence[int]) -> Tensor:
-    """A displacement in voxels of the kernel's coarse grid, on a grid of ``shape`` and in its voxels."""
-    scale = [fine / nodes for fine, nodes in zip(shape, kernel.coarse_shape, strict=True)]
-    factors = torch.tensor(scale, dtype=coarse.dtype, device=coarse.device)
-    return kernel.prolong(coarse, shape) * factors.view(1, -1, *[1] * len(scale))
+def _start(start: np.ndarray | None, pair: Pair) -> Tensor:
+    if start is None:
+        return torch.zeros_like(pair.moving)
+    expected = (pair.moving.shape[1], *pair.shape)
+    if start.ndim != len(expected) or start.shape[0] != expected[0]:
+        raise ValueError(
+            f"start has to be a momentum of {expected[0]} channels and {len(expected) - 1} axes, "
+            f"got shape {start.shape}"
+        )
+    return torch.as_tensor(start, dtype=torch.float32, device=pair.moving.device)[None]
 
 
-def _levels(
-    pair: Sequence[Tensor], spacing: tuple[float, ...], settings: MetamorphosisSettings
-) -> Iterator[tuple[_Level, int]]:
+def _appearance(settings: MetamorphosisSettings, pair: Pair) -> float:
+    """μ of the last stage: 0 where appearance may change nowhere."""
+    allowed = settings.masking == "none" or (settings.masking == "local" and bool(pair.mask.any()))
+    return settings.mu if allowed and settings.appearance_iterations else 0.0
+
+
+def _levels(pair: Pair, settings: MetamorphosisSettings) -> Iterator[tuple[_Level, int]]:
     """Each level with its number of iterations, coarse to fine."""
-    full = tuple(pair[0].shape[2:])
+    full, spacing = pair.shape, pair.spacing_mm
     for index, (voxel, iterations) in enumerate(zip(settings.voxel_mm, settings.iterations, strict=True)):
         shape = tuple(max(1, min(n, round(n * mm / voxel))) for n, mm in zip(full, spacing, strict=True))
-        level_mm = tuple(n * mm / m for n, mm, m in zip(full, spacing, shape, strict=True))
-        images = [functional.interpolate(image, size=shape, mode="area") for image in pair]
-        moving, fixed, mask, brain = images
-        difference = squared_difference(_variance(fixed, brain))
+        images = pair.at(shape)
         level = _Level(
             index=index,
-            spacing_mm=level_mm,
-            moving=moving,
-            fixed=fixed,
-            mask=mask,
-            brain=brain,
-            kernel=Kernel(shape, level_mm, settings.sigma_mm, like=moving),
-            measure=difference if settings.similarity == "ssd" else _correlation(level_mm, settings, moving),
-            difference=difference,
+            pair=images,
+            kernel=Kernel(shape, images.spacing_mm, settings.sigma_mm, like=images.moving),
+            objective=_objective(images, settings),
             steps=settings.steps,
         )
         yield level, iterations
 
 
-def _correlation(spacing: tuple[float, ...], settings: MetamorphosisSettings, like: Tensor) -> Measure:
-    width = max(settings.window_mm, 1.5 * max(spacing))
-    return local_correlation(Kernel(like.shape[2:], spacing, (width,), nodes_per_sigma=1.5, like=like))
+def _objective(pair: Pair, settings: MetamorphosisSettings) -> Objective:
+    measure = measure_of(settings, pair)
+    # Beside a measure that counts fractions of what is unexplained, so does the squared difference.
+    unexplained = squared_difference(0.5 * _variance(pair.fixed, pair.brain))
+    return Objective(
+        lam=settings.lam,
+        masking=settings.masking,
+        measure=measure,
+        inside=measure if settings.similarity == "ssd" else unexplained,
+        inverse_consistency=settings.inverse_consistency,
+    )
+
+
+def measure_of(settings: MetamorphosisSettings, pair: Pair) -> Measure:
+    """The dissimilarity that the settings name, for the grid of ``pair``."""
+
+    def local() -> Measure:
+        width = max(settings.window_mm, 1.5 * max(pair.spacing_mm))
+        window = Kernel(pair.shape, pair.spacing_mm, (width,), nodes_per_sigma=1.5, like=pair.moving)
+        return local_correlation(window)
+
+    builders: dict[str, Callable[[], Measure]] = {
+        "lncc": local,
+        "ssd": squared_difference,
+        "cc": lambda: correlation,
+        "mi": mutual_information,
+        "vir": lambda: intensity_ratio,
+    }
+    return builders[settings.similarity]()
 
 
 def _variance(image: Tensor, where: Tensor) -> float:
     """Variance of ``image`` inside the mask ``where``; at least the square of a step of 8 bits."""
-    values = image[where > 0.5]
+    values = image[(where > 0.5).expand_as(image)]
     return max(values.var().item() if values.numel() > 1 else 0.0, 1.5e-5)
 
 
-def _at(field: Tensor, image: Tensor) -> Tensor:
-    """``field`` (z_0: in these units its values do not depend on the voxel size) on the grid of ``image``."""
-    mode = "trilinear" if image.dim() == 5 else "bilinear"
-    return functional.interpolate(field, size=image.shape[2:], mode=mode, align_corners=False)
+def _at(momentum: Tensor, pair: Pair) -> Tensor:
+    """z_0 (in these units its values do not depend on the voxel size) on the grid of ``pair``."""
+    return geometry.stretch(momentum, pair.shape)
 
 
 def _optimise(
@@ -263,55 +319,75 @@ def _optimise(
     settings: MetamorphosisSettings,
     record: Progress,
 ) -> Tensor:
-    """The z_0 of least energy among ``iterations`` of Adam, the last of which take shorter steps."""
-    per_voxel = torch.tensor(level.spacing_mm, dtype=momentum.dtype, device=momentum.device)
-    slope = geometry.gradient(level.moving)[0, 0] / per_voxel.view(-1, *[1] * len(per_voxel))
-    scale = 1.0 / (slope.square().sum(0, keepdim=True)[None].sqrt() + GRADIENT_FLOOR)
-    rate = settings.learning_rate
+    """The z_0 of least energy that the optimiser met."""
+    rate = settings.learning_rate * (SHORTER if mu else 1.0)
+    scale = _conditioning(level.pair)
     if mu:
-        rate *= SHORTER
         limit = APPEARANCE_STEP / (mu**2 * rate)
-        scale = torch.where(level.mask > 0, scale.clamp_max(limit), scale)
+        scale = torch.where(level.where > 0, scale.clamp_max(limit), scale)
     scaled = (momentum / scale).requires_grad_(True)
-    adam = torch.optim.Adam([scaled], lr=rate)
-    annealing = torch.optim.lr_scheduler.MultiStepLR(adam, [math.ceil(0.6 * iterations)], gamma=SHORTER)
     energies: list[float] = []
     best = scaled.detach().clone()
-    for iteration in range(iterations):
-        adam.zero_grad(set_to_none=True)
-        geodesic = level.shoot(scale * scaled, mu)
-        similarity, regularisation = level.dissimilarity(geodesic), settings.lam * geodesic.energy
+    entry = {"level": level.index, "stage": "appearance" if mu else "shape"}
+
+    def evaluate() -> Tensor:
+        scaled.grad = None
+        path = level.shoot(scale * scaled, mu)
+        similarity = level.objective.similarity(path, level.pair)
+        regularisation = level.objective.regularisation(path)
         energies.append(similarity.item() + regularisation.item())
         if energies[-1] == min(energies):
             best.copy_(scaled.detach())
-        (similarity + regularisation).backward()
-        adam.step()
-        annealing.step()
-        entry = {"level": level.index, "stage": "appearance" if mu else "shape", "iteration": iteration}
-        record(entry | {"similarity": similarity.item(), "regularisation": regularisation.item()})
-        if iteration >= 5 and abs(energies[-6] - energies[-1]) < settings.tolerance * abs(energies[-1]):
-            break
+        total = similarity + regularisation
+        total.backward()
+        terms = {"similarity": similarity.item(), "regularisation": regularisation.item()}
+        record(entry | {"iteration": len(energies) - 1} | terms)
+        return total
+
+    if settings.optimiser == "lbfgs":
+        _lbfgs(scaled, evaluate, iterations, settings.tolerance)
+    else:
+        _adam(scaled, evaluate, iterations, rate, lambda: _has_settled(energies, settings.tolerance))
     return scale * best
 
 
-@torch.no_grad()
-def _result(
-    momentum: Tensor, level: _Level, mu: float, pair: Sequence[Tensor], energy: list[dict[str, Any]]
-) -> Registration:
-    """The geodesic of ``momentum`` at full resolution."""
-    moving, _, mask, _ = pair
-    shape = moving.shape[2:]
-    geodesic = level.shoot(momentum, mu)
-    displacement = in_voxels(geodesic.backward, level.kernel, shape)
-    inverse = geometry.invert(displacement, in_voxels(geodesic.forward, level.kernel, shape))
-    appearance = torch.zeros_like(moving)
-    if geodesic.change is not None:
-        change = mask * _at(geodesic.change, moving)
-        warped, inside = geometry.warp(torch.cat([change, mask], 1), displacement).split(1, 1)
-        appearance = warped * (inside >= 0.5)
-    return Registration(
-        displacement=displacement[0].cpu().numpy(),
-        inverse_displacement=inverse[0].cpu().numpy(),
-        appearance=appearance[0, 0].cpu().numpy(),
-        energy=energy,
+def _conditioning(pair: Pair) -> Tensor:
+    """z_0 per unit of the optimised q (:data:`GRADIENT_FLOOR`)."""
+    slope = geometry.gradient(pair.moving, pair.spacing_mm).square().sum((1, 2)).sqrt()[:, None]
+    return 1.0 / (slope + GRADIENT_FLOOR)
+
+
+def _adam(
+    variable: Tensor,
+    evaluate: Callable[[], Tensor],
+    iterations: int,
+    rate: float,
+    settled: Callable[[], bool],
+) -> None:
+    """``iterations`` of Adam, the last of which take shorter steps."""
+    adam = torch.optim.Adam([variable], lr=rate)
+    annealing = torch.optim.lr_scheduler.MultiStepLR(adam, [math.ceil(0.6 * iterations)], gamma=SHORTER)
+    for _ in range(iterations):
+        evaluate()
+        adam.step()
+        annealing.step()
+        if settled():
+            break
+
+
+def _lbfgs(variable: Tensor, evaluate: Callable[[], Tensor], iterations: int, tolerance: float) -> None:
+    if not iterations:
+        return
+    lbfgs = torch.optim.LBFGS(
+        [variable],
+        max_iter=iterations,
+        max_eval=iterations,
+        history_size=10,
+        tolerance_change=tolerance * 1e-4,
+        line_search_fn="strong_wolfe",
     )
+    lbfgs.step(evaluate)
+
+
+def _has_settled(energies: list[float], tolerance: float) -> bool:
+    return len(energies) > 5 and abs(energies[-6] - energies[-1]) < tolerance * abs(energies[-1])

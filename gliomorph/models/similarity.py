@@ -1,14 +1,18 @@
 """Dissimilarities of two images, as sums over voxels, with a weight that says where they count.
 
-Each is called as ``measure(warped, fixed, weight)`` with tensors (1, 1, X, Y[, Z]) and gives a scalar: the
-number of voxels, times the fraction of their variance that the other image does not explain. Equal images
-give 0, a minimum.
+Each is called as ``measure(warped, fixed, weight)`` with images (batch, C, X, Y[, Z]) and a weight
+(batch, 1, X, Y[, Z]) in [0, 1], and gives a scalar: a sum over voxels, channels and the batch. It is least
+for equal images, and 0 there save where said otherwise. A masked version is a weight that is 0 in the mask.
+
+All but the squared difference are *fractions times voxels*: the part of the image, between 0 and 1, that the
+other does not explain, times Σ w. One λ then serves images of any contrast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from .kernels import Kernel
@@ -20,13 +24,13 @@ VARIANCE_FLOOR = 1e-3
 images had a texture in common: flat regions then agree."""
 
 
-def squared_difference(variance: float) -> Measure:
-    """The measure Σ w (I − J)² / variance, for images of equal contrast.
+def squared_difference(noise_variance: float = 1.0) -> Measure:
+    """The measure Σ w (I − J)² / (2 s²), for images of equal contrast.
 
     Parameters
     ----------
-    variance : float
-        Of the fixed image where it counts.
+    noise_variance : float
+        s². With 1 it is the data term of the thesis, ½‖I − J‖² (Eq. 5.3).
 
     Returns
     -------
@@ -34,7 +38,59 @@ def squared_difference(variance: float) -> Measure:
     """
 
     def measure(warped: Tensor, fixed: Tensor, weight: Tensor) -> Tensor:
-        return (weight * (warped - fixed) ** 2).sum() / variance
+        return (weight * (warped - fixed) ** 2).sum() / (2.0 * noise_variance)
+
+    return measure
+
+
+def correlation(warped: Tensor, fixed: Tensor, weight: Tensor) -> Tensor:
+    """The measure Σ w · (1 − ρ²), ρ the correlation over the whole image: blind to one linear contrast."""
+    count = _total(weight).clamp_min(1e-6)
+    first, second = warped - _total(weight * warped) / count, fixed - _total(weight * fixed) / count
+    covariance = _total(weight * first * second)
+    power = _total(weight * first**2) * _total(weight * second**2)
+    return (count * (1.0 - covariance**2 / power.clamp_min(1e-12))).sum()
+
+
+def intensity_ratio(warped: Tensor, fixed: Tensor, weight: Tensor) -> Tensor:
+    """The measure Σ w · VIR²: the squared variation of R = I / J (thesis §4.2; Woods 1992).
+
+    VIR is the standard deviation of R over its mean, blind to a common factor. Intensities are taken as at
+    least 0.05 where they divide, so that the background does not decide.
+    """
+    count = _total(weight).clamp_min(1e-6)
+    ratio = warped / fixed.clamp_min(0.05)
+    mean = _total(weight * ratio) / count
+    variance = _total(weight * (ratio - mean) ** 2) / count
+    return (count * variance / mean.square().clamp_min(1e-6)).sum()
+
+
+def mutual_information(bins: int = 32) -> Measure:
+    """The measure Σ w · (1 − MI / H(J)): the information in J that I lacks, blind to any contrast.
+
+    Intensities in [0, 1] (clamped) fall linearly between the two nearest of ``bins`` levels, which keeps the
+    joint histogram differentiable and leaves a little over 0 for equal images.
+
+    Parameters
+    ----------
+    bins : int
+        Levels of each image.
+
+    Returns
+    -------
+    measure : callable
+    """
+    if bins < 2:
+        raise ValueError(f"bins has to be at least 2, got {bins}")
+
+    def measure(warped: Tensor, fixed: Tensor, weight: Tensor) -> Tensor:
+        parts = []
+        for one, other, where in zip(warped, fixed, weight, strict=True):
+            for first, second in zip(one, other, strict=True):
+                inside = where[0] > 0  # most of a volume is background
+                joint = _joint_histogram(first[inside], second[inside], where[0][inside], bins)
+                parts.append(joint.sum() * _unexplained(joint))
+        return torch.stack(parts).sum()
 
     return measure
 
@@ -71,3 +127,36 @@ def local_correlation(window: Kernel) -> Measure:
         return window.voxels_per_node * (count * (1.0 - squared)).sum()
 
     return measure
+
+
+def _total(image: Tensor) -> Tensor:
+    return image.sum(dim=tuple(range(2, image.dim())), keepdim=True)
+
+
+def _joint_histogram(first: Tensor, second: Tensor, weight: Tensor, bins: int) -> Tensor:
+    """Σ w falling on each pair of levels, (bins, bins), from flat tensors."""
+    joint = weight.new_zeros(bins * bins)
+    (low_first, up_first), (low_second, up_second) = (_levels(x, bins) for x in (first, second))
+    for row, in_first in ((low_first, 1 - up_first), (low_first + 1, up_first)):
+        for column, in_second in ((low_second, 1 - up_second), (low_second + 1, up_second)):
+            joint = joint.index_add(0, row * bins + column, weight * in_first * in_second)
+    return joint.view(bins, bins)
+
+
+def _levels(values: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """The level below each value, and the share of the level above."""
+    position = values.clamp(0, 1) * (bins - 1)
+    below = position.detach().floor().clamp_max(bins - 2)
+    return below.long(), position - below
+
+
+def _unexplained(joint: Tensor) -> Tensor:
+    """1 − MI / H of the second image."""
+    share = joint / joint.sum().clamp_min(1e-6)
+
+    def entropy(p: Tensor) -> Tensor:
+        return -torch.special.xlogy(p, p.clamp_min(1e-12)).sum()
+
+    of_second = entropy(share.sum(0)).clamp_min(1e-6)
+    information = entropy(share.sum(1)) + of_second - entropy(share)
+    return 1.0 - information / of_second

@@ -1,4 +1,4 @@
-"""A 3-D U-Net with three down-samplings, as the thesis' teacher and students (Fig. 3.10)."""
+"""A U-Net with three down-samplings, as the thesis' teacher and students (Fig. 3.10)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from torch import Tensor, nn
 CLASSES = 4
 """Background, NCR, ED, ET, in this order."""
 
+DIVISOR = 8
+"""Three down-samplings: sides have to be divisible by it."""
+
 
 class UNet(nn.Module):
-    """Class scores from one or several modalities.
+    """Class scores from one or several modalities, or fields from a pair of images.
 
     Parameters
     ----------
@@ -18,40 +21,52 @@ class UNet(nn.Module):
         Input channels: 1 for a student, 4 for the teacher.
     width : int
         Channels of the first level; each level below has twice as many.
+    outputs : int
+        Output channels.
+    dimension : int
+        2 or 3.
 
     Notes
     -----
-    Input (N, modalities, X, Y, Z), sides divisible by 8, z-scored over the brain. Output (N, 4, X, Y, Z),
-    scores before the softmax.
+    Input (N, modalities, X, Y[, Z]), sides divisible by 8, z-scored over the brain where it segments. Output
+    (N, outputs, X, Y[, Z]): scores before the softmax.
     """
 
-    def __init__(self, modalities: int = 1, width: int = 30) -> None:
+    def __init__(
+        self, modalities: int = 1, width: int = 30, outputs: int = CLASSES, dimension: int = 3
+    ) -> None:
         super().__init__()
+        self.upsampling = "trilinear" if dimension == 3 else "bilinear"
+        self.pool = nn.MaxPool3d(2) if dimension == 3 else nn.MaxPool2d(2)
         widths = [width, 2 * width, 4 * width]
         self.down = nn.ModuleList()
         channels = modalities
         for out in widths:
-            self.down.append(_block(channels, out))
+            self.down.append(_block(channels, out, dimension))
             channels = out
-        self.bottleneck = nn.Sequential(_unit(channels, 8 * width), _unit(8 * width, channels))
+        self.bottleneck = nn.Sequential(
+            _unit(channels, 8 * width, dimension), _unit(8 * width, channels, dimension)
+        )
         self.up = nn.ModuleList()
         for skip in reversed(widths):
-            self.up.append(_block(channels + skip, max(width, skip // 2)))
+            self.up.append(_block(channels + skip, max(width, skip // 2), dimension))
             channels = max(width, skip // 2)
-        self.head = nn.Conv3d(channels, CLASSES, 1)
+        self.head = convolution(dimension)(channels, outputs, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Scores (N, 4, X, Y, Z) of an image (N, modalities, X, Y, Z)."""
-        if any(side % 8 for side in image.shape[2:]):
-            raise ValueError(f"sides divisible by 8 are required, got {tuple(image.shape[2:])}")
+        """Scores (N, outputs, X, Y[, Z]) of an image (N, modalities, X, Y[, Z])."""
+        if any(side % DIVISOR for side in image.shape[2:]):
+            raise ValueError(f"sides divisible by {DIVISOR} are required, got {tuple(image.shape[2:])}")
         skips = []
         for block in self.down:
             image = block(image)
             skips.append(image)
-            image = nn.functional.max_pool3d(image, 2)
+            image = self.pool(image)
         image = self.bottleneck(image)
         for block, skip in zip(self.up, reversed(skips), strict=True):
-            image = nn.functional.interpolate(image, scale_factor=2, mode="trilinear", align_corners=False)
+            image = nn.functional.interpolate(
+                image, scale_factor=2, mode=self.upsampling, align_corners=False
+            )
             image = block(torch.cat([image, skip], dim=1))
         scores: Tensor = self.head(image)
         return scores
@@ -66,11 +81,17 @@ def standardize(image: Tensor) -> Tensor:
     return torch.where(inside, (image - values.mean()) / values.std().clamp_min(1e-6), 0.0)
 
 
-def _block(channels: int, out: int) -> nn.Sequential:
-    return nn.Sequential(_unit(channels, out), _unit(out, out))
+def convolution(dimension: int) -> type[nn.Conv2d] | type[nn.Conv3d]:
+    """The convolution for images of that many axes."""
+    return nn.Conv3d if dimension == 3 else nn.Conv2d
 
 
-def _unit(channels: int, out: int) -> nn.Sequential:
+def _block(channels: int, out: int, dimension: int) -> nn.Sequential:
+    return nn.Sequential(_unit(channels, out, dimension), _unit(out, out, dimension))
+
+
+def _unit(channels: int, out: int, dimension: int) -> nn.Sequential:
+    norm = nn.InstanceNorm3d if dimension == 3 else nn.InstanceNorm2d
     return nn.Sequential(
-        nn.Conv3d(channels, out, 3, padding=1), nn.InstanceNorm3d(out, affine=True), nn.LeakyReLU(0.01)
+        convolution(dimension)(channels, out, 3, padding=1), norm(out, affine=True), nn.LeakyReLU(0.01)
     )

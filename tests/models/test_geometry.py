@@ -1,5 +1,6 @@
 """Laws of displacement fields, in two and three dimensions."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,15 +49,15 @@ def test_mirrored_axis_folds_everywhere():
     assert bool((determinant < 0).all())
 
 
-@pytest.mark.parametrize("nearest", [False, True])
+@pytest.mark.parametrize("interpolation", ["linear", "nearest", "cubic"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_component_order_is_axis_order(axis, nearest):
+def test_component_order_is_axis_order(axis, interpolation):
     image = torch.rand(1, 2, 6, 7, 8)
     displacement = torch.zeros(1, 3, 6, 7, 8)
     displacement[:, axis] = 1.0
     inner = [slice(None)] * 5
     inner[axis + 2] = slice(0, -1)
-    warped = geometry.warp(image, displacement, nearest)
+    warped = geometry.warp(image, displacement, interpolation)
     # float32 coordinates pass through [-1, 1] and back
     expected = image.roll(-1, axis + 2)[tuple(inner)]
     torch.testing.assert_close(warped[tuple(inner)], expected, atol=1e-5, rtol=0)
@@ -90,3 +91,60 @@ def test_divergence_is_the_trace_of_the_derivative():
     matrix = torch.tensor([[1.2, 0.3], [-0.4, 0.7]], dtype=torch.float64)
     divergence = geometry.divergence(affine_displacement(matrix, (7, 9)))
     torch.testing.assert_close(divergence, torch.full_like(divergence, -0.1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cubic_interpolation_is_exact_for_quadratics(shape):
+    grid = geometry.identity_grid(torch.zeros(1, len(shape), *shape, dtype=torch.float64))
+    displacement = smooth_field(shape, 0.8)
+
+    def quadratic(positions):
+        weights = torch.arange(1.0, 1 + len(shape)).double().view(1, -1, *[1] * len(shape))
+        return (weights * positions**2 - 3 * positions).sum(1, keepdim=True) + positions[:, :1] * positions[
+            :, 1:2
+        ]
+
+    warped = geometry.warp(quadratic(grid), displacement, "cubic")
+    inner = (..., *[slice(2, -2)] * len(shape))  # at the border the image is constant, not quadratic
+    torch.testing.assert_close(warped[inner], quadratic(grid + displacement)[inner])
+
+
+def test_cubic_interpolation_is_differentiable_and_keeps_voxels():
+    image, displacement = torch.rand(1, 2, 7, 6).double(), smooth_field((7, 6))
+    assert torch.equal(geometry.warp(image, torch.zeros_like(displacement), "cubic"), image)
+    variable = displacement.clone().requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda u: geometry.warp(image, u, "cubic"), (variable,))
+
+
+def test_gradient_and_divergence_are_per_mm():
+    """Of x² + 3y (mm) and of its gradient, on voxels of 0.5 × 2 mm."""
+    spacing = (0.5, 2.0)
+    grid = geometry.identity_grid(torch.zeros(1, 2, 9, 8, dtype=torch.float64)) * geometry.columns(
+        spacing, torch.zeros(1, dtype=torch.float64)
+    )
+    image = grid[:, :1] ** 2 + 3 * grid[:, 1:]
+    slope = geometry.gradient(image, spacing)[:, 0]
+    torch.testing.assert_close(slope[:, 0, 1:-1], 2 * grid[:, 0, 1:-1])
+    torch.testing.assert_close(slope[:, 1], torch.full_like(slope[:, 1], 3.0))
+    laplacian = geometry.divergence(slope, spacing)[:, 0, 2:-2]
+    torch.testing.assert_close(laplacian, torch.full_like(laplacian, 2.0))
+
+
+def test_gradient_is_that_of_numpy():
+    image = torch.rand(1, 1, 6, 7, 5, generator=torch.Generator().manual_seed(2)).double()
+    expected = np.stack(np.gradient(image[0, 0].numpy(), 1.0, 2.0, 3.0))
+    np.testing.assert_allclose(geometry.gradient(image, (1.0, 2.0, 3.0))[0, 0].numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_resized_map_is_the_same_in_voxel_fractions(shape):
+    """An affine map about the box's corner is linear, and linear interpolation keeps it off the border."""
+    finer = tuple(2 * size for size in shape)
+    cells = [
+        geometry.identity_grid(torch.zeros(1, len(shape), *grid, dtype=torch.float64)) + 0.5
+        for grid in (shape, finer)
+    ]
+    resized = geometry.resize(0.1 * cells[0], finer)
+    inner = (..., *[slice(2, -2)] * len(shape))
+    torch.testing.assert_close(resized[inner], (0.1 * cells[1])[inner])
+    assert geometry.resize(cells[0], shape) is cells[0]

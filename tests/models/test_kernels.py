@@ -65,3 +65,12 @@ def test_restricted_norm_is_the_norm_on_the_fine_grid():
 
 def test_resampling_down_undoes_up():
     torch.testing.assert_close(resampling(25, 10) @ resampling(10, 25), torch.eye(10, dtype=torch.float64))
+
+
+def test_matrices_made_in_inference_serve_training():
+    field = rough((23, 19))
+    with torch.inference_mode():
+        Kernel((23, 19), (1.0, 1.0), (3.7,), like=field)(field)
+    variable = field.clone().requires_grad_(True)
+    Kernel((23, 19), (1.0, 1.0), (3.7,), like=field)(variable).square().sum().backward()
+    assert variable.grad.abs().max() > 0

@@ -6,11 +6,17 @@ import pytest
 import torch
 
 from gliomorph.models import geometry
-from gliomorph.models.metamorphosis import MetamorphosisSettings, register
+from gliomorph.models.metamorphosis import THESIS, MetamorphosisSettings, register
 
 SHAPE, SPACING = (32, 36, 28), (2.0, 2.0, 2.0)
 QUICK = MetamorphosisSettings(
-    sigma_mm=8.0, voxel_mm=(4.0, 2.0), iterations=(20, 10), appearance_iterations=8, steps=3, similarity="ssd"
+    sigma_mm=8.0,
+    voxel_mm=(4.0, 2.0),
+    iterations=(20, 10),
+    appearance_iterations=8,
+    steps=3,
+    similarity="ssd",
+    lam=1e-5,
 )
 
 
@@ -140,8 +146,16 @@ def test_wrong_input_is_refused_by_name(pair):
         register(spoiled, fixed, mask, SPACING)
     with pytest.raises(ValueError, match=r"tumor_mask has to hold 0 and 1 only, found \[0, 2\]"):
         register(moving, fixed, 2 * mask, SPACING)
-    with pytest.raises(ValueError, match="spacing_mm has to give 3 positive sizes"):
+    with pytest.raises(ValueError, match=r"positive sizes in mm, got \(1.0, 0.0, 1.0\)"):
         register(moving, fixed, mask, (1.0, 0.0, 1.0))
+    with pytest.raises(ValueError, match="got 2 sizes and 4 axes"):
+        register(moving[None], fixed[None], mask, (1.0, 1.0))
+    with pytest.raises(ValueError, match=r"moving has shape \(1, 32, 36, 28\), fixed \(2, 32, 36, 28\)"):
+        register(moving[None], np.stack([fixed, fixed]), mask, SPACING)
+    with pytest.raises(ValueError, match=r"moving has \(32, 36, 28\), tumor_mask \(32, 36\)"):
+        register(moving, fixed, mask[..., 0], SPACING)
+    with pytest.raises(ValueError, match="start has to be a momentum of 1 channels and 3 axes"):
+        register(moving, fixed, mask, SPACING, start=np.zeros(SHAPE, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -150,10 +164,97 @@ def test_wrong_input_is_refused_by_name(pair):
         ({"sigma_mm": -1.0}, "sigma_mm"),
         ({"mu": -0.1}, "mu"),
         ({"steps": 0}, "steps"),
-        ({"similarity": "mi"}, "similarity"),
+        ({"similarity": "nmi"}, "similarity"),
+        ({"masking": "half"}, "masking"),
+        ({"optimiser": "sgd"}, "optimiser"),
         ({"iterations": (10,)}, "one value a level"),
     ],
 )
 def test_settings_are_validated(options, message):
     with pytest.raises(ValueError, match=message):
         MetamorphosisSettings(**options)
+
+
+def test_one_modality_among_others_that_say_nothing_new(pair, result):
+    """App. A.1: a second channel without contrast has no force, whatever its momentum."""
+    moving, fixed, mask = pair
+    empty = np.zeros_like(moving)
+    both = register(np.stack([moving, empty]), np.stack([fixed, empty]), mask, SPACING, QUICK)
+    assert both.appearance.shape == (2, *SHAPE)
+    np.testing.assert_allclose(both.displacement, result.displacement, atol=5e-3)
+
+
+def test_a_modality_that_shows_it_moves_what_another_does_not(pair):
+    """Two channels, each with one of two shifted balls: one velocity follows both."""
+    still, there = ellipsoid((8, 18, 14), (4, 4, 4)), ellipsoid((10, 18, 14), (4, 4, 4))
+    other, gone = ellipsoid((24, 18, 14), (4, 4, 4)), ellipsoid((24, 20, 14), (4, 4, 4))
+    result = register(np.stack([there, gone]), np.stack([still, other]), None, SPACING, QUICK)
+    assert result.displacement[0, 8, 18, 14] == pytest.approx(2.0, abs=0.6)
+    assert result.displacement[1, 24, 18, 14] == pytest.approx(2.0, abs=0.6)
+
+
+def test_two_dimensions_are_a_slice_of_three(pair):
+    moving, fixed, mask = (array[:, :, 14] for array in pair)
+    result = register(moving, fixed, mask, SPACING[:2], QUICK)
+    assert result.displacement.shape == (2, 32, 36)
+    field = torch.from_numpy(result.displacement)[None]
+    after = geometry.warp(torch.from_numpy(np.ascontiguousarray(moving))[None, None], field)[0, 0].numpy()
+    outside = geometry.warp(torch.from_numpy(mask.astype(np.float32))[None, None], field)[0, 0].numpy() == 0
+    assert np.square(after - fixed)[outside].sum() < 0.25 * np.square(moving - fixed)[mask == 0].sum()
+
+
+@pytest.mark.parametrize("similarity", ["cc", "mi", "vir"])
+def test_every_similarity_brings_the_images_together(pair, similarity):
+    moving, fixed, mask = (array[:, :, 14] for array in pair)
+    settings = attrs.evolve(QUICK, similarity=similarity, lam=1e-4, appearance_iterations=0, window_mm=6.0)
+    result = register(moving, fixed, mask, SPACING[:2], settings, (fixed > 0.1).astype(np.uint8))
+    after = geometry.warp(
+        torch.from_numpy(np.ascontiguousarray(moving))[None, None],
+        torch.from_numpy(result.displacement)[None],
+    )[0, 0].numpy()
+    apart = (mask == 0) & (fixed > 0.1)
+    assert np.square(after - fixed)[apart].sum() < 0.6 * np.square(moving - fixed)[apart].sum()
+
+
+def test_lbfgs_reaches_what_adam_reaches(pair):
+    moving, fixed, mask = (array[:, :, 14] for array in pair)
+    last = {}
+    for optimiser in ("adam", "lbfgs"):
+        settings = attrs.evolve(QUICK, optimiser=optimiser, iterations=(40, 40), appearance_iterations=0)
+        energy = register(moving, fixed, mask, SPACING[:2], settings).energy
+        last[optimiser] = min(e["similarity"] + e["regularisation"] for e in energy if e["level"] == 1)
+    assert last["lbfgs"] < 1.1 * last["adam"]
+
+
+def test_settled_energy_ends_a_level_early(pair):
+    moving, fixed, mask = (array[:, :, 14] for array in pair)
+    settings = attrs.evolve(QUICK, iterations=(200, 10), tolerance=0.02)
+    energy = register(moving, fixed, mask, SPACING[:2], settings).energy
+    assert sum(entry["level"] == 0 for entry in energy) < 200
+
+
+def test_a_warm_start_begins_where_the_other_ended(pair):
+    moving, fixed, mask = (array[:, :, 14] for array in pair)
+    fine = attrs.evolve(QUICK, voxel_mm=(2.0,), iterations=(15,), appearance_iterations=0)
+    first = register(moving, fixed, mask, SPACING[:2], fine)
+    second = register(moving, fixed, mask, SPACING[:2], fine, start=first.momentum)
+    assert second.energy[0]["similarity"] == pytest.approx(
+        min(first.energy, key=lambda e: e["similarity"] + e["regularisation"])["similarity"], rel=1e-3
+    )
+
+
+def test_without_a_mask_appearance_changes_everywhere(pair):
+    moving, fixed, mask = (array[:, :, 14] for array in pair)
+    settings = attrs.evolve(QUICK, masking="none", iterations=(40, 40))
+    free = register(moving, fixed, mask, SPACING[:2], settings)
+    shape = register(moving, fixed, mask, SPACING[:2], attrs.evolve(settings, mu=0.0))
+    assert np.abs(free.appearance[mask == 0]).max() > 0.01
+    assert not shape.appearance.any()
+    last = [min(e["similarity"] for e in result.energy) for result in (free, shape)]
+    assert last[0] < 0.8 * last[1]
+
+
+def test_the_thesis_preset_scales_mu_by_the_gain_of_its_gradient():
+    """z' = 32 z leaves K(z' ∇I) with a gradient 32 times as large as it is, and μ²z is μ'²z'."""
+    assert THESIS.mu**2 * 32 == pytest.approx(0.1**2)
+    assert (THESIS.steps, THESIS.lam, THESIS.sigma_mm, THESIS.similarity) == (15, 1e-7, (8.0,), "ssd")

@@ -1,0 +1,87 @@
+"""What a registration minimises: how unlike the images still are, and what the path between them cost.
+
+    E = D(I_1, J) + λ ∫ ‖v_t‖²_V + μ² ⟨m_t z_t, z_t⟩ dt + ω ‖Id − ψ_1∘φ_1‖²       (thesis, Eq. 5.3, 5.4, 5.7)
+
+D is one of :mod:`.similarity`, ½‖I_1 − J‖² in the thesis. How the tumour mask enters is the *masking*:
+
+``none``
+    it does not: every voxel counts, and appearance (μ > 0) may change everywhere;
+``cfm``
+    cost-function masking: D leaves the moving, flowing tumour out;
+``local``
+    local regularisation (Eq. 5.11): every voxel counts, and appearance may change inside the tumour alone.
+    While a path has no appearance it is as ``cfm``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+import torch
+from torch import Tensor
+
+from . import geometry
+from .kernels import in_voxels
+from .registration import Pair
+from .shooting import Path
+from .similarity import Measure, squared_difference
+
+Masking = Literal["none", "cfm", "local"]
+MASKINGS = ("none", "cfm", "local")
+
+
+@attrs.frozen(kw_only=True)
+class Objective:
+    """E of a path, for one pair or the sum over a batch.
+
+    Attributes
+    ----------
+    lam : float
+        λ, weight of the path's energy.
+    masking : {"none", "cfm", "local"}
+        See the module.
+    measure : callable
+        D.
+    inside : callable
+        D inside a tumour whose appearance may change: intensities, not their correlation, are asked to agree.
+    inverse_consistency : float
+        ω, per voxel².
+    """
+
+    lam: float
+    masking: Masking = "local"
+    measure: Measure = attrs.field(factory=squared_difference)
+    inside: Measure = attrs.field(factory=squared_difference)
+    inverse_consistency: float = 0.0
+
+    def similarity(self, path: Path, pair: Pair) -> Tensor:
+        """D of the warped moving image, with its new appearance, and the fixed one."""
+        start = path.start(pair.moving, self.where(pair))
+        displacement = in_voxels(path.backward, pair.shape)
+        if self.masking == "none":
+            return self.measure(geometry.warp(start, displacement), pair.fixed, pair.brain)
+        both = geometry.warp(torch.cat([start, pair.mask], 1), displacement)
+        warped, mask = both.split([start.shape[1], 1], 1)
+        # Were the weight differentiated, the tumour would grow over whatever fits badly.
+        tumor = mask.detach() * pair.brain
+        value = self.measure(warped, pair.fixed, pair.brain - tumor)
+        if self.masking == "local" and path.change is not None:
+            value = value + self.inside(warped, pair.fixed, tumor)
+        return value
+
+    def regularisation(self, path: Path) -> Tensor:
+        """λ times the energy of the path, and ω times what its two maps lack of being inverse."""
+        value = self.lam * path.energy.mean()
+        if self.inverse_consistency:
+            value = value + self.inverse_consistency * inverse_inconsistency(path)
+        return value
+
+    def where(self, pair: Pair) -> Tensor | None:
+        """m_0: where appearance may change; None is everywhere."""
+        return None if self.masking == "none" else pair.mask
+
+
+def inverse_inconsistency(path: Path) -> Tensor:
+    """R_inv = ‖Id − ψ_1∘φ_1‖², in voxels² of the maps' grid, summed over it."""
+    return geometry.compose(path.backward, path.forward).square().sum()
