@@ -12,6 +12,7 @@ from typing import Any
 
 from . import __version__
 from .environment import prepare_environment, template_folders
+from .interfaces.weights import NEEDED
 from .settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError
 from .workflows.validation import check_folders
 
@@ -68,7 +69,10 @@ def _add_processing(group: Any) -> None:
         help="folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
     add("--resolution", type=int, choices=(1, 2, 3, 4), default=1, help="voxels in mm (default: %(default)s)")
     add("--registration", nargs="+", choices=METHODS, default=["metamorphosis"], metavar="METHOD",
-        help=f"one or several of {', '.join(METHODS)}; the first feeds the atlas (default: metamorphosis)")  # fmt: skip
+        help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}; with --registration-weights "
+        f"also {', '.join(NEEDED)}; the first feeds the atlas (default: metamorphosis)")  # fmt: skip
+    add("--registration-weights", nargs="+", type=Path, default=[], metavar="FILE",
+        help="safetensors of registration networks, one for each learned method")  # fmt: skip
     add("--weights", type=Path, metavar="FILE",
         help="safetensors of a segmentation network, for scans without a given mask")  # fmt: skip
     add("--random-seed", type=int, default=0, help="of all random sampling (default: %(default)s)")
@@ -114,7 +118,7 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         name: getattr(args, name)
         for name in (
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration", "weights", "random_seed", "omp_nthreads", "gpu", "clean_workdir",
+            "registration", "registration_weights", "weights", "random_seed", "omp_nthreads", "gpu", "clean_workdir",
             "stop_on_first_crash", "skip_bids_validation",
         )
     }  # fmt: skip

@@ -9,8 +9,21 @@ from typing import Any
 
 import attrs
 
+from .interfaces.weights import NEEDED, WeightsError, fitting, read_header
+
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
-METHODS = ("rigid", "affine", "syn", "syn-cfm", "metamorphosis")
+METHODS = (
+    "rigid",
+    "affine",
+    "syn",
+    "syn-cfm",
+    "voxelmorph",
+    "voxelmorph-cfm",
+    "lddmm",
+    "metamorphosis",
+    "metamorph-g",
+    "metamorph-r",
+)
 LEVELS = ("participant", "group")
 
 
@@ -84,6 +97,7 @@ class Settings:
     template_dirs: tuple[Path, ...] = attrs.field(converter=_paths, default=())
     resolution: int = attrs.field(default=1, validator=attrs.validators.in_((1, 2, 3, 4)))
     registration: tuple[str, ...] = attrs.field(converter=tuple, default=("metamorphosis",))
+    registration_weights: tuple[Path, ...] = attrs.field(converter=_paths, default=())
     weights: Path | None = attrs.field(converter=attrs.converters.optional(_resolved), default=None)
     nprocs: int = attrs.field(factory=available_cpus)
     omp_nthreads: int | None = None
@@ -97,6 +111,7 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         self._check_choices()
         self._check_folders()
+        self._check_networks()
 
     def _check_choices(self) -> None:
         for name, given, known in (
@@ -143,6 +158,29 @@ class Settings:
                 raise SettingsError(f"--template-dir {path}: not a folder")
         if self.weights is not None and not self.weights.is_file():
             raise SettingsError(f"--weights {self.weights}: no such file")
+
+    def _check_networks(self) -> None:
+        for path in self.registration_weights:
+            if not path.is_file():
+                raise SettingsError(f"--registration-weights {path}: no such file")
+        try:
+            used = self.networks().values()
+            unused = [f"{p.name} ({read_header(p)})" for p in self.registration_weights if p not in used]
+        except WeightsError as error:
+            raise SettingsError(f"--registration-weights: {error}") from error
+        if unused:
+            raise SettingsError(
+                f"--registration-weights: {', '.join(unused)}: no requested method takes it; --registration asks "
+                f"for {', '.join(self.registration)}: add the method that it is for, or leave the file out"
+            )
+
+    def networks(self) -> dict[str, Path]:
+        """The weights file of each learned method that was asked for."""
+        return {
+            method: fitting(method, self.registration_weights)
+            for method in self.registration
+            if method in NEEDED
+        }
 
     def threads(self, scans: int) -> int:
         """Threads of one process: as given, else the CPUs shared among the scans that run at once."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import cohorts
 import pytest
+from safetensors.numpy import save_file
 
 import gliomorph
 from gliomorph import cli
@@ -39,6 +40,7 @@ DOCUMENTED = [
     "-v",
     "--notrack",
     "--registration",
+    "--registration-weights",
     "--template",
     "--template-dir",
     "--resolution",
@@ -159,6 +161,22 @@ def test_command_line_wins_over_the_config_file(folders: list[str], tmp_path: Pa
     assert (both.resolution, both.registration, both.nprocs) == (3, ("syn",), 3)
 
 
+def test_weights_of_networks_reach_the_settings(folders: list[str], tmp_path: Path) -> None:
+    files = []
+    for method in ("metamorph-r", "metamorph-g"):
+        header = {"method": method, "masking": "local", "dimension": 3, "modalities": 1}
+        files.append(tmp_path / method)
+        save_file({}, files[-1], metadata={"network": json.dumps(header)})
+    methods = ["--registration", "metamorph-r", "syn", "metamorph-g"]
+    given, _ = cli.parse(
+        [*methods, "--registration-weights", *map(str, files), "-v", *folders, "participant"]
+    )
+    assert given.registration_weights == tuple(files)
+    text = f"registration-weights = {json.dumps([str(path) for path in files])}"
+    configured, _ = cli.parse([*folders, "participant", *methods, *config(tmp_path, text)])
+    assert configured.registration_weights == tuple(files)
+
+
 def test_one_run_leaves_no_option_for_the_next(folders: list[str], tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     words = [*folders, "participant"]
@@ -229,6 +247,11 @@ def test_filter_file_reaches_the_settings(folders: list[str], tmp_path: Path) ->
         (["-d", "m=nowhere"], "is it mounted"),
         (["--template-dir", "nowhere"], "--template-dir .*nowhere: not a folder"),
         (["--weights", "nowhere"], "--weights .*nowhere: no such file"),
+        (["--registration-weights", "a", "b"], "--registration-weights .*a: no such file"),
+        (
+            ["--registration", "syn", "metamorph-r"],
+            "metamorph-r takes one file .*--registration-weights FILE",
+        ),
         (["participant"], "analysis level: none, or one twice"),
     ],
 )

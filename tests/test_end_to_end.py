@@ -23,12 +23,20 @@ import numpy as np
 import psutil
 import pytest
 import SimpleITK as sitk
+import tiny_networks
 from cohorts import Answer, Place
 
 from gliomorph.interfaces.images import read_image, to_array
+from gliomorph.interfaces.weights import weights_sha256
 from gliomorph.workflows.validation import validator_issues
 
-METHODS = {"affine": "affine", "syn-cfm": "syncfm", "metamorphosis": "metamorphosis"}
+METHODS = {
+    "affine": "affine",
+    "syn-cfm": "syncfm",
+    "metamorphosis": "metamorphosis",
+    "metamorph-r": "metamorphr",
+}
+NETWORK = "network.safetensors"
 REGIONS = ("ET", "NCR", "ED", "TC", "WT")
 
 
@@ -73,16 +81,17 @@ def ran(place: Place, *options: str, **more: Any) -> Run:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Three subjects, three methods, without network where the system lets us cut it off."""
+    """Three subjects, four methods (one by random weights), cut off from the network where the system lets us."""
     place = Place(tmp_path_factory.mktemp("cohort")).prepare(["01", "02", "03"])
     (place.root / "input.json").write_text(json.dumps(cohorts.listing(place.bids)))
-    return ran(place, "--registration", *METHODS, before=cohorts.without_network())
+    tiny_networks.write_tiny(place.root, "metamorph-r", NETWORK)
+    return ran(place, *every_method(place), before=cohorts.without_network())
 
 
 @pytest.fixture(scope="module")
 def again(first: Run) -> Run:
     """The same command."""
-    return ran(first.place, "--registration", *METHODS)
+    return ran(first.place, *every_method(first.place))
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +116,10 @@ def regrouped(mended: Run) -> Run:
     return ran(mended.place, "--registration", "affine", levels=["group"])
 
 
+def every_method(place: Place) -> list[str]:
+    return ["--registration", *METHODS, "--registration-weights", str(place.root / NETWORK)]
+
+
 def template_name(subject: str, tail: str) -> str:
     return f"sub-{subject}_space-Tiny_res-4_{tail}.nii.gz"
 
@@ -126,8 +139,8 @@ def documented_images(subject: str, methods: dict[str, str]) -> list[str]:
             f"space-Tiny_res-4_label-coverage_desc-{label}_mask",
             f"space-Tiny_seg-brats_res-4_desc-{label}_dseg",
         ]
-    if "metamorphosis" in methods:
-        names += [f"space-Tiny_res-4_desc-metamorphosis{what}_T1w" for what in ("healthy", "appearance")]
+    for label in {"metamorphosis", "metamorphr"} & set(methods.values()):
+        names += [f"space-Tiny_res-4_desc-{label}{what}_T1w" for what in ("healthy", "appearance")]
     return [f"sub-{subject}/anat/sub-{subject}_{name}" for name in names]
 
 
@@ -179,6 +192,14 @@ def test_every_documented_file_is_written_and_no_other(first: Run) -> None:
     }
     assert {name for name in first.after if name.startswith("tpl-") and name.endswith(".nii.gz")} == maps
     assert all(name.replace(".nii.gz", ".json") in first.after for name in maps)
+
+
+def test_record_names_the_network(first: Run) -> None:
+    path = first.out / "sub-01" / "anat" / "sub-01_space-Tiny_res-4_desc-metamorphr_registration.json"
+    used = json.loads(path.read_text())
+    network = first.place.root / NETWORK
+    assert (used["weights"], used["weights_sha256"]) == (NETWORK, weights_sha256(network))
+    assert (first.out / "sub-01" / "figures" / "sub-01_desc-metamorphrhealthy_T1w.png").exists()
 
 
 def test_outputs_are_valid_bids_derivatives(first: Run) -> None:

@@ -1,11 +1,16 @@
 """Options are parsed once; what cannot be carried out is refused with the remedy."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import attrs
 import pytest
+from safetensors.numpy import save_file
 
 from gliomorph import settings as module
+from gliomorph.interfaces.weights import NEEDED
 from gliomorph.settings import LEVELS, METHODS, Settings, SettingsError, method_label
 
 
@@ -66,6 +71,10 @@ def test_paths_are_made_absolute(make, tmp_path, monkeypatch):
         ({"derivatives": {"masks": Path("/no/where")}}, "-d masks=/no/where: not a folder .*mounted"),
         ({"template_dirs": ("/no/where",)}, "--template-dir /no/where: not a folder"),
         ({"weights": "/no/where.safetensors"}, r"--weights /no/where\.safetensors: no such file"),
+        (
+            {"registration_weights": ["/no/where.safetensors"]},
+            r"--registration-weights /no/where\.safetensors: no such file",
+        ),
         ({"bids_dir": "/no/where"}, "bids_dir /no/where is not a folder .*mounted, with -B or -v"),
     ],
 )
@@ -170,3 +179,78 @@ def test_label_of_a_method_is_alphanumeric(method):
 
 def test_both_levels_in_one_call(make):
     assert make(levels=LEVELS).levels == ("participant", "group")
+
+
+@pytest.fixture
+def network(tmp_path):
+    """Writes a file that says which network it holds."""
+
+    def write(name, **header):
+        path = tmp_path / f"{name}.safetensors"
+        text = json.dumps({"method": name, "masking": "local", "dimension": 3, "modalities": 1} | header)
+        save_file({}, path, metadata={"network": text})
+        return path
+
+    return write
+
+
+@pytest.fixture
+def networks(network):
+    """By learned method, the file that it takes."""
+    return {name: network(name, **attrs.asdict(needed)) for name, needed in NEEDED.items()}
+
+
+def test_methods_that_learn_are_known():
+    assert set(NEEDED) < set(METHODS)
+
+
+def test_each_learned_method_has_its_file(make, networks):
+    settings = make(registration=METHODS, registration_weights=reversed(networks.values()))
+    assert settings.networks() == networks
+    assert make().networks() == {}
+
+
+@pytest.mark.parametrize("method", NEEDED)
+def test_learned_method_without_weights_is_refused(make, networks, method):
+    held = r"0 of those given fit \(no file was given\); name it with --registration-weights FILE \[FILE \.\.\.\]"
+    with pytest.raises(SettingsError, match=rf"^--registration-weights: {method} takes one file .*{held}"):
+        make(registration=("syn", method))
+    others = [path for name, path in networks.items() if name != method]
+    with pytest.raises(SettingsError, match=rf"{method} takes one file .*: 0 of those given fit \(\S+ holds"):
+        make(registration=("syn", method), registration_weights=others)
+
+
+def test_two_files_for_one_method_are_refused(make, network):
+    files = [network("metamorph-r"), network("other", method="metamorph-r")]
+    with pytest.raises(SettingsError, match=r"metamorph-r takes one file .*: 2 of those given fit"):
+        make(registration=("metamorph-r",), registration_weights=files)
+
+
+def test_file_that_no_method_takes_is_refused(make, networks):
+    said = r"metamorph-g\.safetensors \(method='metamorph-g', .*\): no requested method takes it; "
+    with pytest.raises(
+        SettingsError, match=rf"--registration-weights: {said}--registration asks for metamorph-r"
+    ):
+        make(
+            registration=("metamorph-r",),
+            registration_weights=[networks["metamorph-r"], networks["metamorph-g"]],
+        )
+
+
+@pytest.mark.parametrize("registration", [("affine",), ("metamorph-r",)])
+def test_file_that_holds_no_network_is_refused(make, tmp_path, registration):
+    (tmp_path / "model.pt").write_text("pickle")
+    with pytest.raises(SettingsError, match=r"--registration-weights: model\.pt: not a safetensors file"):
+        make(registration=registration, registration_weights=[tmp_path / "model.pt"])
+
+
+def test_headers_are_read_without_heavy_imports(make, network, tmp_path):
+    """The command line has to set threads before torch is imported, and to answer at once."""
+    text = (
+        "import sys; from gliomorph.settings import Settings; "
+        f"Settings(bids_dir={str(tmp_path / 'bids')!r}, output_dir={str(tmp_path / 'out')!r}, "
+        f"registration=['metamorph-r'], registration_weights=[{str(network('metamorph-r'))!r}]); "
+        "print({'torch', 'SimpleITK', 'nibabel', 'pydra'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr

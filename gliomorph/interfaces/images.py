@@ -153,6 +153,27 @@ def same_box(image: sitk.Image, template: sitk.Image) -> bool:
     return bool(np.abs(_box(image) - _box(template)).max() <= tolerance)
 
 
+def require_same_grid(**images: sitk.Image) -> None:
+    """Refuse images that do not lie on the first one's grid, voxel for voxel.
+
+    Parameters
+    ----------
+    images : SimpleITK.Image
+        By the names that the error uses.
+
+    Raises
+    ------
+    ImageError
+        Naming both images and how their grids differ: size, spacing (mm), origin (LPS, mm), direction.
+    """
+    (first, reference), *others = images.items()
+    for name, image in others:
+        if differing := _grid_difference(reference, image):
+            raise ImageError(
+                f"{first} and {name} have to lie on one grid: {differing}; resample one onto the other's grid"
+            )
+
+
 def voxel_volume_ml(image: sitk.Image) -> float:
     """Volume of one voxel in millilitres."""
     return float(np.prod(image.GetSpacing())) / 1000.0
@@ -165,6 +186,31 @@ def _box(image: sitk.Image) -> np.ndarray:
         for point in (size * 0 - 0.5, size - 0.5)
     ]
     return np.array([np.min(ends, axis=0), np.max(ends, axis=0)])
+
+
+GRID_TOLERANCE = 1e-3
+"""Of a voxel, and of direction cosines: NIfTI headers hold single precision."""
+
+
+def _grid_difference(one: sitk.Image, other: sitk.Image) -> str:
+    """What differs, with both values; an empty string for one grid."""
+    if one.GetSize() != other.GetSize():
+        return f"size {one.GetSize()} against {other.GetSize()}"
+    finest = min(one.GetSpacing())
+    properties = {
+        "spacing": (one.GetSpacing(), other.GetSpacing(), finest),
+        "origin": (one.GetOrigin(), other.GetOrigin(), finest),
+        "direction": (one.GetDirection(), other.GetDirection(), 1.0),
+    }
+    return ", ".join(
+        f"{what} {_rounded(a)} against {_rounded(b)}"
+        for what, (a, b, unit) in properties.items()
+        if np.abs(np.subtract(a, b)).max() > GRID_TOLERANCE * unit
+    )
+
+
+def _rounded(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(round(value, 4) for value in values)
 
 
 def _signature() -> str:

@@ -5,70 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import attrs
 import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
 from .ants_bridge import register_ants
-from .device import choose_device
-from .images import from_array, read_image, to_array, write_image, write_text
+from .images import from_array, read_image, require_same_grid, write_image, write_text
 from .memory import peak_gb, reset_peak
+from .problem import Answer, Problem
 from .task import Optional, task
-from .transforms import compose, displacement_to_itk, read_transform, write_transform
-
-
-@attrs.frozen(kw_only=True)
-class Problem:
-    """What a method is given, on the working grid.
-
-    Attributes
-    ----------
-    moving, fixed : SimpleITK.Image
-        Patient (affinely aligned, matched) and template, in [0, 1].
-    tumor : SimpleITK.Image
-        uint8 mask in the moving frame.
-    brain : SimpleITK.Image
-        The template's brain mask.
-    rigid, affine : SimpleITK.Transform
-        Template points to native points; the moving image was resampled through ``affine``.
-    seed : int
-    gpu : str
-    """
-
-    moving: sitk.Image
-    fixed: sitk.Image
-    tumor: sitk.Image
-    brain: sitk.Image
-    rigid: sitk.Transform
-    affine: sitk.Transform
-    seed: int
-    gpu: str
-
-
-@attrs.frozen(kw_only=True)
-class Answer:
-    """What a method gives back.
-
-    Attributes
-    ----------
-    forward : SimpleITK.Transform
-        Template points to points of the moving image (both in the working frame).
-    inverse : SimpleITK.Transform
-        The other way.
-    appearance : ndarray or None
-        Residual of a metamorphosis on the working grid, in the template's intensities.
-    used : dict
-        Device, settings, what the method reports of itself.
-    """
-
-    forward: sitk.Transform
-    inverse: sitk.Transform
-    appearance: np.ndarray | None = None
-    used: dict[str, Any] = attrs.field(factory=dict)
+from .torch_bridge import lddmm, metamorphosis, predicted
+from .transforms import compose, read_transform, write_transform
 
 
 def register(
@@ -78,6 +28,7 @@ def register(
     fixed_brain: Path,
     rigid: Path,
     affine: Path,
+    weights: list[Path],
     method: str,
     seed: int,
     gpu: str,
@@ -87,9 +38,11 @@ def register(
     Parameters
     ----------
     moving, fixed, tumor, fixed_brain : Path
-        As in :class:`Problem`.
+        As in :class:`~.problem.Problem`, on one grid.
     rigid, affine : Path
         ITK transforms, template points to native points.
+    weights : list of Path
+        Files of registration networks; a learned method takes the one that fits it.
     method : str
         A key of :data:`METHODS`.
     seed : int
@@ -104,7 +57,14 @@ def register(
     appearance : Path or None
         Residual on the working grid, metamorphic methods only.
     used : Path
-        JSON: method, device, seconds, peak memory in GB, seed, settings.
+        JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256.
+
+    Raises
+    ------
+    ImageError
+        Images on grids that differ.
+    WeightsError
+        A learned method for which none of ``weights`` fits.
     """
     problem = Problem(
         moving=read_image(moving),
@@ -113,8 +73,12 @@ def register(
         brain=read_image(fixed_brain, sitk.sitkUInt8),
         rigid=read_transform(rigid),
         affine=read_transform(affine),
+        weights=tuple(Path(path) for path in weights),
         seed=seed,
         gpu=gpu,
+    )
+    require_same_grid(
+        fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
     )
     reset_peak()
     start = time.perf_counter()
@@ -194,36 +158,17 @@ def _read_ants(name: str) -> sitk.Transform:
     return read_transform(name)
 
 
-def _metamorphosis(problem: Problem) -> Answer:
-    from ..models.metamorphosis import MetamorphosisSettings
-    from ..models.metamorphosis import register as register_pair
-
-    device = choose_device(problem.gpu)
-    settings = MetamorphosisSettings()
-    result = register_pair(
-        to_array(problem.moving),
-        to_array(problem.fixed),
-        to_array(problem.tumor),
-        problem.fixed.GetSpacing(),
-        settings=settings,
-        brain_mask=to_array(problem.brain),
-        device=device,
-        seed=problem.seed,
-    )
-    return Answer(
-        forward=displacement_to_itk(result.displacement, problem.fixed),
-        inverse=displacement_to_itk(result.inverse_displacement, problem.fixed),
-        appearance=result.appearance,
-        used={"device": device, "settings": attrs.asdict(settings), "energy": result.energy[-1:]},
-    )
-
-
 METHODS: dict[str, Callable[[Problem], Answer]] = {
     "rigid": _rigid,
     "affine": _affine,
     "syn": _syn,
     "syn-cfm": _syn_cfm,
-    "metamorphosis": _metamorphosis,
+    "voxelmorph": partial(predicted, "voxelmorph"),
+    "voxelmorph-cfm": partial(predicted, "voxelmorph-cfm"),
+    "lddmm": lddmm,
+    "metamorphosis": metamorphosis,
+    "metamorph-g": partial(predicted, "metamorph-g"),
+    "metamorph-r": partial(predicted, "metamorph-r"),
 }
 
 Register = task(register, forward=File, inverse=File, appearance=Optional, used=File)

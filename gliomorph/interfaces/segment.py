@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,12 @@ from .images import ImageError, from_array, read_image, to_array, voxel_volume_m
 from .task import task
 from .transforms import read_transform
 from .tumor import resample_labels
+from .weights import WeightsError, opened, weights_sha256
 
 SMALL_ET_VOXELS = 20
 """Fewer enhancing voxels than this are read as necrosis (thesis, post-processing)."""
 
 LABELS = np.array([0, 1, 2, 4], np.uint8)
-
-
-class WeightsError(ValueError):
-    """A weights file that does not fit: what was expected, what was found."""
 
 
 def segment(
@@ -83,23 +79,18 @@ def segment(
         "volume_ml": round(volume, 3),
         "labels": np.unique(to_array(moved)).tolist(),
         "device": device,
-        "weights_sha256": hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
+        "weights_sha256": weights_sha256(Path(weights)),
         "notices": [],
     }
 
 
 def load_unet(path: Path, modality: str) -> Any:
     """The network stored in a safetensors file; its metadata names ``modality`` and ``width``."""
-    from safetensors import SafetensorError, safe_open
-
     from ..models.unet import UNet
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path.name}: not a safetensors file ({error})") from error
+    with opened(path, "pt") as file:
+        metadata = file.metadata() or {}
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     if metadata.get("architecture") != "unet" or metadata.get("modality") != modality:
         raise WeightsError(
             f"{path.name}: weights of a U-Net for {modality} are required; this file says "

@@ -71,6 +71,7 @@ def graph_inputs(
         "fixed": File(template.fixed),
         "fixed_brain": File(template.fixed_brain),
         "methods": list(settings.registration),
+        "registration_weights": [File(path) for path in settings.registration_weights],
         "seed": settings.random_seed,
         "gpu": settings.gpu,
         "plan": publication(planned, settings),

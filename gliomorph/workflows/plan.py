@@ -86,10 +86,14 @@ def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]
         "seed": settings.random_seed,
         "weights": content_hash(settings.weights),
     }
-    return [_plan(scan, settings, shared) for scan in scans]
+    options = {method: {**shared, "method": method} for method in settings.registration}
+    for method, path in settings.networks().items():
+        options[method]["registration_weights"] = content_hash(path)
+    return [_plan(scan, settings, options) for scan in scans]
 
 
-def _plan(scan: Scan, settings: Settings, shared: Mapping[str, Any]) -> PlannedScan:
+def _plan(scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any]]) -> PlannedScan:
+    """What to do with a scan, its keys made of its files and of the methods' ``options``."""
     if scan.problem or scan.image is None:
         return PlannedScan(scan=scan, status="impossible", reason=scan.problem)
     if scan.tumor is None and settings.weights is None:
@@ -118,7 +122,7 @@ def _plan(scan: Scan, settings: Settings, shared: Mapping[str, Any]) -> PlannedS
     except OSError as error:
         reason = f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})"
         return PlannedScan(scan=scan, names=names, status="impossible", reason=reason)
-    keys = {method: key_of(**shared, **inputs, method=method) for method in settings.registration}
+    keys = {method: key_of(**own, **inputs) for method, own in options.items()}
     planned = PlannedScan(scan=scan, names=names, input_keys=keys)
     return attrs.evolve(planned, status="done" if planned.is_published(settings.output_dir) else "run")
 

@@ -54,6 +54,7 @@ def ScanGraph(
     fixed: File,
     fixed_brain: File,
     methods: list[str],
+    registration_weights: list[File],
     seed: int,
     gpu: str,
     plan: dict[str, Any],
@@ -77,6 +78,8 @@ def ScanGraph(
         Template on its full grid and on the working grid.
     methods : list of str
         Registration methods, the first feeds the atlas.
+    registration_weights : list of File
+        safetensors of the networks that the learned ones among them take.
     seed : int
         Of random sampling.
     gpu : str
@@ -142,6 +145,7 @@ def ScanGraph(
             fixed_brain=fixed_brain,
             rigid=align.rigid,
             affine=align.affine,
+            weights=registration_weights,
             seed=seed,
             gpu=gpu,
         ).split(method=methods),

@@ -125,6 +125,33 @@ def test_same_grid_sees_a_shift_and_a_flip():
     assert not phantoms.same_grid(first, sitk.Image([40, 48, 41], sitk.sitkUInt8))
 
 
+def test_header_in_single_precision_is_the_same_grid(tmp_path):
+    like = phantoms.grid((4, 5, 6), (0.9, 1.1, 1.3), phantoms.turned())
+    path = images.write_image(images.from_array(np.zeros((4, 5, 6), np.float32), like), tmp_path / "x.nii.gz")
+    images.require_same_grid(written=images.read_image(path), computed=like)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda image: image[:, :, 1:], r"size \(4, 5, 6\) against \(4, 5, 5\)"),
+        (
+            lambda image: image.SetSpacing((1, 2, 2.5)),
+            r"spacing \(1\.0, 2\.0, 3\.0\) against \(1\.0, 2\.0, 2\.5\)",
+        ),
+        (lambda image: image.SetOrigin((0, 0, 0.01)), r"origin \(.*\) against \(0\.0, 0\.0, 0\.01\)"),
+        (lambda image: image.SetDirection((1, 0, 0, 0, 0, 1, 0, 1, 0)), r"direction \(1\.0, .*\) against"),
+    ],
+)
+def test_images_on_differing_grids_are_named_with_both_values(change, said):
+    fixed, mask = phantoms.grid((4, 5, 6), (1, 2, 3)), phantoms.grid((4, 5, 6), (1, 2, 3))
+    mask = change(mask) or mask
+    with pytest.raises(
+        ImageError, match=rf"fixed and mask have to lie on one grid: .*{said}.*; resample one"
+    ):
+        images.require_same_grid(fixed=fixed, moving=fixed, mask=mask)
+
+
 def test_leftovers_of_ended_processes_go_and_those_of_living_ones_stay(tmp_path):
     (tmp_path / "sub-01" / "anat").mkdir(parents=True)
     with images.replacing(tmp_path / "sub-01" / "anat" / "living.txt") as living:

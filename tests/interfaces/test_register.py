@@ -1,17 +1,23 @@
 """The contract of every registration method: transforms both ways, a record, nothing else."""
 
 import json
+import logging
 
+import attrs
 import numpy as np
 import phantoms
 import pytest
 import SimpleITK as sitk
+import tiny_networks
 
 from gliomorph.interfaces import register as module
-from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
+from gliomorph.interfaces import torch_bridge
+from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.register import METHODS, register
 from gliomorph.interfaces.transforms import apply_to_points, compose, read_transform, write_transform
+from gliomorph.interfaces.weights import NEEDED, WeightsError, weights_sha256
 from gliomorph.models import metamorphosis
+from gliomorph.models.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration import Registration
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
@@ -35,6 +41,7 @@ def pair(tmp_path_factory):
         "fixed_brain": write_image(brain, folder / "brain.nii.gz"),
         "rigid": write_transform(rigid, folder / "rigid.h5"),
         "affine": write_transform(phantoms.some_affine(), folder / "affine.h5"),
+        "weights": [],
     }
 
 
@@ -150,6 +157,104 @@ def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monk
     record = json.loads(used.read_text())
     assert record["energy"] == [{"similarity": 0.5}]
     assert record["settings"]
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Stands in for the optimisation: nothing moves, every option is seen, 25 iterations are reported."""
+    seen = {}
+
+    def register_pair(moving, fixed, tumor_mask, spacing_mm, progress, **options):
+        seen.update(options)
+        for iteration in range(25):
+            progress({"level": 1, "stage": "shape", "iteration": iteration, "similarity": 1 / 3})
+        still = np.zeros((3, *moving.shape), np.float32)
+        return Registration(
+            displacement=still, inverse_displacement=still, appearance=np.ones_like(moving), energy=[]
+        )
+
+    monkeypatch.setattr(metamorphosis, "register", register_pair)
+    return seen
+
+
+def test_lddmm_is_metamorphosis_without_mask_and_appearance(pair, here, fake):
+    _, _, appearance, used = register(**pair, method="lddmm", seed=3, gpu="none")
+    assert fake["settings"] == MetamorphosisSettings(mu=0.0, masking="none")
+    assert appearance is None
+    record = json.loads(used.read_text())
+    assert (record["method"], record["settings"]["mu"], record["settings"]["masking"]) == ("lddmm", 0, "none")
+
+
+def test_progress_is_logged_every_so_many_iterations(pair, here, fake, caplog):
+    caplog.set_level(logging.INFO, logger="gliomorph.register")
+    register(**pair, method="lddmm", seed=3, gpu="none")
+    assert [(r.name, r.levelname) for r in caplog.records] == [("gliomorph.register", "INFO")] * 3
+    assert [r.getMessage() for r in caplog.records] == [
+        f"lddmm: level 1, stage shape, iteration {i}, similarity 0.33333"
+        for i in range(0, 25, torch_bridge.LOG_EVERY)
+    ]
+
+
+@pytest.fixture
+def networks(tmp_path):
+    """The files of all learned methods."""
+    return {method: tiny_networks.write_tiny(tmp_path, method) for method in NEEDED}
+
+
+@pytest.mark.parametrize("method", NEEDED)
+def test_network_answers_as_every_method_does(pair, here, networks, method, caplog):
+    caplog.set_level(logging.INFO, logger="gliomorph.register")
+    weights = list(networks.values())
+    forward, inverse, appearance, used = register(
+        **pair | {"weights": weights}, method=method, seed=7, gpu="none"
+    )
+    there, back = read_transform(forward), read_transform(inverse)
+    fixed, brain = read_image(pair["fixed"]), to_array(read_image(pair["fixed_brain"]))
+    indices = np.argwhere(brain > 0)[::20].tolist()
+    points = np.array([fixed.TransformIndexToPhysicalPoint(index) for index in indices])
+    moved = apply_to_points(there, points)
+    assert np.linalg.norm(moved - points, axis=1).max() > 1.0
+    errors = np.linalg.norm(apply_to_points(back, moved) - points, axis=1)
+    # a random network is as rough as the grid of 4 mm allows: a tenth of a voxel on average
+    assert errors.mean() < 0.4
+    record = json.loads(used.read_text())
+    assert (record["method"], record["device"], record["seed"]) == (method, "cpu", 7)
+    assert record["weights"] == f"{method}.safetensors"
+    assert record["weights_sha256"] == weights_sha256(networks[method])
+    assert record["settings"] == attrs.asdict(tiny_networks.SETTINGS[method])
+    assert [r.getMessage().split(",")[0] for r in caplog.records] == [f"{method}: stage network"]
+    assert (appearance is not None) == method.startswith("metamorph-")
+    if appearance is not None:
+        residual = read_image(appearance)
+        inside = to_array(sitk.Resample(read_image(pair["tumor"]), fixed, there, sitk.sitkLinear))
+        assert phantoms.same_grid(residual, fixed)
+        assert np.abs(to_array(residual)).max() > 0
+        # the model's border is ½; the stored transform is rounded to 0.0005 mm
+        assert not to_array(residual)[inside < 0.49].any()
+
+
+def test_learned_method_without_its_weights_says_what_it_needs(pair, here, networks):
+    others = [networks["voxelmorph"], networks["metamorph-g"]]
+    with pytest.raises(WeightsError, match=r"metamorph-r takes one file .*voxelmorph.safetensors holds"):
+        register(**pair | {"weights": others}, method="metamorph-r", seed=0, gpu="none")
+
+
+@pytest.mark.parametrize("name", ["moving", "tumor", "fixed_brain"])
+@pytest.mark.parametrize(
+    ("shape", "spacing", "axes", "shift", "said"),
+    [
+        ((40, 48, 30), 4.0, (-1, 1, 1), 0.0, r"size \(40, 48, 32\) against \(40, 48, 30\)"),
+        ((40, 48, 32), 3.9, (-1, 1, 1), 0.0, r"spacing \(4\.0, 4\.0, 4\.0\) against \(3\.9, 3\.9, 3\.9\)"),
+        ((40, 48, 32), 4.0, (-1, 1, 1), 0.5, r"origin \(.*\) against \(.*\)"),
+        ((40, 48, 32), 4.0, (1, 1, 1), 0.0, r"direction \(-1\.0, .*\) against \(1\.0, "),
+    ],
+)
+def test_images_on_other_grids_are_refused(pair, here, tmp_path, name, shape, spacing, axes, shift, said):
+    grid = phantoms.grid(shape, (spacing,) * 3, np.diag(np.array(axes, float)))
+    grid.SetOrigin((np.array(grid.GetOrigin()) + shift).tolist())
+    path = write_image(from_array(np.ones(shape, np.uint8), grid), tmp_path / "other.nii.gz")
+    with pytest.raises(ImageError, match=rf"fixed and {name} have to lie on one grid: .*{said}"):
+        register(**pair | {name: path}, method="affine", seed=0, gpu="none")
 
 
 def test_unknown_method_is_an_error(pair, here):

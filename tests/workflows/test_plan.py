@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from gliomorph.interfaces.prepare_template import TemplateFiles
 from gliomorph.settings import Settings
@@ -105,6 +107,23 @@ def test_further_method_is_run_and_fewer_are_done(settings: Settings, template: 
     publish(plan_scans(settings, template)[0], settings)
     assert statuses(changed(settings, registration=("affine",)), template)["sub-01"] == "done"
     assert statuses(changed(settings, registration=("affine", "syn")), template)["sub-01"] == "run"
+
+
+def test_changed_network_makes_its_own_method_run_again(settings: Settings, template: TemplateFiles) -> None:
+    path = settings.output_dir.parent / "net.safetensors"
+    header = {"method": "metamorph-r", "masking": "local", "dimension": 3, "modalities": 1}
+    save_file({}, path, metadata={"network": json.dumps(header)})
+    learned = changed(settings, registration=("syn-cfm", "metamorph-r"), registration_weights=[path])
+    before = plan_scans(learned, template)[0]
+    publish(before, learned)
+    assert statuses(learned, template)["sub-01"] == "done"
+    save_file({"weight": np.ones(1)}, path, metadata={"network": json.dumps(header)})
+    after = plan_scans(learned, template)[0]
+    assert after.status == "run"
+    assert before.keys["metamorph-r"] != after.keys["metamorph-r"]
+    assert (
+        before.keys["syn-cfm"] == after.keys["syn-cfm"] == plan_scans(settings, template)[0].keys["syn-cfm"]
+    )
 
 
 def test_resources_and_place_do_not_matter(settings: Settings, template: TemplateFiles) -> None:
