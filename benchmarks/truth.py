@@ -24,6 +24,7 @@ from gliomorph.environment import template_folders
 from gliomorph.interfaces.images import read_image, to_array
 from gliomorph.interfaces.templates import Template, load_template
 from gliomorph.interfaces.transforms import read_transform
+from gliomorph.interfaces.weights import NEEDED
 from gliomorph.settings import METHODS, method_label
 
 NEAR_MM = 15.0
@@ -107,7 +108,9 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=2, choices=(1, 2))
     parser.add_argument("--template", default="MNI152")
     parser.add_argument("--template-dir", nargs="+", default=[])
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    unlearned = [method for method in METHODS if method not in NEEDED]
+    parser.add_argument("--methods", nargs="+", default=unlearned, choices=METHODS)
+    parser.add_argument("--registration-weights", nargs="+", default=[])
     args = parser.parse_args()
     bids, out = args.out / "bids", args.out / "derivatives"
     where = ["--template-dir", *args.template_dir] if args.template_dir else []
@@ -115,6 +118,8 @@ def main() -> None:
     if run_simulate([str(bids), "--subjects", str(args.subjects), "--seed", str(args.seed), *common]):
         raise SystemExit("the simulation failed")
     given = ["-d", f"truth={bids / 'derivatives' / 'truth'}", "--registration", *args.methods]
+    if args.registration_weights:
+        given += ["--registration-weights", *args.registration_weights]
     if run_gliomorph([str(bids), str(out), "participant", *common, *given]):
         raise SystemExit("gliomorph failed")
     template = load_template(args.template, args.resolution, [*args.template_dir, *template_folders()])

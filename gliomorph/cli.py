@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .environment import prepare_environment, template_folders
+from .environment import LOG_LEVEL, prepare_environment, template_folders
 from .interfaces.weights import NEEDED
 from .settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError
 from .workflows.validation import check_folders
@@ -39,7 +40,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("output_dir", type=Path, help="where the derivatives go")
     add("levels", nargs="+", choices=LEVELS, metavar="{participant,group}", help="one level, or both")
     add("--version", action="version", version=f"gliomorph {__version__}")
-    add("-v", "--verbose", action="count", default=0, help="tracebacks of failures on the terminal")
+    add(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="tracebacks of failures on the terminal; -vv: also the registrations' iterations",
+    )
     _add_selection(parser.add_argument_group("what is read"))
     _add_processing(parser.add_argument_group("what is done"))
     _add_resources(parser.add_argument_group("how it is run"))
@@ -215,6 +222,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings, args = parse(argv)
         verbose = args.verbose
+        if verbose > 1:
+            os.environ[LOG_LEVEL] = "INFO"
         check_folders(settings)
         prepare_environment(settings.work_dir, settings.threads(1))
         # only now: matplotlib makes its folders where the environment says, when it is imported

@@ -20,6 +20,17 @@ THREADS = (
 )
 
 
+LOG_LEVEL = "GLIOMORPH_LOG_LEVEL"
+"""Names the level at which stages write to the log; nothing is written without it."""
+
+
+def start_logging() -> None:
+    """In a child: write the stages' log to standard error, where the environment asks for one."""
+    if level := os.environ.get(LOG_LEVEL):
+        logging.basicConfig(format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+        logging.getLogger("gliomorph").setLevel(level)
+
+
 def template_folders() -> tuple[Path, ...]:
     """Folders named in ``GLIOMORPH_TEMPLATES``, separated as in ``PATH``."""
     named = os.environ.get("GLIOMORPH_TEMPLATES", "")

@@ -70,3 +70,15 @@ def test_command_line_imports_nothing_heavy() -> None:
     code = f"import sys, gliomorph.cli; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_log_is_written_where_the_environment_asks_for_it(monkeypatch, capfd):
+    """In a process of its own: logging is configured once."""
+    script = (
+        "from gliomorph.environment import start_logging; import logging; start_logging(); "
+        "logging.getLogger('gliomorph.register').info('iteration %d', 10)"
+    )
+    for level, expected in (("", False), ("INFO", True)):
+        monkeypatch.setenv("GLIOMORPH_LOG_LEVEL", level)
+        subprocess.run([sys.executable, "-c", script], check=True)
+        assert ("gliomorph.register iteration 10" in capfd.readouterr().err) is expected

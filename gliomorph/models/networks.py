@@ -159,7 +159,8 @@ class PairUNet(nn.Module):
         channels = [pair.moving, pair.fixed, *([pair.mask] if self.sees_mask else [])]
         image = torch.cat(channels, 1)
         wanted = pair.shape
-        margins = [(0, -size % DIVISOR) for size in reversed(wanted)]
+        # at the bottom two voxels are the least that can be normalised
+        margins = [(0, max(size + -size % DIVISOR, 2 * DIVISOR) - size) for size in reversed(wanted)]
         padded = functional.pad(image, [side for margin in margins for side in margin], mode="replicate")
         field: Tensor = self.unet(padded)
         inner: tuple[Any, ...] = (..., *[slice(size) for size in wanted])

@@ -26,6 +26,8 @@ from pydra.engine.submitter import Submitter
 from pydra.workers import base
 from pydra.workers.cf import ConcurrentFuturesWorker
 
+from ..environment import start_logging
+
 
 class StageKilled(RuntimeError):
     """A stage whose process was killed, most often for memory."""
@@ -57,6 +59,7 @@ def _start_child(parent: int) -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no orphan goes on computing
     if os.getppid() != parent:
         os._exit(1)
+    start_logging()
 
 
 @attrs.define

@@ -130,6 +130,12 @@ def test_the_mask_is_seen(method):
         assert not torch.allclose(network(pair).backward, network(elsewhere).backward, atol=1e-4)
 
 
+@each
+def test_images_of_few_voxels_will_do(method):
+    pair = a_pair((12, 10))
+    assert displacement_of(random_network(settings_of(method))(pair), pair).isfinite().all()
+
+
 def arrays(pair):
     """As :func:`predict` takes them: moving, fixed, mask, spacing."""
     images = [tensor[0, 0].numpy() for tensor in (pair.moving, pair.fixed, pair.mask)]
