@@ -169,7 +169,7 @@ class ResidualBlock(nn.Module):
         """From (z_t, I_t, J[, m_t]) to the change of z per unit time, (batch, C, …)."""
         with torch.autocast("cuda", torch.bfloat16, enabled=seen.is_cuda):
             change: Tensor = self.layers(seen)
-        return change.float()
+        return change.to(seen.dtype)
 
 
 def kernel_of(settings: NetworkSettings, pair: Pair) -> Kernel:

@@ -112,6 +112,33 @@ def test_checkpointing_changes_no_gradient(method):
         torch.testing.assert_close(plain, again, atol=1e-5, rtol=1e-4)
 
 
+@each
+def test_gradient_agrees_with_finite_differences(method):
+    """In float64, along a random direction of all weights; the mask weighs without being differentiated."""
+    network, single = random_network(settings_of(method)).double(), a_pair()
+    images = {name: getattr(single, name).double() for name in ("moving", "fixed", "mask", "brain")}
+    pair = Pair(**images | {"mask": torch.zeros_like(images["mask"])}, spacing_mm=single.spacing_mm)
+    objective = Objective(lam=1e-3, masking=network.settings.masking, inverse_consistency=0.1)
+    generator = torch.Generator().manual_seed(1)
+    weights = dict(network.named_parameters())
+    along = {
+        name: 1e-2 * weight.abs().mean() * (torch.rand(weight.shape, generator=generator).double() - 0.5)
+        for name, weight in weights.items()
+    }
+
+    def energy(step):
+        shifted = {name: weight + step * along[name] for name, weight in weights.items()}
+        path = torch.func.functional_call(network, shifted, (pair,))
+        return objective.similarity(path, pair) + objective.regularisation(path)
+
+    step = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    energy(step).backward()
+    with torch.no_grad():
+        numeric = float(energy(1e-4) - energy(-1e-4)) / 2e-4
+    # images are interpolated linearly: the energy has kinks
+    assert float(step.grad) == pytest.approx(numeric, rel=2e-3)
+
+
 @pytest.mark.parametrize("method", ["metamorph-g", "metamorph-r"])
 def test_appearance_changes_inside_the_mask_alone(method):
     pair = a_pair()
