@@ -31,9 +31,6 @@ Action = Callable[[Images], object]
 CROP = 64
 """Voxels along each axis of the pair for first uses: for smaller grids torch has other convolutions."""
 
-SQUARINGS = 7
-"""Of VoxelMorph, as published."""
-
 
 def main() -> None:
     """Measure, and write the figures."""
@@ -179,15 +176,12 @@ def predicted(run: dict[str, Any]) -> Action:
 
 
 def network_settings(run: dict[str, Any]) -> Any:
-    """Default settings but for what the run says; VoxelMorph has no appearance, and sees no mask."""
-    from gliomorph.models.networks import NetworkSettings
+    """The method's default settings with the run's width and, but for VoxelMorph's squarings, its steps."""
+    from gliomorph.models.networks import DEFAULTS
 
-    if run["method"] == "voxelmorph":
-        return NetworkSettings(
-            method="voxelmorph", width=run["width"], steps=SQUARINGS, mu=0.0, masking="none", sees_mask=False
-        )
-    method = run["method"].removesuffix("-h60")
-    return NetworkSettings(method=method, width=run["width"], steps=run["steps"])
+    settings = DEFAULTS[run["method"].removesuffix("-h60")]
+    steps = settings.steps if settings.method == "voxelmorph" else run["steps"]
+    return attrs.evolve(settings, width=run["width"], steps=steps)
 
 
 def resident_gb() -> float:

@@ -46,10 +46,10 @@ METHODS = {
     "syn-cfm": Method(label="SyN, CFM", devices=("cpu",)),
     "lddmm": Method(label="LDDMM"),
     "metamorphosis": Method(label="metamorphosis"),
-    "metamorph-g": Method(label="MetaMorph-G", width=32),
+    "metamorph-g": Method(label="MetaMorph-G", width=16),
     "metamorph-r": Method(label="MetaMorph-R", width=32),
     "metamorph-r-h60": Method(label="MetaMorph-R (h=60)", width=60),
-    "voxelmorph": Method(label="VoxelMorph", width=32),
+    "voxelmorph": Method(label="VoxelMorph", width=16),
 }
 
 TRAINED = "metamorph-r"
