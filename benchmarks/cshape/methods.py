@@ -40,6 +40,9 @@ VOXELMORPH = attrs.evolve(
 
 PLANS = {
     "MetaMorph-R": Plan(network=NETWORK, lam=LAM, iterations=800, learning_rate=2e-3),
+    "MetaMorph-R, apart": Plan(
+        network=attrs.evolve(NETWORK, apart=True), lam=3 * LAM, iterations=800, learning_rate=2e-3
+    ),
     "MetaMorph-G": Plan(
         network=attrs.evolve(NETWORK, method="metamorph-g", width=16),
         lam=LAM,
@@ -132,7 +135,7 @@ ANTS = {
 """``SyN`` is ANTs' default with its affine stage, as in the thesis; ``SyNOnly`` the deformation alone."""
 
 METHODS = ("rigid", "SyN", "SyN-CFM", "SyNOnly", "SyNOnly-CFM", "VoxelMorph", "VoxelMorph-CFM")
-METHODS = (*METHODS, *OPTIMISATIONS, "MetaMorph-G", "MetaMorph-R")
+METHODS = (*METHODS, *OPTIMISATIONS, "MetaMorph-G", "MetaMorph-R", "MetaMorph-R, apart")
 
 
 def solver_path(method: str, folder: Path) -> Path:

@@ -105,11 +105,14 @@ def prepare(run: dict[str, Any], brief: bool = False) -> Action:
 
 
 def syn(masked: bool) -> Action:
-    """SyN as :mod:`gliomorph.interfaces.register` runs it, without its change of file format."""
-    import ants  # noqa: F401  # imported here, that it be not timed
+    """SyN with the options of :mod:`gliomorph.interfaces.register`, on all threads.
+
+    The package keeps ANTs to one thread, so that it repeats itself.
+    """
+    import ants
     import SimpleITK as sitk
 
-    from gliomorph.interfaces.ants_bridge import register_ants
+    from gliomorph.interfaces.ants_bridge import to_ants
 
     def action(images: Images) -> object:
         def image(array: Any) -> sitk.Image:
@@ -118,11 +121,12 @@ def syn(masked: bool) -> Action:
             return voxels
 
         fixed, moving = image(images.fixed), image(images.moving)
-        options: dict[str, Any] = {"seed": 1, "initial_transform": "identity"}
+        options: dict[str, Any] = {"random_seed": 1, "initial_transform": "identity"}
         if masked:
             tumor = sitk.BinaryDilate(image(images.tumor), [2, 2, 2])
-            options["moving_mask"] = sitk.Cast(tumor == 0, sitk.sitkUInt8)
-        return register_ants(fixed, moving, "SyNOnly", **options)
+            options["moving_mask"] = to_ants(sitk.Cast(tumor == 0, sitk.sitkUInt8))
+            options["mask_all_stages"] = True
+        return ants.registration(to_ants(fixed), to_ants(moving), "SyNOnly", outprefix="./syn-", **options)
 
     return action
 

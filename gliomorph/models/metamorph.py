@@ -105,8 +105,9 @@ class MetaMorphR(RegistrationNetwork):
             image, mask = geometry.warp(source, in_voxels(backward, pair.shape)).split([modalities, 1], 1)
             seen = [z, image, pair.fixed, *([mask] if settings.sees_mask else [])]
             z = z - block(torch.cat(seen, 1)) / settings.steps
+            shaping = (1.0 - mask) * z if settings.apart else z
             slope = geometry.gradient(image, pair.spacing_mm)
-            force = kernel.restrict(unit * (z[:, :, None] * slope).sum(1))
+            force = kernel.restrict(unit * (shaping[:, :, None] * slope).sum(1))
             velocity = -kernel.smooth(force)
             energy = -kernel.voxels_per_node * (force * velocity).sum()
             if settings.mu:

@@ -55,6 +55,9 @@ class NetworkSettings:
     sharp : bool
         MetaMorph-R: run the blocks a second time at full resolution inside the box of the mask, for
         the appearance there.
+    apart : bool
+        MetaMorph-R: inside the moving tumour z changes the appearance alone, v = −K((1 − m_t) z ∇I). In the
+        thesis z does both there, and the edges of the tumour are pushed by what fills it.
     dropout : float
         Inside a residual block, in training.
     """
@@ -70,6 +73,7 @@ class NetworkSettings:
     masking: Masking = attrs.field(default="local", validator=valid.in_(MASKINGS))
     sees_mask: bool = True
     sharp: bool = False
+    apart: bool = False
     dropout: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.lt(1)])
 
     def __attrs_post_init__(self) -> None:
@@ -83,9 +87,10 @@ class NetworkSettings:
             raise ValueError(f"{self.method} with masking {self.masking} has no appearance: set mu=0")
         if self.sees_mask and self.masking == "none":
             raise ValueError("masking none is to make no use of the mask: set sees_mask=False")
-        if self.sharp and (self.method != "metamorph-r" or self.masking != "local"):
+        if (self.sharp or self.apart) and (self.method != "metamorph-r" or self.masking != "local"):
             raise ValueError(
-                f"sharp is an option of metamorph-r with masking local, got {self.method} with {self.masking}"
+                "sharp and apart are options of metamorph-r with masking local, "
+                f"got {self.method} with {self.masking}"
             )
 
 

@@ -283,6 +283,21 @@ def test_sharp_appearance_has_details_finer_than_the_network():
     assert roughness_of[True] > 1.2 * roughness_of[False]
 
 
+def test_apart_what_fills_the_tumour_moves_nothing():
+    """The same path with more appearance inside the mask: only without ``apart`` does the shape follow."""
+    moved = {}
+    for apart in (False, True):
+        network = random_network(settings_of("metamorph-r", factor=1, steps=1, apart=apart))
+        pair = attrs.evolve(a_pair(), moving=a_pair().moving + 0.3 * a_pair().mask)
+        with torch.no_grad():
+            for parameter in network.blocks.parameters():
+                parameter.zero_()
+            network.start.fill_(0.5)
+            moved[apart] = displacement_of(network(pair), pair).norm(dim=1)[0]
+    edge = torch.nn.functional.max_pool2d(pair.mask, 3, 1, 1)[0, 0] > 0
+    assert moved[True][edge].mean() < 0.5 * moved[False][edge].mean()
+
+
 def test_box_of_the_sweep_holds_every_moved_mask():
     pair = a_pair(SOLID, batch=2)
     shift = torch.zeros(2, 3, 8, 9, 7)
@@ -355,7 +370,7 @@ def test_start_is_learnt_and_shared_by_all_pairs():
         ({"method": "voxelmorph"}, "masking local needs"),
         ({"method": "voxelmorph", "masking": "cfm"}, "has no appearance: set mu=0"),
         ({"method": "metamorph-r", "masking": "none"}, "set sees_mask=False"),
-        ({"method": "metamorph-g", "sharp": True}, "sharp is an option of metamorph-r"),
+        ({"method": "metamorph-g", "sharp": True}, "sharp and apart are options of metamorph-r"),
         ({"method": "metamorph-r", "dropout": 1.0}, "dropout"),
     ],
 )
