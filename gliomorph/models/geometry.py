@@ -8,6 +8,7 @@ component ``i`` runs along array axis ``i`` (x first; the reversed order of ``gr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Literal
 
@@ -64,13 +65,24 @@ def sample(image: Tensor, positions: list[Tensor], interpolation: Interpolation 
         position * (2.0 / max(size - 1, 1)) - 1.0
         for position, size in zip(positions, image.shape[2:], strict=True)
     ]
-    return functional.grid_sample(
-        image,
-        torch.stack(scaled[::-1], dim=-1),
-        mode="nearest" if interpolation == "nearest" else "bilinear",
-        padding_mode="border",
-        align_corners=True,
-    )
+    mode = "nearest" if interpolation == "nearest" else "bilinear"
+    return _grid_sample(image, torch.stack(scaled[::-1], dim=-1), mode)
+
+
+WORTH_SHARING = 1 << 15
+"""Points from which on threads gain more than they cost."""
+
+
+def _grid_sample(image: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """torch's ``grid_sample``, whose threads on CPU share batches only: one pair is made a batch of slabs."""
+    shape, count, threads = grid.shape[1:-1], grid[0, ..., 0].numel(), torch.get_num_threads()
+    read = partial(functional.grid_sample, mode=mode, padding_mode="border", align_corners=True)
+    if image.is_cuda or len(image) > 1 or threads == 1 or count < WORTH_SHARING:
+        return read(image, grid)
+    points = functional.pad(grid.reshape(count, -1), (0, 0, 0, -count % threads))
+    slabs = points.view(threads, *[1] * (len(shape) - 1), -1, len(shape))
+    sampled = read(image.expand(threads, *image.shape[1:]), slabs)
+    return sampled.movedim(0, 1).reshape(1, image.shape[1], -1)[..., :count].view(1, -1, *shape)
 
 
 def _sample_cubic(image: Tensor, positions: list[Tensor]) -> Tensor:

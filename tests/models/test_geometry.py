@@ -148,3 +148,30 @@ def test_resized_map_is_the_same_in_voxel_fractions(shape):
     inner = (..., *[slice(2, -2)] * len(shape))
     torch.testing.assert_close(resized[inner], (0.1 * cells[1])[inner])
     assert geometry.resize(cells[0], shape) is cells[0]
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("shape", [(211, 173), (41, 35, 29)])
+@pytest.mark.parametrize("interpolation", ["linear", "nearest"])
+def test_threads_share_one_image(three_threads, shape, interpolation):
+    """Values and gradients are those of torch's own call, which a batch of two gets."""
+    generator = torch.Generator().manual_seed(4)
+    image = torch.rand(1, 2, *shape, generator=generator).double().requires_grad_(True)
+    field = smooth_field(shape, 3.0).requires_grad_(True)
+    weights = torch.rand(1, 2, *shape, generator=generator).double()
+    results = []
+    for copies in (1, 2):
+        warped = geometry.warp(
+            image.expand(copies, *image.shape[1:]), field.expand(copies, *field.shape[1:]), interpolation
+        )
+        wanted = [image, field] if interpolation == "linear" else [image]
+        results.append([warped[:1], *torch.autograd.grad((weights * warped[:1]).sum(), wanted)])
+    for shared, plain in zip(*results, strict=True):
+        torch.testing.assert_close(shared, plain)
