@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -21,14 +22,14 @@ from gliomorph.settings import available_cpus
 
 from .data import TEST_SEED, Shapes, simulate
 from .figures import draw
-from .methods import METHODS, PLANS, answers_of, chosen, scores, solve
+from .methods import METHODS, PLANS, Answers, answers_path, chosen, scores, solve
 
 
 def _table(methods: list[str], test: Shapes, folder: Path) -> pd.DataFrame:
     """Mean and standard deviation of every score; medians for the seconds."""
     rows = {}
     for method in methods:
-        found = scores(answers_of(method, test, test, folder), test)
+        found = scores(Answers.load(answers_path(method, folder)), test)
         rows[method] = {
             name: f"{np.median(values):.3g}"
             if name == "seconds"
@@ -55,16 +56,19 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--training", type=int, default=200, help="training pairs (default 200)")
-    parser.add_argument("--test", type=int, default=40, help="test pairs (default 40)")
+    parser.add_argument("--test", type=int, default=40, help="test pairs, at least 2 (default 40)")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--processes", type=int, default=available_cpus())
     args = parser.parse_args()
+    if args.training < 1 or args.test < 2:
+        parser.error("--training 1 and --test 2 are the least")
     args.out.mkdir(parents=True, exist_ok=True)
     _same_run(args)
     methods = chosen(args.methods)
     longest_first = sorted(
         methods, key=lambda m: -PLANS[m].iterations * PLANS[m].network.steps if m in PLANS else 0
     )
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # for ANTs, in the processes to come
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.processes, mp_context=spawn, max_tasks_per_child=1) as pool:
         for done in [pool.submit(solve, m, args.training, args.test, args.out) for m in longest_first]:

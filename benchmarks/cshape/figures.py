@@ -17,7 +17,7 @@ from gliomorph.models.metamorph import MetaMorphR
 from gliomorph.models.metamorphosis import MetamorphosisSettings, register
 
 from .data import SPACING, Shapes
-from .methods import OPTIMISED, PLANS, answers_of, deformed, solver_path
+from .methods import OPTIMISED, PLANS, Answers, answers_path, deformed, solver_path
 from .train import trained
 
 EXAMPLE = 1
@@ -41,7 +41,7 @@ def compare(methods: list[str], test: Shapes, folder: Path) -> None:
     _show(axes[1, 0], test.moving[EXAMPLE, 0].numpy(), "source")
     _grid(axes[2, 0], _inverse(test.truth[EXAMPLE]), "true grid")
     for column, method in zip(axes.T[1:], methods, strict=True):
-        answers = answers_of(method, test, test, folder)
+        answers = Answers.load(answers_path(method, folder))
         shape, total = deformed(answers, test, EXAMPLE)
         _show(column[0], total, method.replace(", ", ",\n"))
         _show(column[1], shape)
@@ -71,7 +71,10 @@ def disentangle(test: Shapes, folder: Path) -> None:
 
 def follow(test: Shapes, folder: Path) -> None:
     """A path of MetaMorph-R through time, and back by its inverse (Fig. 5.9)."""
-    network = trained(PLANS["MetaMorph-R"], test, solver_path("MetaMorph-R", folder)).eval()
+    kept = solver_path("MetaMorph-R", folder)
+    if not kept.exists():
+        raise SystemExit(f"{kept} is missing: remove {answers_path('MetaMorph-R', folder)} to train it again")
+    network = trained(PLANS["MetaMorph-R"], test, kept).eval()
     assert isinstance(network, MetaMorphR)
     pair, states = test.pair([EXAMPLE]), []
     with torch.inference_mode():

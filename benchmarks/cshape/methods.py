@@ -147,20 +147,19 @@ def _file_name(method: str) -> str:
     return "".join(character for character in method.lower() if character.isalnum())
 
 
-def answers_of(method: str, training: Shapes, test: Shapes, folder: Path) -> Answers:
-    """The method's answers to ``test``, read from ``folder`` where they are there."""
-    path = folder / f"{_file_name(method)}.npz"
-    if not path.exists():
-        solve_all(solver_of(method, training, folder), test).save(path)
-    return Answers.load(path)
+def answers_path(method: str, folder: Path) -> Path:
+    """Where a method's answers are kept."""
+    return folder / f"{_file_name(method)}.npz"
 
 
 def solve(method: str, training: int, test: int, folder: Path) -> str:
-    """One method from training to answers, on one thread of a process of its own."""
+    """One method from training to answers, where they are not there, on one thread of a process of its own."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    learning = simulate(training if method in PLANS else 1, TRAINING_SEED)
-    answers_of(method, learning, simulate(test, TEST_SEED), folder)
+    if not answers_path(method, folder).exists():
+        learning = simulate(training if method in PLANS else 1, TRAINING_SEED)
+        answers = solve_all(solver_of(method, learning, folder), simulate(test, TEST_SEED))
+        answers.save(answers_path(method, folder))
     return method
 
 

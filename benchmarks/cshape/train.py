@@ -68,7 +68,7 @@ def trained(plan: Plan, shapes: Shapes, path: Path) -> RegistrationNetwork:
 
 def _batch(iteration: int, count: int) -> list[int]:
     """The problems of one step: every epoch in an order of its own that depends on nothing else."""
-    per_epoch = count // BATCH
+    per_epoch = max(1, count // BATCH)
     epoch, position = divmod(iteration, per_epoch)
     order = np.random.default_rng(epoch).permutation(count)
     return [int(index) for index in order[position * BATCH : (position + 1) * BATCH]]

@@ -82,7 +82,6 @@ def _optimised(problem: Problem, method: str, **changed: Any) -> Answer:
         settings=settings,
         brain_mask=to_array(problem.brain),
         device=device,
-        seed=problem.seed,
         progress=logged(method),
     )
     return _answer(result, problem, device, settings)

@@ -223,8 +223,10 @@ def opened(path: Path, framework: str) -> Iterator[Any]:
     try:
         with safe_open(path, framework=framework) as file:
             yield file
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise WeightsError(f"{path.name}: not a safetensors file ({error})") from error
+    except OSError as error:
+        raise WeightsError(f"{path.name}: cannot be read ({error})") from error
 
 
 def _stored(path: Path) -> dict[str, Any]:

@@ -72,12 +72,16 @@ def sample(image: Tensor, positions: list[Tensor], interpolation: Interpolation 
 WORTH_SHARING = 1 << 15
 """Points from which on threads gain more than they cost."""
 
+MOST_SLABS = 8
+"""The backward pass holds one gradient of the image for each."""
+
 
 def _grid_sample(image: Tensor, grid: Tensor, mode: str) -> Tensor:
     """torch's ``grid_sample``, whose threads on CPU share batches only: one pair is made a batch of slabs."""
-    shape, count, threads = grid.shape[1:-1], grid[0, ..., 0].numel(), torch.get_num_threads()
+    shape, count = grid.shape[1:-1], grid[0, ..., 0].numel()
+    threads = min(torch.get_num_threads(), MOST_SLABS)
     read = partial(functional.grid_sample, mode=mode, padding_mode="border", align_corners=True)
-    if image.is_cuda or len(image) > 1 or threads == 1 or count < WORTH_SHARING:
+    if image.is_cuda or len(image) * len(grid) > 1 or threads == 1 or count < WORTH_SHARING:
         return read(image, grid)
     points = functional.pad(grid.reshape(count, -1), (0, 0, 0, -count % threads))
     slabs = points.view(threads, *[1] * (len(shape) - 1), -1, len(shape))
@@ -93,11 +97,11 @@ def _sample_cubic(image: Tensor, positions: list[Tensor]) -> Tensor:
     flat = image.flatten(2)
     total = image.new_zeros(*image.shape[:2], *positions[0].shape[1:])
     for taps in product(range(4), repeat=len(sizes)):
-        index, weight = torch.zeros_like(lower[0]), torch.ones_like(lower[0])
+        index, weight = torch.zeros_like(lower[0], dtype=torch.long), torch.ones_like(lower[0])
         for tap, low, size, axis_weights in zip(taps, lower, sizes, weights, strict=True):
-            index = index * size + (low + (tap - 1)).clamp(0, size - 1)
+            index = index * size + (low + (tap - 1)).clamp(0, size - 1).long()
             weight = weight * axis_weights[tap]
-        chosen = index.long().flatten(1)[:, None].expand(-1, image.shape[1], -1)
+        chosen = index.flatten(1)[:, None].expand(-1, image.shape[1], -1)
         total = total + weight[:, None] * flat.gather(2, chosen).view_as(total)
     return total
 

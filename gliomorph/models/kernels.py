@@ -134,6 +134,16 @@ def resampling(size_in: int, size_out: int) -> Tensor:
 
 @lru_cache(maxsize=256)
 @torch.inference_mode(False)
+def overlaps(size_in: int, size_out: int) -> Tensor:
+    """Means over the cells of one division of a side of those of another, (size_out, size_in), float64."""
+    edges = torch.arange(size_out + 1, dtype=torch.float64) * (size_in / size_out)
+    cells = torch.arange(size_in, dtype=torch.float64)
+    low, high = torch.maximum(edges[:-1, None], cells), torch.minimum(edges[1:, None], cells + 1)
+    return (high - low).clamp_min(0) * (size_out / size_in)
+
+
+@lru_cache(maxsize=256)
+@torch.inference_mode(False)
 def _resampling_like(size_in: int, size_out: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return resampling(size_in, size_out).to(dtype=dtype, device=device)
 

@@ -87,7 +87,8 @@ class MetaMorphR(RegistrationNetwork):
         if not self.settings.sharp:
             return path
         rate = self.settings.mu**2 * momentum_unit(self.settings.sigma_mm)
-        change = sharp_change(self.blocks, self.start, pair, states[:-1], self.settings, rate)
+        again = self.training and self.checkpointed
+        change = sharp_change(self.blocks, self.start, pair, states[:-1], self.settings, rate, again)
         return attrs.evolve(path, change=change)
 
     def _integrate(self, pair: Pair, reached: Callable[[int, Tensor, Tensor, Tensor], None]) -> Path:

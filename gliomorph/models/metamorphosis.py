@@ -38,8 +38,9 @@ from .similarity import (
 SIMILARITIES = ("lncc", "ssd", "cc", "mi", "vir")
 OPTIMISERS = ("adam", "lbfgs")
 
-GRADIENT_FLOOR = 0.02
-"""Per mm. z_0 acts as z_0 ∇I: equal steps of q = z_0 (|∇I| + floor) move flat and steep places alike."""
+FLOORS = {"adam": 0.02, "lbfgs": 0.1}
+"""Per mm. z_0 acts as z_0 ∇I: equal steps of q = z_0 (|∇I| + floor) move flat and steep places alike. The line search
+of L-BFGS comes to a stand where flat places are steep in q."""
 
 SHORTER = 0.4
 """Factor on the step for the last 40 % of a level, and for appearance, which starts where shape has ended."""
@@ -52,8 +53,14 @@ def _counts(values: Sequence[int]) -> tuple[int, ...]:
     return tuple(values)
 
 
+def _not_negative(_: object, attribute: attrs.Attribute[Any], value: tuple[int, ...]) -> None:
+    if any(number < 0 for number in value):
+        raise ValueError(f"{attribute.name} takes numbers of 0 or more: got {value}")
+
+
 def _floats(value: float | Sequence[float]) -> tuple[float, ...]:
-    return (float(value),) if isinstance(value, int | float) else tuple(float(v) for v in value)
+    values = value if isinstance(value, Sequence) else (value,)
+    return tuple(float(number) for number in values)
 
 
 def _all_positive(_: object, attribute: attrs.Attribute[Any], value: tuple[float, ...]) -> None:
@@ -80,17 +87,18 @@ class MetamorphosisSettings:
     iterations : tuple of int
         Iterations for shape at each level.
     appearance_iterations : int
-        Iterations for appearance, at the finest level; without masking it has those of shape. 0 is LDDMM.
+        Iterations for appearance, at the finest level; without masking it has those of shape. 0 is LDDMM, and so
+        is masking ``cfm``.
     learning_rate : float
-        Adam's step for q, where z_0 = q / (|∇I| + :data:`GRADIENT_FLOOR`).
+        Adam's step for q, where z_0 = q / (|∇I| + floor) (:data:`FLOORS`). L-BFGS finds its own.
     tolerance : float
-        A level ends early once the energy has changed by less than this fraction over five iterations.
+        A level ends early once the energy has changed by less than this fraction over five iterations (Adam).
     similarity : {"lncc", "ssd", "cc", "mi", "vir"}
         Local correlation (insensitive to bias and contrast); ½ squared difference as in the thesis (matched
         images; λ then is of another order, 1e-6 to 1e-4); correlation; mutual information; variation of the
         intensity ratio (:mod:`.similarity`).
     window_mm : float
-        Standard deviation of the Gaussian window of ``lncc``.
+        Standard deviation of the Gaussian window of ``lncc``; one and a half voxels of the level at least.
     masking : {"local", "cfm", "none"}
         What the tumour mask is for (:mod:`.objective`).
     optimiser : {"adam", "lbfgs"}
@@ -104,7 +112,9 @@ class MetamorphosisSettings:
     lam: float = attrs.field(default=6e-4, validator=valid.ge(0))
     steps: int = attrs.field(default=3, validator=valid.ge(1))
     voxel_mm: tuple[float, ...] = attrs.field(default=(4.0, 2.0), converter=_floats, validator=_all_positive)
-    iterations: tuple[int, ...] = attrs.field(default=(40, 25), converter=_counts, validator=valid.min_len(1))
+    iterations: tuple[int, ...] = attrs.field(
+        default=(40, 25), converter=_counts, validator=[valid.min_len(1), _not_negative]
+    )
     appearance_iterations: int = attrs.field(default=8, validator=valid.ge(0))
     learning_rate: float = attrs.field(default=4.0, validator=valid.gt(0))
     tolerance: float = attrs.field(default=1e-5, validator=valid.ge(0))
@@ -134,7 +144,8 @@ THESIS = MetamorphosisSettings(
     similarity="ssd",
 )
 """The thesis' scaling for BraTS (§5.3.4), in our units. Its μ = 0.1 goes with an un-normalised Sobel gradient of
-gain g = 32: z' = g z leaves the velocity as it is and turns μ² into μ² / g."""
+gain g = 32: z' = g z leaves the velocity as it is and turns μ² into μ² / g in the image's equation. The energy
+of appearance then weighs g times what it does there: no μ matches both."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -163,7 +174,7 @@ class _Level:
         pair = self.pair
         lacking = geometry.warp(pair.fixed, in_voxels(geodesic.forward, pair.shape)) - pair.moving
         rate = mu**2 * self.kernel.prolong(geodesic.elapsed)
-        return torch.where(pair.mask > 0.5, lacking / rate, momentum)
+        return torch.where(pair.mask > 0, lacking / rate, momentum)
 
 
 def register(
@@ -174,7 +185,6 @@ def register(
     settings: MetamorphosisSettings | None = None,
     brain_mask: np.ndarray | None = None,
     device: str | torch.device = "cpu",
-    seed: int = 0,
     progress: Progress | None = None,
     start: np.ndarray | None = None,
 ) -> Registration:
@@ -195,8 +205,6 @@ def register(
         (X, Y[, Z]), values {0, 1}, on ``fixed``: where the images are compared; everywhere without it.
     device : str or torch.device
         Where to compute.
-    seed : int
-        Seed of torch's generator. The method draws nothing at random; it is part of every method's contract.
     progress : callable, optional
         Called with each new entry of ``energy``.
     start : ndarray, optional
@@ -212,7 +220,6 @@ def register(
         Shapes or channels that differ, values that are not finite, a mask with other values than 0 and 1.
     """
     settings = settings or MetamorphosisSettings()
-    torch.manual_seed(seed)
     pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
     energy: list[dict[str, Any]] = []
 
@@ -321,7 +328,7 @@ def _optimise(
 ) -> Tensor:
     """The z_0 of least energy that the optimiser met."""
     rate = settings.learning_rate * (SHORTER if mu else 1.0)
-    scale = _conditioning(level.pair)
+    scale = _conditioning(level.pair, FLOORS[settings.optimiser])
     if mu:
         limit = APPEARANCE_STEP / (mu**2 * rate)
         scale = torch.where(level.where > 0, scale.clamp_max(limit), scale)
@@ -334,8 +341,14 @@ def _optimise(
         scaled.grad = None
         path = level.shoot(scale * scaled, mu)
         similarity = level.objective.similarity(path, level.pair)
-        regularisation = level.objective.regularisation(path)
+        regularisation = level.objective.regularisation(path, level.pair)
         energies.append(similarity.item() + regularisation.item())
+        if not math.isfinite(energies[-1]):
+            # torch's backward pass of an interpolation at NaN ends the process
+            raise FloatingPointError(
+                f"{entry['stage']}, level {level.index}, iteration {len(energies) - 1}: the energy is not finite; "
+                f"images in [0, 1] and a learning rate under {rate:g} are required"
+            )
         if energies[-1] == min(energies):
             best.copy_(scaled.detach())
         total = similarity + regularisation
@@ -351,10 +364,10 @@ def _optimise(
     return scale * best
 
 
-def _conditioning(pair: Pair) -> Tensor:
-    """z_0 per unit of the optimised q (:data:`GRADIENT_FLOOR`)."""
+def _conditioning(pair: Pair, floor: float) -> Tensor:
+    """z_0 per unit of the optimised q (:data:`FLOORS`)."""
     slope = geometry.gradient(pair.moving, pair.spacing_mm).square().sum((1, 2)).sqrt()[:, None]
-    return 1.0 / (slope + GRADIENT_FLOOR)
+    return 1.0 / (slope + floor)
 
 
 def _adam(

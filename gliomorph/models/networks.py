@@ -27,6 +27,10 @@ from .unet import DIVISOR, UNet
 NETWORKS = ("metamorph-r", "metamorph-g", "voxelmorph")
 
 
+MOST_SQUARINGS = 20
+"""Beyond, a single step is lost in the rounding of single precision."""
+
+
 @attrs.frozen(kw_only=True)
 class NetworkSettings:
     """All that determines a network but its weights; it travels with them.
@@ -87,6 +91,10 @@ class NetworkSettings:
             raise ValueError(f"{self.method} with masking {self.masking} has no appearance: set mu=0")
         if self.sees_mask and self.masking == "none":
             raise ValueError("masking none is to make no use of the mask: set sees_mask=False")
+        if self.dropout and self.method != "metamorph-r":
+            raise ValueError(f"dropout is an option of metamorph-r, got {self.method}")
+        if self.method == "voxelmorph" and self.steps > MOST_SQUARINGS:
+            raise ValueError(f"voxelmorph takes at most {MOST_SQUARINGS} squarings, got steps={self.steps}")
         if (self.sharp or self.apart) and (self.method != "metamorph-r" or self.masking != "local"):
             raise ValueError(
                 "sharp and apart are options of metamorph-r with masking local, "
@@ -193,6 +201,8 @@ def predict(
 ) -> Registration:
     """The network's registration of ``moving`` to ``fixed``; parameters as in :func:`.metamorphosis.register`.
 
+    The network is moved to ``device`` and stays there.
+
     Raises
     ------
     ValueError
@@ -200,9 +210,11 @@ def predict(
     """
     pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
     network.check(pair)
+    training = network.training
     network = network.to(device).eval()
     with torch.inference_mode():
         path = network(pair)
+    network.train(training)
     entry: dict[str, Any] = {"stage": "network", "path_energy": float(path.energy.mean())}
     if progress is not None:
         progress(entry)

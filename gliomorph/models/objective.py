@@ -46,7 +46,7 @@ class Objective:
     inside : callable
         D inside a tumour whose appearance may change: intensities, not their correlation, are asked to agree.
     inverse_consistency : float
-        ω, per voxel².
+        ω, per mm².
     """
 
     lam: float
@@ -70,11 +70,11 @@ class Objective:
             value = value + self.inside(warped, pair.fixed, tumor)
         return value
 
-    def regularisation(self, path: Path) -> Tensor:
+    def regularisation(self, path: Path, pair: Pair) -> Tensor:
         """λ times the energy of the path, and ω times what its two maps lack of being inverse."""
         value = self.lam * path.energy.mean()
         if self.inverse_consistency:
-            value = value + self.inverse_consistency * inverse_inconsistency(path)
+            value = value + self.inverse_consistency * inverse_inconsistency(path, pair)
         return value
 
     def where(self, pair: Pair) -> Tensor | None:
@@ -82,6 +82,8 @@ class Objective:
         return None if self.masking == "none" else pair.mask
 
 
-def inverse_inconsistency(path: Path) -> Tensor:
-    """R_inv = ‖Id − ψ_1∘φ_1‖², in voxels² of the maps' grid, summed over it."""
-    return geometry.compose(path.backward, path.forward).square().sum()
+def inverse_inconsistency(path: Path, pair: Pair) -> Tensor:
+    """R_inv = ‖Id − ψ_1∘φ_1‖², in mm², summed over the voxels of ``pair``."""
+    backward, forward = (in_voxels(u, pair.shape) for u in (path.backward, path.forward))
+    lack = geometry.compose(backward, forward) * geometry.columns(pair.spacing_mm, backward)
+    return lack.square().sum()

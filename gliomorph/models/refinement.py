@@ -76,7 +76,7 @@ def refine(
         attrs.evolve(settings, voxel_mm=settings.voxel_mm[-1:], iterations=(iterations,)),
         brain_mask,
         device,
-        progress=progress,
+        progress,
     )
     composed = geometry.compose(there, _field(left.displacement, there))
     inverse = geometry.compose(_field(left.inverse_displacement, back), back)

@@ -9,10 +9,9 @@ import attrs
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from . import geometry
-from .kernels import in_voxels
+from .kernels import in_voxels, overlaps, separable
 from .shooting import Path
 
 Progress = Callable[[dict[str, Any]], None]
@@ -80,7 +79,8 @@ class Pair:
         spacing = tuple(mm * n / m for mm, n, m in zip(self.spacing_mm, self.shape, shape, strict=True))
 
         def resize(image: Tensor) -> Tensor:
-            return functional.interpolate(image, size=tuple(shape), mode="area")
+            sizes = zip(self.shape, shape, strict=True)
+            return separable([overlaps(before, after).to(image) for before, after in sizes], image)
 
         return Pair(
             moving=resize(self.moving),

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from . import geometry
 from .kernels import in_voxels
@@ -33,6 +34,7 @@ def sharp_change(
     states: Sequence[tuple[Tensor, Tensor]],
     settings: NetworkSettings,
     rate: float,
+    checkpointed: bool,
 ) -> Tensor:
     """A_1 on the grid of ``pair``, 0 outside the box.
 
@@ -49,6 +51,8 @@ def sharp_change(
     settings : NetworkSettings
     rate : float
         Intensity per unit of z and time: μ² times the unit of z.
+    checkpointed : bool
+        Compute each step again in the backward pass.
     """
     box = swept(pair, [backward for backward, _ in states])
     inside: tuple[Any, ...] = (..., *box)
@@ -58,14 +62,21 @@ def sharp_change(
     z = geometry.stretch(start, pair.shape)[inside].expand_as(fixed)
     change = torch.zeros_like(fixed)
     source = torch.cat([pair.moving, pair.mask], 1)
-    for block, (backward, forward) in zip(blocks, states, strict=True):
+
+    def advance(
+        block: nn.Module, z: Tensor, change: Tensor, backward: Tensor, forward: Tensor
+    ) -> tuple[Tensor, Tensor]:
         there = own + in_voxels(backward, pair.shape)[inside]
         image, moved = geometry.sample(source, _axes(there)).split([fixed.shape[1], 1], 1)
         image = image + geometry.sample(mask * change, _axes(there - corner))
         seen = [z, image, fixed, *([moved] if settings.sees_mask else [])]
         z = z - block(torch.cat(seen, 1)) / len(blocks)
         after = own + in_voxels(forward, pair.shape)[inside] - corner
-        change = change + (rate / len(blocks)) * geometry.sample(z, _axes(after))
+        return z, change + (rate / len(blocks)) * geometry.sample(z, _axes(after))
+
+    for block, maps in zip(blocks, states, strict=True):
+        state = (block, z, change, *maps)
+        z, change = checkpoint(advance, *state, use_reentrant=False) if checkpointed else advance(*state)
     whole = torch.zeros_like(pair.moving)
     whole[inside] = change
     return whole

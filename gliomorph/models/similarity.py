@@ -4,8 +4,8 @@ Each is called as ``measure(warped, fixed, weight)`` with images (batch, C, X, Y
 (batch, 1, X, Y[, Z]) in [0, 1], and gives a scalar: a sum over voxels, channels and the batch. It is least
 for equal images, and 0 there save where said otherwise. A masked version is a weight that is 0 in the mask.
 
-All but the squared difference are *fractions times voxels*: the part of the image, between 0 and 1, that the
-other does not explain, times Σ w. One λ then serves images of any contrast.
+All but the squared difference are free of units, times Σ w: the correlations and the mutual information give the part
+of the image, between 0 and 1, that the other does not explain. One λ then serves images of any contrast.
 """
 
 from __future__ import annotations

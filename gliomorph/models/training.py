@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import attrs
@@ -74,33 +75,37 @@ class Trainer:
         Raises
         ------
         FloatingPointError
-            If the energy is not finite; the weights are left as they were.
+            If the energy or its gradient is not finite; the weights are left as they were.
         """
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         path = self.network(batch)
         count = len(batch.moving)
         similarity = self.objective.similarity(path, batch) / count
-        regularisation = self.objective.regularisation(path) / count
+        regularisation = self.objective.regularisation(path, batch) / count
         losses = {"similarity": similarity.item(), "regularisation": regularisation.item()}
         total = similarity + regularisation
         if not torch.isfinite(total):
             raise FloatingPointError(f"iteration {self.iteration}: the energy is not finite: {losses}")
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"iteration {self.iteration}: the gradient is not finite: {losses}")
         self.optimiser.step()
         self.schedule.step()
         self.iteration += 1
         return losses
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed training needs: tensors and plain values."""
-        return {
+        """A copy of everything that a resumed training needs: tensors and plain values."""
+        state = {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "iteration": self.iteration,
+            "random": torch.get_rng_state(),
         }
+        return copy.deepcopy(state)
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state` was taken."""
@@ -108,3 +113,4 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.iteration = state["iteration"]
+        torch.set_rng_state(state["random"])

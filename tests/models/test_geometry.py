@@ -150,6 +150,11 @@ def test_resized_map_is_the_same_in_voxel_fractions(shape):
     assert geometry.resize(cells[0], shape) is cells[0]
 
 
+def test_threads_refuse_what_torch_refuses(three_threads):
+    with pytest.raises(RuntimeError, match="batch size"):
+        geometry.warp(torch.zeros(1, 1, 200, 200), torch.zeros(2, 2, 200, 200))
+
+
 @pytest.fixture
 def three_threads():
     before = torch.get_num_threads()

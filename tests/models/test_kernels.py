@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from gliomorph.models.kernels import Kernel, resampling
+from gliomorph.models.kernels import Kernel, overlaps, resampling
 
 
 def rough(shape, seed=0):
@@ -65,6 +65,16 @@ def test_restricted_norm_is_the_norm_on_the_fine_grid():
 
 def test_resampling_down_undoes_up():
     torch.testing.assert_close(resampling(25, 10) @ resampling(10, 25), torch.eye(10, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("before", "after"), [(6, 3), (5, 4), (197, 98)])
+def test_means_over_cells_keep_positions(before, after):
+    """A ramp over the box is the same ramp on the other cells."""
+    means = overlaps(before, after)
+    torch.testing.assert_close(means.sum(1), torch.ones(after, dtype=torch.float64))
+    ramps = [(torch.arange(n, dtype=torch.float64) + 0.5) / n for n in (before, after)]
+    # within a cell that is cut the image is constant, the ramp is not
+    assert (means @ ramps[0] - ramps[1]).abs().max() < 0.25 / before
 
 
 def test_matrices_made_in_inference_serve_training():

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from gliomorph.models import geometry
+from gliomorph.models.kernels import Kernel
 from gliomorph.models.metamorphosis import THESIS, MetamorphosisSettings, register
+from gliomorph.models.shooting import shoot
 
 SHAPE, SPACING = (32, 36, 28), (2.0, 2.0, 2.0)
 QUICK = MetamorphosisSettings(
@@ -188,6 +190,7 @@ def test_wrong_input_is_refused_by_name(pair):
         ({"masking": "half"}, "masking"),
         ({"optimiser": "sgd"}, "optimiser"),
         ({"iterations": (10,)}, "one value a level"),
+        ({"iterations": (-5, 3)}, "iterations takes numbers of 0 or more"),
     ],
 )
 def test_settings_are_validated(options, message):
@@ -253,6 +256,26 @@ def test_settled_energy_ends_a_level_early(pair):
     assert sum(entry["level"] == 0 for entry in energy) < 200
 
 
+def test_images_finer_than_the_finest_level_are_filled_to_the_rim(pair):
+    """There the mask has fractions; what the shape's z would add on them is reset too."""
+    moving, fixed, mask = (np.kron(array[:, :, 14], np.ones((3, 3), array.dtype)) for array in pair)
+    settings = attrs.evolve(QUICK, voxel_mm=(4.0, 2.5), iterations=(20, 15))
+    result = register(moving, fixed, mask, (2 / 3, 2 / 3), settings)
+    shape = [e["similarity"] for e in result.energy if e["stage"] == "shape"]
+    appearance = [e["similarity"] for e in result.energy if e["stage"] == "appearance"]
+    assert appearance[0] < 1.2 * shape[-1]
+    assert min(appearance) < shape[-1]
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "lbfgs"])
+def test_an_energy_that_is_not_finite_is_an_error(pair, optimiser):
+    """And not the end of the process, which torch's interpolation makes of it."""
+    moving, fixed, mask = (array[:, :, 14] for array in pair)
+    spoilt = attrs.evolve(QUICK, optimiser=optimiser, learning_rate=1e30)
+    with pytest.raises(FloatingPointError, match="iteration 0: the energy is not finite; images in"):
+        register(1e30 * moving, fixed, mask, SPACING[:2], spoilt)
+
+
 def test_a_warm_start_begins_where_the_other_ended(pair):
     moving, fixed, mask = (array[:, :, 14] for array in pair)
     fine = attrs.evolve(QUICK, voxel_mm=(2.0,), iterations=(15,), appearance_iterations=0)
@@ -275,6 +298,14 @@ def test_without_a_mask_appearance_changes_everywhere(pair):
 
 
 def test_the_thesis_preset_scales_mu_by_the_gain_of_its_gradient():
-    """z' = 32 z leaves K(z' ∇I) with a gradient 32 times as large as it is, and μ²z is μ'²z'."""
-    assert THESIS.mu**2 * 32 == pytest.approx(0.1**2)
+    """One step of Alg. 5.1 with the author's gradient, 32 times ours, and μ = 0.1."""
+    image, z = torch.from_numpy(ellipsoid((16, 18, 14), (9, 9, 9)))[None, None], 0.5
+    kernel = Kernel(SHAPE, (1.0, 1.0, 1.0), THESIS.sigma_mm, like=image)
+    geodesic = shoot(
+        torch.full_like(image, 32 * z), image, kernel, (1.0, 1.0, 1.0), 1, THESIS.mu, torch.ones_like(image)
+    )
+    velocity = -kernel.smooth(kernel.restrict(z * 32 * geometry.gradient(image)[:, 0]))
+    nodes = geometry.columns(kernel.coarse_mm, velocity)
+    torch.testing.assert_close(geodesic.backward, -velocity / nodes)
+    torch.testing.assert_close(geodesic.change, torch.full_like(image, 0.1**2 * z))
     assert (THESIS.steps, THESIS.lam, THESIS.sigma_mm, THESIS.similarity) == (15, 1e-7, (8.0,), "ssd")

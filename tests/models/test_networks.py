@@ -19,7 +19,8 @@ each = pytest.mark.parametrize("method", DEFAULTS)
 
 
 def settings_of(method, dimension=2, **changed):
-    return attrs.evolve(DEFAULTS[method], dimension=dimension, width=4, steps=4, sigma_mm=6.0, **changed)
+    small = {"dimension": dimension, "width": 4, "steps": 4, "sigma_mm": 6.0}
+    return attrs.evolve(DEFAULTS[method], **small | changed)
 
 
 def disc(shape, centre, radius):
@@ -98,15 +99,17 @@ def test_batch_is_its_single_pairs(method):
                 torch.testing.assert_close(together.change[index], alone.change[0], atol=1e-4, rtol=1e-4)
 
 
-@each
-def test_checkpointing_changes_no_gradient(method):
+@pytest.mark.parametrize(
+    ("method", "changed"), [("metamorph-g", {}), ("metamorph-r", {}), ("metamorph-r", {"sharp": True})]
+)
+def test_checkpointing_changes_no_gradient(method, changed):
     pair, gradients = a_pair(), []
     for checkpointed in (False, True):
-        network = random_network(settings_of(method)).train()
+        network = random_network(settings_of(method, **changed)).train()
         network.checkpointed = checkpointed
         objective = Objective(lam=1e-4, masking=network.settings.masking)
         path = network(pair)
-        (objective.similarity(path, pair) + objective.regularisation(path)).backward()
+        (objective.similarity(path, pair) + objective.regularisation(path, pair)).backward()
         gradients.append([parameter.grad for parameter in network.parameters()])
     for plain, again in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, again, atol=1e-5, rtol=1e-4)
@@ -114,10 +117,10 @@ def test_checkpointing_changes_no_gradient(method):
 
 @each
 def test_gradient_agrees_with_finite_differences(method):
-    """In float64, along a random direction of all weights; the mask weighs without being differentiated."""
-    network, single = random_network(settings_of(method)).double(), a_pair()
+    """In float64, along a random direction of all weights; without a mask, which weighs undifferentiated."""
+    network, single = random_network(settings_of(method, masking="none", sees_mask=False)).double(), a_pair()
     images = {name: getattr(single, name).double() for name in ("moving", "fixed", "mask", "brain")}
-    pair = Pair(**images | {"mask": torch.zeros_like(images["mask"])}, spacing_mm=single.spacing_mm)
+    pair = Pair(**images, spacing_mm=single.spacing_mm)
     objective = Objective(lam=1e-3, masking=network.settings.masking, inverse_consistency=0.1)
     generator = torch.Generator().manual_seed(1)
     weights = dict(network.named_parameters())
@@ -129,7 +132,7 @@ def test_gradient_agrees_with_finite_differences(method):
     def energy(step):
         shifted = {name: weight + step * along[name] for name, weight in weights.items()}
         path = torch.func.functional_call(network, shifted, (pair,))
-        return objective.similarity(path, pair) + objective.regularisation(path)
+        return objective.similarity(path, pair) + objective.regularisation(path, pair)
 
     step = torch.zeros((), dtype=torch.float64, requires_grad=True)
     energy(step).backward()
@@ -178,6 +181,9 @@ def test_prediction_has_the_contract_of_every_registration(method):
     assert result.appearance.shape == SOLID
     assert {array.dtype for array in (result.displacement, result.appearance)} == {np.dtype(np.float32)}
     assert result.energy == seen
+    assert not network.training
+    predict(network.train(), *arrays(pair))
+    assert network.training
     there, back = (torch.from_numpy(u)[None] for u in (result.displacement, result.inverse_displacement))
     assert geometry.compose(there, back).norm(dim=1).mean() < 0.05
 
@@ -265,7 +271,7 @@ def test_sharp_appearance_is_that_of_a_network_at_full_resolution():
     torch.testing.assert_close(obtained.backward, expected.backward)
     scale = (pair.mask * expected.change).abs().max()
     # zero padding at the box's border is seen a few voxels inside it
-    assert (pair.mask * (obtained.change - expected.change)).abs().max() < 0.05 * scale
+    assert (pair.mask * (obtained.change - expected.change)).abs().max() < 0.005 * scale
 
 
 def test_sharp_appearance_has_details_finer_than_the_network():
@@ -372,6 +378,8 @@ def test_start_is_learnt_and_shared_by_all_pairs():
         ({"method": "metamorph-r", "masking": "none"}, "set sees_mask=False"),
         ({"method": "metamorph-g", "sharp": True}, "sharp and apart are options of metamorph-r"),
         ({"method": "metamorph-r", "dropout": 1.0}, "dropout"),
+        ({"method": "metamorph-g", "dropout": 0.1}, "dropout is an option of metamorph-r"),
+        ({"method": "voxelmorph", "mu": 0.0, "masking": "cfm", "steps": 21}, "at most 20 squarings"),
     ],
 )
 def test_settings_are_validated(options, message):

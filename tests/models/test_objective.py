@@ -1,5 +1,6 @@
 """The energy and its three uses of the tumour mask."""
 
+import attrs
 import pytest
 import torch
 
@@ -55,18 +56,26 @@ def test_the_mask_moves_with_the_image(pair):
 
 
 def test_regularisation_is_lambda_times_the_mean_energy(pair):
-    assert Objective(lam=0.5).regularisation(still(pair)).item() == pytest.approx(1.5)
+    assert Objective(lam=0.5).regularisation(still(pair), pair).item() == pytest.approx(1.5)
 
 
 def test_inverse_consistency_is_what_the_maps_lack(pair):
+    """In mm² over the voxels of the images, wherever the maps live."""
     there = torch.zeros(1, 2, *SHAPE, dtype=torch.float64)
     there[:, 1] = 1.5
     path = Path(backward=there, forward=torch.zeros_like(there), change=None, energy=torch.zeros(1))
-    assert inverse_inconsistency(path).item() == pytest.approx(1.5**2 * SHAPE[0] * SHAPE[1])
+    expected = 1.5**2 * SHAPE[0] * SHAPE[1]
+    assert inverse_inconsistency(path, pair).item() == pytest.approx(expected)
+    wide = attrs.evolve(pair, spacing_mm=(1.0, 2.0))
+    assert inverse_inconsistency(path, wide).item() == pytest.approx(4 * expected)
+    nodes = torch.zeros(1, 2, 8, 9, dtype=torch.float64)
+    nodes[:, 1] = 0.75
+    coarse = Path(backward=nodes, forward=torch.zeros_like(nodes), change=None, energy=torch.zeros(1))
+    assert inverse_inconsistency(coarse, pair).item() == pytest.approx(expected)
     exact = Path(backward=there, forward=-there, change=None, energy=torch.zeros(1))
-    assert inverse_inconsistency(exact).item() == 0
-    weighted = Objective(lam=0.0, inverse_consistency=2.0).regularisation(path)
-    assert weighted.item() == pytest.approx(2 * inverse_inconsistency(path).item())
+    assert inverse_inconsistency(exact, pair).item() == 0
+    weighted = Objective(lam=0.0, inverse_consistency=2.0).regularisation(path, pair)
+    assert weighted.item() == pytest.approx(2 * expected)
 
 
 def test_mask_is_no_way_to_lower_the_energy(pair):

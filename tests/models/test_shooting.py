@@ -270,13 +270,13 @@ def test_commutes_with_translation(start):
 
 
 def test_large_smooth_motion_stays_invertible():
-    """Eleven voxels: no folds, and forward∘inverse within 0.05 voxel on average."""
+    """Eight voxels: no folds, and both maps are each other's inverse within 0.05 voxel on average."""
     image = blob((28, 32), 8) + 0.5 * blob((40, 28), 6)
     momentum = 400 * (blob((24, 30), 6) - blob((42, 34), 6))
-    kernel = Kernel((SIDE, SIDE), (1.0, 1.0), (SIGMA,), like=image)
-    geodesic = shoot(momentum, image, kernel, (1.0, 1.0), 20)
+    kernel = Kernel((SIDE, SIDE), (1.0, 1.0), (SIGMA,), nodes_per_sigma=SIGMA, like=image)
+    geodesic = shoot(momentum, image, kernel, (1.0, 1.0), 40)
     backward, forward = (in_voxels(u, (SIDE, SIDE)) for u in (geodesic.backward, geodesic.forward))
-    assert backward.abs().max() > 4
+    assert backward.norm(dim=1).max() > 8
     assert int((geometry.jacobian_determinant(backward) <= 0).sum()) == 0
-    inverse = geometry.invert(backward, forward)
-    assert geometry.compose(backward, inverse).norm(dim=1).mean() < 0.05
+    assert geometry.compose(backward, forward).norm(dim=1).mean() < 0.05
+    assert geometry.compose(forward, backward).norm(dim=1).mean() < 0.05

@@ -77,6 +77,28 @@ def test_energy_that_is_not_finite_stops_and_spoils_nothing():
         assert torch.equal(tensor, before[name])
 
 
+def test_gradient_that_is_not_finite_stops_and_spoils_nothing():
+    ours = trainer()
+    before = {name: tensor.clone() for name, tensor in ours.network.state_dict().items()}
+    ours.network.start.register_hook(lambda gradient: gradient * torch.nan)
+    with pytest.raises(FloatingPointError, match="iteration 0: the gradient is not finite"):
+        ours.step(batch(0))
+    for name, tensor in ours.network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_state_is_a_copy_and_holds_the_dice():
+    ours = trainer()
+    ours.step(batch(0))
+    state = ours.state()
+    kept = state["network"]["start"].clone()
+    expected = torch.rand(3)
+    ours.step(batch(1))
+    assert torch.equal(state["network"]["start"], kept)
+    ours.resume(state)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_objective_has_the_masking_of_the_network():
     with pytest.raises(ValueError, match="the network's masking is local, the objective's cfm"):
         Trainer(build(SETTINGS), Objective(lam=1.0, masking="cfm"), TrainingSettings(iterations=1))
