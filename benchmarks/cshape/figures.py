@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import attrs
@@ -20,8 +21,8 @@ from .data import SPACING, Shapes
 from .methods import OPTIMISED, PLANS, Answers, answers_path, deformed, solver_path
 from .train import trained
 
-EXAMPLE = 1
-"""The test pair that is drawn."""
+COLUMNS = 7
+"""Of the picture of all methods."""
 
 MUS, LAMS = (0.03, 0.05, 0.1), (3e-6, 3e-5, 3e-4)
 
@@ -34,19 +35,27 @@ def draw(methods: list[str], test: Shapes, folder: Path) -> None:
         follow(test, folder)
 
 
+def example(test: Shapes) -> int:
+    """The test pair that is drawn: the one with the largest cut."""
+    return int(test.mask.sum((1, 2, 3)).argmax())
+
+
 def compare(methods: list[str], test: Shapes, folder: Path) -> None:
     """Each method's image with its new appearance, the deformed one, and the deformed grid (Fig. 5.4)."""
-    figure, axes = plt.subplots(3, len(methods) + 1, figsize=(1.7 * (len(methods) + 1), 5.4))
-    _show(axes[0, 0], test.fixed[0, 0].numpy(), "target")
-    _show(axes[1, 0], test.moving[EXAMPLE, 0].numpy(), "source")
-    _grid(axes[2, 0], _inverse(test.truth[EXAMPLE]), "true grid")
-    for column, method in zip(axes.T[1:], methods, strict=True):
+    index, bands = example(test), math.ceil((len(methods) + 1) / COLUMNS)
+    figure, axes = plt.subplots(3 * bands, COLUMNS, figsize=(1.6 * COLUMNS, 5.1 * bands))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    columns = axes.reshape(bands, 3, COLUMNS).swapaxes(1, 2).reshape(-1, 3)
+    _show(columns[0, 0], test.fixed[0, 0].numpy(), "target")
+    _show(columns[0, 1], test.moving[index, 0].numpy(), "source")
+    _grid(columns[0, 2], _inverse(test.truth[index]), "true grid")
+    for column, method in zip(columns[1:], methods, strict=False):
         answers = Answers.load(answers_path(method, folder))
-        shape, total = deformed(answers, test, EXAMPLE)
-        _show(column[0], total, method.replace(", ", ",\n"))
+        shape, total = deformed(answers, test, index)
+        _show(column[0], total, method)
         _show(column[1], shape)
-        _grid(column[2], torch.from_numpy(answers.displacement[EXAMPLE]))
-    axes[0, 0].set_ylabel("total")
+        _grid(column[2], torch.from_numpy(answers.displacement[index]))
     _save(figure, folder / "methods.png")
 
 
@@ -54,10 +63,8 @@ def disentangle(test: Shapes, folder: Path) -> None:
     """Metamorphosis with local regularisation and without, for three μ and three λ (Fig. 5.7)."""
     variants = [{"mu": mu} for mu in MUS] + [{"lam": lam} for lam in LAMS]
     figure, axes = plt.subplots(4, len(variants), figsize=(1.7 * len(variants), 7.0))
-    images = [
-        tensor[EXAMPLE if len(tensor) > 1 else 0, 0].numpy()
-        for tensor in (test.moving, test.fixed, test.mask)
-    ]
+    index = example(test)
+    images = [tensor[0].numpy() for tensor in (test.moving[index], test.fixed[0], test.mask[index])]
     for column, changed in zip(axes.T, variants, strict=True):
         name = ", ".join(f"{key} = {value:g}" for key, value in changed.items())
         for row, masking in ((0, "local"), (2, "none")):
@@ -76,7 +83,7 @@ def follow(test: Shapes, folder: Path) -> None:
         raise SystemExit(f"{kept} is missing: remove {answers_path('MetaMorph-R', folder)} to train it again")
     network = trained(PLANS["MetaMorph-R"], test, kept).eval()
     assert isinstance(network, MetaMorphR)
-    pair, states = test.pair([EXAMPLE]), []
+    pair, states = test.pair([example(test)]), []
     with torch.inference_mode():
         path = network(pair, watch=lambda step, psi, change: states.append((step, psi, change)))
     last = len(states) - 1
@@ -89,6 +96,7 @@ def follow(test: Shapes, folder: Path) -> None:
         _show(column[1], added[0, 0].numpy(), symmetric=True)
         _grid(column[2], backward[0])
     backward, forward = (in_voxels(field, pair.shape) for field in (path.backward, path.forward))
+    forward = geometry.invert(backward, forward)
     end = geometry.warp(path.start(pair.moving, pair.mask), backward)
     returned = geometry.warp(end, forward) - pair.mask * path.change
     _show(axes[0, -1], returned[0, 0].numpy(), "and back")
@@ -117,6 +125,7 @@ def _show(axis: Axes, image: np.ndarray, title: str = "", symmetric: bool = Fals
     )
     axis.imshow(image.T, origin="lower", **limits)
     axis.set_title(title, fontsize=8)
+    axis.set_axis_on()
     axis.set_xticks([])
     axis.set_yticks([])
 
@@ -130,11 +139,12 @@ def _grid(axis: Axes, displacement: Tensor, title: str = "") -> None:
     axis.set_xlim(0, points.shape[1])
     axis.set_ylim(0, points.shape[2])
     axis.set_title(title, fontsize=8)
+    axis.set_axis_on()
     axis.set_xticks([])
     axis.set_yticks([])
 
 
 def _save(figure: plt.Figure, path: Path) -> None:
-    figure.tight_layout(pad=0.4)
+    figure.tight_layout(pad=0.4, h_pad=1.3)
     figure.savefig(path, dpi=110)
     plt.close(figure)

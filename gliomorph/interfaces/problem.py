@@ -24,8 +24,8 @@ class Problem:
         The template's brain mask.
     rigid, affine : SimpleITK.Transform
         Template points to native points; the moving image was resampled through ``affine``.
-    weights : tuple of Path
-        Files of the networks given to the run; a learned method takes the one that fits it.
+    weights : Path or None
+        File of the network, learned methods only.
     seed : int
     gpu : str
     """
@@ -36,7 +36,7 @@ class Problem:
     brain: sitk.Image
     rigid: sitk.Transform
     affine: sitk.Transform
-    weights: tuple[Path, ...] = ()
+    weights: Path | None = None
     seed: int
     gpu: str
 

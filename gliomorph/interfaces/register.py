@@ -28,7 +28,7 @@ def register(
     fixed_brain: Path,
     rigid: Path,
     affine: Path,
-    weights: list[Path],
+    weights: Path | None,
     method: str,
     seed: int,
     gpu: str,
@@ -41,8 +41,8 @@ def register(
         As in :class:`~.problem.Problem`, on one grid.
     rigid, affine : Path
         ITK transforms, template points to native points.
-    weights : list of Path
-        Files of registration networks; a learned method takes the one that fits it.
+    weights : Path or None
+        safetensors of the network, learned methods only.
     method : str
         A key of :data:`METHODS`.
     seed : int
@@ -64,7 +64,7 @@ def register(
     ImageError
         Images on grids that differ.
     WeightsError
-        A learned method for which none of ``weights`` fits.
+        A learned method whose ``weights`` do not fit.
     """
     problem = Problem(
         moving=read_image(moving),
@@ -73,7 +73,7 @@ def register(
         brain=read_image(fixed_brain, sitk.sitkUInt8),
         rigid=read_transform(rigid),
         affine=read_transform(affine),
-        weights=tuple(Path(path) for path in weights),
+        weights=Path(weights) if weights else None,
         seed=seed,
         gpu=gpu,
     )

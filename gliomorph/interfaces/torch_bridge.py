@@ -42,7 +42,7 @@ def predicted(method: str, problem: Problem) -> Answer:
     """
     from ..models.networks import predict
 
-    path = fitting(method, problem.weights)
+    path = fitting(method, [problem.weights] if problem.weights else [])
     network = load_network(path, NEEDED[method].method)
     device = choose_device(problem.gpu)
     result = predict(

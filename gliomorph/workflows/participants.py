@@ -58,6 +58,7 @@ def graph_inputs(
     """Inputs of one scan's graph."""
     scan = planned.scan
     assert scan.image is not None
+    networks = settings.networks()
     return {
         "scan": scan.label,
         "image": File(scan.image),
@@ -71,7 +72,7 @@ def graph_inputs(
         "fixed": File(template.fixed),
         "fixed_brain": File(template.fixed_brain),
         "methods": list(settings.registration),
-        "registration_weights": [File(path) for path in settings.registration_weights],
+        "registration_weights": [File(networks[m]) if m in networks else None for m in settings.registration],
         "seed": settings.random_seed,
         "gpu": settings.gpu,
         "plan": publication(planned, settings),

@@ -54,7 +54,7 @@ def ScanGraph(
     fixed: File,
     fixed_brain: File,
     methods: list[str],
-    registration_weights: list[File],
+    registration_weights: list[File | None],
     seed: int,
     gpu: str,
     plan: dict[str, Any],
@@ -79,7 +79,7 @@ def ScanGraph(
     methods : list of str
         Registration methods, the first feeds the atlas.
     registration_weights : list of File
-        safetensors of the networks that the learned ones among them take.
+        safetensors of their networks, none for methods that are not learned: changing one leaves the others' results.
     seed : int
         Of random sampling.
     gpu : str
@@ -145,10 +145,9 @@ def ScanGraph(
             fixed_brain=fixed_brain,
             rigid=align.rigid,
             affine=align.affine,
-            weights=registration_weights,
             seed=seed,
             gpu=gpu,
-        ).split(method=methods),
+        ).split(("method", "weights"), method=methods, weights=registration_weights),
         "register",
     )
     warp = add(

@@ -41,7 +41,7 @@ def pair(tmp_path_factory):
         "fixed_brain": write_image(brain, folder / "brain.nii.gz"),
         "rigid": write_transform(rigid, folder / "rigid.h5"),
         "affine": write_transform(phantoms.some_affine(), folder / "affine.h5"),
-        "weights": [],
+        "weights": None,
     }
 
 
@@ -203,9 +203,8 @@ def networks(tmp_path):
 @pytest.mark.parametrize("method", NEEDED)
 def test_network_answers_as_every_method_does(pair, here, networks, method, caplog):
     caplog.set_level(logging.INFO, logger="gliomorph.register")
-    weights = list(networks.values())
     forward, inverse, appearance, used = register(
-        **pair | {"weights": weights}, method=method, seed=7, gpu="none"
+        **pair | {"weights": networks[method]}, method=method, seed=7, gpu="none"
     )
     there, back = read_transform(forward), read_transform(inverse)
     fixed, brain = read_image(pair["fixed"]), to_array(read_image(pair["fixed_brain"]))
@@ -233,9 +232,11 @@ def test_network_answers_as_every_method_does(pair, here, networks, method, capl
 
 
 def test_learned_method_without_its_weights_says_what_it_needs(pair, here, networks):
-    others = [networks["voxelmorph"], networks["metamorph-g"]]
+    other = networks["voxelmorph"]
     with pytest.raises(WeightsError, match=r"metamorph-r takes one file .*voxelmorph.safetensors holds"):
-        register(**pair | {"weights": others}, method="metamorph-r", seed=0, gpu="none")
+        register(**pair | {"weights": other}, method="metamorph-r", seed=0, gpu="none")
+    with pytest.raises(WeightsError, match="no file was given"):
+        register(**pair, method="metamorph-r", seed=0, gpu="none")
 
 
 @pytest.mark.parametrize("name", ["moving", "tumor", "fixed_brain"])

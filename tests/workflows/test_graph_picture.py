@@ -29,7 +29,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "weights": None,
         "modality": "T1w",
         "methods": ["affine", "syn-cfm"],
-        "registration_weights": [],
+        "registration_weights": [None, None],
         "seed": 0,
         "gpu": "none",
         "plan": {},
