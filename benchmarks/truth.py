@@ -27,6 +27,8 @@ from gliomorph.interfaces.transforms import read_transform
 from gliomorph.interfaces.weights import NEEDED
 from gliomorph.settings import METHODS, method_label
 
+from .tables import markdown
+
 NEAR_MM = 15.0
 POINTS = 20000
 
@@ -134,17 +136,11 @@ def main() -> None:
         frequency_correlation(subjects, out, template, method, np.sum(tumors, axis=0, dtype=float))
         for method in table.index
     ]
-    text = _markdown(table)
+    cells = ([method, *(f"{value:.3g}" for value in row)] for method, row in table.iterrows())
+    text = markdown(["method", *table.columns], cells)
     (args.out / "truth.md").write_text(text)
     pd.DataFrame(rows).to_csv(args.out / "truth.tsv", sep="\t", index=False)
     print(text)
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    lines = ["| method | " + " | ".join(table.columns) + " |", "|---" * (len(table.columns) + 1) + "|"]
-    for method, row in table.iterrows():
-        lines.append(f"| {method} | " + " | ".join(f"{value:.3g}" for value in row) + " |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import pandas as pd
 
 from gliomorph.settings import available_cpus
 
+from ..tables import markdown
 from .data import TEST_SEED, Shapes, simulate
 from .figures import draw
 from .methods import METHODS, PLANS, Answers, answers_path, chosen, scores, solve
@@ -76,15 +77,10 @@ def main() -> None:
     test = simulate(args.test, TEST_SEED)
     table = _table(methods, test, args.out)
     table.to_csv(args.out / "cshape.tsv", sep="\t")
-    text = _markdown(table)
+    text = markdown(["method", *table.columns], ([method, *row] for method, row in table.iterrows()))
     (args.out / "cshape.md").write_text(text)
     draw(methods, test, args.out)
     print(text)
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    head = ["| method | " + " | ".join(table.columns) + " |", "|---" * (len(table.columns) + 1) + "|"]
-    return "\n".join([*head, *(f"| {m} | " + " | ".join(row) + " |" for m, row in table.iterrows())]) + "\n"
 
 
 if __name__ == "__main__":

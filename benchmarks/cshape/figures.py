@@ -29,7 +29,7 @@ MUS, LAMS = (0.03, 0.05, 0.1), (3e-6, 3e-5, 3e-4)
 
 def draw(methods: list[str], test: Shapes, folder: Path) -> None:
     """All three figures, those of the networks where they were trained."""
-    compare(methods, test, folder)
+    compare([method for method in methods if method != "nothing"], test, folder)
     disentangle(test, folder)
     if "MetaMorph-R" in methods:
         follow(test, folder)

@@ -110,6 +110,8 @@ def solve_all(solver: Solver, shapes: Shapes) -> Answers:
 
 def solver_of(method: str, training: Shapes, folder: Path) -> Solver:
     """The method's solver; networks are trained first, or read from ``folder``."""
+    if method == "nothing":
+        return lambda moving, fixed, mask: (np.zeros((2, SIDE, SIDE)), np.zeros_like(moving))
     if method in PLANS:
         network = trained(PLANS[method], training, solver_path(method, folder))
         return partial(_network, network)
@@ -134,7 +136,7 @@ ANTS = {
 }
 """``SyN`` is ANTs' default with its affine stage, as in the thesis; ``SyNOnly`` the deformation alone."""
 
-METHODS = ("rigid", "SyN", "SyN-CFM", "SyNOnly", "SyNOnly-CFM", "VoxelMorph", "VoxelMorph-CFM")
+METHODS = ("nothing", "rigid", "SyN", "SyN-CFM", "SyNOnly", "SyNOnly-CFM", "VoxelMorph", "VoxelMorph-CFM")
 METHODS = (*METHODS, *OPTIMISATIONS, "MetaMorph-G", "MetaMorph-R", "MetaMorph-R, apart")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..tables import markdown
 from .runs import METHODS, SYN, Run
 
 Record = dict[str, Any]
@@ -83,7 +84,7 @@ def registration_table(records: Sequence[Record], runs: Sequence[Run]) -> str:
         cells += [_figure(_median(group, key)) for key in ("cpu_seconds", "peak_gb")]
         cells += [_figure(_median(group, "cuda_gb"))] if on_cuda else []
         rows.append([*cells, _figure(median / syn if median and syn else None)])
-    return _markdown([*head, "time / SyN"], rows)
+    return markdown([*head, "time / SyN"], rows)
 
 
 def training_table(records: Sequence[Record], runs: Sequence[Run]) -> str:
@@ -98,7 +99,7 @@ def training_table(records: Sequence[Record], runs: Sequence[Run]) -> str:
         cells = [run.device, _size(run.shape), _figure(millions), "yes" if run.checkpointed else "no"]
         cells += [_figure(memory), _figure(None if memory is None else memory / millions)]
         rows.append([*cells, _figure(_median(found, "seconds"))])
-    return _markdown([*head, "seconds"], rows)
+    return markdown([*head, "seconds"], rows)
 
 
 def _of_kind(records: Sequence[Record], kind: str) -> list[Record]:
@@ -116,8 +117,3 @@ def _size(shape: Sequence[int]) -> str:
 
 def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-
-
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in [head, *rows]]
-    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])

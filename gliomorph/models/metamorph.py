@@ -25,6 +25,7 @@ from torch.utils.checkpoint import checkpoint
 from . import geometry
 from .kernels import Kernel, in_voxels
 from .networks import NetworkSettings, PairUNet, RegistrationNetwork
+from .objective import appearance_mask
 from .registration import Pair
 from .sharp import sharp_change
 from .shooting import Path, shoot
@@ -57,7 +58,7 @@ class MetaMorphG(RegistrationNetwork):
             small.spacing_mm,
             self.settings.steps,
             self.settings.mu,
-            torch.ones_like(small.mask) if self.settings.masking == "none" else small.mask,
+            appearance_mask(small, self.settings.masking),
             checkpointed=self.training and self.checkpointed,
         )
         return at_full_resolution(geodesic, small, pair)
@@ -88,13 +89,13 @@ class MetaMorphR(RegistrationNetwork):
             return path
         rate = self.settings.mu**2 * momentum_unit(self.settings.sigma_mm)
         again = self.training and self.checkpointed
-        change = sharp_change(self.blocks, self.start, pair, states[:-1], self.settings, rate, again)
+        change = sharp_change(self.blocks, self.start, pair, states[:-1], rate, again)
         return attrs.evolve(path, change=change)
 
     def _integrate(self, pair: Pair, reached: Callable[[int, Tensor, Tensor, Tensor], None]) -> Path:
         settings, batch = self.settings, pair.moving.shape[0]
         kernel = kernel_of(settings, pair)
-        where = torch.ones_like(pair.mask) if settings.masking == "none" else pair.mask
+        where = appearance_mask(pair, settings.masking)
         per_node = geometry.columns(kernel.coarse_mm, pair.moving)
         unit, modalities = momentum_unit(settings.sigma_mm), settings.modalities
 
@@ -104,8 +105,7 @@ class MetaMorphR(RegistrationNetwork):
             """z, A, ψ, φ one step later, and the energy of the step."""
             source = torch.cat([pair.moving + where * change, where], 1)
             image, mask = geometry.warp(source, in_voxels(backward, pair.shape)).split([modalities, 1], 1)
-            seen = [z, image, pair.fixed, *([mask] if settings.sees_mask else [])]
-            z = z - block(torch.cat(seen, 1)) / settings.steps
+            z = z - block(z, image, pair.fixed, mask) / settings.steps
             shaping = (1.0 - mask) * z if settings.apart else z
             slope = geometry.gradient(image, pair.spacing_mm)
             force = kernel.restrict(unit * (shaping[:, :, None] * slope).sum(1))
@@ -155,6 +155,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         conv, width = convolution(settings.dimension), settings.width
+        self.sees_mask = settings.sees_mask
         channels = 3 * settings.modalities + settings.sees_mask
         last = conv(width, settings.modalities, 3, padding=1, bias=False)
         self.layers = nn.Sequential(
@@ -167,8 +168,9 @@ class ResidualBlock(nn.Module):
         )
         nn.init.normal_(last.weight, std=1e-3)
 
-    def forward(self, seen: Tensor) -> Tensor:
-        """From (z_t, I_t, J[, m_t]) to the change of z per unit time, (batch, C, …)."""
+    def forward(self, z: Tensor, image: Tensor, fixed: Tensor, mask: Tensor) -> Tensor:
+        """Change of z per unit time, (batch, C, …), from z_t, I_t, J and, where the settings say so, m_t."""
+        seen = torch.cat([z, image, fixed, *([mask] if self.sees_mask else [])], 1)
         with torch.autocast("cuda", torch.bfloat16, enabled=seen.is_cuda):
             change: Tensor = self.layers(seen)
         return change.to(seen.dtype)

@@ -12,7 +12,7 @@ means) over voxels. The energy minimised is that of :mod:`.objective`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from . import geometry
 from .kernels import Kernel, in_voxels
-from .objective import MASKINGS, Masking, Objective
+from .objective import MASKINGS, Masking, Objective, appearance_mask
 from .registration import Pair, Progress, Registration, finished, pair_of
 from .shooting import Geodesic, shoot
 from .similarity import (
@@ -59,7 +59,7 @@ def _not_negative(_: object, attribute: attrs.Attribute[Any], value: tuple[int, 
 
 
 def _floats(value: float | Sequence[float]) -> tuple[float, ...]:
-    values = value if isinstance(value, Sequence) else (value,)
+    values = value if isinstance(value, Iterable) else (value,)
     return tuple(float(number) for number in values)
 
 
@@ -160,9 +160,8 @@ class _Level:
 
     @property
     def where(self) -> Tensor:
-        """m_0: where appearance may change."""
-        where = self.objective.where(self.pair)
-        return torch.ones_like(self.pair.mask) if where is None else where
+        """m_0."""
+        return appearance_mask(self.pair, self.objective.masking)
 
     def shoot(self, momentum: Tensor, mu: float) -> Geodesic:
         pair = self.pair
@@ -232,14 +231,16 @@ def register(
     # Without a mask nothing tells shape from appearance: they can only be found together, from zero.
     together = mu if settings.masking == "none" else 0.0
     for level, iterations in _levels(pair, settings):
-        momentum = _optimise(_at(momentum, level.pair), level, together, iterations, settings, record)
+        # in these units the values of z_0 do not depend on the voxel size
+        momentum = geometry.stretch(momentum, level.pair.shape)
+        momentum = _optimise(momentum, level, together, iterations, settings, record)
     if mu and not together:
         filled = level.filled(momentum, mu)
         momentum = _optimise(filled, level, mu, settings.appearance_iterations, settings, record)
     with torch.no_grad():
         path = level.shoot(momentum, mu)
-    whole = pair if settings.masking != "none" else attrs.evolve(pair, mask=torch.ones_like(pair.mask))
-    return finished(path, whole, moving.ndim == len(pair.shape), energy, momentum)
+    where = appearance_mask(pair, settings.masking)
+    return finished(path, pair, where, moving.ndim == len(pair.shape), energy, momentum)
 
 
 def _start(start: np.ndarray | None, pair: Pair) -> Tensor:
@@ -313,11 +314,6 @@ def _variance(image: Tensor, where: Tensor) -> float:
     return max(values.var().item() if values.numel() > 1 else 0.0, 1.5e-5)
 
 
-def _at(momentum: Tensor, pair: Pair) -> Tensor:
-    """z_0 (in these units its values do not depend on the voxel size) on the grid of ``pair``."""
-    return geometry.stretch(momentum, pair.shape)
-
-
 def _optimise(
     momentum: Tensor,
     level: _Level,
@@ -358,7 +354,7 @@ def _optimise(
         return total
 
     if settings.optimiser == "lbfgs":
-        _lbfgs(scaled, evaluate, iterations, settings.tolerance)
+        _lbfgs(scaled, evaluate, iterations)
     else:
         _adam(scaled, evaluate, iterations, rate, lambda: _has_settled(energies, settings.tolerance))
     return scale * best
@@ -388,7 +384,7 @@ def _adam(
             break
 
 
-def _lbfgs(variable: Tensor, evaluate: Callable[[], Tensor], iterations: int, tolerance: float) -> None:
+def _lbfgs(variable: Tensor, evaluate: Callable[[], Tensor], iterations: int) -> None:
     if not iterations:
         return
     lbfgs = torch.optim.LBFGS(
@@ -396,7 +392,6 @@ def _lbfgs(variable: Tensor, evaluate: Callable[[], Tensor], iterations: int, to
         max_iter=iterations,
         max_eval=iterations,
         history_size=10,
-        tolerance_change=tolerance * 1e-4,
         line_search_fn="strong_wolfe",
     )
     lbfgs.step(evaluate)

@@ -19,13 +19,13 @@ from attrs import validators as valid
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .objective import MASKINGS, Masking
+from . import metamorphosis
+from .objective import MASKINGS, Masking, appearance_mask
 from .registration import Pair, Progress, Registration, finished, pair_of
 from .shooting import Path
 from .unet import DIVISOR, UNet
 
 NETWORKS = ("metamorph-r", "metamorph-g", "voxelmorph")
-
 
 MOST_SQUARINGS = 20
 """Beyond, a single step is lost in the rounding of single precision."""
@@ -116,7 +116,7 @@ THESIS = NetworkSettings(
     method="metamorph-r",
     width=60,
     factor=1,
-    mu=0.1 / math.sqrt(32.0),
+    mu=metamorphosis.THESIS.mu,
     sees_mask=False,
 )
 """MetaMorph-R for BraTS as the thesis has it (§5.3.4): full resolution, about 1.5 million parameters. For μ see
@@ -218,6 +218,5 @@ def predict(
     entry: dict[str, Any] = {"stage": "network", "path_energy": float(path.energy.mean())}
     if progress is not None:
         progress(entry)
-    if network.settings.masking == "none":
-        pair = attrs.evolve(pair, mask=torch.ones_like(pair.mask))
-    return finished(path, pair, moving.ndim == len(pair.shape), [entry])
+    where = appearance_mask(pair, network.settings.masking)
+    return finished(path, pair, where, moving.ndim == len(pair.shape), [entry])

@@ -57,7 +57,7 @@ class Objective:
 
     def similarity(self, path: Path, pair: Pair) -> Tensor:
         """D of the warped moving image, with its new appearance, and the fixed one."""
-        start = path.start(pair.moving, self.where(pair))
+        start = path.start(pair.moving, appearance_mask(pair, self.masking))
         displacement = in_voxels(path.backward, pair.shape)
         if self.masking == "none":
             return self.measure(geometry.warp(start, displacement), pair.fixed, pair.brain)
@@ -77,9 +77,10 @@ class Objective:
             value = value + self.inverse_consistency * inverse_inconsistency(path, pair)
         return value
 
-    def where(self, pair: Pair) -> Tensor | None:
-        """m_0: where appearance may change; None is everywhere."""
-        return None if self.masking == "none" else pair.mask
+
+def appearance_mask(pair: Pair, masking: Masking) -> Tensor:
+    """m_0: where appearance may change, (batch, 1, …); everywhere without masking."""
+    return torch.ones_like(pair.mask) if masking == "none" else pair.mask
 
 
 def inverse_inconsistency(path: Path, pair: Pair) -> Tensor:

@@ -162,7 +162,12 @@ def _checked_spacing(spacing_mm: Sequence[float], axes: int) -> tuple[float, ...
 
 @torch.no_grad()
 def finished(
-    path: Path, pair: Pair, squeeze: bool, energy: list[dict[str, Any]], momentum: Tensor | None = None
+    path: Path,
+    pair: Pair,
+    where: Tensor,
+    squeeze: bool,
+    energy: list[dict[str, Any]],
+    momentum: Tensor | None = None,
 ) -> Registration:
     """The result of a path at the full resolution of ``pair`` (batch one).
 
@@ -172,6 +177,8 @@ def finished(
         Its maps on any grid over the pair's box, its change on any too.
     pair : Pair
         At full resolution.
+    where : Tensor
+        m_0 at full resolution, (1, 1, …).
     squeeze : bool
         Drop the channel axis of the appearance, as the images that came had none.
     energy : list of dict
@@ -183,11 +190,9 @@ def finished(
     inverse = geometry.invert(displacement, in_voxels(path.forward, pair.shape))
     appearance = torch.zeros_like(pair.moving)
     if path.change is not None:
-        change = pair.mask * geometry.stretch(path.change, pair.shape)
+        change = where * geometry.stretch(path.change, pair.shape)
         channels = change.shape[1]
-        warped, inside = geometry.warp(torch.cat([change, pair.mask], 1), displacement).split(
-            [channels, 1], 1
-        )
+        warped, inside = geometry.warp(torch.cat([change, where], 1), displacement).split([channels, 1], 1)
         appearance = warped * (inside >= 0.5)
     return Registration(
         displacement=displacement[0].cpu().numpy(),

@@ -18,7 +18,6 @@ from torch.utils.checkpoint import checkpoint
 
 from . import geometry
 from .kernels import in_voxels
-from .networks import NetworkSettings
 from .registration import Pair
 
 MARGIN = 4
@@ -32,7 +31,6 @@ def sharp_change(
     start: Tensor,
     pair: Pair,
     states: Sequence[tuple[Tensor, Tensor]],
-    settings: NetworkSettings,
     rate: float,
     checkpointed: bool,
 ) -> Tensor:
@@ -48,7 +46,6 @@ def sharp_change(
         At full resolution.
     states : sequence of (Tensor, Tensor)
         ψ_t − Id and φ_t − Id at each step, on any grid, in its voxels.
-    settings : NetworkSettings
     rate : float
         Intensity per unit of z and time: μ² times the unit of z.
     checkpointed : bool
@@ -69,8 +66,7 @@ def sharp_change(
         there = own + in_voxels(backward, pair.shape)[inside]
         image, moved = geometry.sample(source, _axes(there)).split([fixed.shape[1], 1], 1)
         image = image + geometry.sample(mask * change, _axes(there - corner))
-        seen = [z, image, fixed, *([moved] if settings.sees_mask else [])]
-        z = z - block(torch.cat(seen, 1)) / len(blocks)
+        z = z - block(z, image, fixed, moved) / len(blocks)
         after = own + in_voxels(forward, pair.shape)[inside] - corner
         return z, change + (rate / len(blocks)) * geometry.sample(z, _axes(after))
 

@@ -180,6 +180,11 @@ def test_wrong_input_is_refused_by_name(pair):
         register(moving, fixed, mask, SPACING, start=np.zeros(SHAPE, np.float32))
 
 
+@pytest.mark.parametrize("widths", [8, np.float32(8), (8.0,), np.array([8.0])])
+def test_one_width_and_several_are_taken(widths):
+    assert MetamorphosisSettings(sigma_mm=widths).sigma_mm == (8.0,)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -221,7 +221,7 @@ def test_residual_blocks_add_up_along_the_flow():
         for block in network.blocks:
             image = geometry.warp(pair.moving + pair.mask * added, backward)
             mask = geometry.warp(pair.mask, backward)
-            z = z - block(torch.cat([z, image, pair.fixed, mask], 1)) / steps
+            z = z - block(z, image, pair.fixed, mask) / steps
             velocity = -kernel(unit * z * geometry.gradient(image)[:, 0])
             energies.append(
                 float(-(unit * z * geometry.gradient(image)[:, 0] * velocity).sum())
