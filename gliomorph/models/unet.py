@@ -25,6 +25,8 @@ class UNet(nn.Module):
         Output channels.
     dimension : int
         2 or 3.
+    skips : bool
+        Without skip-connections the decoder sees the bottleneck alone (the thesis' first framework, §3.3.1).
 
     Notes
     -----
@@ -33,9 +35,15 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, modalities: int = 1, width: int = 30, outputs: int = CLASSES, dimension: int = 3
+        self,
+        modalities: int = 1,
+        width: int = 30,
+        outputs: int = CLASSES,
+        dimension: int = 3,
+        skips: bool = True,
     ) -> None:
         super().__init__()
+        self.skips = skips
         self.upsampling = "trilinear" if dimension == 3 else "bilinear"
         self.pool = nn.MaxPool3d(2) if dimension == 3 else nn.MaxPool2d(2)
         widths = [width, 2 * width, 4 * width]
@@ -49,27 +57,52 @@ class UNet(nn.Module):
         )
         self.up = nn.ModuleList()
         for skip in reversed(widths):
-            self.up.append(_block(channels + skip, max(width, skip // 2), dimension))
-            channels = max(width, skip // 2)
+            out = max(width, skip // 2)
+            self.up.append(_block(channels + skip * skips, out, dimension))
+            channels = out
         self.head = convolution(dimension)(channels, outputs, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Scores (N, outputs, X, Y[, Z]) of an image (N, modalities, X, Y[, Z])."""
+        return self.features(image)["scores"]
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """Everything a layer hands on, by name, in the order of computation; for distillation and its analysis.
+
+        Parameters
+        ----------
+        image : Tensor
+            As for the scores.
+
+        Returns
+        -------
+        features : dict of str to Tensor
+            ``skip1`` (finest) to ``skip3``, ``bottleneck``, ``up3`` to ``up1`` (finest; what the head reads) and
+            ``scores``.
+        """
+        return self.decode(self.encode(image))
+
+    def encode(self, image: Tensor) -> dict[str, Tensor]:
+        """``skip1`` to ``skip3`` and ``bottleneck`` of an image."""
         if any(side % DIVISOR for side in image.shape[2:]):
             raise ValueError(f"sides divisible by {DIVISOR} are required, got {tuple(image.shape[2:])}")
-        skips = []
-        for block in self.down:
+        encoded = {}
+        for level, block in enumerate(self.down, start=1):
             image = block(image)
-            skips.append(image)
+            encoded[f"skip{level}"] = image
             image = self.pool(image)
-        image = self.bottleneck(image)
-        for block, skip in zip(self.up, reversed(skips), strict=True):
+        return encoded | {"bottleneck": self.bottleneck(image)}
+
+    def decode(self, encoded: dict[str, Tensor]) -> dict[str, Tensor]:
+        """``encoded``, perhaps changed or another encoder's, with ``up3`` to ``up1`` and ``scores`` added."""
+        image, decoded = encoded["bottleneck"], dict(encoded)
+        for level, block in zip(range(len(self.up), 0, -1), self.up, strict=True):
             image = nn.functional.interpolate(
                 image, scale_factor=2, mode=self.upsampling, align_corners=False
             )
-            image = block(torch.cat([image, skip], dim=1))
-        scores: Tensor = self.head(image)
-        return scores
+            image = block(torch.cat([image, encoded[f"skip{level}"]], dim=1) if self.skips else image)
+            decoded[f"up{level}"] = image
+        return decoded | {"scores": self.head(image)}
 
 
 def standardize(image: Tensor) -> Tensor:

@@ -47,6 +47,31 @@ def test_every_parameter_learns(network):
     assert without == []
 
 
+def test_features_are_named_in_the_order_of_computation(network):
+    image = torch.rand(1, 1, 16, 24, 16)
+    features = network.features(image)
+    names = ["skip1", "skip2", "skip3", "bottleneck", "up3", "up2", "up1", "scores"]
+    assert list(features) == names
+    assert [features[name].shape[3] for name in names] == [24, 12, 6, 3, 6, 12, 24, 24]
+    assert torch.equal(features["scores"], network(image))
+    assert torch.equal(network.head(features["up1"]), features["scores"])
+
+
+def test_decoder_reads_another_encoding(network):
+    one, other = torch.rand(2, 1, 1, 16, 16, 16)
+    mixed = network.encode(one) | {"bottleneck": network.encode(other)["bottleneck"]}
+    assert not torch.allclose(network.decode(mixed)["scores"], network(one))
+
+
+def test_without_skips_only_the_bottleneck_is_decoded():
+    torch.manual_seed(0)
+    blind = UNet(modalities=1, width=2, skips=False)
+    encoded = blind.encode(torch.rand(1, 1, 16, 16, 16))
+    emptied = {name: torch.zeros_like(layer) for name, layer in encoded.items()}
+    emptied["bottleneck"] = encoded["bottleneck"]
+    assert torch.equal(blind.decode(emptied)["scores"], blind.decode(encoded)["scores"])
+
+
 def test_standardized_brain_has_mean_zero_and_variance_one():
     image = torch.zeros(1, 20, 20, 20)
     image[:, 4:16, 4:16, 4:16] = 3 + 2 * torch.rand(12, 12, 12)
