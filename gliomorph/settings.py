@@ -9,7 +9,10 @@ from typing import Any
 
 import attrs
 
-from .interfaces.weights import NEEDED, WeightsError, fitting, read_header
+from .interfaces.memory import available_memory_gb
+from .interfaces.segmentation_weights import read_modalities
+from .interfaces.stored_network import WeightsError
+from .interfaces.weights import NEEDED, fitting, read_header
 
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 METHODS = (
@@ -44,18 +47,6 @@ def available_cpus() -> int:
         return cpus if quota == "max" else max(1, min(cpus, int(quota) // int(period)))
     except (OSError, ValueError):
         return cpus
-
-
-def available_memory_gb() -> float:
-    """Memory this process may use, in GB: what the machine has free, within the cgroup's limit."""
-    import psutil
-
-    free = psutil.virtual_memory().available
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        return (free if limit == "max" else min(free, int(limit))) / 1e9
-    except (OSError, ValueError):
-        return free / 1e9
 
 
 def _resolved(path: str | Path) -> Path:
@@ -160,6 +151,11 @@ class Settings:
             raise SettingsError(f"--weights {self.weights}: no such file")
 
     def _check_networks(self) -> None:
+        if self.weights is not None:
+            try:
+                read_modalities(self.weights)
+            except WeightsError as error:
+                raise SettingsError(f"--weights: {error}") from error
         for path in self.registration_weights:
             if not path.is_file():
                 raise SettingsError(f"--registration-weights {path}: no such file")

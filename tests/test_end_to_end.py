@@ -27,7 +27,7 @@ import tiny_networks
 from cohorts import Answer, Place
 
 from gliomorph.interfaces.images import read_image, to_array
-from gliomorph.interfaces.weights import weights_sha256
+from gliomorph.interfaces.stored_network import weights_sha256
 from gliomorph.workflows.validation import validator_issues
 
 METHODS = {

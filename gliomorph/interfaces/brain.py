@@ -42,6 +42,14 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, 
         no tool to make one.
     """
     picture, notices = finite_image(image)
+    mask, method = brain_of(picture, image, brain_mask)
+    volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
+    out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
+    return out, {"method": method, "volume_ml": round(volume, 1), "notices": notices}
+
+
+def brain_of(picture: sitk.Image, image: Path, brain_mask: Path | None) -> tuple[sitk.Image, str]:
+    """Mask and method of :func:`brain` for a ``picture`` read from ``image``; the same errors."""
     if brain_mask is not None:
         mask, method = _given(brain_mask, picture), "given"
     elif is_skull_stripped(picture):
@@ -54,8 +62,7 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, 
             f"{Path(image).name}: a brain of {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml is required, the mask "
             f"({method}) has {volume:.0f} ml"
         )
-    out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
-    return out, {"method": method, "volume_ml": round(volume, 1), "notices": notices}
+    return mask, method
 
 
 def finite_image(path: Path) -> tuple[sitk.Image, list[str]]:

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
-from .images import read_image, replacing, write_image, write_text
+from .images import from_array, read_image, replacing, to_array, write_image, write_text
+from .segment import REGIONS
 from .task import task
 
 DSEG_TABLE = (
@@ -24,6 +26,7 @@ def publish(
     n4: Path,
     preproc: Path,
     labels: Path,
+    probabilities: list[Path],
     tumor: dict[str, Any],
     results: list[dict[str, File]],
     page: Path,
@@ -39,6 +42,8 @@ def publish(
         ``figures``, ``keys`` and ``input_keys`` (by method), ``metadata``: what every sidecar and record says.
     n4, preproc, labels, page, figures : Path
         Results that belong to the scan.
+    probabilities : list of Path
+        Of :data:`~gliomorph.interfaces.segment.REGIONS`, where a network segmented the tumour; else none.
     tumor : dict
         What is known of the tumour's segmentation; its ``kind`` decides whether labels are published.
     results : list of dict
@@ -53,7 +58,10 @@ def publish(
     """
     out = Path(plan["out_dir"])
     sub_regions = tumor["kind"] == "dseg"
-    written = _publish_native(out, plan, n4, preproc, labels, sub_regions)
+    written = [
+        *_publish_native(out, plan, n4, preproc, labels, sub_regions),
+        *_publish_probabilities(out, plan, probabilities),
+    ]
     for figure in figures:
         written.append(copy(figure, out / plan["figures"] / Path(figure).name))
     written.append(copy(page, out / plan["report"]))
@@ -76,6 +84,9 @@ def publish(
     return len(written)
 
 
+REGION_LABELS = {"native_TC": (1, 4), "native_ET": (4,)}
+"""Labels of the masks that are published beside the whole tumour's."""
+
 PUBLISHED = ("warped", "mask", "coverage", "dseg", "healthy", "residual", "forward_xfm", "inverse_xfm")
 
 
@@ -84,12 +95,14 @@ def sidecar(plan: dict[str, Any], key: str, method: str = "") -> dict[str, Any]:
     known = plan["metadata"]
     native, raw = plan["native"], known["raw"]
     content: dict[str, Any] = {"GeneratedBy": known["generated_by"]}
-    if key not in ("n4", "native_mask", "native_dseg"):
+    if key != "n4" and not key.startswith(("native_", "probability_")):
         content |= {
             "SpatialReference": known["spatial_reference"],
             "Resolution": f"{known['resolution']} mm isotropic, the template's grid",
         }
-    if key.endswith("mask"):
+    if key.startswith("probability_"):
+        content |= {"Manual": False, "Sources": [raw]}
+    elif key.endswith("mask") or key in REGION_LABELS:
         content |= {"Type": "Lesion", "Sources": known["tumor_sources"]}
     elif key == "coverage":
         content |= {"Type": "Brain", "Description": "Voxels that lie in the scan's field of view"}
@@ -125,8 +138,25 @@ def _publish_native(
     if sub_regions:
         written.append(write_image(label_map, out / names["native_dseg"]))
         written.append(write_text(DSEG_TABLE, beside(out / names["native_dseg"], ".tsv")))
-    keys = ["n4", "preproc", "native_mask", *(["native_dseg"] if sub_regions else [])]
+        written += [
+            write_image(_among(label_map, values), out / names[key]) for key, values in REGION_LABELS.items()
+        ]
+    keys = ["n4", "preproc", "native_mask", *(["native_dseg", *REGION_LABELS] if sub_regions else [])]
     return written + [write_sidecar(out / names[key], sidecar(plan, key)) for key in keys]
+
+
+def _publish_probabilities(out: Path, plan: dict[str, Any], probabilities: list[Path]) -> list[Path]:
+    written = []
+    for region, source in zip(REGIONS, probabilities, strict=False):
+        key = f"probability_{region}"
+        written.append(copy(source, out / plan["native"][key]))
+        written.append(write_sidecar(out / plan["native"][key], sidecar(plan, key)))
+    return written
+
+
+def _among(labels: sitk.Image, values: tuple[int, ...]) -> sitk.Image:
+    """Where a label map has one of these values, uint8."""
+    return from_array(np.isin(to_array(labels), values).astype(np.uint8), labels)
 
 
 def _publish_method(

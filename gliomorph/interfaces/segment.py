@@ -1,4 +1,4 @@
-"""Tumour segmentation from one modality by the student U-Net."""
+"""Tumour segmentation from one modality by a student U-Net."""
 
 from __future__ import annotations
 
@@ -6,36 +6,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 from fileformats.generic import File
 
 from .device import choose_device
 from .images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from .memory import free_gb
+from .network_grid import from_network_grid, network_grid, on_network_grid
+from .segmentation_weights import load_student
+from .stored_network import weights_sha256
 from .task import task
 from .transforms import read_transform
-from .tumor import resample_labels
-from .weights import WeightsError, opened, weights_sha256
+from .tumor import LABELS
 
-SMALL_ET_VOXELS = 20
-"""Fewer enhancing voxels than this are read as necrosis (thesis, post-processing)."""
-
-LABELS = np.array([0, 1, 2, 4], np.uint8)
+REGIONS = ("WT", "TC", "ET")
+BYTES_PER_CHANNEL = 26
+"""Peak of a pass over the whole head, for each voxel and each channel of the first level (measured)."""
+WINDOW = (96, 96, 96)
+"""Voxels, where a whole head does not fit into memory."""
 
 
 def segment(
-    image: Path, native: Path, affine: Path, weights: Path, modality: str, gpu: str
-) -> tuple[Path, dict[str, Any]]:
-    """BraTS labels on the native grid.
+    image: Path, native: Path, brain_mask: Path, affine: Path, weights: Path, modality: str, gpu: str
+) -> tuple[Path, list[Path], dict[str, Any]]:
+    """BraTS labels and region probabilities on the native grid.
+
+    The native image is brought to the network's grid, in the template's frame, in one interpolation; the
+    network's probabilities come back in one more.
 
     Parameters
     ----------
     image : Path
-        Working grid, matched, 0 outside the brain; sides divisible by 8.
+        On the working grid, 0 outside the brain: where in the template's frame the brain lies.
     native : Path
-        Carries the native grid.
+        What is segmented; bias field removed.
+    brain_mask : Path
+        On the native grid.
     affine : Path
         ITK transform, template points to native points.
     weights : Path
-        safetensors with the U-Net's settings in its metadata.
+        safetensors of a student.
     modality : str
         What the image is; must be the one that the weights were trained on.
     gpu : str
@@ -45,8 +55,10 @@ def segment(
     -------
     labels : Path
         uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET).
+    probabilities : list of Path
+        float32, native grid, of WT, TC and ET.
     info : dict
-        As for a given tumour, with ``device`` and ``weights_sha256``.
+        As for a given tumour, with ``device``, ``weights`` and ``weights_sha256``.
 
     Raises
     ------
@@ -55,57 +67,65 @@ def segment(
     ImageError
         If no tumour is found.
     """
-    import torch
-
-    from ..models.unet import standardize
+    from ..models.segmentation import decide, probabilities, region_probabilities
 
     device = choose_device(gpu)
-    network = load_unet(Path(weights), modality).to(device).eval()
-    picture = read_image(image)
-    voxels = standardize(torch.from_numpy(to_array(picture).copy())).to(device)
-    with torch.inference_mode():
-        labels = LABELS[network(voxels[None, None])[0].argmax(0).cpu().numpy()]
-    if 0 < (labels == 4).sum() < SMALL_ET_VOXELS:
-        labels[labels == 4] = 1
-    if not labels.any():
+    network, settings = load_student(Path(weights), modality)
+    aligned = read_image(image)
+    grid = network_grid(sitk.Cast(aligned != 0, sitk.sitkUInt8), settings.voxel_mm)
+    target, brain, to_native = (
+        read_image(native),
+        read_image(brain_mask, sitk.sitkUInt8),
+        read_transform(affine),
+    )
+    voxels = on_network_grid(target, brain, grid, to_native)
+    found = probabilities(
+        network.to(device), _tensor(voxels), _window(voxels, settings.width, device), mirrored=True
+    )
+    shares = from_network_grid(found.cpu().numpy(), grid, target, to_native.GetInverse())
+    shares[1:] *= to_array(brain) > 0
+    shares[0] = 1 - shares[1:].sum(axis=0)
+    classes = decide(shares)
+    if not classes.any():
         raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
-    grid = read_image(native)
-    moved = resample_labels(from_array(labels, picture), grid, read_transform(affine).GetInverse())
-    out = write_image(moved, Path.cwd() / "student.nii.gz")
-    volume = float((to_array(moved) > 0).sum()) * voxel_volume_ml(grid)
-    return out, {
-        "kind": "dseg",
-        "frame": "network",
-        "volume_ml": round(volume, 3),
-        "labels": np.unique(to_array(moved)).tolist(),
-        "device": device,
-        "weights_sha256": weights_sha256(Path(weights)),
-        "notices": [],
-    }
-
-
-def load_unet(path: Path, modality: str) -> Any:
-    """The network stored in a safetensors file; its metadata names ``modality`` and ``width``."""
-    from ..models.unet import UNet
-
-    with opened(path, "pt") as file:
-        metadata = file.metadata() or {}
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    if metadata.get("architecture") != "unet" or metadata.get("modality") != modality:
-        raise WeightsError(
-            f"{path.name}: weights of a U-Net for {modality} are required; this file says "
-            f"architecture={metadata.get('architecture')!r}, modality={metadata.get('modality')!r}"
+    values = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
+    labels = write_image(from_array(values[classes], target), Path.cwd() / "student.nii.gz")
+    parts = [
+        write_image(
+            from_array(np.round(part, 3).clip(0, 1), target), Path.cwd() / f"{region}_probability.nii.gz"
         )
-    network = UNet(modalities=1, width=int(metadata.get("width", 30)))
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        expected, found = len(network.state_dict()), len(state)
-        raise WeightsError(
-            f"{path.name}: not the U-Net it says (width {metadata.get('width')}): {expected} tensors expected, "
-            f"{found} found, or other shapes"
-        ) from error
-    return network
+        for region, part in region_probabilities(shares).items()
+    ]
+    inside = classes > 0
+    return (
+        labels,
+        parts,
+        {
+            "kind": "dseg",
+            "frame": "network",
+            "volume_ml": round(float(inside.sum()) * voxel_volume_ml(target), 3),
+            "share_of_brain": round(float(inside.sum() / max(1, (to_array(brain) > 0).sum())), 5),
+            "labels": np.unique(values[classes]).tolist(),
+            "device": device,
+            "weights": Path(weights).name,
+            "weights_sha256": weights_sha256(Path(weights)),
+            "notices": [
+                f"no tumour mask was given: it was segmented from {modality} by {Path(weights).name}; look at it"
+            ],
+        },
+    )
 
 
-Segment = task(segment, labels=File, info=dict)
+def _tensor(voxels: np.ndarray) -> Any:
+    import torch
+
+    return torch.from_numpy(voxels)[None]
+
+
+def _window(voxels: np.ndarray, width: int, device: str) -> tuple[int, ...] | None:
+    """None where the whole head fits into half of the memory that is free."""
+    needed_gb = voxels.size * width * BYTES_PER_CHANNEL / 1e9
+    return None if needed_gb < 0.5 * free_gb(device) else WINDOW
+
+
+Segment = task(segment, labels=File, probabilities=list[File], info=dict)

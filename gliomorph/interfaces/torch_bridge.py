@@ -11,8 +11,9 @@ import attrs
 from .device import choose_device
 from .images import to_array
 from .problem import Answer, Problem
+from .stored_network import weights_sha256
 from .transforms import displacement_to_itk
-from .weights import NEEDED, fitting, load_network, weights_sha256
+from .weights import NEEDED, fitting, load_network
 
 if TYPE_CHECKING:
     from ..models.registration import Registration

@@ -61,7 +61,7 @@ def tumor(
         Empty mask, unknown labels, or frames that cannot be related.
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
-    given = _brats_labels(read_image(segmentation, sitk.sitkFloat32), kind, Path(segmentation).name)
+    given = brats_labels(read_image(segmentation, sitk.sitkFloat32), kind, Path(segmentation).name)
     frame, notices = "world", []
     labels = resample_labels(given, native)
     if not to_array(labels).any():
@@ -127,7 +127,7 @@ def resample_labels(
     return from_array(np.where(np.sum(shares, axis=0) >= 0.5, part, 0).astype(np.uint8), grid)
 
 
-def _brats_labels(segmentation: sitk.Image, kind: str, name: str) -> sitk.Image:
+def brats_labels(segmentation: sitk.Image, kind: str, name: str) -> sitk.Image:
     """0/1 for a mask; 0, 1, 2, 4 for a label map of either convention."""
     voxels = to_array(segmentation)
     if not np.isfinite(voxels).all():

@@ -132,6 +132,22 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
     return inner + warp(outer, inner)
 
 
+def exponential(velocity: Tensor, squarings: int) -> Tensor:
+    """Displacement of the flow of a stationary velocity at time 1: (Id + v / 2^n) composed 2^n times.
+
+    Parameters
+    ----------
+    velocity : Tensor
+        (batch, D, …) in voxels per unit time.
+    squarings : int
+        n.
+    """
+    displacement = velocity / 2**squarings
+    for _ in range(squarings):
+        displacement = compose(displacement, displacement)
+    return displacement
+
+
 def invert(displacement: Tensor, start: Tensor | None = None, iterations: int = 10) -> Tensor:
     """Displacement of the inverse map, by the fixed point w ← −u∘(Id + w).
 

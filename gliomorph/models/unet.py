@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import attrs
 import torch
+from attrs import validators as valid
 from torch import Tensor, nn
+
+MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
+"""Input channels of a teacher, in this order; a student has one of them."""
 
 CLASSES = 4
 """Background, NCR, ED, ET, in this order."""
 
 DIVISOR = 8
 """Three down-samplings: sides have to be divisible by it."""
+
+
+def _words(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+@attrs.frozen(kw_only=True)
+class SegmentationSettings:
+    """All that determines a segmentation network but its weights; it travels with them.
+
+    Attributes
+    ----------
+    modalities : tuple of str
+        Input channels, among :data:`MODALITIES`.
+    width : int
+        Of the :class:`UNet`.
+    voxel_mm : float
+        Isotropic voxel size that the network was trained on.
+    skips : bool
+        Of the :class:`UNet`.
+    """
+
+    modalities: tuple[str, ...] = attrs.field(
+        converter=_words, validator=[valid.min_len(1), valid.deep_iterable(valid.in_(MODALITIES))]
+    )
+    width: int = attrs.field(default=30, validator=valid.ge(1))
+    voxel_mm: float = attrs.field(default=1.0, converter=float, validator=valid.gt(0))
+    skips: bool = True
+
+    def build(self) -> UNet:
+        """The untrained network."""
+        return UNet(len(self.modalities), self.width, skips=self.skips)
 
 
 class UNet(nn.Module):
@@ -106,7 +145,10 @@ class UNet(nn.Module):
 
 
 def standardize(image: Tensor) -> Tensor:
-    """Zero mean and unit variance over the voxels that are not zero; those stay zero."""
+    """Zero mean and unit variance over the voxels that are not zero; those stay zero.
+
+    ``image`` has any shape: several modalities are standardised one by one.
+    """
     inside = image != 0
     if not inside.any():
         return image

@@ -25,27 +25,11 @@ class VoxelMorph(RegistrationNetwork):
         self.check(pair)
         velocity = self.velocity(self.small(pair))
         return Path(
-            backward=geometry.resize(exponential(velocity, self.settings.steps), pair.shape),
-            forward=geometry.resize(exponential(-velocity, self.settings.steps), pair.shape),
+            backward=geometry.resize(geometry.exponential(velocity, self.settings.steps), pair.shape),
+            forward=geometry.resize(geometry.exponential(-velocity, self.settings.steps), pair.shape),
             change=None,
             energy=(roughness(velocity) * pair.moving[0, 0].numel() / velocity[0, 0].numel())[None],
         )
-
-
-def exponential(velocity: Tensor, squarings: int) -> Tensor:
-    """Displacement of the flow of a stationary velocity at time 1: (Id + v / 2^n) composed 2^n times.
-
-    Parameters
-    ----------
-    velocity : Tensor
-        (batch, D, …) in voxels per unit time.
-    squarings : int
-        n.
-    """
-    displacement = velocity / 2**squarings
-    for _ in range(squarings):
-        displacement = geometry.compose(displacement, displacement)
-    return displacement
 
 
 def roughness(velocity: Tensor) -> Tensor:

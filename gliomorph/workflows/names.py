@@ -64,11 +64,20 @@ class ScanNames:
 
     def native(self) -> dict[str, str]:
         """Outputs on the native grid, and the aligned image."""
-        res = f"res-{self.resolution}"
+        res, desc = f"res-{self.resolution}", f"desc-{self.source}"
+        regions = {
+            f"native_{region}": self._path(f"label-{region}_{desc}_mask.nii.gz") for region in ("TC", "ET")
+        }
+        shares = {
+            f"probability_{region}": self._path(f"label-{region}_{desc}_probseg.nii.gz")
+            for region in ("WT", "TC", "ET")
+        }
         return {
             "n4": self._path(f"desc-n4_{self.suffix}.nii.gz"),
-            "native_mask": self._path(f"label-tumor_desc-{self.source}_mask.nii.gz"),
-            "native_dseg": self._path(f"seg-brats_desc-{self.source}_dseg.nii.gz"),
+            "native_mask": self._path(f"label-tumor_{desc}_mask.nii.gz"),
+            "native_dseg": self._path(f"seg-brats_{desc}_dseg.nii.gz"),
+            **regions,
+            **shares,
             "preproc": self._path(f"{self._space}_{res}_desc-preproc_{self.suffix}.nii.gz"),
         }
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.task import File
 from ..settings import Settings
-from .plan import PlannedScan, publication
+from .plan import PlannedScan, publication, segmentation_weights
 from .progress import Board
 from .scan_graph import ScanGraph
 from .state import code_hash
@@ -59,13 +59,14 @@ def graph_inputs(
     scan = planned.scan
     assert scan.image is not None
     networks = settings.networks()
+    weights = segmentation_weights(scan, settings)
     return {
         "scan": scan.label,
         "image": File(scan.image),
         "brain_mask": File(scan.brain_mask) if scan.brain_mask else None,
         "tumor_file": File(scan.tumor.path) if scan.tumor else None,
         "tumor_kind": scan.tumor.kind if scan.tumor else "dseg",
-        "weights": File(settings.weights) if settings.weights else None,
+        "weights": File(weights) if weights else None,
         "modality": scan.modality,
         "template": File(template.image),
         "template_brain": File(template.brain),

@@ -12,6 +12,7 @@ import gliomorph
 
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.query import Scan, find_scans
+from ..interfaces.segmentation_weights import read_modalities, shipped_student
 from ..settings import Settings
 from .names import ScanNames, anat_folder
 from .state import code_key, content_hash, is_complete, key_of
@@ -84,7 +85,6 @@ def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]
         "template": content_hash(template.image) + content_hash(template.brain),
         "resolution": settings.resolution,
         "seed": settings.random_seed,
-        "weights": content_hash(settings.weights),
     }
     options = {method: {**shared, "method": method} for method in settings.registration}
     for method, path in settings.networks().items():
@@ -96,14 +96,9 @@ def _plan(scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any
     """What to do with a scan, its keys made of its files and of the methods' ``options``."""
     if scan.problem or scan.image is None:
         return PlannedScan(scan=scan, status="impossible", reason=scan.problem)
-    if scan.tumor is None and settings.weights is None:
-        folders = ", ".join(str(path) for path in settings.derivatives.values()) or "no folder given"
-        return PlannedScan(
-            scan=scan,
-            status="impossible",
-            reason=f"no tumour mask: none in -d ({folders}) and no --weights of a segmentation network; give "
-            "-d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session",
-        )
+    weights = segmentation_weights(scan, settings)
+    if scan.tumor is None and (reason := _cannot_segment(scan, settings, weights)):
+        return PlannedScan(scan=scan, status="impossible", reason=reason)
     names = ScanNames(
         label=scan.label,
         folder=anat_folder(scan.subject, scan.session),
@@ -118,6 +113,7 @@ def _plan(scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any
             "image": content_hash(scan.image),
             "tumor": content_hash(scan.tumor.path if scan.tumor else None),
             "brain": content_hash(scan.brain_mask),
+            "weights": content_hash(weights),
         }
     except OSError as error:
         reason = f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})"
@@ -125,6 +121,26 @@ def _plan(scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any
     keys = {method: key_of(**own, **inputs) for method, own in options.items()}
     planned = PlannedScan(scan=scan, names=names, input_keys=keys)
     return attrs.evolve(planned, status="done" if planned.is_published(settings.output_dir) else "run")
+
+
+def segmentation_weights(scan: Scan, settings: Settings) -> Path | None:
+    """The network that segments a scan without a given mask: ``--weights``, else the one that comes with us."""
+    if scan.tumor is not None:
+        return None
+    return settings.weights or shipped_student(scan.modality)
+
+
+def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str:
+    """Why a scan without a mask cannot be segmented; empty if it can."""
+    folders = ", ".join(str(path) for path in settings.derivatives.values()) or "no folder given"
+    found = f"no tumour mask: none in -d ({folders})"
+    way_out = "give -d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session"
+    if weights is None:
+        return f"{found} and no segmentation network for {scan.modality} comes with gliomorph; {way_out}, or --weights"
+    read = read_modalities(weights)
+    if read != (scan.modality,):
+        return f"{found}, and {weights.name} reads {', '.join(read)}, not {scan.modality}; {way_out}"
+    return ""
 
 
 def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:

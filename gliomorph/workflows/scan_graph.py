@@ -129,6 +129,7 @@ def ScanGraph(
         Segment(
             image=moving.image,
             native=n4.image,
+            brain_mask=brain.mask,
             affine=align.affine,
             weights=weights,
             modality=modality,
@@ -202,6 +203,7 @@ def ScanGraph(
             n4=n4.image,
             preproc=preproc.image,
             labels=tumor.labels,
+            probabilities=[] if given else tumor.probabilities,
             tumor=tumor.info,
             results=results.files,
             page=page.page,

@@ -14,8 +14,9 @@ from gliomorph.interfaces import register as module
 from gliomorph.interfaces import torch_bridge
 from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.register import METHODS, register
+from gliomorph.interfaces.stored_network import WeightsError, weights_sha256
 from gliomorph.interfaces.transforms import apply_to_points, compose, read_transform, write_transform
-from gliomorph.interfaces.weights import NEEDED, WeightsError, weights_sha256
+from gliomorph.interfaces.weights import NEEDED
 from gliomorph.models import metamorphosis
 from gliomorph.models.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration import Registration

@@ -13,16 +13,14 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from safetensors.torch import save_file as save_tensors
 
+from gliomorph.interfaces.stored_network import LARGEST, WeightsError, weights_sha256
 from gliomorph.interfaces.weights import (
-    LARGEST,
     NEEDED,
     Header,
-    WeightsError,
     fitting,
     load_network,
     read_header,
     read_settings,
-    weights_sha256,
     write_weights,
 )
 from gliomorph.models.networks import NETWORKS, NetworkSettings
@@ -143,7 +141,7 @@ def test_file_that_was_cut_short_is_refused(tmp_path):
 def test_segmentation_network_is_refused_with_its_option(tmp_path):
     path = tmp_path / "student.safetensors"
     save_tensors(UNet(width=2).state_dict(), path, metadata={"architecture": "unet", "modality": "T1w"})
-    with pytest.raises(WeightsError, match=r"no registration network .*'unet'.* is given with --weights"):
+    with pytest.raises(WeightsError, match=r"no registration network .* is given with --weights .*'unet'"):
         read_header(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, templ
     assert statuses(settings, template)["sub-01"] == "run"
 
 
-@pytest.mark.parametrize("change", ["image", "mask", "template", "brain mask", "seed", "code", "weights"])
+@pytest.mark.parametrize("change", ["image", "mask", "template", "brain mask", "seed", "code"])
 def test_any_changed_input_makes_a_finished_scan_run_again(
     settings: Settings, template: TemplateFiles, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,12 +96,39 @@ def test_any_changed_input_makes_a_finished_scan_run_again(
         template.brain.write_text("other")
     elif change == "seed":
         settings = changed(settings, random_seed=1)
-    elif change == "weights":
-        (tmp_path / "w.safetensors").write_text("w")
-        settings = changed(settings, weights=tmp_path / "w.safetensors")
     else:
         monkeypatch.setattr("gliomorph.workflows.state.code_hash", lambda: "other")
     assert statuses(settings, template)["sub-01"] == "run"
+
+
+def student(folder: Path, modality: str = "T1w", name: str = "w") -> Path:
+    """As much of a segmentation network as the plan reads."""
+    path = folder / f"{name}.safetensors"
+    metadata = {"network": json.dumps({"modalities": [modality]})}
+    save_file({name: np.zeros(1, np.float32)}, path, metadata=metadata)
+    return path
+
+
+def test_segmentation_network_matters_to_scans_without_a_mask_only(
+    settings: Settings, template: TemplateFiles, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "masks" / "sub-02")
+    settings = changed(settings, weights=student(tmp_path))
+    for planned in plan_scans(settings, template):
+        publish(planned, settings)
+    assert statuses(settings, template) == {"sub-01": "done", "sub-02": "done"}
+    other = changed(settings, weights=student(tmp_path, name="other"))
+    assert statuses(other, template) == {"sub-01": "done", "sub-02": "run"}
+
+
+def test_network_for_another_modality_cannot_segment(
+    settings: Settings, template: TemplateFiles, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "masks" / "sub-02")
+    first, second = plan_scans(changed(settings, weights=student(tmp_path, "FLAIR")), template)
+    assert (first.status, second.status) == ("run", "impossible")
+    assert "no tumour mask: none in -d" in second.reason
+    assert "w.safetensors reads FLAIR, not T1w; give -d NAME=PATH" in second.reason
 
 
 def test_further_method_is_run_and_fewer_are_done(settings: Settings, template: TemplateFiles) -> None:

@@ -1,0 +1,107 @@
+"""What a user should know of a trained network: task, data, measured quality, limits; JSON beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..models.segmentation_metrics import measure
+from .stored_network import weights_sha256
+
+if TYPE_CHECKING:
+    from ..models.segmentation_training import Batch
+    from ..models.unet import UNet
+    from .train_segmentation import TrainingOptions
+
+LABELS = {
+    "0": "background",
+    "1": "NCR",
+    "2": "ED",
+    "3": "ET (written as 4, the convention of BraTS until 2022)",
+}
+LIMITS = "A tool for research, not for diagnosis. Look at every mask before it is used."
+
+
+def model_card(
+    network: UNet,
+    options: TrainingOptions,
+    counts: Mapping[str, int],
+    test: Iterable[Batch],
+    channels: Sequence[int],
+    weights: Path,
+) -> dict[str, Any]:
+    """The card of a network, with its figures on the test examples.
+
+    Parameters
+    ----------
+    network : UNet
+        In evaluation mode.
+    options : TrainingOptions
+    counts : mapping of str to int
+        Examples by part.
+    test : iterable of Batch
+        One example each.
+    channels : sequence of int
+        Those that the network reads.
+    weights : Path
+        Its file.
+
+    Returns
+    -------
+    card : dict
+        Ready for JSON; figures are means over the patients in which they are defined, with their number.
+    """
+    device = next(network.parameters()).device
+    voxel_mm = options.network.voxel_mm
+    figures = []
+    for batch in test:
+        with torch.inference_mode():
+            predicted = network(batch.images[:, list(channels)].to(device))[0].argmax(0).cpu().numpy()
+        brain = (batch.images[0, channels[0]] != 0).cpu().numpy()
+        figures.append(measure(predicted, batch.labels[0].cpu().numpy(), [voxel_mm] * 3, brain))
+    return {
+        "task": "brain tumour segmentation: NCR, ED, ET",
+        "role": options.role,
+        "architecture": "3-D U-Net, 3 down-samplings",
+        "input": {
+            "modalities": list(options.network.modalities),
+            "voxel_mm": voxel_mm,
+            "preparation": "skull-stripped, RAS, brain's box, mean 0 and variance 1 over the brain",
+        },
+        "labels": LABELS,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "training_data": _training_data(options, counts),
+        "measured_on": f"{counts['test']} test patients of the same source, none of them used in training",
+        "metrics": summary(figures),
+        "settings": options.record(),
+        "weights": {"file": weights.name, "sha256": weights_sha256(weights)},
+        "limits": LIMITS,
+        "generated_by": f"gliomorph {__version__}",
+    }
+
+
+def summary(figures: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float | int | None]]:
+    """Mean, standard deviation and number of the finite values of every figure."""
+    table: dict[str, dict[str, float | int | None]] = {}
+    for name in figures[0]:
+        values = np.array([figure[name] for figure in figures])
+        values = values[np.isfinite(values)]
+        table[name] = {
+            "mean": round(float(values.mean()), 4) if len(values) else None,
+            "sd": round(float(values.std(ddof=1)), 4) if len(values) > 1 else None,
+            "n": len(values),
+        }
+    return table
+
+
+def _training_data(options: TrainingOptions, counts: Mapping[str, int]) -> dict[str, Any]:
+    if options.bids_dir is not None:
+        kind = f"BIDS dataset {options.bids_dir.name}"
+    else:
+        kind = f"simulated patients of the data engine on {options.template}, new ones in every epoch"
+    return {"source": kind, "examples": dict(counts), "modalities": list(options.channels)}

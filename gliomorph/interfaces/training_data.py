@@ -1,0 +1,266 @@
+"""What a segmentation network is trained on: a BIDS dataset with label maps, or simulated patients.
+
+Every scan is read, checked and prepared (network grid, standardised) before any training starts, so that a
+missing modality is found now and not in the night. Prepared scans are kept as safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+import numpy as np
+import SimpleITK as sitk
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..models.augmentation import augment, crop
+from ..models.synthesis.chance import Chance
+from ..models.synthesis.engine import DataEngine
+from ..models.unet import standardize
+from .brain import brain_of, finite_image
+from .images import ImageError, read_image, replacing, to_array
+from .network_grid import network_grid, on_network_grid
+from .query import Scan, find_scans
+from .simulate import anatomy_of
+from .templates import Template
+from .tumor import LABELS, brats_labels, resample_labels
+
+PARTS = ("train", "validation", "test")
+FRACTIONS = (0.25, 0.5, 1.0)
+
+
+class TrainingDataError(ValueError):
+    """A dataset that cannot be trained on: every file that is in the way, and why."""
+
+
+class Examples(Protocol):
+    """Examples by number; an epoch's number makes them vary."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int, epoch: int) -> tuple[Tensor, Tensor]:
+        """Images (C, X, Y, Z), standardised, and class indices (X, Y, Z)."""
+        ...
+
+
+def example_seed(*numbers: int) -> int:
+    """One seed from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@attrs.frozen(kw_only=True)
+class SimulatedExamples:
+    """Patients of the data engine.
+
+    Attributes
+    ----------
+    engine : DataEngine
+    count : int
+    seed : int
+    part : int
+        Of :data:`PARTS`: no patient is in two of them.
+    """
+
+    engine: DataEngine
+    count: int
+    seed: int
+    part: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, index: int, epoch: int) -> tuple[Tensor, Tensor]:
+        """Training patients are new in every epoch; validation and test patients stay."""
+        round_ = epoch if PARTS[self.part] == "train" else 0
+        example = self.engine.draw(example_seed(self.seed, self.part, round_, index))
+        return torch.stack([standardize(image) for image in example.images]), example.labels
+
+
+@attrs.frozen(kw_only=True)
+class PreparedExamples:
+    """Scans of a dataset.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        As :func:`prepare` leaves them.
+    seed : int
+    box : tuple of int, optional
+        Random boxes of this many voxels for training, and augmentation; else whole heads as they are.
+    """
+
+    files: tuple[Path, ...]
+    seed: int = 0
+    box: tuple[int, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def read(self, index: int, epoch: int) -> tuple[Tensor, Tensor]:
+        """The scan, in training a random box of it, changed at random."""
+        with safe_open(self.files[index], framework="pt") as file:
+            images, labels = file.get_tensor("images").float(), file.get_tensor("labels").long()
+        if self.box is None:
+            return images, labels
+        chance = Chance(example_seed(self.seed, epoch, index))
+        return augment(*crop(images, labels, self.box, chance), chance)
+
+
+def engine_of(
+    template: Template, modalities: Sequence[str], shape: Sequence[int] | None, device: str
+) -> DataEngine:
+    """The data engine on a template, brought to the axes of a network's grid (RAS)."""
+    oriented = attrs.evolve(
+        template,
+        image=sitk.DICOMOrient(template.image, "RAS"),
+        brain_mask=sitk.DICOMOrient(template.brain_mask, "RAS"),
+        tissues={name: sitk.DICOMOrient(tissue, "RAS") for name, tissue in template.tissues.items()},
+    )
+    return DataEngine(anatomy_of(oriented), modalities, shape, device)
+
+
+def split(subjects: Sequence[str], seed: int, fraction: float = 1.0) -> dict[str, list[str]]:
+    """Subjects for training (two thirds, or a fraction of them), validation and test (one sixth each).
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        At least 3, each once.
+    seed : int
+        Of the shuffle.
+    fraction : float
+        Part of the training subjects that are used: the first ones, so that smaller sets lie in larger ones.
+
+    Returns
+    -------
+    parts : dict
+        By :data:`PARTS`; validation and test do not depend on ``fraction``.
+
+    Raises
+    ------
+    TrainingDataError
+        Fewer than 3 subjects.
+    """
+    if len(subjects) < len(PARTS):
+        raise TrainingDataError(
+            f"at least {len(PARTS)} subjects are required (training, validation, test), got {len(subjects)}"
+        )
+    shuffled = [sorted(subjects)[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
+    held = max(1, round(len(subjects) / 6))
+    train = shuffled[2 * held :]
+    return {
+        "train": train[: max(1, round(len(train) * fraction))],
+        "validation": shuffled[:held],
+        "test": shuffled[held : 2 * held],
+    }
+
+
+def prepare(
+    bids_dir: Path,
+    derivatives: Mapping[str, Path],
+    modalities: Sequence[str],
+    voxel_mm: float,
+    folder: Path,
+    report: Callable[[str], None] = lambda line: None,
+) -> dict[str, list[Path]]:
+    """All scans of a dataset, checked and on disk as tensors.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Raw dataset.
+    derivatives : mapping of str to Path
+        Folders with ``seg-brats_dseg`` label maps (either convention), perhaps brain masks.
+    modalities : sequence of str
+        Channels.
+    voxel_mm : float
+    folder : Path
+        Where they are kept; what is there and still fits is not made again.
+    report : callable
+        Gets a line for every scan.
+
+    Returns
+    -------
+    files : dict of str to list of Path
+        By subject: ``images`` float16 (C, X, Y, Z) standardised, ``labels`` uint8 class indices.
+
+    Raises
+    ------
+    TrainingDataError
+        Naming every scan that cannot be used.
+    """
+    scans = find_scans(bids_dir, derivatives=derivatives, modality=modalities[0])
+    files: dict[str, list[Path]] = {}
+    problems = []
+    for number, scan in enumerate(scans, start=1):
+        try:
+            path = _prepare_scan(scan, modalities, voxel_mm, folder)
+        except (ImageError, OSError) as error:
+            problems.append(f"{scan.label}: {error}")
+            continue
+        files.setdefault(scan.subject, []).append(path)
+        report(f"{scan.label} ({number} of {len(scans)}) is ready")
+    if problems:
+        raise TrainingDataError(
+            f"{len(problems)} of {len(scans)} scans cannot be trained on; mend or remove them:\n  "
+            + "\n  ".join(problems)
+        )
+    return files
+
+
+def _prepare_scan(scan: Scan, modalities: Sequence[str], voxel_mm: float, folder: Path) -> Path:
+    sources = _sources(scan, modalities)
+    brain_mask = scan.brain_mask
+    assert scan.tumor is not None
+    read = [*sources.values(), scan.tumor.path, *([brain_mask] if brain_mask else [])]
+    stamp = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in read]
+    text = json.dumps([list(modalities), voxel_mm, stamp])
+    path = folder / f"{scan.label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.safetensors"
+    if not path.exists():
+        images, labels = _read_scan(sources, scan.tumor.path, brain_mask, voxel_mm)
+        tensors = {"images": torch.from_numpy(images).half(), "labels": torch.from_numpy(labels)}
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
+    return path
+
+
+def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
+    """The image of each modality."""
+    images = {scan.modality: scan.image, **scan.others} if scan.image else {}
+    if missing := [modality for modality in modalities if modality not in images]:
+        raise ImageError(f"no {', '.join(missing)} image; {', '.join(modalities)} are required")
+    if scan.tumor is None or scan.tumor.kind != "dseg":
+        found = scan.tumor.path.name if scan.tumor else "none"
+        raise ImageError(f"a label map (seg-brats_dseg) in a folder given with -d is required, found {found}")
+    return {modality: images[modality] for modality in modalities}
+
+
+def _read_scan(
+    sources: Mapping[str, Path], segmentation: Path, brain_mask: Path | None, voxel_mm: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised images (C, X, Y, Z) and class indices (X, Y, Z) on one network grid."""
+    grid, images = None, []
+    for path in sources.values():
+        picture, _ = finite_image(path)
+        mask, _ = brain_of(picture, path, brain_mask)
+        grid = grid or network_grid(mask, voxel_mm)
+        try:
+            images.append(on_network_grid(picture, mask, grid))
+        except ImageError as error:
+            raise ImageError(f"{path.name}: {error}") from error
+    assert grid is not None
+    given = brats_labels(read_image(segmentation, sitk.sitkFloat32), "dseg", segmentation.name)
+    labels = to_array(resample_labels(given, grid))
+    if not labels.any():
+        raise ImageError(
+            f"{segmentation.name}: no tumour lies within the brain of {next(iter(sources.values())).name}"
+        )
+    values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
+    return np.stack(images), np.searchsorted(values, labels).astype(np.uint8)

@@ -1,0 +1,84 @@
+"""What scanners and skull-stripping do to an image: blur, thick slices, bias, ghosts, noise, gamma, edges."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .chance import Chance
+
+THICKEST_MM = 6.5
+
+
+def sample_mask(brain: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """What a skull-stripping left of the head, bool (X, Y, Z): too much here, too little there, cut at an end.
+
+    Parameters
+    ----------
+    brain : Tensor
+        (X, Y, Z), share of brain in every voxel.
+    voxel_mm : float
+    chance : Chance
+    """
+    reach = max(1, round(4.0 / voxel_mm))
+    smooth = functional.avg_pool3d(brain[None, None], 2 * reach + 1, 1, reach)[0, 0]
+    wander = 0.1 * chance.uniform(0.0, 1.5) * chance.field(brain.shape, 12.0 / voxel_mm)[0]
+    stripped = smooth > 0.5 + chance.uniform(-0.12, 0.12) + wander
+    mask = stripped & (brain > 0.3) if chance.happens(0.7) else (brain > 0.5)
+    if chance.happens(0.15):
+        margin = round(chance.uniform(4.0, 16.0) / voxel_mm)
+        filled = torch.nonzero(mask.flatten(0, 1).any(0))[:, 0]
+        if len(filled):
+            cut = int(filled[0]) + margin if chance.happens(0.7) else int(filled[-1]) - margin
+            mask[..., :cut] &= cut > brain.shape[2] // 2
+            mask[..., cut:] &= cut <= brain.shape[2] // 2
+    return mask
+
+
+def corrupt(signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """The image of a signal: (X, Y, Z), 0 outside ``mask``, positive inside.
+
+    Parameters
+    ----------
+    signal : Tensor
+        (X, Y, Z), white matter near 1.
+    mask : Tensor
+        Bool, (X, Y, Z).
+    voxel_mm : float
+    chance : Chance
+    """
+    image = signal
+    if chance.happens(0.4):
+        image = thick_slices(image, chance.integer(3), chance.uniform(2.0, THICKEST_MM) / voxel_mm)
+    if chance.happens(0.5):
+        image = functional.avg_pool3d(image[None, None], 3, 1, 1, count_include_pad=False)[0, 0].lerp(
+            image, chance.uniform(0.2, 1.0)
+        )
+    if chance.happens(0.4):
+        image = image * (1 + chance.uniform(0.0, 1.0) * bright_rim(mask, chance, voxel_mm))
+    if chance.happens(0.1):
+        axis, shift = chance.integer(3), chance.integer(signal.shape[0] // 2)
+        ghost = image.roll(shift, axis) + image.roll(-shift, axis)
+        image = image + chance.uniform(0.0, 0.05) * ghost
+    image = image * torch.exp(chance.uniform(0.0, 0.15) * chance.field(image.shape, 40.0 / voxel_mm)[0])
+    noise = chance.log_uniform(0.003, 0.06)
+    image = torch.hypot(image + noise * chance.normal(image.shape), noise * chance.normal(image.shape))
+    top = image[mask].max() if mask.any() else image.max()
+    image = (image / top.clamp_min(1e-6)).clamp(1e-4, 1.0) ** chance.log_uniform(0.7, 1.4)
+    return image * mask
+
+
+def thick_slices(image: Tensor, axis: int, thickness: float) -> Tensor:
+    """``image`` averaged over slices of ``thickness`` voxels along ``axis`` and interpolated back."""
+    size = list(image.shape)
+    size[axis] = max(2, round(size[axis] / max(1.0, thickness)))
+    thick = functional.adaptive_avg_pool3d(image[None, None], (size[0], size[1], size[2]))
+    return functional.interpolate(thick, size=image.shape, mode="trilinear", align_corners=False)[0, 0]
+
+
+def bright_rim(mask: Tensor, chance: Chance, voxel_mm: float) -> Tensor:
+    """Near 1 on stretches of the mask's edge, two voxels deep at most; 0 elsewhere."""
+    inner = -functional.max_pool3d(-mask[None, None].float(), 3, 1, 1)[0, 0]
+    stretches = torch.sigmoid(3 * chance.field(mask.shape, 15.0 / voxel_mm)[0])
+    return (mask.float() - inner).clamp_min(0) * stretches

@@ -1,0 +1,155 @@
+"""Heads of their own from a template's tissues: position, shape, ventricles, atrophy; torch, any device.
+
+Positions are (1, 3, x, y, z) voxels of the atlas, on a lattice of the head's voxels about 4 mm apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .. import geometry
+from .anatomy import Anatomy
+from .chance import Chance
+
+MAPS = ("CSF", "GM", "WM", "texture", "white", "fluid")
+"""What is known at every voxel of an atlas or a head."""
+SCALES_MM = (12.0, 30.0)
+"""Of the deformations from head to head."""
+
+
+@attrs.frozen(kw_only=True)
+class Atlas:
+    """A template's arrays on a device.
+
+    Attributes
+    ----------
+    maps : Tensor
+        (1, 6, X, Y, Z), order of :data:`MAPS`.
+    widening : Tensor
+        (1, 3, X, Y, Z), points towards the ventricles around their walls; length at most 1.
+    voxel_mm : float
+    step : int
+        Voxels between neighbours of the coarse lattice.
+    centre : tuple of float
+        Of the brain's box, voxels.
+    extent : tuple of int
+        Sides of the brain's box, voxels.
+    """
+
+    maps: Tensor = attrs.field(repr=False)
+    widening: Tensor = attrs.field(repr=False)
+    voxel_mm: float
+    step: int
+    centre: tuple[float, ...]
+    extent: tuple[int, ...]
+
+
+def atlas_of(anatomy: Anatomy, device: str | torch.device = "cpu") -> Atlas:
+    """``anatomy`` as this module needs it."""
+    parts = [*anatomy.tissues, anatomy.texture, anatomy.white, anatomy.fluid]
+    maps = torch.stack([torch.as_tensor(part, dtype=torch.float32) for part in parts])[None]
+    inside = torch.nonzero(maps[0, :3].sum(0) > 0.5)
+    first, last = inside.min(0).values, inside.max(0).values
+    return Atlas(
+        maps=maps.to(device),
+        widening=_widening(maps[:, 5:], anatomy.voxel_mm).to(device),
+        voxel_mm=anatomy.voxel_mm,
+        step=anatomy.step,
+        centre=tuple((0.5 * (first + last)).tolist()),
+        extent=tuple((last - first + 1).tolist()),
+    )
+
+
+def _widening(fluid: Tensor, voxel_mm: float) -> Tensor:
+    reach = max(1, round(4.0 / voxel_mm))
+    for _ in range(2):
+        fluid = functional.avg_pool3d(fluid, 2 * reach + 1, 1, reach, count_include_pad=False)
+    slope = geometry.gradient(fluid)[:, 0]
+    return slope / slope.square().sum(1, keepdim=True).sqrt().max().clamp_min(1e-6)
+
+
+def sample_positions(atlas: Atlas, shape: Sequence[int], chance: Chance) -> Tensor:
+    """Where the voxels of a random head lie in the atlas.
+
+    An affine map (what an alignment leaves over, perhaps mirrored), a random diffeomorphism, ventricles wider
+    or narrower than the atlas'.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    shape : sequence of int
+        (X, Y, Z) of the head's grid, in the atlas' voxel size.
+    chance : Chance
+
+    Returns
+    -------
+    positions : Tensor
+        On every ``atlas.step``-th voxel.
+    """
+    unit = atlas.step * atlas.voxel_mm
+    coarse = coarse_shape(shape, atlas.step)
+    strengths = (chance.uniform(0.5, 2.0), chance.uniform(1.0, 5.0))
+    fields = [
+        strength / unit * chance.field(coarse, scale / unit, 3)
+        for strength, scale in zip(strengths, SCALES_MM, strict=True)
+    ]
+    displacement = geometry.exponential((fields[0] + fields[1])[None], 4)
+    matrix, shift = _alignment(atlas, shape, chance)
+    points = atlas.step * (geometry.identity_grid(displacement) + displacement)
+    positions = torch.einsum("ij,njxyz->nixyz", matrix, points) + shift
+    steps = geometry.sample(atlas.widening, list(positions.unbind(1)))
+    return positions + chance.uniform(-1.0, 6.0) / atlas.voxel_mm * steps
+
+
+def _alignment(atlas: Atlas, shape: Sequence[int], chance: Chance) -> tuple[Tensor, Tensor]:
+    """Matrix (3, 3) and shift (1, 3, 1, 1, 1) from the head's voxels to the atlas'."""
+    skew = torch.zeros(3, 3)
+    for row, column in ((0, 1), (0, 2), (1, 2)):
+        skew[row, column] = chance.uniform(-0.12, 0.12)
+    common = chance.uniform(0.92, 1.08)
+    zooms = torch.tensor([common * chance.uniform(0.93, 1.07) for _ in range(3)])
+    if chance.happens(0.5):
+        zooms[0] = -zooms[0]
+    matrix = torch.linalg.matrix_exp(skew - skew.T) * zooms
+    middle = torch.tensor([(size - 1) / 2 for size in shape])
+    target = (
+        torch.tensor(atlas.centre) + torch.tensor([chance.uniform(-4, 4) for _ in shape]) / atlas.voxel_mm
+    )
+    shift = (target - matrix @ middle).view(1, 3, 1, 1, 1)
+    return matrix.to(chance.device), shift.to(chance.device)
+
+
+def coarse_shape(shape: Sequence[int], step: int) -> tuple[int, ...]:
+    """Shape of the lattice of every ``step``-th voxel that covers ``shape``."""
+    return tuple(-(-(size - 1) // step) + 1 for size in shape)
+
+
+def read(atlas: Atlas, positions: Tensor) -> Tensor:
+    """The atlas' maps (6, …) at ``positions`` (1, 3, …); 0 beyond its grid."""
+    maps = geometry.sample(atlas.maps, list(positions.unbind(1)))[0]
+    beyond = torch.zeros_like(maps[0], dtype=torch.bool)
+    for position, size in zip(positions[0], atlas.maps.shape[2:], strict=True):
+        beyond |= (position < 0) | (position > size - 1)
+    return maps.masked_fill_(beyond, 0.0)
+
+
+def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: Chance) -> Tensor:
+    """The maps of the head whose voxels lie at ``positions`` (coarse lattice), with wider or narrower sulci.
+
+    Returns
+    -------
+    maps : Tensor
+        (6, X, Y, Z), order of :data:`MAPS`; the tissues sum to at most 1, to less at the brain's edge.
+    """
+    size = [atlas.step * (n - 1) + 1 for n in positions.shape[2:]]
+    fine = functional.interpolate(positions, size=size, mode="trilinear", align_corners=True)
+    maps = read(atlas, fine[..., : shape[0], : shape[1], : shape[2]])
+    brain = maps[:3].sum(0)
+    maps[0] *= chance.log_uniform(0.5, 3.0)  # fluid and tissue share the voxels of a sulcus
+    maps[:3] *= brain / maps[:3].sum(0).clamp_min(1e-6)
+    return maps

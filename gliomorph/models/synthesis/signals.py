@@ -1,0 +1,70 @@
+"""Random signals of tissues and tumours in each modality, before the scanner adds its own; torch, any device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .chance import Chance
+from .contrast import CLASSES, MEANS, TEXTURE
+
+RANDOM_CONTRAST = 0.1
+"""Share of images whose class means have nothing to do with the modality."""
+SPREAD = (0.25, 0.08, 0.0, 0.25, 0.1, 0.2)
+"""Of the logarithm of each class' mean, order of :data:`~.contrast.CLASSES`; white matter is the unit."""
+
+
+def sample_means(modality: str, chance: Chance) -> Tensor:
+    """Mean signal of the classes, (6,), white matter near 1.
+
+    Around those of the modality, with more or less contrast; now and then at random altogether. In T1w and
+    T1ce oedema is always darker than white matter.
+    """
+    if chance.happens(RANDOM_CONTRAST):
+        return torch.tensor([chance.uniform(0.1, 1.5) for _ in CLASSES])
+    typical = torch.tensor(MEANS[modality])
+    spread = torch.tensor([width * (2 * chance.uniform() - 1) * 1.7 for width in SPREAD])
+    means = typical * spread.exp()
+    white = typical[CLASSES.index("WM")]
+    means = white + chance.log_uniform(0.6, 1.3) * (means - white)
+    if modality in ("T1w", "T1ce"):
+        means[CLASSES.index("ED")] = white * (1 - chance.uniform(0.08, 0.45))
+        if modality == "T1ce" and chance.happens(0.2):
+            means[CLASSES.index("ET")] = white * chance.uniform(0.9, 1.2)
+    return means.clamp_min(0.05)
+
+
+def render(
+    modality: str, shares: Tensor, maps: Tensor, structure: Tensor, voxel_mm: float, chance: Chance
+) -> Tensor:
+    """One modality's signal, without noise.
+
+    Parameters
+    ----------
+    modality : str
+        A key of :data:`~.contrast.MEANS`.
+    shares : Tensor
+        (6, X, Y, Z) of :data:`~.contrast.CLASSES`; 0 outside the head.
+    maps : Tensor
+        Of the head, :func:`~.heads.sample_head`.
+    structure : Tensor
+        (3, X, Y, Z), the patient's own fields of variance 1, one for all modalities: from place to place in
+        tissue, in the tumour (coarse, fine).
+    voxel_mm : float
+    chance : Chance
+
+    Returns
+    -------
+    signal : Tensor
+        (X, Y, Z), white matter near 1.
+    """
+    means = sample_means(modality, chance).to(shares.device)
+    signal = torch.tensordot(means, shares, dims=1)
+    tumor = shares[3:].sum(0)
+    healthy = shares[:3].sum(0)
+    signal = signal + TEXTURE[modality] * chance.uniform(0.2, 1.4) * maps[3] * healthy
+    tissue, coarse, fine = structure
+    regional = chance.uniform(0.0, 0.06) * tissue * healthy
+    patchy = (chance.uniform(-0.2, 0.2) * coarse + chance.uniform(-0.15, 0.15) * fine) * tumor
+    grain = chance.uniform(0.0, 0.04) * chance.field(signal.shape, 1.5 / voxel_mm)[0]
+    return (signal * (1 + regional + patchy + grain)).clamp_min(0.0)
