@@ -162,15 +162,6 @@ def test_cpu_quota_is_honoured(cgroup, monkeypatch, content, cpus):
     assert module.available_cpus() == cpus
 
 
-def test_memory_limit_is_honoured(cgroup):
-    (cgroup / "memory.max").write_text("1000000")
-    assert module.available_memory_gb() == pytest.approx(0.001)
-    (cgroup / "memory.max").write_text("max")
-    assert module.available_memory_gb() > 0.001
-    (cgroup / "memory.max").unlink()
-    assert module.available_memory_gb() > 0.001
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_label_of_a_method_is_alphanumeric(method):
     assert method_label(method).isalnum()

@@ -72,6 +72,7 @@ def stages(tmp_path):
         "n4": image("n4.nii.gz"),
         "preproc": image("preproc.nii.gz"),
         "labels": image("labels.nii.gz"),
+        "probabilities": [],
         "tumor": {"kind": "dseg", "volume_ml": 1.0},
         "results": [bundle("metamorphosis", "healthy", "residual"), bundle("syn-cfm")],
         "page": write_text("<html></html>", work / "page.html"),
@@ -131,6 +132,25 @@ def test_contents_are_those_of_the_stages(stages, tmp_path):
     assert np.array_equal(mask, LABELS > 0)
     dseg = to_array(read_image(anat / f"{stem}_seg-brats_desc-masks_dseg.nii.gz"))
     assert np.array_equal(dseg, LABELS)
+    for region, values in {"TC": (1, 4), "ET": (4,)}.items():
+        mask = to_array(read_image(anat / f"{stem}_label-{region}_desc-masks_mask.nii.gz"))
+        assert np.array_equal(mask, np.isin(LABELS, values))
+
+
+def test_probabilities_of_a_network_are_published(stages, tmp_path):
+    shares = np.random.default_rng(1).random((3, *LABELS.shape)).astype(np.float32)
+    files = [
+        write_image(from_array(share, GRID), tmp_path / "work" / f"{number}.nii.gz")
+        for number, share in enumerate(shares)
+    ]
+    publish(**stages | {"probabilities": files})
+    anat = tmp_path / "out" / "sub-01" / "ses-a" / "anat"
+    for region, share in zip(("WT", "TC", "ET"), shares, strict=True):
+        path = anat / f"sub-01_ses-a_acq-x_label-{region}_desc-masks_probseg.nii.gz"
+        assert np.array_equal(to_array(read_image(path)), share)
+        assert (
+            json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())["Manual"] is False
+        )
 
 
 def test_every_image_has_its_sidecar_and_every_dseg_its_table(stages, tmp_path):
