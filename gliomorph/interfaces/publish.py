@@ -87,7 +87,17 @@ def publish(
 REGION_LABELS = {"native_TC": (1, 4), "native_ET": (4,)}
 """Labels of the masks that are published beside the whole tumour's."""
 
-PUBLISHED = ("warped", "mask", "coverage", "dseg", "healthy", "residual", "forward_xfm", "inverse_xfm")
+PUBLISHED = (
+    "warped",
+    "mask",
+    "coverage",
+    "dseg",
+    "healthy",
+    "residual",
+    "forward_xfm",
+    "inverse_xfm",
+    *(f"probability_{region}" for region in REGIONS),
+)
 
 
 def sidecar(plan: dict[str, Any], key: str, method: str = "") -> dict[str, Any]:
@@ -95,13 +105,13 @@ def sidecar(plan: dict[str, Any], key: str, method: str = "") -> dict[str, Any]:
     known = plan["metadata"]
     native, raw = plan["native"], known["raw"]
     content: dict[str, Any] = {"GeneratedBy": known["generated_by"]}
-    if key != "n4" and not key.startswith(("native_", "probability_")):
+    if key != "n4" and not key.startswith("native_"):
         content |= {
             "SpatialReference": known["spatial_reference"],
             "Resolution": f"{known['resolution']} mm isotropic, the template's grid",
         }
-    if key.startswith("probability_"):
-        content |= {"Manual": False, "Sources": [raw]}
+    if "probability_" in key:
+        content |= {"Manual": False, "Sources": [f"bids::{native['n4']}"]}
     elif key.endswith("mask") or key in REGION_LABELS:
         content |= {"Type": "Lesion", "Sources": known["tumor_sources"]}
     elif key == "coverage":
@@ -148,7 +158,7 @@ def _publish_native(
 def _publish_probabilities(out: Path, plan: dict[str, Any], probabilities: list[Path]) -> list[Path]:
     written = []
     for region, source in zip(REGIONS, probabilities, strict=False):
-        key = f"probability_{region}"
+        key = f"native_probability_{region}"
         written.append(copy(source, out / plan["native"][key]))
         written.append(write_sidecar(out / plan["native"][key], sidecar(plan, key)))
     return written

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from .images import from_array, read_image, to_array, write_image
+from .segment import REGIONS
 from .task import task
 from .transforms import compose, read_transform, write_transform
 from .tumor import resample_labels
@@ -18,6 +19,7 @@ def warp(
     image: Path,
     matched: Path,
     labels: Path,
+    probabilities: list[Path],
     affine: Path,
     forward: Path,
     inverse: Path,
@@ -31,6 +33,8 @@ def warp(
     ----------
     image, matched, labels : Path
         Native: bias-corrected image, the same with the template's intensities, tumour labels.
+    probabilities : list of Path
+        Native, of :data:`~gliomorph.interfaces.segment.REGIONS`; none where the tumour was given.
     affine : Path
         Template points to native points.
     forward, inverse : Path
@@ -57,6 +61,8 @@ def warp(
         Labels, uint8, template grid.
     coverage : Path
         uint8, template grid: 1 where the template's voxel lies in the native field of view.
+    probability_WT, probability_TC, probability_ET : Path, where a network segmented
+        float32, template grid (linear).
     healthy : Path, metamorphic methods only
         ``matched`` resampled plus the residual, in the template's intensities [0, 1].
     residual : Path, metamorphic methods only
@@ -97,6 +103,10 @@ def warp(
         "displacement": write_image(field, folder / "displacement.nii.gz"),
         "jacobian": write_image(jacobian_determinant(field), folder / "jacobian.nii.gz"),
     }
+    for region, path in zip(REGIONS, probabilities, strict=False):
+        moved = sitk.Resample(read_image(path), grid, template_to_native, sitk.sitkLinear)
+        name = f"probability_{region}"
+        files[name] = write_image(moved, folder / f"{name}.nii.gz")
     if appearance is not None:
         residual = _embedded(read_image(appearance), grid)
         moved = sitk.Resample(read_image(matched), grid, template_to_native, sitk.sitkLinear)

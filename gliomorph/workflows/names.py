@@ -69,7 +69,7 @@ class ScanNames:
             f"native_{region}": self._path(f"label-{region}_{desc}_mask.nii.gz") for region in ("TC", "ET")
         }
         shares = {
-            f"probability_{region}": self._path(f"label-{region}_{desc}_probseg.nii.gz")
+            f"native_probability_{region}": self._path(f"label-{region}_{desc}_probseg.nii.gz")
             for region in ("WT", "TC", "ET")
         }
         return {
@@ -85,6 +85,12 @@ class ScanNames:
         """Outputs of one registration method."""
         label, res = method_label(method), f"res-{self.resolution}"
         space = f"{self._space}_{res}"
+        shares = {
+            f"probability_{region}": self._path(
+                f"{self._space}_seg-student_{res}_label-{region}_desc-{label}_probseg.nii.gz"
+            )
+            for region in ("WT", "TC", "ET")
+        }
         return {
             "warped": self._path(f"{space}_desc-{label}_{self.suffix}.nii.gz"),
             "healthy": self._path(f"{space}_desc-{label}healthy_{self.suffix}.nii.gz"),
@@ -95,6 +101,7 @@ class ScanNames:
             "forward_xfm": self._path(f"from-native_to-{self.template}_mode-image_desc-{label}_xfm.h5"),
             "inverse_xfm": self._path(f"from-{self.template}_to-native_mode-image_desc-{label}_xfm.h5"),
             "registration": self.registration(method),
+            **shares,
         }
 
     def registration(self, method: str) -> str:

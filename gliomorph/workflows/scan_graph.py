@@ -137,6 +137,7 @@ def ScanGraph(
         ),
         "segment",
     )
+    probabilities = [] if given else tumor.probabilities
     mask = add(ResampleMask(labels=tumor.labels, affine=align.affine, grid=fixed), "mask")
     register = add(
         Register(
@@ -156,6 +157,7 @@ def ScanGraph(
             image=n4.image,
             matched=match.image,
             labels=tumor.labels,
+            probabilities=probabilities,
             affine=align.affine,
             forward=register.forward,
             inverse=register.inverse,
@@ -203,7 +205,7 @@ def ScanGraph(
             n4=n4.image,
             preproc=preproc.image,
             labels=tumor.labels,
-            probabilities=[] if given else tumor.probabilities,
+            probabilities=probabilities,
             tumor=tumor.info,
             results=results.files,
             page=page.page,

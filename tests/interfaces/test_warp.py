@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.ants_bridge import to_ants
 from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
+from gliomorph.interfaces.segment import REGIONS
 from gliomorph.interfaces.transforms import (
     apply_to_points,
     compose,
@@ -35,11 +36,12 @@ def transforms(tmp_path_factory):
     }
 
 
-def warped_head(head, transforms, heads, appearance=None):
+def warped_head(head, transforms, heads, appearance=None, probabilities=()):
     files = warp(
         image=head["image"],
         matched=head["image"],
         labels=head["labels"],
+        probabilities=list(probabilities),
         appearance=appearance,
         template=heads["LPS"]["image"],
         **transforms,
@@ -150,6 +152,15 @@ def test_coverage_ends_with_the_native_field_of_view(heads, transforms, tmp_path
     # rounding decides for points on the border
     assert (covered == expected.reshape(covered.shape)).mean() > 0.999
     assert 0.2 < covered.mean() < 0.8
+
+
+def test_probabilities_are_warped_as_the_image_is(heads, transforms, here):
+    image = heads["anisotropic"]["image"]
+    files = warped_head(heads["anisotropic"], transforms, heads, probabilities=[image] * len(REGIONS))
+    expected = to_array(read_image(files["warped"]))
+    for region in REGIONS:
+        assert np.array_equal(to_array(read_image(files[f"probability_{region}"])), expected)
+    assert not any(name.startswith("probability_") for name in warped_head(heads["LPS"], transforms, heads))
 
 
 def test_appearance_is_added_after_the_warp(heads, transforms, tmp_path, here):

@@ -1,0 +1,1 @@
+"""The shipped students through the whole pipeline: quality against given labels, seconds and memory."""
