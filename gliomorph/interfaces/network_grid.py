@@ -92,7 +92,7 @@ def on_network_grid(
     if not inside.any():
         raise ImageError("the image has no brain where the network's grid lies")
     deviation = float(values[inside].std())
-    if not deviation > 1e-6 * max(1.0, float(np.abs(values[inside]).max())):
+    if not deviation > 1e-6 * float(np.abs(values[inside]).max()):
         raise ImageError(f"the image is constant in the brain ({float(values[inside].mean()):g})")
     standard = (values - values[inside].mean()) / deviation
     return np.where(inside, standard, 0).astype(np.float32)

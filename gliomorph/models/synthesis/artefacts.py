@@ -42,7 +42,7 @@ def corrupt(signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance) -> Te
     Parameters
     ----------
     signal : Tensor
-        (X, Y, Z), white matter near 1.
+        (X, Y, Z), of the order of 1.
     mask : Tensor
         Bool, (X, Y, Z).
     voxel_mm : float
@@ -78,7 +78,7 @@ def thick_slices(image: Tensor, axis: int, thickness: float) -> Tensor:
 
 
 def bright_rim(mask: Tensor, chance: Chance, voxel_mm: float) -> Tensor:
-    """Near 1 on stretches of the mask's edge, two voxels deep at most; 0 elsewhere."""
+    """Near 1 on stretches of the mask's edge, one voxel deep; 0 elsewhere."""
     inner = -functional.max_pool3d(-mask[None, None].float(), 3, 1, 1)[0, 0]
     stretches = torch.sigmoid(3 * chance.field(mask.shape, 15.0 / voxel_mm)[0])
     return (mask.float() - inner).clamp_min(0) * stretches

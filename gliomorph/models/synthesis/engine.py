@@ -55,6 +55,11 @@ class DataEngine:
         (X, Y, Z); if not given, the brain's box and 8 mm on each side, sides divisible by 8.
     device : str or torch.device
         Where they are made.
+
+    Raises
+    ------
+    ValueError
+        No or unknown modalities, a shape that is none, an anatomy without grey and white matter.
     """
 
     def __init__(
@@ -73,6 +78,10 @@ class DataEngine:
         margin = 2 * 8.0 / anatomy.voxel_mm
         box = [-(-(extent + margin) // DIVISOR) * DIVISOR for extent in self.atlas.extent]
         self.shape = tuple(int(side) for side in (shape or box))
+        if len(self.shape) != 3 or min(self.shape) < DIVISOR:
+            raise ValueError(f"three sides of at least {DIVISOR} voxels are required, got {self.shape}")
+        if not _possible(self.atlas.maps[0]).any():
+            raise ValueError("an anatomy with grey and white matter is required: tumours grow there")
 
     @torch.no_grad()
     def draw(self, seed: int) -> Example:
@@ -108,10 +117,17 @@ class DataEngine:
         if chance.happens(WITHOUT_TUMOR):
             return []
         maps = heads.read(self.atlas, positions)
-        possible = torch.nonzero((maps[1] + maps[2] > 0.7) & (maps[5] < 0.3))
+        possible = torch.nonzero(_possible(maps))
+        if not len(possible):  # a small grid can lie in a ventricle
+            return []
         unit = self.atlas.step * self.atlas.voxel_mm
         growths = []
         for _ in range(1 + chance.happens(TWO_FOCI)):
             centre = possible[chance.integer(len(possible))] * unit
             growths.append(lesions.sample_growth(centre.tolist(), chance))
         return growths
+
+
+def _possible(maps: Tensor) -> Tensor:
+    """Where a tumour can be centred: in tissue, out of the ventricles."""
+    return (maps[1] + maps[2] > 0.7) & (maps[5] < 0.3)

@@ -20,6 +20,7 @@ MAPS = ("CSF", "GM", "WM", "texture", "white", "fluid")
 """What is known at every voxel of an atlas or a head."""
 SCALES_MM = (12.0, 30.0)
 """Of the deformations from head to head."""
+WIDENING_STEPS = 4
 
 
 @attrs.frozen(kw_only=True)
@@ -102,8 +103,15 @@ def sample_positions(atlas: Atlas, shape: Sequence[int], chance: Chance) -> Tens
     matrix, shift = _alignment(atlas, shape, chance)
     points = atlas.step * (geometry.identity_grid(displacement) + displacement)
     positions = torch.einsum("ij,njxyz->nixyz", matrix, points) + shift
-    steps = geometry.sample(atlas.widening, list(positions.unbind(1)))
-    return positions + chance.uniform(-1.0, 6.0) / atlas.voxel_mm * steps
+    return _widened(atlas, positions, chance.uniform(-1.0, 6.0))
+
+
+def _widened(atlas: Atlas, positions: Tensor, reach_mm: float) -> Tensor:
+    """``positions`` carried along ``atlas.widening``: in one step, both walls of a ventricle would cross."""
+    for _ in range(WIDENING_STEPS):
+        pull = geometry.sample(atlas.widening, list(positions.unbind(1)))
+        positions = positions + reach_mm / WIDENING_STEPS / atlas.voxel_mm * pull
+    return positions
 
 
 def _alignment(atlas: Atlas, shape: Sequence[int], chance: Chance) -> tuple[Tensor, Tensor]:

@@ -8,17 +8,17 @@ from torch import Tensor
 from .chance import Chance
 from .contrast import CLASSES, MEANS, TEXTURE
 
-RANDOM_CONTRAST = 0.1
+RANDOM_CONTRAST = 0.05
 """Share of images whose class means have nothing to do with the modality."""
 SPREAD = (0.25, 0.08, 0.0, 0.25, 0.1, 0.2)
 """Of the logarithm of each class' mean, order of :data:`~.contrast.CLASSES`; white matter is the unit."""
 
 
 def sample_means(modality: str, chance: Chance) -> Tensor:
-    """Mean signal of the classes, (6,), white matter near 1.
+    """Mean signal of the classes, (6,), in units of the white matter in T1w.
 
-    Around those of the modality, with more or less contrast; now and then at random altogether. In T1w and
-    T1ce oedema is always darker than white matter.
+    Around those of the modality, with more or less contrast, and in T1w and T1ce oedema darker than white
+    matter; now and then at random altogether.
     """
     if chance.happens(RANDOM_CONTRAST):
         return torch.tensor([chance.uniform(0.1, 1.5) for _ in CLASSES])
@@ -56,7 +56,7 @@ def render(
     Returns
     -------
     signal : Tensor
-        (X, Y, Z), white matter near 1.
+        (X, Y, Z), at least 0, in units of the white matter in T1w.
     """
     means = sample_means(modality, chance).to(shares.device)
     signal = torch.tensordot(means, shares, dims=1)
