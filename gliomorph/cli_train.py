@@ -52,8 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     # only now: torch takes seconds, and --help need not wait for it
-    from .interfaces.train_segmentation import TrainingOptions, train
+    from .interfaces.train_segmentation import train
     from .interfaces.training_files import TrainingFolder
+    from .interfaces.training_options import TrainingOptions
     from .models.segmentation_training import Optimisation
     from .models.unet import MODALITIES, SegmentationSettings
 

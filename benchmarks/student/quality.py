@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from gliomorph.models.segmentation_metrics import measure
 
 from gliomorph.cli import main as run_gliomorph
 from gliomorph.cli_simulate import main as run_simulate
@@ -16,6 +15,7 @@ from gliomorph.interfaces.images import from_array, read_image, to_array
 from gliomorph.interfaces.query import Scan, find_scans
 from gliomorph.interfaces.training_files import draw_examples
 from gliomorph.interfaces.tumor import brats_labels, resample_labels
+from gliomorph.models.segmentation_metrics import measure
 
 from ..tables import markdown
 

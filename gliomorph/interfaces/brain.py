@@ -48,14 +48,19 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, 
     return out, {"method": method, "volume_ml": round(volume, 1), "notices": notices}
 
 
-def brain_of(picture: sitk.Image, image: Path, brain_mask: Path | None) -> tuple[sitk.Image, str]:
-    """Mask and method of :func:`brain` for a ``picture`` read from ``image``; the same errors."""
+def brain_of(
+    picture: sitk.Image, image: Path, brain_mask: Path | None, scratch: Path | None = None
+) -> tuple[sitk.Image, str]:
+    """Mask and method of :func:`brain` for a ``picture`` read from ``image``; the same errors.
+
+    What an external tool writes comes into ``scratch``, the current folder if not given.
+    """
     if brain_mask is not None:
         mask, method = _given(brain_mask, picture), "given"
     elif is_skull_stripped(picture):
         mask, method = foreground(picture), "skull-stripped input"
     else:
-        mask, method = _extracted(image, picture)
+        mask, method = _extracted(image, picture, scratch or Path.cwd())
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     if not BRAIN_ML[0] <= volume <= BRAIN_ML[1]:
         raise ImageError(
@@ -109,13 +114,13 @@ def _given(path: Path, image: sitk.Image) -> sitk.Image:
     return mask
 
 
-def _extracted(path: Path, image: sitk.Image) -> tuple[sitk.Image, str]:
-    out, mask = Path.cwd() / "stripped.nii.gz", Path.cwd() / "extracted_mask.nii.gz"
+def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image, str]:
+    out, mask = scratch / "stripped.nii.gz", scratch / "extracted_mask.nii.gz"
     if tool := shutil.which("mri_synthstrip") or shutil.which("synthstrip-singularity"):
         command, method = [tool, "-i", str(path), "-o", str(out), "-m", str(mask)], "synthstrip"
     elif tool := shutil.which("hd-bet"):
         command, method = [tool, "-i", str(path), "-o", str(out), "--save_bet_mask"], "hd-bet"
-        mask = Path.cwd() / "stripped_bet.nii.gz"
+        mask = scratch / "stripped_bet.nii.gz"
     else:
         raise ImageError(
             f"{Path(path).name}: the image is not skull-stripped and no brain mask is given. Give one "

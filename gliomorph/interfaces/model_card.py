@@ -16,7 +16,7 @@ from .stored_network import weights_sha256
 if TYPE_CHECKING:
     from ..models.segmentation_training import Batch
     from ..models.unet import UNet
-    from .train_segmentation import TrainingOptions
+    from .training_options import TrainingOptions
 
 LABELS = {
     "0": "background",
@@ -67,7 +67,8 @@ def model_card(
     return {
         "task": "brain tumour segmentation: NCR, ED, ET",
         "role": options.role,
-        "architecture": "3-D U-Net, 3 down-samplings",
+        "architecture": "3-D U-Net, 3 down-samplings"
+        + ("" if options.network.skips else ", no skip-connections"),
         "input": {
             "modalities": list(options.network.modalities),
             "voxel_mm": voxel_mm,

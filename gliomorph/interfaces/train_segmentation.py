@@ -7,22 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import attrs
 import numpy as np
 import torch
 
-from .. import __version__
-from ..models.distillation import METHODS, StudentObjective, settings_of
-from ..models.segmentation_training import Batch, Optimisation, SegmentationTrainer
+from ..models.segmentation_training import Batch, SegmentationTrainer
 from ..models.synthesis.engine import DataEngine
-from ..models.unet import MODALITIES, SegmentationSettings, UNet
+from ..models.unet import UNet
 from .device import choose_device
 from .images import write_text
 from .model_card import model_card
 from .segmentation_weights import load_unet, write_unet
-from .stored_network import WeightsError
 from .training_data import (
     PARTS,
     Examples,
@@ -34,74 +30,16 @@ from .training_data import (
     split,
 )
 from .training_files import TrainingFolder, draw_examples
+from .training_networks import objective_of
+from .training_options import TrainingOptions
 
 PICTURED = 3
 """Validation patients in a picture."""
 PICTURES = 20
 """At most, over a training."""
 
-
-@attrs.frozen(kw_only=True)
-class TrainingOptions:
-    """What determines a training; recorded with it.
-
-    Attributes
-    ----------
-    role : {"teacher", "student"}
-    network : SegmentationSettings
-    optimisation : Optimisation
-    method : str
-        Of distillation, a key of :data:`~gliomorph.models.distillation.METHODS`.
-    teacher : Path or None
-        Weights of the teacher, for methods that need one.
-    start : Path or None
-        Weights to begin with.
-    bids_dir : Path or None
-        Dataset; None for simulated patients.
-    derivatives : mapping of str to Path
-        Folders with its label maps.
-    simulated : int
-        Simulated patients an epoch.
-    held_out : int
-        Simulated patients for validation, and as many for the test.
-    template : str
-        Of the simulated patients.
-    box : tuple of int or None
-        Voxels of a training example along each axis; for simulated patients None is the whole head.
-    batch_size : int
-    fraction : float
-        Of the training subjects.
-    seed : int
-    """
-
-    role: str = attrs.field(validator=attrs.validators.in_(("teacher", "student")))
-    network: SegmentationSettings
-    optimisation: Optimisation
-    method: str = attrs.field(default="baseline", validator=attrs.validators.in_(tuple(METHODS)))
-    teacher: Path | None = None
-    start: Path | None = None
-    bids_dir: Path | None = None
-    derivatives: Mapping[str, Path] = attrs.field(factory=dict)
-    simulated: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    held_out: int = attrs.field(default=12, validator=attrs.validators.ge(1))
-    template: str = "MNI152"
-    box: tuple[int, ...] | None = None
-    batch_size: int = attrs.field(default=4, validator=attrs.validators.ge(1))
-    fraction: float = 1.0
-    seed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Modalities that are read: the teacher's too where there is one."""
-        return MODALITIES if self.teacher else self.network.modalities
-
-    def record(self) -> dict[str, Any]:
-        """All options, ready for JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(attrs.asdict(self), default=str))
-        return plain | {"version": __version__}
-
-
 Report = Callable[[str], None]
+Progress = Callable[[int, int, Mapping[str, float]], None]
 
 
 def train(
@@ -110,7 +48,7 @@ def train(
     gpu: str = "auto",
     engine: DataEngine | None = None,
     report: Report = print,
-    progress: Callable[[int, int, Mapping[str, float]], None] = lambda done, total, figures: None,
+    progress: Progress = lambda done, total, figures: None,
 ) -> Path:
     """Train, test and describe a network.
 
@@ -126,7 +64,8 @@ def train(
     report : callable
         Gets lines for the reader.
     progress : callable
-        Gets steps done and in all of the epoch, and the last losses.
+        Gets steps done and in all, of the whole training, and figures: the ``epoch`` (from 1), the losses of the
+        last step, what the last validation found (``validation_…``).
 
     Returns
     -------
@@ -137,69 +76,113 @@ def train(
     ------
     TrainingDataError, TrainingFolderError, WeightsError
         Before any epoch.
+    FloatingPointError
+        A loss or gradient that is not finite; what was kept is of the epoch before.
     """
-    folder.open(options.record())
     device = torch.device(choose_device(gpu))
+    objective, network = objective_of(options, device)
+    folder.open(options.record())
     parts = _examples(options, folder, engine, report)
-    objective, network = _objective(options, device)
-    steps = -(-len(parts["train"]) // options.batch_size)
     channels = [options.channels.index(modality) for modality in options.network.modalities]
+    steps = -(-len(parts["train"]) // options.batch_size)
     trainer = SegmentationTrainer(objective, options.optimisation, channels, steps)
-    if state := folder.load(device):
-        trainer.resume(state)
-        report(f"resumed after epoch {trainer.epoch}")
-    weights = folder.path / f"{options.role}-{'-'.join(options.network.modalities)}.safetensors"
-    every = max(1, options.optimisation.epochs // PICTURES)
-    while not trainer.finished:
-        start = time.monotonic()
-        losses = _run_epoch(trainer, parts["train"], options, progress)
-        found = trainer.validate(_single(parts["validation"]))
-        row = {"epoch": trainer.epoch, "learning_rate": trainer.learning_rate}
+    run = _Run(
+        options=options, folder=folder, parts=parts, trainer=trainer, network=network, channels=channels
+    )
+    run.go_on(report, progress)
+    best, _ = load_unet(run.weights)
+    counts = {name: len(part) for name, part in parts.items()}
+    card = model_card(best.to(device), options, counts, _single(parts["test"]), channels, run.weights)
+    write_text(json.dumps(card, indent=1) + "\n", run.weights.with_suffix(".json"))
+    return run.weights
+
+
+@attrs.frozen(kw_only=True)
+class _Run:
+    """The epochs of one training and what each leaves in the folder.
+
+    Attributes
+    ----------
+    options : TrainingOptions
+    folder : TrainingFolder
+    parts : mapping of str to Examples
+        By :data:`PARTS`.
+    trainer : SegmentationTrainer
+    network : UNet
+        The one that is trained.
+    channels : list of int
+        Those that it reads.
+    """
+
+    options: TrainingOptions
+    folder: TrainingFolder
+    parts: Mapping[str, Examples]
+    trainer: SegmentationTrainer
+    network: UNet
+    channels: list[int]
+
+    @property
+    def weights(self) -> Path:
+        """Of the best epoch."""
+        return (
+            self.folder.path / f"{self.options.role}-{'-'.join(self.options.network.modalities)}.safetensors"
+        )
+
+    def go_on(self, report: Report, progress: Progress) -> None:
+        """All epochs that are not done yet."""
+        trainer, latest = self.trainer, {}
+        if state := self.folder.load(trainer.device):
+            trainer.resume(state)
+            latest = self.folder.latest(trainer.epoch)
+            report(f"resumed after epoch {trainer.epoch}")
+        epochs, first, start = self.options.optimisation.epochs, trainer.epoch, time.monotonic()
+        while not trainer.finished:
+            latest = self._epoch(latest, progress)
+            left = (time.monotonic() - start) / (trainer.epoch - first) * (epochs - trainer.epoch)
+            report(_line(latest, epochs, left))
+
+    def _epoch(self, latest: Mapping[str, float], progress: Progress) -> dict[str, float]:
+        """One epoch, its validation, and what is kept of it; its row in the log."""
+        trainer, start = self.trainer, time.monotonic()
+        losses = self._pass(latest, progress)
+        found = trainer.validate(_single(self.parts["validation"]))
+        row: dict[str, float] = {"epoch": trainer.epoch, "learning_rate": trainer.learning_rate}
         row |= {f"train_{name}": value for name, value in losses.items()}
         row |= {f"validation_{name}": value for name, value in found.items()}
         if trainer.end_epoch(found["loss"]):
-            write_unet(network, options.network, weights)
+            write_unet(self.network, self.options.network, self.weights)
+        every = max(1, self.options.optimisation.epochs // PICTURES)
         if trainer.epoch % every == 0 or trainer.finished:
-            _picture(trainer, network, channels, parts["validation"], folder)
+            self._picture()
         row["seconds"] = round(time.monotonic() - start, 2)
-        folder.save(trainer.state(), row)
-        report(_line(row, options.optimisation.epochs))
-    best, _ = load_unet(weights)
-    card = model_card(
-        best.to(device),
-        options,
-        {name: len(part) for name, part in parts.items()},
-        _single(parts["test"]),
-        channels,
-        weights,
-    )
-    write_text(json.dumps(card, indent=1) + "\n", weights.with_suffix(".json"))
-    return weights
+        self.folder.save(trainer.state(), row)
+        return row
 
+    def _pass(self, latest: Mapping[str, float], progress: Progress) -> dict[str, float]:
+        """One pass over the training examples in the epoch's own order; mean losses."""
+        options, examples, epoch = self.options, self.parts["train"], self.trainer.epoch
+        order = np.random.default_rng(example_seed(options.seed, epoch)).permutation(len(examples))
+        groups = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
+        before, total = epoch * len(groups), options.optimisation.epochs * len(groups)
+        known = {name: value for name, value in latest.items() if name.startswith("validation_")}
+        sums: dict[str, float] = {}
+        for done, batch in enumerate(_ahead(examples, groups, epoch), start=before + 1):
+            losses = self.trainer.step(batch)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value * len(batch.labels)
+            progress(done, total, {"epoch": epoch + 1, **losses, **known})
+        return {name: value / len(examples) for name, value in sums.items()}
 
-def _objective(options: TrainingOptions, device: torch.device) -> tuple[StudentObjective, UNet]:
-    """What is minimised, and the network in it, with the seed's first weights or the given ones."""
-    torch.manual_seed(options.seed)
-    network = options.network.build()
-    if options.start:
-        known, settings = load_unet(options.start)
-        if attrs.evolve(settings, voxel_mm=options.network.voxel_mm) != options.network:
-            raise WeightsError(
-                f"{options.start.name}: to begin with it the network has to be the same: {options.network} is "
-                f"required, it holds {settings}"
-            )
-        network = known
-    teacher = None
-    if options.teacher:
-        teacher, settings = load_unet(options.teacher)
-        if settings.modalities != MODALITIES or settings.voxel_mm != options.network.voxel_mm:
-            raise WeightsError(
-                f"{options.teacher.name}: a teacher that reads {', '.join(MODALITIES)} at "
-                f"{options.network.voxel_mm:g} mm is required, it holds {settings}"
-            )
-        teacher = teacher.to(device)
-    objective = StudentObjective(settings_of(options.method), network.to(device), teacher)
-    return objective.to(device), network
+    def _picture(self) -> None:
+        epoch, examples, shown = self.trainer.epoch, self.parts["validation"], []
+        for index in range(min(PICTURED, len(examples))):
+            images, labels = examples.read(index, 0)
+            with torch.inference_mode():
+                predicted = self.network(images[None, self.channels].to(self.trainer.device))[0].argmax(0)
+            image = images[self.channels[0]]
+            shown.append((image.cpu().numpy(), labels.cpu().numpy(), predicted.cpu().numpy()))
+        path = self.folder.path / "figures" / f"epoch-{epoch:04d}.png"
+        draw_examples(shown, f"validation, after epoch {epoch}", path)
 
 
 def _examples(
@@ -222,7 +205,7 @@ def _examples(
         report,
     )
     parts = split(list(files), options.seed, options.fraction)
-    write_text(json.dumps(parts, indent=1) + "\n", folder.path / "split.json")
+    folder.keep_split(parts)
     return {
         name: PreparedExamples(
             files=tuple(path for subject in subjects for path in files[subject]),
@@ -231,24 +214,6 @@ def _examples(
         )
         for name, subjects in parts.items()
     }
-
-
-def _run_epoch(
-    trainer: SegmentationTrainer,
-    examples: Examples,
-    options: TrainingOptions,
-    progress: Callable[[int, int, Mapping[str, float]], None],
-) -> dict[str, float]:
-    """One pass over the training examples in the epoch's own order; mean losses."""
-    order = np.random.default_rng(example_seed(options.seed, trainer.epoch)).permutation(len(examples))
-    groups = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
-    sums: dict[str, float] = {}
-    for done, batch in enumerate(_ahead(examples, groups, trainer.epoch), start=1):
-        losses = trainer.step(batch)
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value * len(batch.labels)
-        progress(done, len(groups), losses)
-    return {name: total / len(examples) for name, total in sums.items()}
 
 
 def _ahead(examples: Examples, groups: list[np.ndarray], epoch: int) -> Iterator[Batch]:
@@ -274,30 +239,22 @@ def _single(examples: Examples) -> Iterator[Batch]:
         yield Batch(images=images[None], labels=labels[None])
 
 
-def _picture(
-    trainer: SegmentationTrainer,
-    network: UNet,
-    channels: list[int],
-    examples: Examples,
-    folder: TrainingFolder,
-) -> None:
-    shown = []
-    for index in range(min(PICTURED, len(examples))):
-        images, labels = examples.read(index, 0)
-        with torch.inference_mode():
-            predicted = network(images[None, channels].to(trainer.device))[0].argmax(0)
-        shown.append((images[channels[0]].cpu().numpy(), labels.cpu().numpy(), predicted.cpu().numpy()))
-    path = folder.path / "figures" / f"epoch-{trainer.epoch:04d}.png"
-    draw_examples(shown, f"validation, after epoch {trainer.epoch}", path)
-
-
-def _line(row: Mapping[str, float], epochs: int) -> str:
+def _line(row: Mapping[str, float], epochs: int, seconds_left: float) -> str:
     dices = ", ".join(
         f"{name.removeprefix('validation_').removesuffix('_dice')} {value:.3f}"
         for name, value in row.items()
         if name.endswith("_dice")
     )
+    left = f", {_duration(seconds_left)} left at most" if seconds_left else ""
     return (
-        f"epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['train_total']:.4f}, "
-        f"validation {row['validation_loss']:.4f}, Dice {dices} ({row['seconds']:.0f} s)"
+        f"epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['train_total']:.4f}, validation "
+        f"{row['validation_loss']:.4f}, Dice {dices} ({_duration(row['seconds'])}{left})"
     )
+
+
+def _duration(seconds: float) -> str:
+    """In words, with two figures: ``41 s``, ``3.5 min``, ``2.1 h``."""
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.1f} {name}" if seconds < 10 * unit else f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +26,7 @@ from ..models.synthesis.chance import Chance
 from ..models.synthesis.engine import DataEngine
 from ..models.unet import standardize
 from .brain import brain_of, finite_image
-from .images import ImageError, read_image, replacing, to_array
+from .images import ImageError, read_image, replacing, to_array, voxel_volume_ml
 from .network_grid import network_grid, on_network_grid
 from .query import Scan, find_scans
 from .simulate import anatomy_of
@@ -34,6 +35,8 @@ from .tumor import LABELS, brats_labels, resample_labels
 
 PARTS = ("train", "validation", "test")
 FRACTIONS = (0.25, 0.5, 1.0)
+LEAST_WITHIN = 0.5
+"""Of a tumour, within the brain: else it is another subject's, or in another frame."""
 
 
 class TrainingDataError(ValueError):
@@ -206,7 +209,7 @@ def prepare(
             problems.append(f"{scan.label}: {error}")
             continue
         files.setdefault(scan.subject, []).append(path)
-        report(f"{scan.label} ({number} of {len(scans)}) is ready")
+        report("; ".join([f"{scan.label} ({number} of {len(scans)}) is ready", *scan.notices]))
     if problems:
         raise TrainingDataError(
             f"{len(problems)} of {len(scans)} scans cannot be trained on; mend or remove them:\n  "
@@ -235,10 +238,15 @@ def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
     """The image of each modality."""
     images = {scan.modality: scan.image, **scan.others} if scan.image else {}
     if missing := [modality for modality in modalities if modality not in images]:
-        raise ImageError(f"no {', '.join(missing)} image; {', '.join(modalities)} are required")
+        found = ", ".join(path.name for path in images.values()) or "none"
+        raise ImageError(
+            f"no {', '.join(missing)} image; {', '.join(modalities)} are required, found {found}"
+        )
     if scan.tumor is None or scan.tumor.kind != "dseg":
         found = scan.tumor.path.name if scan.tumor else "none"
         raise ImageError(f"a label map (seg-brats_dseg) in a folder given with -d is required, found {found}")
+    if scan.tumor.space:
+        raise ImageError(f"{scan.tumor.path.name}: a label map in the image's own space is required")
     return {modality: images[modality] for modality in modalities}
 
 
@@ -249,7 +257,8 @@ def _read_scan(
     grid, images = None, []
     for path in sources.values():
         picture, _ = finite_image(path)
-        mask, _ = brain_of(picture, path, brain_mask)
+        with tempfile.TemporaryDirectory() as scratch:
+            mask, _ = brain_of(picture, path, brain_mask, Path(scratch))
         grid = grid or network_grid(mask, voxel_mm)
         try:
             images.append(on_network_grid(picture, mask, grid))
@@ -258,9 +267,12 @@ def _read_scan(
     assert grid is not None
     given = brats_labels(read_image(segmentation, sitk.sitkFloat32), "dseg", segmentation.name)
     labels = to_array(resample_labels(given, grid))
-    if not labels.any():
+    tumor_ml = float((to_array(given) > 0).sum()) * voxel_volume_ml(given)
+    share = float((labels > 0)[images[0] != 0].sum()) * voxel_volume_ml(grid) / tumor_ml
+    if share < LEAST_WITHIN:
         raise ImageError(
-            f"{segmentation.name}: no tumour lies within the brain of {next(iter(sources.values())).name}"
+            f"{segmentation.name}: only {share:.0%} of the tumour lies within the brain of "
+            f"{next(iter(sources.values())).name}; do both come from the same subject and frame?"
         )
     values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
     return np.stack(images), np.searchsorted(values, labels).astype(np.uint8)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from .images import replacing, write_text
+from .images import remove_leftovers, replacing, write_text
 
 PANEL = 2.4
 """Inches."""
@@ -59,37 +59,71 @@ class TrainingFolder:
         """Scans as tensors."""
         return self.path / "prepared"
 
+    @property
+    def split(self) -> Path:
+        """Subjects by part, as JSON."""
+        return self.path / "split.json"
+
     def open(self, options: Mapping[str, Any]) -> None:
         """Make the folder, or make sure that it was begun with the same options.
+
+        As long as no epoch is finished, other options simply take the place of the first ones.
 
         Raises
         ------
         TrainingFolderError
             Other options, or files of something else.
         """
+        for folder in (self.path, self.prepared, self.path / "figures"):
+            remove_leftovers(folder)
         wanted = json.loads(json.dumps(options))
         if self.settings.is_file():
-            known = json.loads(self.settings.read_text(encoding="utf-8"))
-            changed = [
-                f"{name} {known.get(name)!r} there, {wanted.get(name)!r} now"
-                for name in sorted({*known, *wanted})
-                if known.get(name) != wanted.get(name)
-            ]
-            if changed:
-                raise TrainingFolderError(
-                    f"{self.path} holds a training with other settings ({'; '.join(changed)}): "
-                    "choose another folder, or the same settings to resume"
-                )
+            if self.checkpoint.is_file():
+                self._require_same(wanted)
+        elif self.path.exists() and not self.path.is_dir():
+            raise TrainingFolderError(f"{self.path} is a file: a folder is required")
         elif self.path.is_dir() and any(self.path.iterdir()):
             raise TrainingFolderError(
                 f"{self.path} is not empty and holds no training: choose another folder"
             )
-        else:
-            write_text(json.dumps(wanted, indent=1) + "\n", self.settings)
+        write_text(json.dumps(wanted, indent=1) + "\n", self.settings)
+
+    def _require_same(self, options: Mapping[str, Any]) -> None:
+        known, wanted = _flat(json.loads(self.settings.read_text(encoding="utf-8"))), _flat(options)
+        changed = [
+            f"{name} {json.dumps(known.get(name))} there, {json.dumps(wanted.get(name))} now"
+            for name in sorted({*known, *wanted})
+            if known.get(name) != wanted.get(name)
+        ]
+        if changed:
+            raise TrainingFolderError(
+                f"{self.path} holds a training with other settings ({'; '.join(changed)}): choose another folder, "
+                "or the same settings to resume"
+            )
+
+    def keep_split(self, parts: Mapping[str, Sequence[str]]) -> None:
+        """Write down who is trained on; once an epoch is finished, make sure that nobody changed sides.
+
+        Raises
+        ------
+        TrainingFolderError
+            Subjects came or went: some that the network has learnt from would now test it.
+        """
+        wanted = {name: list(subjects) for name, subjects in parts.items()}
+        if self.checkpoint.is_file() and self.split.is_file():
+            known = json.loads(self.split.read_text(encoding="utf-8"))
+            before, now = ({s for subjects in p.values() for s in subjects} for p in (known, wanted))
+            if known != wanted:
+                raise TrainingFolderError(
+                    f"{self.path}: the subjects are no longer those that this training was begun with (new: "
+                    f"{', '.join(sorted(now - before)) or 'none'}; gone: "
+                    f"{', '.join(sorted(before - now)) or 'none'}): choose another folder, or bring them back"
+                )
+        write_text(json.dumps(wanted, indent=1) + "\n", self.split)
 
     def save(self, state: Mapping[str, Any], row: Mapping[str, float]) -> None:
         """Add an epoch's row to the log and keep the state after it."""
-        rows = [*self.rows(int(row["epoch"])), row]
+        rows = [*self._rows(int(row["epoch"])), row]
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row), lineterminator="\n", restval="")
         writer.writeheader()
@@ -105,13 +139,25 @@ class TrainingFolder:
         state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
         return state
 
-    def rows(self, before: int) -> list[dict[str, float]]:
+    def latest(self, before: int) -> dict[str, float]:
+        """The log's last row of an earlier epoch than ``before``; empty if there is none."""
+        rows = self._rows(before)
+        return {name: float(value) for name, value in rows[-1].items()} if rows else {}
+
+    def _rows(self, before: int) -> list[dict[str, str]]:
         """The log's rows of earlier epochs than ``before``: one that was not kept in a checkpoint is done again."""
         if not self.log.is_file():
             return []
         with self.log.open(newline="", encoding="utf-8") as lines:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
-        return [row for row in rows if row["epoch"] < before]
+            return [row for row in csv.DictReader(lines) if float(row["epoch"]) < before]
+
+
+def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
 
 
 def draw_examples(

@@ -2,14 +2,12 @@
 
     L = λ L_KD + (1 − λ) L_GT + α L_KL + …                                        (Eq. 3.8)
 
-The terms are in :mod:`.distillation_losses` and :mod:`.adversarial`.
+The terms are in :mod:`.distillation_losses` and :mod:`.adversarial`, their weights in :mod:`.distillation_methods`.
 """
 
 from __future__ import annotations
 
-import attrs
 import torch
-from attrs import validators as valid
 from torch import Tensor, nn
 
 from .adversarial import AdversarialTerm
@@ -22,72 +20,8 @@ from .distillation_losses import (
     ground_truth,
     softened_cross_entropy,
 )
+from .distillation_methods import DistillationSettings
 from .unet import UNet
-
-
-@attrs.frozen(kw_only=True)
-class DistillationSettings:
-    """Weights of the terms, 0 for those that are left out, and what the terms depend on.
-
-    Attributes
-    ----------
-    kd : float
-        λ in [0, 1], of :func:`.distillation_losses.softened_cross_entropy`; the truth has 1 − λ.
-    kl : float
-        α, of :func:`.distillation_losses.bottleneck_divergence`.
-    attention : float
-        Of :func:`.distillation_losses.attention_transfer`, at the bottleneck.
-    contrastive : float
-        Of :func:`.distillation_losses.contrastive`, at the second-to-last layer.
-    adversarial : float
-        Of :class:`.adversarial.AdversarialTerm`.
-    temperature : float
-        T of the softened outputs.
-    margin : float
-        ξ, the distance of other subjects that the contrastive term is content with.
-    embedding : int
-        Length of the vectors that it compares.
-    """
-
-    kd: float = attrs.field(default=0.0, validator=[valid.ge(0), valid.le(1)])
-    kl: float = attrs.field(default=0.0, validator=valid.ge(0))
-    attention: float = attrs.field(default=0.0, validator=valid.ge(0))
-    contrastive: float = attrs.field(default=0.0, validator=valid.ge(0))
-    adversarial: float = attrs.field(default=0.0, validator=valid.ge(0))
-    temperature: float = attrs.field(default=5.0, validator=valid.gt(0))
-    margin: float = attrs.field(default=1.0, validator=valid.gt(0))
-    embedding: int = attrs.field(default=16, validator=valid.ge(1))
-
-    @property
-    def taught(self) -> dict[str, float]:
-        """Weights, by name, of the terms that take a teacher and have one."""
-        names = ("kd", "kl", "attention", "contrastive", "adversarial")
-        return {name: getattr(self, name) for name in names if getattr(self, name)}
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether there is any such term."""
-        return bool(self.taught)
-
-
-METHODS: dict[str, DistillationSettings] = {
-    "baseline": DistillationSettings(),
-    "att": DistillationSettings(attention=10.0),
-    "kl": DistillationSettings(kl=10.0),
-    "kl+kd": DistillationSettings(kl=10.0, kd=0.5),
-    "kd": DistillationSettings(kd=0.5),
-    "ct": DistillationSettings(contrastive=0.5),
-    "ct+kd": DistillationSettings(contrastive=0.5, kd=0.5),
-    "adversarial": DistillationSettings(adversarial=0.2),
-}
-"""The thesis' methods by name; ``kl+kd`` is KD-Net. The weight of ``adversarial`` is HAD-Net's."""
-
-
-def settings_of(method: str) -> DistillationSettings:
-    """Weights of a method, one of :data:`METHODS`."""
-    if method not in METHODS:
-        raise ValueError(f"one of the methods {', '.join(METHODS)} is required, got {method!r}")
-    return METHODS[method]
 
 
 class StudentObjective(nn.Module):

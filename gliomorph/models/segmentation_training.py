@@ -145,17 +145,20 @@ class SegmentationTrainer:
         Raises
         ------
         FloatingPointError
-            If the loss is not finite; the weights are left as they were.
+            If the loss or its gradient is not finite; the weights are left as they were. In half precision such
+            a gradient is no error: the scaler leaves the step out.
         """
         self.objective.train()
         self.optimiser.zero_grad(set_to_none=True)
         terms = self._terms(batch)
         losses = {name: float(term.detach()) for name, term in terms.items() if name != "scores"}
         if not math.isfinite(losses["total"]):
-            raise FloatingPointError(f"epoch {self.epoch}: the loss is not finite: {losses}")
+            raise FloatingPointError(f"epoch {self.epoch + 1}: the loss is not finite: {losses}")
         self.scaler.scale(terms["total"]).backward()
         self.scaler.unscale_(self.optimiser)
-        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), self.settings.gradient_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), self.settings.gradient_norm)
+        if not self.half and not torch.isfinite(norm):
+            raise FloatingPointError(f"epoch {self.epoch + 1}: the gradient is not finite: {losses}")
         self.scaler.step(self.optimiser)
         self.scaler.update()
         if self.settings.schedule == "cosine":
@@ -180,7 +183,17 @@ class SegmentationTrainer:
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
 
     def end_epoch(self, validation_loss: float) -> bool:
-        """Count the epoch and adapt the learning rate; whether this was the best epoch so far."""
+        """Count the epoch and adapt the learning rate; whether this was the best epoch so far.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite; nothing is counted.
+        """
+        if not math.isfinite(validation_loss):
+            raise FloatingPointError(
+                f"epoch {self.epoch + 1}: the validation loss is not finite: {validation_loss}"
+            )
         self.epoch += 1
         if self.settings.schedule == "plateau":
             self.schedule.step(validation_loss)

@@ -1,11 +1,11 @@
 """The thesis' first two frameworks: an encoder for the teacher, one for the student, one decoder (§3.3).
 
 The teacher is trained first, against the truth alone. Its weights, hence the decoder's, are then frozen while the
-student's encoder, the bottleneck included, learns to feed that decoder: with L_GT + α L_KL, which is the method ``kl``
-of :mod:`.distillation`:
+student's encoder, the bottleneck included, learns to feed that decoder: with L_GT + α L_KL, as the methods
+``shared-decoder`` and ``shared-decoder-no-skips`` of :mod:`.distillation_methods` say:
 
     student = student_of(teacher)
-    objective = StudentObjective(settings_of("kl"), student, teacher)
+    objective = StudentObjective(settings_of("shared-decoder"), student, teacher)
 
 A teacher with ``skips=False`` makes the framework of §3.3.1, any other that of §3.3.2.
 """

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from gliomorph.models.distillation import METHODS, DistillationSettings, StudentObjective, settings_of
+from gliomorph.models.distillation import StudentObjective
 from gliomorph.models.distillation_losses import (
     attention_transfer,
     bottleneck_divergence,
@@ -13,6 +13,7 @@ from gliomorph.models.distillation_losses import (
     ground_truth,
     softened_cross_entropy,
 )
+from gliomorph.models.distillation_methods import METHODS, DistillationSettings, settings_of
 from gliomorph.models.unet import UNet
 
 EVERYTHING = DistillationSettings(

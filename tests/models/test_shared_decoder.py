@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 
-from gliomorph.models.distillation import StudentObjective, settings_of
+from gliomorph.models.distillation import StudentObjective
+from gliomorph.models.distillation_methods import settings_of
 from gliomorph.models.shared_decoder import share_decoder, student_of
 from gliomorph.models.unet import UNet
 

@@ -1,0 +1,125 @@
+"""What determines the study: patients, networks, how they are trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from gliomorph.interfaces.images import write_text
+from gliomorph.models.distillation_methods import SHARED_DECODER, settings_of
+from gliomorph.models.segmentation_training import Optimisation
+from gliomorph.models.unet import MODALITIES, SegmentationSettings
+
+TEACHER, BASELINE = "teacher", "baseline"
+AGAIN = "baseline-again"
+"""A baseline from another seed: what chance alone changes."""
+TEACHER_NO_SKIPS = "teacher-no-skips"
+"""Of the method ``shared-decoder-no-skips`` alone."""
+TAUGHT = ("att", "kl", "kl+kd", "kd", "ct", "ct+kd", "adversarial", *SHARED_DECODER)
+MODELS = (TEACHER, BASELINE, AGAIN, *TAUGHT[:-1], TEACHER_NO_SKIPS, TAUGHT[-1])
+"""In the order in which they are trained, and of the table."""
+
+
+@attrs.frozen(kw_only=True)
+class Study:
+    """All that determines every figure, but for which models and training sets are asked for.
+
+    Attributes
+    ----------
+    template : str
+    resolution : int
+        Of the template on which patients are simulated, mm.
+    least_ml : float
+        Smallest whole tumour that is asked of the simulation: on coarse voxels less has no parts.
+    validation, test : int
+        Patients; those for training come after them, so that larger sets hold smaller ones.
+    student : str
+        The student's modality.
+    voxel_mm : float
+    box : tuple of int
+        Voxels of a training example.
+    width : int
+        Of all networks.
+    steps : int
+        Of each training.
+    every : int
+        Steps between validations.
+    batch_size : int
+        At least 2: the contrastive term pushes apart what a batch holds.
+    learning_rate : float
+    seed : int
+        Of patients, first weights, order and augmentation.
+    """
+
+    template: str = "MNI152"
+    resolution: int = 2
+    least_ml: float = 15.0
+    validation: int = attrs.field(default=12, validator=attrs.validators.ge(1))
+    test: int = attrs.field(default=40, validator=attrs.validators.ge(2))
+    student: str = attrs.field(default="T1ce", validator=attrs.validators.in_(MODALITIES))
+    voxel_mm: float = 4.0
+    box: tuple[int, ...] = (32, 40, 32)
+    width: int = 8
+    steps: int = attrs.field(default=400, validator=attrs.validators.ge(1))
+    every: int = attrs.field(default=50, validator=attrs.validators.ge(1))
+    batch_size: int = attrs.field(default=2, validator=attrs.validators.ge(2))
+    learning_rate: float = 5e-3
+    seed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if self.steps % self.every:
+            raise ValueError(f"steps divisible by {self.every} are required, got {self.steps}")
+
+    @property
+    def optimisation(self) -> Optimisation:
+        """An epoch is what lies between two validations."""
+        return Optimisation(
+            epochs=self.steps // self.every, learning_rate=self.learning_rate, schedule="cosine"
+        )
+
+    def network(self, model: str) -> SegmentationSettings:
+        """The architecture of one of :data:`MODELS`."""
+        teaching = model in (TEACHER, TEACHER_NO_SKIPS)
+        return SegmentationSettings(
+            modalities=MODALITIES if teaching else (self.student,),
+            width=self.width,
+            voxel_mm=self.voxel_mm,
+            skips=model != TEACHER_NO_SKIPS and SHARED_DECODER.get(model, True),
+        )
+
+    def first_seed(self, model: str) -> int:
+        """Of first weights, order and augmentation: one for all models but :data:`AGAIN`."""
+        return self.seed + (model == AGAIN)
+
+
+def teacher_of(model: str) -> str | None:
+    """Whose features a model is taught by."""
+    if model not in TAUGHT or not settings_of(model).needs_teacher:
+        return None
+    return TEACHER if SHARED_DECODER.get(model, True) else TEACHER_NO_SKIPS
+
+
+def chosen(models: Sequence[str]) -> list[str]:
+    """The models with the baseline and the teachers that they need, in the order of the table."""
+    wanted = {TEACHER, BASELINE, *models} | {teacher_of(model) for model in models}
+    return [model for model in MODELS if model in wanted]
+
+
+def same_study(study: Study, out: Path) -> None:
+    """One folder holds one study.
+
+    Raises
+    ------
+    SystemExit
+        ``out`` holds another one.
+    """
+    path, asked = out / "study.json", json.loads(json.dumps(attrs.asdict(study)))
+    known = json.loads(path.read_text()) if path.exists() else asked
+    if known != asked:
+        changed = [f"{name} {known[name]} there, {asked[name]} asked for" for name in asked
+                   if known[name] != asked[name]]  # fmt: skip
+        raise SystemExit(f"{out} holds another study ({'; '.join(changed)}): give another folder")
+    write_text(json.dumps(asked, indent=1) + "\n", path)

@@ -1,0 +1,78 @@
+"""The networks of a training: the one that is trained, and the teacher that fits it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import torch
+
+from ..models.distillation import StudentObjective
+from ..models.distillation_methods import SHARED_DECODER, settings_of
+from ..models.shared_decoder import share_decoder
+from ..models.unet import MODALITIES, SegmentationSettings, UNet
+from .segmentation_weights import load_unet
+from .stored_network import WeightsError
+from .training_options import TrainingOptions
+
+
+def objective_of(options: TrainingOptions, device: torch.device) -> tuple[StudentObjective, UNet]:
+    """What is minimised, and the network in it.
+
+    Parameters
+    ----------
+    options : TrainingOptions
+    device : torch.device
+
+    Returns
+    -------
+    objective : StudentObjective
+        On the device.
+    network : UNet
+        The one that is trained, with the seed's first weights or those of ``options.start``; with a method of a
+        shared decoder, with the teacher's decoder.
+
+    Raises
+    ------
+    WeightsError
+        A file that does not fit the options: what is required, what it holds.
+    """
+    torch.manual_seed(options.seed)
+    network = options.network.build()
+    if options.start:
+        network = _first_weights(options.start, options.network)
+    network = network.to(device)
+    teacher = _teacher(options.teacher, options).to(device) if options.teacher else None
+    if teacher is not None and options.method in SHARED_DECODER:
+        share_decoder(teacher, network)
+    return StudentObjective(settings_of(options.method), network, teacher).to(device), network
+
+
+def _first_weights(path: Path, required: SegmentationSettings) -> UNet:
+    """The network in a file; it may be for another voxel size."""
+    network, settings = load_unet(path)
+    if attrs.evolve(settings, voxel_mm=required.voxel_mm) != required:
+        raise WeightsError(
+            f"{path.name}: to begin with it the network has to be the same: one that {_words(required)} is "
+            f"required, it {_words(settings)}"
+        )
+    return network
+
+
+def _teacher(path: Path, options: TrainingOptions) -> UNet:
+    network, settings = load_unet(path)
+    skips = SHARED_DECODER.get(options.method, settings.skips)
+    required = attrs.evolve(options.network, modalities=MODALITIES, skips=skips)
+    if settings != required:
+        raise WeightsError(
+            f"{path.name}: a teacher that {_words(required)} is required, it {_words(settings)}"
+        )
+    return network
+
+
+def _words(settings: SegmentationSettings) -> str:
+    skips = "with" if settings.skips else "without"
+    return (
+        f"reads {', '.join(settings.modalities)} at {settings.voxel_mm:g} mm with width {settings.width}, "
+        f"{skips} skip-connections"
+    )
