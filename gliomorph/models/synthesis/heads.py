@@ -21,6 +21,8 @@ MAPS = ("CSF", "GM", "WM", "texture", "white", "fluid")
 SCALES_MM = (12.0, 30.0)
 """Of the deformations from head to head."""
 WIDENING_STEPS = 4
+FOLDED = 0.8
+"""Share of the heads with sulci of their own: an average template's are blurred."""
 
 
 @attrs.frozen(kw_only=True)
@@ -161,3 +163,43 @@ def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: C
     maps[0] *= chance.log_uniform(0.5, 3.0)  # fluid and tissue share the voxels of a sulcus
     maps[:3] *= brain / maps[:3].sum(0).clamp_min(1e-6)
     return maps
+
+
+def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """Sulci of a head's own: sheets of fluid, lined with grey matter, that reach from the surface into the brain.
+
+    They lie where a random field is near 0, and end some 10 mm below the surface.
+
+    Parameters
+    ----------
+    maps : Tensor
+        (6, X, Y, Z) of :func:`sample_head`.
+    voxel_mm : float
+    chance : Chance
+
+    Returns
+    -------
+    maps : Tensor
+        White and grey matter are given to fluid, and white matter to grey, in part; their sum stays.
+    """
+    scale_mm = chance.uniform(4.0, 9.0)
+    sheets = chance.field(maps.shape[1:], scale_mm / voxel_mm)[0].abs() * scale_mm  # about the distance in mm
+    surface = _near_surface(maps[:3].sum(0), voxel_mm)
+    fluid, grey, white = maps[:3]
+    lining = surface * torch.sigmoid(2 * (chance.uniform(2.0, 4.0) - sheets)) * white
+    opening = surface * torch.sigmoid(3 * (chance.uniform(0.3, 1.8) - sheets))
+    opening = chance.uniform(0.3, 1.0) * opening * (grey + white)
+    left = 1 - opening / (grey + white).clamp_min(1e-6)
+    return torch.cat(
+        [torch.stack([fluid + opening, (grey + lining) * left, (white - lining) * left]), maps[3:]]
+    )
+
+
+def _near_surface(brain: Tensor, voxel_mm: float) -> Tensor:
+    """1 at the surface of the brain, falling to 0 about 10 mm below."""
+    step = max(1, round(4.0 / voxel_mm))
+    coarse = functional.avg_pool3d(brain[None, None], step, ceil_mode=True, count_include_pad=False)
+    for _ in range(2):
+        coarse = functional.avg_pool3d(coarse, 3, 1, 1, count_include_pad=True)
+    smooth = functional.interpolate(coarse, size=brain.shape, mode="trilinear", align_corners=False)[0, 0]
+    return (2.2 * (1 - smooth)).clamp(0, 1)

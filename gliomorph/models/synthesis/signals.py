@@ -10,6 +10,8 @@ from .contrast import CLASSES, MEANS, TEXTURE
 
 RANDOM_CONTRAST = 0.05
 """Share of images whose class means have nothing to do with the modality."""
+WITH_VESSELS = 0.8
+"""Share of T1ce images with bright vessels and choroid plexus."""
 SPREAD = (0.25, 0.08, 0.0, 0.25, 0.1, 0.2)
 """Of the logarithm of each class' mean, order of :data:`~.contrast.CLASSES`; white matter is the unit."""
 
@@ -67,4 +69,28 @@ def render(
     regional = chance.uniform(0.0, 0.06) * tissue * healthy
     patchy = (chance.uniform(-0.2, 0.2) * coarse + chance.uniform(-0.15, 0.15) * fine) * tumor
     grain = chance.uniform(0.0, 0.04) * chance.field(signal.shape, 1.5 / voxel_mm)[0]
-    return (signal * (1 + regional + patchy + grain)).clamp_min(0.0)
+    signal = signal * (1 + regional + patchy + grain)
+    if modality == "T1ce" and chance.happens(WITH_VESSELS):
+        signal = signal + vessels(shares[0], maps[5], voxel_mm, chance)
+    return signal.clamp_min(0.0)
+
+
+def vessels(csf: Tensor, fluid: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """What else takes up gadolinium: vessels in the sulci and choroid plexus in the ventricles, (X, Y, Z).
+
+    Vessels run where two random fields are near 0 at once, which is along curves.
+
+    Parameters
+    ----------
+    csf : Tensor
+        (X, Y, Z), share of fluid.
+    fluid : Tensor
+        (X, Y, Z), near 1 in ventricles and cisterns.
+    voxel_mm : float
+    chance : Chance
+    """
+    first, second = chance.field(csf.shape, chance.uniform(4.0, 9.0) / voxel_mm, 2)
+    width = chance.uniform(0.1, 0.25)
+    curves = torch.exp(-(first.square() + second.square()) / (2 * width**2)) * (2 * csf).clamp(0, 1)
+    plexus = torch.sigmoid(8 * (chance.field(csf.shape, 4.0 / voxel_mm)[0] - chance.uniform(1.2, 2.2))) * fluid
+    return chance.uniform(0.2, 1.2) * curves + chance.uniform(0.0, 0.8) * plexus
