@@ -115,6 +115,25 @@ def test_tissues_are_shares_and_nothing_lies_beyond_the_atlas(atlas: heads.Atlas
     assert not heads.read(atlas, far).any()
 
 
+def test_sulci_give_tissue_near_the_surface_to_fluid_and_grey_matter(atlas: heads.Atlas) -> None:
+    maps, opened = atlas.maps[0], []
+    before = maps.clone()
+    places = torch.stack(torch.meshgrid(*[torch.arange(side) for side in maps.shape[1:]], indexing="ij"))
+    radius_mm = VOXEL_MM * (places - (SIDE - 1) / 2).square().sum(0).sqrt()
+    for seed in range(8):
+        folded = heads.with_sulci(maps, VOXEL_MM, Chance(seed))
+        torch.testing.assert_close(folded[:3].sum(0), maps[:3].sum(0), atol=1e-5, rtol=0)
+        assert folded[:3].min() >= -1e-6
+        assert (folded[0] >= maps[0] - 1e-6).all()
+        assert (folded[2] <= maps[2] + 1e-6).all()
+        assert torch.equal(folded[3:], maps[3:])
+        deep = radius_mm < 20
+        torch.testing.assert_close(folded[:, deep], maps[:, deep], atol=5e-3, rtol=0)
+        opened.append(float((folded[0] - maps[0])[(radius_mm > 30) & (radius_mm < 38)].mean()))
+    assert torch.equal(maps, before)
+    assert min(opened) > 0.01 and max(opened) < 0.6, opened
+
+
 # signals
 
 
@@ -152,6 +171,29 @@ def test_signal_is_never_negative_and_zero_where_nothing_is(atlas: heads.Atlas) 
         signal = signals.render("T2w", shares, maps, structure, VOXEL_MM, chance)
         assert signal.min() >= 0
         assert not signal[maps[:3].sum(0) == 0].any()
+
+
+def test_vessels_are_bright_and_thin_and_in_fluid_only(atlas: heads.Atlas) -> None:
+    csf, fluid = atlas.maps[0, 0], atlas.maps[0, 5]
+    for seed in range(6):
+        bright = signals.vessels(csf, fluid, VOXEL_MM, Chance(seed))
+        assert bright.min() >= 0
+        assert not bright[(csf == 0) & (fluid < 1e-3)].gt(2e-3).any()
+        assert 0.05 < bright.max() < 2.1
+        assert (bright > 0.1)[csf > 0.5].float().mean() < 0.25
+
+
+def test_gadolinium_shows_vessels_and_nothing_else_does(
+    atlas: heads.Atlas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = atlas.maps[0]
+    shares = torch.cat([maps[:3], torch.zeros_like(maps[:3])])
+    for modality, changes in (("T1w", False), ("T1ce", True)):
+        found = []
+        for share in (0.0, 1.0):
+            monkeypatch.setattr(signals, "WITH_VESSELS", share)
+            found.append(signals.render(modality, shares, maps, maps[:3], VOXEL_MM, Chance(2)))
+        assert torch.equal(*found) is not changes
 
 
 # artefacts
@@ -267,8 +309,10 @@ def test_spots_change_images_but_not_labels(
     for share in (0.0, 1.0):
         monkeypatch.setattr(engine, "WITH_SPOTS", share)
         found.append(source.draw(0))
-    assert torch.equal(found[0].labels, found[1].labels)
-    assert not torch.equal(found[0].images, found[1].images)
+    both = (found[0].images[0] > 0) & (found[1].images[0] > 0)  # what is drawn later differs: the mask
+    assert both.float().mean() > 0.2
+    assert torch.equal(found[0].labels * both, found[1].labels * both)
+    assert not torch.equal(found[0].images * both, found[1].images * both)
 
 
 def test_two_foci_never_fill_a_voxel_twice(

@@ -22,7 +22,7 @@ def sample_mask(brain: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     chance : Chance
     """
     reach = max(1, round(4.0 / voxel_mm))
-    smooth = functional.avg_pool3d(brain[None, None], 2 * reach + 1, 1, reach)[0, 0]
+    smooth = _box_mean(brain, reach)
     wander = 0.1 * chance.uniform(0.0, 1.5) * chance.field(brain.shape, 12.0 / voxel_mm)[0]
     stripped = smooth > 0.5 + chance.uniform(-0.12, 0.12) + wander
     mask = stripped & (brain > 0.3) if chance.happens(0.7) else (brain > 0.5)
@@ -82,3 +82,13 @@ def bright_rim(mask: Tensor, chance: Chance, voxel_mm: float) -> Tensor:
     inner = -functional.max_pool3d(-mask[None, None].float(), 3, 1, 1)[0, 0]
     stretches = torch.sigmoid(3 * chance.field(mask.shape, 15.0 / voxel_mm)[0])
     return (mask.float() - inner).clamp_min(0) * stretches
+
+
+def _box_mean(image: Tensor, reach: int) -> Tensor:
+    """Mean over ``reach`` voxels to each side, one axis after the other; 0 lies beyond the grid."""
+    mean = image[None, None]
+    for axis in range(3):
+        sides, margins = [1, 1, 1], [0, 0, 0]
+        sides[axis], margins[axis] = 2 * reach + 1, reach
+        mean = functional.avg_pool3d(mean, sides, 1, margins)
+    return mean[0, 0]

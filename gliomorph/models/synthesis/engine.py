@@ -111,9 +111,7 @@ class DataEngine:
         for modality in self.modalities:
             signal = signals.render(modality, shares, maps, structure, voxel_mm, chance)
             images.append(artefacts.corrupt(signal, mask, voxel_mm, chance))
-        background = (1 - tumor.sum(0, keepdim=True)).clamp_min(0)
-        labels = torch.cat([background, tumor]).argmax(0) * mask
-        return Example(images=torch.stack(images), labels=labels)
+        return Example(images=torch.stack(images), labels=_largest(tumor) * mask)
 
     def _sample_growths(self, positions: Tensor, chance: Chance) -> list[lesions.Growth]:
         if chance.happens(WITHOUT_TUMOR):
@@ -128,6 +126,16 @@ class DataEngine:
             centre = possible[chance.integer(len(possible))] * unit
             growths.append(lesions.sample_growth(centre.tolist(), chance))
         return growths
+
+
+def _largest(tumor: Tensor) -> Tensor:
+    """Class index of each voxel's largest share, background where none is larger; faster than ``argmax``."""
+    largest = (1 - tumor.sum(0)).clamp_min(0)
+    labels = torch.zeros(largest.shape, dtype=torch.int64, device=tumor.device)
+    for index, share in enumerate(tumor, start=1):
+        labels.masked_fill_(share > largest, index)
+        largest = torch.maximum(largest, share)
+    return labels
 
 
 def _possible(maps: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Heads of their own from a template's tissues: position, shape, ventricles, atrophy; torch, any device.
 
-Positions are (1, 3, x, y, z) voxels of the atlas, on a lattice of the head's voxels about 4 mm apart.
+Positions are (1, 3, x, y, z) voxels of the atlas, on a lattice of the head's voxels about 6 mm apart.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .chance import Chance
 
 MAPS = ("CSF", "GM", "WM", "texture", "white", "fluid")
 """What is known at every voxel of an atlas or a head."""
+LATTICE_MM = 6.0
+"""Of the lattice of positions: half of the finest scale of the deformations."""
 SCALES_MM = (12.0, 30.0)
 """Of the deformations from head to head."""
 WIDENING_STEPS = 4
@@ -62,7 +64,7 @@ def atlas_of(anatomy: Anatomy, device: str | torch.device = "cpu") -> Atlas:
         maps=maps.to(device),
         widening=_widening(maps[:, 5:], anatomy.voxel_mm).to(device),
         voxel_mm=anatomy.voxel_mm,
-        step=anatomy.step,
+        step=max(1, round(LATTICE_MM / anatomy.voxel_mm)),
         centre=tuple((0.5 * (first + last)).tolist()),
         extent=tuple((last - first + 1).tolist()),
     )
@@ -168,7 +170,7 @@ def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: C
 def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     """Sulci of a head's own: sheets of fluid, lined with grey matter, that reach from the surface into the brain.
 
-    They lie where a random field is near 0, and end some 10 mm below the surface.
+    They lie where a random field is near 0, and end 5 to 15 mm below the surface.
 
     Parameters
     ----------
@@ -187,8 +189,8 @@ def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     surface = _near_surface(maps[:3].sum(0), voxel_mm)
     fluid, grey, white = maps[:3]
     lining = surface * torch.sigmoid(2 * (chance.uniform(2.0, 4.0) - sheets)) * white
-    opening = surface * torch.sigmoid(3 * (chance.uniform(0.3, 1.8) - sheets))
-    opening = chance.uniform(0.3, 1.0) * opening * (grey + white)
+    opening = surface * torch.sigmoid(3 * (chance.uniform(0.5, 2.2) - sheets))
+    opening = chance.uniform(0.4, 1.0) * opening * (grey + white)
     left = 1 - opening / (grey + white).clamp_min(1e-6)
     return torch.cat(
         [torch.stack([fluid + opening, (grey + lining) * left, (white - lining) * left]), maps[3:]]
@@ -196,10 +198,10 @@ def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
 
 
 def _near_surface(brain: Tensor, voxel_mm: float) -> Tensor:
-    """1 at the surface of the brain, falling to 0 about 10 mm below."""
+    """1 at the surface of the brain, one half 6 mm below, near 0 from 15 mm on."""
     step = max(1, round(4.0 / voxel_mm))
     coarse = functional.avg_pool3d(brain[None, None], step, ceil_mode=True, count_include_pad=False)
-    for _ in range(2):
-        coarse = functional.avg_pool3d(coarse, 3, 1, 1, count_include_pad=True)
+    for _ in range(4):
+        coarse = functional.avg_pool3d(coarse, 3, 1, 1)
     smooth = functional.interpolate(coarse, size=brain.shape, mode="trilinear", align_corners=False)[0, 0]
-    return (2.2 * (1 - smooth)).clamp(0, 1)
+    return (3 * (1 - smooth)).clamp(0, 1)

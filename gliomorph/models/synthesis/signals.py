@@ -92,5 +92,7 @@ def vessels(csf: Tensor, fluid: Tensor, voxel_mm: float, chance: Chance) -> Tens
     first, second = chance.field(csf.shape, chance.uniform(4.0, 9.0) / voxel_mm, 2)
     width = chance.uniform(0.1, 0.25)
     curves = torch.exp(-(first.square() + second.square()) / (2 * width**2)) * (2 * csf).clamp(0, 1)
-    plexus = torch.sigmoid(8 * (chance.field(csf.shape, 4.0 / voxel_mm)[0] - chance.uniform(1.2, 2.2))) * fluid
+    plexus = (
+        torch.sigmoid(8 * (chance.field(csf.shape, 4.0 / voxel_mm)[0] - chance.uniform(1.2, 2.2))) * fluid
+    )
     return chance.uniform(0.2, 1.2) * curves + chance.uniform(0.0, 0.8) * plexus
