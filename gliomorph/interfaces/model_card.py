@@ -77,7 +77,7 @@ def model_card(
         "labels": LABELS,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "training_data": _training_data(options, counts),
-        "measured_on": f"{counts['test']} test patients of the same source, none of them used in training",
+        "measured_on": f"{counts['test']} test scans of the same source, of patients who were not used in training",
         "metrics": summary(figures),
         "settings": options.record(),
         "weights": {"file": weights.name, "sha256": weights_sha256(weights)},

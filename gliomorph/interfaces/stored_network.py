@@ -30,7 +30,7 @@ class WeightsError(ValueError):
 
 
 def write_network(network: nn.Module, architecture: str, settings: Any, path: Path) -> Path:
-    """Store a network with its settings, under a temporary name, then renamed.
+    """Store a network with its settings, under a temporary name, then renamed; equal networks make equal files.
 
     Parameters
     ----------
@@ -60,7 +60,17 @@ def write_network(network: nn.Module, architecture: str, settings: Any, path: Pa
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with replacing(path) as temporary:
         save_file(state, temporary, metadata=metadata)
+        _sort_header(temporary)
     return path
+
+
+def _sort_header(path: Path) -> None:
+    """Write a file's header again in alphabetical order: safetensors puts metadata in another order every time."""
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + size :])
 
 
 def settings_from(stored: dict[str, Any], kind: type, path: Path) -> Any:

@@ -189,8 +189,7 @@ def _examples(
     options: TrainingOptions, folder: TrainingFolder, engine: DataEngine | None, report: Report
 ) -> dict[str, Examples]:
     if options.bids_dir is None:
-        if engine is None or not options.simulated:
-            raise TrainingDataError("a dataset or simulated patients are required: --bids or --simulated")
+        engine = _fitting(engine, options)
         counts = (options.simulated, options.held_out, options.held_out)
         return {
             name: SimulatedExamples(engine=engine, count=count, seed=options.seed, part=part)
@@ -204,16 +203,30 @@ def _examples(
         folder.prepared,
         report,
     )
-    parts = split(list(files), options.seed, options.fraction)
+    parts = {
+        name: {subject: files[subject] for subject in subjects}
+        for name, subjects in split(list(files), options.seed, options.fraction).items()
+    }
     folder.keep_split(parts)
     return {
         name: PreparedExamples(
-            files=tuple(path for subject in subjects for path in files[subject]),
+            files=tuple(path for paths in subjects.values() for path in paths),
             seed=options.seed,
             box=options.box if name == "train" else None,
         )
         for name, subjects in parts.items()
     }
+
+
+def _fitting(engine: DataEngine | None, options: TrainingOptions) -> DataEngine:
+    """The engine, if it makes what the networks read."""
+    channels, voxel_mm = options.channels, options.network.voxel_mm
+    if engine and engine.modalities == channels and abs(engine.atlas.voxel_mm - voxel_mm) < 0.01 * voxel_mm:
+        return engine
+    found = f"{', '.join(engine.modalities)} at {engine.atlas.voxel_mm:g} mm" if engine else "none"
+    raise TrainingDataError(
+        f"a data engine that makes {', '.join(channels)} at {voxel_mm:g} mm is required, got {found}"
+    )
 
 
 def _ahead(examples: Examples, groups: list[np.ndarray], epoch: int) -> Iterator[Batch]:

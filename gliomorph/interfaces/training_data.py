@@ -21,6 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .. import __version__
 from ..models.augmentation import augment, crop
 from ..models.synthesis.chance import Chance
 from ..models.synthesis.engine import DataEngine
@@ -34,9 +35,9 @@ from .templates import Template
 from .tumor import LABELS, brats_labels, resample_labels
 
 PARTS = ("train", "validation", "test")
-FRACTIONS = (0.25, 0.5, 1.0)
 LEAST_WITHIN = 0.5
-"""Of a tumour, within the brain: else it is another subject's, or in another frame."""
+"""Of a tumour within the brain, and of a brain within that of another modality: else it is another subject's, or in
+another frame."""
 
 
 class TrainingDataError(ValueError):
@@ -153,7 +154,8 @@ def split(subjects: Sequence[str], seed: int, fraction: float = 1.0) -> dict[str
     """
     if len(subjects) < len(PARTS):
         raise TrainingDataError(
-            f"at least {len(PARTS)} subjects are required (training, validation, test), got {len(subjects)}"
+            f"at least {len(PARTS)} subjects are required (training, validation, test), got {len(subjects)} "
+            f"({', '.join(sorted(subjects))})"
         )
     shuffled = [sorted(subjects)[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
     held = max(1, round(len(subjects) / 6))
@@ -204,12 +206,12 @@ def prepare(
     problems = []
     for number, scan in enumerate(scans, start=1):
         try:
-            path = _prepare_scan(scan, modalities, voxel_mm, folder)
+            path, notices = _prepare_scan(scan, modalities, voxel_mm, folder)
         except (ImageError, OSError) as error:
             problems.append(f"{scan.label}: {error}")
             continue
         files.setdefault(scan.subject, []).append(path)
-        report("; ".join([f"{scan.label} ({number} of {len(scans)}) is ready", *scan.notices]))
+        report("; ".join([f"{scan.label} ({number} of {len(scans)}) is ready", *scan.notices, *notices]))
     if problems:
         raise TrainingDataError(
             f"{len(problems)} of {len(scans)} scans cannot be trained on; mend or remove them:\n  "
@@ -218,24 +220,30 @@ def prepare(
     return files
 
 
-def _prepare_scan(scan: Scan, modalities: Sequence[str], voxel_mm: float, folder: Path) -> Path:
+def _prepare_scan(
+    scan: Scan, modalities: Sequence[str], voxel_mm: float, folder: Path
+) -> tuple[Path, list[str]]:
+    """Its tensors on disk, and notices if it was made now."""
     sources = _sources(scan, modalities)
     brain_mask = scan.brain_mask
+    notices: list[str] = []
     assert scan.tumor is not None
     read = [*sources.values(), scan.tumor.path, *([brain_mask] if brain_mask else [])]
     stamp = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in read]
-    text = json.dumps([list(modalities), voxel_mm, stamp])
+    text = json.dumps([__version__, list(modalities), voxel_mm, stamp])
     path = folder / f"{scan.label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.safetensors"
     if not path.exists():
-        images, labels = _read_scan(sources, scan.tumor.path, brain_mask, voxel_mm)
+        images, labels, notices = _read_scan(sources, scan.tumor.path, brain_mask, voxel_mm)
         tensors = {"images": torch.from_numpy(images).half(), "labels": torch.from_numpy(labels)}
-        with replacing(path) as temporary:
-            save_file(tensors, temporary)
-    return path
+        with replacing(path) as temporary:  # arrays from ITK have their axes in reverse
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+    return path, notices
 
 
 def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
     """The image of each modality."""
+    if scan.problem:
+        raise ImageError(f"{scan.problem}; {', '.join(modalities)} are required")
     images = {scan.modality: scan.image, **scan.others} if scan.image else {}
     if missing := [modality for modality in modalities if modality not in images]:
         found = ", ".join(path.name for path in images.values()) or "none"
@@ -245,6 +253,10 @@ def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
     if scan.tumor is None or scan.tumor.kind != "dseg":
         found = scan.tumor.path.name if scan.tumor else "none"
         raise ImageError(f"a label map (seg-brats_dseg) in a folder given with -d is required, found {found}")
+    if not scan.tumor.path.name.startswith(f"{scan.label}_"):
+        raise ImageError(
+            f"{scan.tumor.path.name}: a label map of {scan.label} is required, by its name it is not"
+        )
     if scan.tumor.space:
         raise ImageError(f"{scan.tumor.path.name}: a label map in the image's own space is required")
     return {modality: images[modality] for modality in modalities}
@@ -252,27 +264,54 @@ def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
 
 def _read_scan(
     sources: Mapping[str, Path], segmentation: Path, brain_mask: Path | None, voxel_mm: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised images (C, X, Y, Z) and class indices (X, Y, Z) on one network grid."""
-    grid, images = None, []
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Standardised images (C, X, Y, Z) and class indices (X, Y, Z) on one network grid, and notices."""
+    grid, images, notices = None, [], []
+    first = next(iter(sources.values()))
     for path in sources.values():
-        picture, _ = finite_image(path)
-        with tempfile.TemporaryDirectory() as scratch:
-            mask, _ = brain_of(picture, path, brain_mask, Path(scratch))
+        picture, mask, notice = _brain_image(path, brain_mask)
         grid = grid or network_grid(mask, voxel_mm)
+        notices += notice
         try:
             images.append(on_network_grid(picture, mask, grid))
         except ImageError as error:
             raise ImageError(f"{path.name}: {error}") from error
+        share = float((images[-1] != 0)[images[0] != 0].mean())
+        _require_within(
+            share, f"{path.name}: only {share:.0%} of the brain of {first.name} lies within its own"
+        )
     assert grid is not None
+    labels = _read_labels(segmentation, grid, images[0] != 0, first.name)
+    return np.stack(images), labels, notices
+
+
+def _brain_image(path: Path, brain_mask: Path | None) -> tuple[sitk.Image, sitk.Image, list[str]]:
+    """An image, its brain mask and notices; the brain has to be finite."""
+    picture, notices = finite_image(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        mask, _ = brain_of(picture, path, brain_mask, Path(scratch))
+    if notices:
+        spoilt = int((~np.isfinite(to_array(read_image(path))) & (to_array(mask) > 0)).sum())
+        if spoilt:
+            raise ImageError(
+                f"{path.name}: finite values are required, {spoilt} voxels of the brain are NaN or infinite"
+            )
+    return picture, mask, [f"{path.name}: {notice}" for notice in notices]
+
+
+def _read_labels(segmentation: Path, grid: sitk.Image, brain: np.ndarray, image: str) -> np.ndarray:
+    """Class indices (X, Y, Z), uint8, of a label map whose tumour lies in the brain of the image of that name."""
     given = brats_labels(read_image(segmentation, sitk.sitkFloat32), "dseg", segmentation.name)
     labels = to_array(resample_labels(given, grid))
     tumor_ml = float((to_array(given) > 0).sum()) * voxel_volume_ml(given)
-    share = float((labels > 0)[images[0] != 0].sum()) * voxel_volume_ml(grid) / tumor_ml
-    if share < LEAST_WITHIN:
-        raise ImageError(
-            f"{segmentation.name}: only {share:.0%} of the tumour lies within the brain of "
-            f"{next(iter(sources.values())).name}; do both come from the same subject and frame?"
-        )
+    share = float((labels > 0)[brain].sum()) * voxel_volume_ml(grid) / tumor_ml
+    _require_within(
+        share, f"{segmentation.name}: only {share:.0%} of the tumour lies within the brain of {image}"
+    )
     values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
-    return np.stack(images), np.searchsorted(values, labels).astype(np.uint8)
+    return np.searchsorted(values, labels).astype(np.uint8)
+
+
+def _require_within(share: float, problem: str) -> None:
+    if share < LEAST_WITHIN:
+        raise ImageError(f"{problem}; do both come from the same subject and frame?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from .images import remove_leftovers, replacing, write_text
+from .stored_network import weights_sha256
 
 PANEL = 2.4
 """Inches."""
@@ -61,7 +63,7 @@ class TrainingFolder:
 
     @property
     def split(self) -> Path:
-        """Subjects by part, as JSON."""
+        """Subjects by part, each with its prepared scans, as JSON."""
         return self.path / "split.json"
 
     def open(self, options: Mapping[str, Any]) -> None:
@@ -78,8 +80,9 @@ class TrainingFolder:
             remove_leftovers(folder)
         wanted = json.loads(json.dumps(options))
         if self.settings.is_file():
+            known = self._known()
             if self.checkpoint.is_file():
-                self._require_same(wanted)
+                self._require_same(known, wanted)
         elif self.path.exists() and not self.path.is_dir():
             raise TrainingFolderError(f"{self.path} is a file: a folder is required")
         elif self.path.is_dir() and any(self.path.iterdir()):
@@ -88,8 +91,20 @@ class TrainingFolder:
             )
         write_text(json.dumps(wanted, indent=1) + "\n", self.settings)
 
-    def _require_same(self, options: Mapping[str, Any]) -> None:
-        known, wanted = _flat(json.loads(self.settings.read_text(encoding="utf-8"))), _flat(options)
+    def _known(self) -> dict[str, Any]:
+        """The settings that lie there; a file of that name may be anybody's."""
+        try:
+            known = json.loads(self.settings.read_text(encoding="utf-8"))
+        except ValueError:
+            known = None
+        if not isinstance(known, dict) or "optimisation" not in known:
+            raise TrainingFolderError(
+                f"{self.settings} does not hold the settings of a training: choose another folder"
+            )
+        return known
+
+    def _require_same(self, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+        known, wanted = _flat(known), _flat(wanted)
         changed = [
             f"{name} {json.dumps(known.get(name))} there, {json.dumps(wanted.get(name))} now"
             for name in sorted({*known, *wanted})
@@ -101,25 +116,59 @@ class TrainingFolder:
                 "or the same settings to resume"
             )
 
-    def keep_split(self, parts: Mapping[str, Sequence[str]]) -> None:
-        """Write down who is trained on; once an epoch is finished, make sure that nobody changed sides.
+    def keep_split(self, parts: Mapping[str, Mapping[str, Sequence[Path]]]) -> None:
+        """Write down who is trained on; once an epoch is finished, make sure that nobody and nothing has changed.
+
+        Parameters
+        ----------
+        parts : mapping of str to mapping of str to sequence of Path
+            The prepared scans of each subject by part.
 
         Raises
         ------
         TrainingFolderError
-            Subjects came or went: some that the network has learnt from would now test it.
+            Subjects came or went: some that the network has learnt from would now test it. Or scans are others.
         """
-        wanted = {name: list(subjects) for name, subjects in parts.items()}
+        wanted = {
+            part: {subject: [path.name for path in paths] for subject, paths in subjects.items()}
+            for part, subjects in parts.items()
+        }
         if self.checkpoint.is_file() and self.split.is_file():
-            known = json.loads(self.split.read_text(encoding="utf-8"))
-            before, now = ({s for subjects in p.values() for s in subjects} for p in (known, wanted))
-            if known != wanted:
-                raise TrainingFolderError(
-                    f"{self.path}: the subjects are no longer those that this training was begun with (new: "
-                    f"{', '.join(sorted(now - before)) or 'none'}; gone: "
-                    f"{', '.join(sorted(before - now)) or 'none'}): choose another folder, or bring them back"
-                )
+            self._require_same_scans(json.loads(self.split.read_text(encoding="utf-8")), wanted)
         write_text(json.dumps(wanted, indent=1) + "\n", self.split)
+
+    def _require_same_scans(self, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+        before, now = (
+            {
+                subject: (part, scans)
+                for part, subjects in parts.items()
+                for subject, scans in subjects.items()
+            }
+            for parts in (known, wanted)
+        )
+        both = sorted(now.keys() & before.keys())
+        lists = {
+            "new": sorted(now.keys() - before.keys()),
+            "gone": sorted(before.keys() - now.keys()),
+            "now in another part": [s for s in both if before[s][0] != now[s][0]],
+            "with other images": [s for s in both if self._differ(before[s][1], now[s][1])],
+        }
+        if any(lists.values()):
+            told = "; ".join(f"{name}: {', '.join(subjects)}" for name, subjects in lists.items() if subjects)
+            raise TrainingFolderError(
+                f"{self.path}: the subjects are no longer those that this training was begun with ({told}): choose "
+                "another folder, or bring them back"
+            )
+
+    def _differ(self, before: Sequence[str], now: Sequence[str]) -> bool:
+        """Whether prepared scans hold something else; names change with a file's date alone."""
+        if len(before) != len(now):
+            return True
+        pairs = [(self.prepared / one, self.prepared / other) for one, other in zip(before, now, strict=True)]
+        return any(
+            one != other and not (one.is_file() and weights_sha256(one) == weights_sha256(other))
+            for one, other in pairs
+        )
 
     def save(self, state: Mapping[str, Any], row: Mapping[str, float]) -> None:
         """Add an epoch's row to the log and keep the state after it."""
@@ -133,10 +182,21 @@ class TrainingFolder:
             torch.save(dict(state), temporary)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The state that was kept last, if there is one; tensors and plain values only."""
+        """The state that was kept last, if there is one; tensors and plain values only.
+
+        Raises
+        ------
+        TrainingFolderError
+            A damaged file.
+        """
         if not self.checkpoint.is_file():
             return None
-        state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+            raise TrainingFolderError(
+                f"{self.checkpoint} cannot be read ({type(error).__name__}): remove it to begin anew"
+            ) from error
         return state
 
     def latest(self, before: int) -> dict[str, float]:

@@ -13,8 +13,13 @@ from attrs import validators as valid
 from .. import __version__
 from ..models.distillation_methods import METHODS, SHARED_DECODER
 from ..models.segmentation_training import Optimisation
-from ..models.unet import MODALITIES, SegmentationSettings
+from ..models.unet import DIVISOR, MODALITIES, SegmentationSettings
 from .stored_network import weights_sha256
+
+FRACTIONS = (0.25, 0.5, 1.0)
+"""Of the training subjects."""
+LEAST_SIDE = 2 * DIVISOR
+"""Voxels of a training example's side: two are left at the bottom, where they are normalised."""
 
 
 @attrs.frozen(kw_only=True)
@@ -25,13 +30,13 @@ class TrainingOptions:
     ----------
     role : {"teacher", "student"}
     network : SegmentationSettings
-        Of a student by a method of :data:`~gliomorph.models.distillation_methods.SHARED_DECODER`: with the
-        skip-connections that the method says.
+        A teacher reads all modalities, a student one. Of a student by a method of
+        :data:`~gliomorph.models.distillation_methods.SHARED_DECODER`: with the skip-connections that the method says.
     optimisation : Optimisation
     method : str
-        Of distillation, a key of :data:`~gliomorph.models.distillation_methods.METHODS`.
+        Of distillation, a key of :data:`~gliomorph.models.distillation_methods.METHODS`; ``baseline`` for a teacher.
     teacher : Path or None
-        Weights of the teacher, for methods that need one.
+        Weights of the teacher, for all methods but ``baseline``.
     start : Path or None
         Weights to begin with.
     bids_dir : Path or None
@@ -39,40 +44,78 @@ class TrainingOptions:
     derivatives : mapping of str to Path
         Folders with its label maps.
     simulated : int
-        Simulated patients an epoch.
+        Simulated patients an epoch; 0 for a dataset.
     held_out : int
         Simulated patients for validation, and as many for the test.
     template : str
         Of the simulated patients.
     box : tuple of int or None
-        Voxels of a training example along each axis; for simulated patients None is the whole head.
+        Voxels of a training example along each axis, multiples of 8; for simulated patients None is the whole head.
     batch_size : int
     fraction : float
-        Of the training subjects.
+        Of the training subjects, one of :data:`FRACTIONS`.
     seed : int
+
+    Raises
+    ------
+    ValueError
+        Options that contradict each other: what is required, what was given.
     """
 
     role: str = attrs.field(validator=valid.in_(("teacher", "student")))
     network: SegmentationSettings = attrs.field()
     optimisation: Optimisation
     method: str = attrs.field(default="baseline", validator=valid.in_(tuple(METHODS)))
-    teacher: Path | None = None
+    teacher: Path | None = attrs.field(default=None)
     start: Path | None = None
-    bids_dir: Path | None = None
+    bids_dir: Path | None = attrs.field(default=None)
     derivatives: Mapping[str, Path] = attrs.field(factory=dict)
     simulated: int = attrs.field(default=0, validator=valid.ge(0))
     held_out: int = attrs.field(default=12, validator=valid.ge(1))
     template: str = "MNI152"
-    box: tuple[int, ...] | None = None
+    box: tuple[int, ...] | None = attrs.field(default=None)
     batch_size: int = attrs.field(default=4, validator=valid.ge(1))
-    fraction: float = 1.0
+    fraction: float = attrs.field(default=1.0, validator=valid.in_(FRACTIONS))
     seed: int = attrs.field(default=0, validator=valid.ge(0))
 
     @network.validator
-    def _check_skips(self, _: object, network: SegmentationSettings) -> None:
+    def _check_network(self, _: object, network: SegmentationSettings) -> None:
+        required = len(MODALITIES) if self.role == "teacher" else 1
+        if len(network.modalities) != required:
+            raise ValueError(
+                f"a {self.role} that reads {required} of {', '.join(MODALITIES)} is required, got "
+                f"{', '.join(network.modalities)}"
+            )
         if network.skips != SHARED_DECODER.get(self.method, network.skips):
             word = "with" if SHARED_DECODER[self.method] else "without"
             raise ValueError(f"method {self.method}: a network {word} skip-connections is required")
+
+    @teacher.validator
+    def _check_teacher(self, _: object, teacher: Path | None) -> None:
+        if self.role == "teacher" and (teacher or self.method != "baseline"):
+            raise ValueError("a teacher is trained without --method and --teacher: they are for students")
+        if self.method != "baseline" and teacher is None:
+            raise ValueError(f"--method {self.method}: its teacher is required, give --teacher FILE")
+        if self.method == "baseline" and teacher is not None:
+            raise ValueError(f"--teacher {teacher.name}: a --method of distillation is required with it")
+
+    @bids_dir.validator
+    def _check_source(self, _: object, bids_dir: Path | None) -> None:
+        if (bids_dir is not None) == bool(self.simulated):
+            raise ValueError(
+                "either a dataset or simulated patients are required: --bids DIR or --simulated N"
+            )
+
+    @box.validator
+    def _check_box(self, _: object, box: tuple[int, ...] | None) -> None:
+        if box is None:
+            if self.bids_dir is not None:
+                raise ValueError("the sides of a training example are required for a dataset (--box X Y Z)")
+        elif len(box) != 3 or any(side % DIVISOR or side < LEAST_SIDE for side in box):
+            raise ValueError(
+                f"--box: three sides of at least {LEAST_SIDE} voxels, divisible by {DIVISOR}, are required, got "
+                f"{' '.join(map(str, box))}"
+            )
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class Optimisation:
     epochs : int
         At most.
     learning_rate : float
-        Of Adam at the start.
+        Of Adam at the start, up to 1.
     weight_decay : float
     schedule : {"plateau", "cosine"}
         ``plateau``: times ``factor`` whenever the validation loss has not fallen for ``patience`` epochs.
@@ -43,7 +43,7 @@ class Optimisation:
     """
 
     epochs: int = attrs.field(default=1000, validator=valid.ge(1))
-    learning_rate: float = attrs.field(default=1e-4, validator=valid.gt(0))
+    learning_rate: float = attrs.field(default=1e-4, validator=[valid.gt(0), valid.le(1)])
     weight_decay: float = attrs.field(default=1e-5, validator=valid.ge(0))
     schedule: Schedule = attrs.field(default="plateau", validator=valid.in_(("plateau", "cosine")))
     factor: float = attrs.field(default=0.2, validator=[valid.gt(0), valid.lt(1)])
@@ -51,6 +51,14 @@ class Optimisation:
     lowest_rate: float = attrs.field(default=1e-8, validator=valid.ge(0))
     gradient_norm: float = attrs.field(default=5.0, validator=valid.gt(0))
     mixed_precision: bool = True
+
+    @lowest_rate.validator
+    def _check_lowest(self, _: object, lowest_rate: float) -> None:
+        if self.learning_rate < lowest_rate:
+            raise ValueError(
+                f"a learning rate of at least {lowest_rate:g}, below which a training ends, is required, got "
+                f"{self.learning_rate:g}"
+            )
 
 
 WARM_UP = 0.02
@@ -115,8 +123,9 @@ class SegmentationTrainer:
         if settings.schedule == "cosine":
             self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _Cosine(total))
         else:
+            # eps: else torch leaves out decays of less than 1e-8, and some trainings would never fall below the lowest
             self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                self.optimiser, factor=settings.factor, patience=settings.patience
+                self.optimiser, factor=settings.factor, patience=settings.patience, eps=0.0
             )
         half = settings.mixed_precision and self.device.type == "cuda"
         self.half = half

@@ -1,0 +1,212 @@
+"""The folder of a training: who may go on in it, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.image import imread
+
+from gliomorph.interfaces.training_files import TrainingFolder, TrainingFolderError, draw_examples
+
+OPTIONS = {
+    "role": "student",
+    "optimisation": {"epochs": 3, "learning_rate": 0.1},
+    "box": (16, 16, 16),
+    "start": None,
+}
+CPU = torch.device("cpu")
+
+
+def begun(path: Path, epochs: int = 1, options: dict[str, Any] = OPTIONS) -> TrainingFolder:
+    """A folder after some epochs."""
+    folder = TrainingFolder(path)
+    folder.open(options)
+    for epoch in range(epochs):
+        folder.save({"epoch": epoch + 1}, {"epoch": epoch, "train_total": 1 / (epoch + 3)})
+    return folder
+
+
+def scans(folder: TrainingFolder, **content: str) -> dict[str, dict[str, list[Path]]]:
+    """One subject in each part, ``content`` in the prepared files; the test's subject has two sessions."""
+    names = {"train": ["01"], "validation": ["02"], "test": ["03_ses-1", "03_ses-2"]}
+    folder.prepared.mkdir(exist_ok=True)
+    parts = {}
+    for part, files in names.items():
+        paths = [
+            folder.prepared / f"sub-{name}{content.get(f'name_{part}', '-a')}.safetensors" for name in files
+        ]
+        for path in paths:
+            path.write_text(content.get(part, "voxels"))
+        parts[part] = {files[0][:2]: paths}
+    return parts
+
+
+def test_a_new_folder_is_made_with_the_settings(tmp_path: Path) -> None:
+    folder = begun(tmp_path / "new" / "out", epochs=0)
+    assert json.loads(folder.settings.read_text()) == json.loads(json.dumps(OPTIONS))
+
+
+def test_an_empty_folder_and_the_same_settings_are_welcome(tmp_path: Path) -> None:
+    begun(tmp_path)
+    TrainingFolder(tmp_path).open(OPTIONS)
+
+
+def test_other_settings_are_refused_by_name_with_both_values(tmp_path: Path) -> None:
+    begun(tmp_path)
+    other = OPTIONS | {"optimisation": {"epochs": 5, "learning_rate": 0.1}, "method": "kl"}
+    message = (
+        r'other settings \(method null there, "kl" now; optimisation.epochs 3 there, 5 now\): choose another'
+    )
+    before = TrainingFolder(tmp_path).settings.read_bytes()
+    with pytest.raises(TrainingFolderError, match=message):
+        TrainingFolder(tmp_path).open(other)
+    assert TrainingFolder(tmp_path).settings.read_bytes() == before
+
+
+def test_before_the_first_epoch_is_finished_other_settings_take_their_place(tmp_path: Path) -> None:
+    begun(tmp_path, epochs=0)
+    folder = begun(tmp_path, epochs=0, options=OPTIONS | {"box": None})
+    assert json.loads(folder.settings.read_text())["box"] is None
+
+
+def test_a_folder_with_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(
+        TrainingFolderError, match="is not empty and holds no training: choose another folder"
+    ):
+        TrainingFolder(tmp_path).open(OPTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("content", ['{"colour": "blue"}', "[1, 2]", "not JSON", ""])
+def test_settings_of_something_else_are_refused_and_left_alone(content: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(content)
+    with pytest.raises(TrainingFolderError, match=r"settings\.json does not hold the settings of a training"):
+        TrainingFolder(tmp_path).open(OPTIONS)
+    assert (tmp_path / "settings.json").read_text() == content
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(TrainingFolderError, match="out is a file: a folder is required"):
+        TrainingFolder(tmp_path / "out").open(OPTIONS)
+
+
+def test_the_log_goes_on_where_the_state_was_kept(tmp_path: Path) -> None:
+    """An epoch whose row was written, but not its state, is done and written again."""
+    folder = begun(tmp_path, epochs=3)
+    folder.save({"epoch": 2}, {"epoch": 1, "train_total": 0.5})
+    expected = f"epoch,train_total\n0,{1 / 3}\n1,0.5\n"
+    assert folder.log.read_text() == expected
+    assert folder.latest(1) == {"epoch": 0.0, "train_total": 1 / 3}
+    assert folder.latest(0) == {}
+    assert folder.load(CPU) == {"epoch": 2}
+
+
+def test_nothing_is_loaded_where_nothing_is_kept(tmp_path: Path) -> None:
+    assert TrainingFolder(tmp_path).load(CPU) is None
+    assert TrainingFolder(tmp_path).latest(5) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 cut off"])
+def test_a_damaged_state_is_an_error_that_names_it(content: bytes, tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    folder.checkpoint.write_bytes(content)
+    with pytest.raises(
+        TrainingFolderError, match=r"checkpoint\.pt cannot be read .*: remove it to begin anew"
+    ):
+        folder.load(CPU)
+
+
+def test_leftovers_of_a_process_that_was_killed_are_removed(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    host = "".join(c for c in os.uname().nodename if c.isalnum())
+    leftover = tmp_path / f".tmp-{host}-999999999-log.csv"
+    leftover.write_text("half")
+    folder.open(OPTIONS)
+    assert not leftover.exists()
+
+
+def test_the_same_scans_go_on(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    folder.keep_split(scans(folder))
+    folder.keep_split(scans(folder))
+    known = json.loads(folder.split.read_text())
+    assert list(known) == ["train", "validation", "test"]
+    assert known["test"] == {"03": ["sub-03_ses-1-a.safetensors", "sub-03_ses-2-a.safetensors"]}
+
+
+def test_scans_whose_date_alone_changed_go_on(tmp_path: Path) -> None:
+    """They are prepared again, under another name."""
+    folder = begun(tmp_path)
+    folder.keep_split(scans(folder))
+    folder.keep_split(scans(folder, name_train="-b"))
+    assert json.loads(folder.split.read_text())["train"] == {"01": ["sub-01-b.safetensors"]}
+
+
+def test_changed_scans_are_refused_by_subject(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    folder.keep_split(scans(folder))
+    before = folder.split.read_bytes()
+    changed = scans(folder, name_train="-b", train="other voxels")
+    with pytest.raises(
+        TrainingFolderError, match=r"begun with \(with other images: 01\): choose another folder"
+    ):
+        folder.keep_split(changed)
+    assert folder.split.read_bytes() == before
+
+
+def test_a_session_that_came_is_refused(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    parts = scans(folder)
+    folder.keep_split({**parts, "test": {"03": parts["test"]["03"][:1]}})
+    with pytest.raises(TrainingFolderError, match="with other images: 03"):
+        folder.keep_split(parts)
+
+
+def test_subjects_that_came_went_or_changed_sides_are_refused(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    parts = scans(folder)
+    folder.keep_split(parts)
+    with pytest.raises(TrainingFolderError, match="new: 04, 05; gone: 01"):
+        folder.keep_split({**parts, "train": {"04": [], "05": []}})
+    swapped = {"train": parts["test"], "validation": parts["validation"], "test": parts["train"]}
+    with pytest.raises(TrainingFolderError, match="now in another part: 01, 03"):
+        folder.keep_split(swapped)
+
+
+def test_before_the_first_epoch_is_finished_subjects_may_change(tmp_path: Path) -> None:
+    folder = begun(tmp_path, epochs=0)
+    parts = scans(folder)
+    folder.keep_split(parts)
+    folder.keep_split({**parts, "train": {"04": []}})
+    assert json.loads(folder.split.read_text())["train"] == {"04": []}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_picture_shows_a_row_a_head(labelled: bool, tmp_path: Path) -> None:
+    image = np.random.default_rng(0).random((16, 20, 12))
+    truth = np.zeros(image.shape, np.int64)
+    truth[4:9, 4:9, 3] = 2 * labelled
+    path = draw_examples([(image, truth, truth)] * 2, "after epoch 3", tmp_path / "figures" / "a.png")
+    one = draw_examples([(image, truth, truth)], "after epoch 3", tmp_path / "figures" / "b.png")
+    assert imread(path).shape[0] > 1.5 * imread(one).shape[0]
+
+
+def test_a_picture_shows_the_slice_with_most_tumour(tmp_path: Path) -> None:
+    """What is drawn elsewhere makes no difference."""
+    image, truth = np.zeros((16, 16, 12)), np.zeros((16, 16, 12), np.int64)
+    truth[4:9, 4:9, 3], truth[5, 5, 8] = 2, 2
+    other = truth.copy()
+    other[:, :, 8] = 0
+    pictures = [
+        draw_examples([(image, labels, labels)], "", tmp_path / f"{number}.png").read_bytes()
+        for number, labels in enumerate((truth, other, np.roll(truth, 3, axis=0)))
+    ]
+    assert pictures[0] == pictures[1] != pictures[2]
