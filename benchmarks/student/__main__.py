@@ -5,7 +5,8 @@
     python -m benchmarks.student speed OUT [--weights FILE …]
 
 ``quality`` runs ``gliomorph`` without any mask on a simulated cohort (or on a given dataset with label maps), compares
-the labels that it writes with the true ones, and leaves ``quality.md``, ``quality.tsv`` and a picture. ``speed`` runs
+the labels that it writes with the true ones, and leaves ``quality.md``, ``quality.tsv`` and a picture; ``--record
+NAME`` adds the figures to the network's card. ``speed`` runs
 each network on a head of 192 × 192 × 144 voxels of 1 mm, in a process of its own, and leaves ``speed.md``.
 """
 
@@ -35,11 +36,14 @@ def main() -> None:
     first.add_argument("--seed", type=int, default=31)
     first.add_argument("--bids", type=Path)
     first.add_argument("-d", "--derivatives", metavar="NAME=PATH")
+    first.add_argument("--record", metavar="NAME", help="add the figures to the card beside --weights")
     second = tasks.add_parser("speed")
     second.add_argument("out", type=Path)
     second.add_argument("--weights", nargs="+", type=Path, default=[])
     second.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
+    if args.task == "quality" and args.record and not args.weights:
+        parser.error("--record NAME needs --weights FILE: the figures go to the card beside it")
     print(quality(args) if args.task == "quality" else speed(args.out, args.weights, args.repeats))
 
 

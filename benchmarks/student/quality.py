@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import SimpleITK as sitk
 
 from gliomorph.cli import main as run_gliomorph
 from gliomorph.cli_simulate import main as run_simulate
-from gliomorph.interfaces.images import from_array, read_image, to_array
+from gliomorph.interfaces.images import from_array, read_image, to_array, write_text
+from gliomorph.interfaces.model_card import summary
 from gliomorph.interfaces.query import Scan, find_scans
 from gliomorph.interfaces.training_files import draw_examples
 from gliomorph.interfaces.tumor import brats_labels, resample_labels
@@ -44,8 +46,24 @@ def quality(args: argparse.Namespace) -> str:
     cells = [[row["scan"], *(f"{row[figure]:.3g}" for figure in FIGURES)] for _, row in table.iterrows()]
     cells.append(["mean", *(f"{table[figure].mean():.3g}" for figure in FIGURES)])
     text = markdown(["scan", *(figure.replace("_", " ") for figure in FIGURES)], cells)
-    (args.out / "quality.md").write_text(text)
+    write_text(text, args.out / "quality.md")
+    if args.record:
+        _record(args, rows)
     return text
+
+
+def _record(args: argparse.Namespace, rows: list[dict[str, float]]) -> None:
+    """Add the figures to the card of the network that was measured, under the name given."""
+    assert args.weights is not None
+    path = args.weights.with_suffix(".json")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    figures = [{name: value for name, value in row.items() if name != "scan"} for row in rows]
+    data = (
+        args.bids.name if args.bids else f"gliomorph-simulate --seed {args.seed} --template {args.template}"
+    )
+    measured = {"data": f"{len(rows)} scans of {data}, the whole pipeline", "metrics": summary(figures)}
+    card["measured"] = card.get("measured", {}) | {args.record: measured}
+    write_text(json.dumps(card, indent=1) + "\n", path)
 
 
 def _dataset(args: argparse.Namespace) -> tuple[Path, str]:
