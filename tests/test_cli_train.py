@@ -231,7 +231,7 @@ def test_a_training_runs_and_says_where_it_is(
     command = ["student", str(out), *data_of(bids), *SMALL]
     assert cli_train.main(command) == 0
     printed = capsys.readouterr()
-    lines = [line for line in printed.out.splitlines() if line.strip()]
+    lines = printed.out.splitlines()
     assert lines[0] == "sub-01 (1 of 3) is ready"
     assert lines[3].startswith("epoch 1/1: loss ")
     assert lines[-1] == f"{out / 'student-T1w.safetensors'} and its model card student-T1w.json"
@@ -322,7 +322,7 @@ def test_the_bar_shows_epoch_loss_and_validation_dice(capsys: pytest.CaptureFixt
     progress.update(2, 36, first)
     task = progress.bar.tasks[0]
     assert (task.description, task.completed, task.total) == ("epoch 1/9", 2, 36)
-    assert task.fields["figures"] == "loss 1.5000"
+    assert task.fields["figures"] == "loss 1.500"
     dices = {
         "validation_loss": 0.9,
         "validation_ET_dice": 0.25,
@@ -331,7 +331,7 @@ def test_the_bar_shows_epoch_loss_and_validation_dice(capsys: pytest.CaptureFixt
     }
     progress.update(7, 36, {**first, "epoch": 2, **dices})
     assert task.description == "epoch 2/9"
-    assert task.fields["figures"] == "loss 1.5000, validation Dice ET 0.250 TC 0.500 WT 0.750"
+    assert task.fields["figures"] == "loss 1.500, validation Dice ET 0.25 TC 0.50 WT 0.75"
     progress.bar.console.print(progress.bar.get_renderable())
     assert "epoch 2/9" in capsys.readouterr().out
 

@@ -171,8 +171,10 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import trainings
+import bids.layout, torch
 from gliomorph.interfaces import train_segmentation
 
+torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports more
 train_segmentation.draw_examples = lambda *_: None
 
 def kill(step, total, figures):
