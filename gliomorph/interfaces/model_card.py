@@ -79,7 +79,7 @@ def model_card(
         "training_data": _training_data(options, counts),
         "measured_on": f"{counts['test']} test scans of the same source, of patients who were not used in training",
         "metrics": summary(figures),
-        "settings": options.record(),
+        "settings": options.public_record(),
         "weights": {"file": weights.name, "sha256": weights_sha256(weights)},
         "limits": LIMITS,
         "generated_by": f"gliomorph {__version__}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,17 @@ class TrainingOptions:
 
     def record(self) -> dict[str, Any]:
         """All options, ready for JSON, with the version and the sha256 of the weights that are read."""
-        plain: dict[str, Any] = json.loads(json.dumps(attrs.asdict(self), default=str))
+        return self._record(str)
+
+    def public_record(self) -> dict[str, Any]:
+        """:meth:`record` with the bare names of files and folders: where they lie is nobody's business."""
+        return self._record(lambda path: path.name)
+
+    def _record(self, words: Callable[[Path], str]) -> dict[str, Any]:
+        plain = attrs.asdict(
+            self, value_serializer=lambda _, __, value: words(value) if isinstance(value, Path) else value
+        )
         read = {"teacher": self.teacher, "start": self.start}
         hashes = {f"{name}_sha256": weights_sha256(path) for name, path in read.items() if path}
-        return plain | hashes | {"version": __version__}
+        record: dict[str, Any] = json.loads(json.dumps(plain | hashes | {"version": __version__}))
+        return record

@@ -92,3 +92,15 @@ def test_the_record_holds_every_option_and_the_weights_that_are_read(tmp_path: P
 def test_equal_networks_make_equal_files(tmp_path: Path) -> None:
     files = [trainings.write_network(tmp_path / f"{n}.safetensors") for n in range(8)]
     assert len({path.read_bytes() for path in files}) == 1
+
+
+def test_what_is_public_names_files_but_not_where_they_lie(tmp_path: Path) -> None:
+    folders = {"brats": tmp_path / "labels"}
+    options = trainings.options_of(
+        simulated=0, bids_dir=tmp_path / "cohort", derivatives=folders, box=(16, 16, 16)
+    )
+    record, public = options.record(), options.public_record()
+    assert str(tmp_path) in json.dumps(record)
+    assert str(tmp_path) not in json.dumps(public)
+    assert (public["bids_dir"], public["derivatives"]) == ("cohort", {"brats": "labels"})
+    assert {**record, "bids_dir": 0, "derivatives": 0} == {**public, "bids_dir": 0, "derivatives": 0}

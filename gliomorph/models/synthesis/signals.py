@@ -13,27 +13,36 @@ RANDOM_CONTRAST = 0.05
 WITH_VESSELS = 0.8
 """Share of T1ce images with bright vessels and choroid plexus."""
 SPREAD = (0.25, 0.08, 0.0, 0.25, 0.1, 0.2)
-"""Of the logarithm of each class' mean, order of :data:`~.contrast.CLASSES`; white matter is the unit."""
+"""Of the logarithm of each class' mean in T2w and FLAIR, order of :data:`~.contrast.CLASSES`."""
 
 
 def sample_means(modality: str, chance: Chance) -> Tensor:
-    """Mean signal of the classes, (6,), in units of the white matter in T1w.
-
-    Around those of the modality, with more or less contrast, and in T1w and T1ce oedema darker than white
-    matter; now and then at random altogether.
-    """
+    """Mean signal of the classes, (6,), in units of the white matter in T1w; now and then at random altogether."""
     if chance.happens(RANDOM_CONTRAST):
         return torch.tensor([chance.uniform(0.1, 1.5) for _ in CLASSES])
+    if modality in ("T1w", "T1ce"):
+        return _t1_weighted(modality == "T1ce", chance)
     typical = torch.tensor(MEANS[modality])
     spread = torch.tensor([width * (2 * chance.uniform() - 1) * 1.7 for width in SPREAD])
     means = typical * spread.exp()
     white = typical[CLASSES.index("WM")]
-    means = white + chance.log_uniform(0.6, 1.3) * (means - white)
-    if modality in ("T1w", "T1ce"):
-        means[CLASSES.index("ED")] = white * (1 - chance.uniform(0.08, 0.45))
-        if modality == "T1ce" and chance.happens(0.2):
-            means[CLASSES.index("ET")] = white * chance.uniform(0.9, 1.2)
-    return means.clamp_min(0.05)
+    return (white + chance.log_uniform(0.6, 1.3) * (means - white)).clamp_min(0.05)
+
+
+def _t1_weighted(gadolinium: bool, chance: Chance) -> Tensor:
+    """White matter 1, grey matter between 0.6 (gradient echo) and 0.93 (spin echo), fluid darkest.
+
+    The tumour's means follow these: oedema is near grey matter and darker than white, necrosis between grey matter
+    and fluid, what enhances near grey matter or, in four of five images with gadolinium, brighter than all.
+    """
+    grey = chance.uniform(0.6, 0.93)
+    csf = grey - chance.uniform(0.25, 0.85) * grey
+    edema = grey + chance.uniform(-0.8, 0.5) * (1 - grey)
+    necrosis = grey - chance.uniform(0.1, 1.0) * (grey - csf)
+    enhancing = grey * chance.uniform(0.8, 1.08)
+    if gadolinium:
+        enhancing = chance.uniform(0.9, 1.2) if chance.happens(0.2) else chance.uniform(1.2, 2.4)
+    return torch.tensor([csf, grey, 1.0, necrosis, edema, enhancing]).clamp_min(0.05)
 
 
 def render(
@@ -64,7 +73,7 @@ def render(
     signal = torch.tensordot(means, shares, dims=1)
     tumor = shares[3:].sum(0)
     healthy = shares[:3].sum(0)
-    signal = signal + TEXTURE[modality] * chance.uniform(0.2, 1.4) * maps[3] * healthy
+    signal = signal + _texture(modality, means) * chance.uniform(0.2, 1.4) * maps[3] * healthy
     tissue, coarse, fine = structure
     regional = chance.uniform(0.0, 0.06) * tissue * healthy
     patchy = (chance.uniform(-0.2, 0.2) * coarse + chance.uniform(-0.15, 0.15) * fine) * tumor
@@ -73,6 +82,14 @@ def render(
     if modality == "T1ce" and chance.happens(WITH_VESSELS):
         signal = signal + vessels(shares[0], maps[5], voxel_mm, chance)
     return signal.clamp_min(0.0)
+
+
+def _texture(modality: str, means: Tensor) -> float:
+    """How the template's texture shows: as strongly as its grey matter stands out from white."""
+    grey, white = CLASSES.index("GM"), CLASSES.index("WM")
+    typical = MEANS[modality][white] - MEANS[modality][grey]
+    contrast = abs(float(means[white] - means[grey])) / abs(typical)
+    return TEXTURE[modality] * min(1.5, contrast)
 
 
 def vessels(csf: Tensor, fluid: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
