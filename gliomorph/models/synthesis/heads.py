@@ -170,7 +170,8 @@ def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: C
 def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     """Sulci of a head's own: sheets of fluid, lined with grey matter, that reach from the surface into the brain.
 
-    They lie where a random field is near 0, and end 5 to 15 mm below the surface.
+    They lie where a random field is near 0, and end 5 to 15 mm below the surface; in some regions they are wide and
+    their grey matter thick, in others thin.
 
     Parameters
     ----------
@@ -187,9 +188,10 @@ def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     scale_mm = chance.uniform(4.0, 9.0)
     sheets = chance.field(maps.shape[1:], scale_mm / voxel_mm)[0].abs() * scale_mm  # about the distance in mm
     surface = _near_surface(maps[:3].sum(0), voxel_mm)
+    crowded = 1 + 0.5 * chance.field(maps.shape[1:], 20.0 / voxel_mm)[0].clamp(-1.6, 3.0)
     fluid, grey, white = maps[:3]
-    lining = surface * torch.sigmoid(2 * (chance.uniform(2.0, 4.0) - sheets)) * white
-    opening = surface * torch.sigmoid(3 * (chance.uniform(0.5, 2.2) - sheets))
+    lining = surface * torch.sigmoid(2 * (chance.uniform(2.0, 4.0) * crowded - sheets)) * white
+    opening = surface * torch.sigmoid(3 * (chance.uniform(0.5, 2.2) * crowded - sheets))
     opening = chance.uniform(0.4, 1.0) * opening * (grey + white)
     left = 1 - opening / (grey + white).clamp_min(1e-6)
     return torch.cat(
