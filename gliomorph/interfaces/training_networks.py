@@ -49,11 +49,12 @@ def objective_of(options: TrainingOptions, device: torch.device) -> tuple[Studen
 
 
 def _first_weights(path: Path, required: SegmentationSettings) -> UNet:
-    """The network in a file; it may be for another voxel size."""
+    """The network in a file; it may be for another voxel size, and as many other modalities."""
     network, settings = load_unet(path)
-    if attrs.evolve(settings, voxel_mm=required.voxel_mm) != required:
+    same = attrs.evolve(settings, voxel_mm=required.voxel_mm, modalities=required.modalities) == required
+    if not same or len(settings.modalities) != len(required.modalities):
         raise WeightsError(
-            f"{path.name}: to begin with it the network has to be the same: one that {_words(required)} is "
+            f"{path.name}: to begin with it the network has to be alike: one that {_words(required)} is "
             f"required, it {_words(settings)}"
         )
     return network

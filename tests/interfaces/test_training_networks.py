@@ -42,10 +42,10 @@ def test_what_is_trained_is_the_network_in_the_objective() -> None:
     assert not hasattr(objective, "teacher")
 
 
-@pytest.mark.parametrize("voxel_mm", [4.0, 2.0])
-def test_fine_tuning_begins_with_the_file(voxel_mm: float, tmp_path: Path) -> None:
-    """Also with one for another voxel size."""
-    settings = attrs.evolve(STUDENT, voxel_mm=voxel_mm)
+@pytest.mark.parametrize("trained_for", [{}, {"voxel_mm": 2.0}, {"modalities": ("FLAIR",)}])
+def test_fine_tuning_begins_with_the_file(trained_for: dict[str, Any], tmp_path: Path) -> None:
+    """Also with one for another voxel size or modality."""
+    settings = attrs.evolve(STUDENT, **trained_for)
     start = trainings.write_network(tmp_path / "start.safetensors", settings)
     assert equal(made(start=start)[1], load_unet(start)[0])
 
@@ -57,11 +57,11 @@ def test_fine_tuning_begins_with_the_file(voxel_mm: float, tmp_path: Path) -> No
             {"width": 3},
             "reads T1w at 4 mm with width 2, with skip.* is required, it reads T1w at 4 mm with width 3",
         ),
-        ({"modalities": ("FLAIR",)}, "that reads T1w at .* is required, it reads FLAIR at"),
+        ({"modalities": MODALITIES}, "that reads T1w at .* is required, it reads T1w, T1ce, T2w, FLAIR at"),
         ({"skips": False}, "with skip-connections is required, it reads .*, without skip-connections"),
     ],
 )
-def test_fine_tuning_takes_the_same_network_only(
+def test_fine_tuning_takes_a_network_of_the_same_kind_only(
     unlike: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     start = trainings.write_network(tmp_path / "start.safetensors", attrs.evolve(STUDENT, **unlike))
