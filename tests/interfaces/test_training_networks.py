@@ -14,7 +14,7 @@ from gliomorph.interfaces.segmentation_weights import load_unet
 from gliomorph.interfaces.stored_network import WeightsError
 from gliomorph.interfaces.training_networks import objective_of
 from gliomorph.models.distillation import StudentObjective
-from gliomorph.models.unet import UNet
+from gliomorph.models.unet import MODALITIES, UNet
 
 STUDENT, TEACHER = trainings.STUDENT, trainings.TEACHER
 CPU = torch.device("cpu")
