@@ -23,15 +23,26 @@ def peak_gb() -> float:
 
 
 def available_memory_gb() -> float:
-    """Memory this process may use, in GB: what the machine has free, within the cgroup's limit."""
+    """Memory this process may still use, in GB: what the machine has free, within what the cgroup (v2) leaves."""
     import psutil
 
     free = psutil.virtual_memory().available
+    group = Path("/sys/fs/cgroup")
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        return (free if limit == "max" else min(free, int(limit))) / 1e9
-    except (OSError, ValueError):
+        limit = int((group / "memory.max").read_text())
+    except (OSError, ValueError):  # no such group, or "max"
         return free / 1e9
+    return max(0, min(free, limit - _in_use(group))) / 1e9
+
+
+def _in_use(group: Path) -> int:
+    """Bytes that a cgroup holds and will not give up on demand, as it would files that were not read lately."""
+    try:
+        current = int((group / "memory.current").read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return current - int(stat.get("inactive_file", 0))
+    except (OSError, ValueError):
+        return 0
 
 
 def free_gb(device: str) -> float:

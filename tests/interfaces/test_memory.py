@@ -29,6 +29,23 @@ def test_memory_limit_is_honoured(cgroup):
     assert module.available_memory_gb() > 0.001
 
 
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({"memory.current": "400000"}, 600_000),
+        ({"memory.current": "400000", "memory.stat": "anon 100000\nactive_file 9\n"}, 600_000),
+        ({"memory.current": "400000", "memory.stat": "anon 9\ninactive_file 300000\n"}, 900_000),
+        ({"memory.current": "1000001"}, 0),
+        ({"memory.current": "unknown"}, 1_000_000),
+    ],
+)
+def test_what_the_group_uses_is_not_available(cgroup, files, left):
+    (cgroup / "memory.max").write_text("1000000\n")
+    for name, text in ({"memory.stat": ""} | files).items():
+        (cgroup / name).write_text(text)
+    assert module.available_memory_gb() == pytest.approx(left / 1e9)
+
+
 def test_peak_is_that_of_what_follows():
     module.reset_peak()
     before = module.peak_gb()
