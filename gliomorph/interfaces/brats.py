@@ -212,11 +212,16 @@ def _folders(src_dir: Path) -> Iterator[Path]:
 
 
 def _recognised(folder: Path) -> tuple[Layout, dict[str, str]] | None:
-    """Layout and parts of a case's name; None for others, also for a folder around the case's own, of its name."""
-    if (folder / folder.name).is_dir():
-        return None
+    """Layout and parts of a case's name; None for others, also for a folder around cases that is named alike."""
     matches = ((layout, layout.pattern.fullmatch(folder.name)) for layout in LAYOUTS)
-    return next(((layout, match.groupdict()) for layout, match in matches if match), None)
+    found = next(((layout, match.groupdict()) for layout, match in matches if match), None)
+    return None if found and _is_around(folder) else found
+
+
+def _is_around(folder: Path) -> bool:
+    """Whether a folder holds the case's own, or others and no image, as BraTS2021_Training_Data does."""
+    below = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return (folder / folder.name) in below or (bool(below) and not _nifti(folder))
 
 
 def _case(folder: Path, layout: Layout, names: Mapping[str, str], pediatric_2023: bool) -> Case:

@@ -55,6 +55,30 @@ def test_a_case_itself_or_a_folder_of_its_name_around_it_will_do(tmp_path: Path)
     assert only(tmp_path).folder == folder
 
 
+@pytest.mark.parametrize(
+    ("around", "name"),
+    [
+        ("BraTS2021_Training_Data", "BraTS2021_00000"),
+        ("BraTS20_Training", "BraTS20_Training_001"),
+        ("BraTS19_Data/HGG", "BraTS19_TCIA10_103_1"),
+    ],
+)
+def test_a_folder_around_cases_is_no_case_whatever_its_name(around: str, name: str, tmp_path: Path) -> None:
+    folder = write_case(tmp_path / around / name)
+    (tmp_path / around / "names.csv").touch()
+    assert only(tmp_path).folder == folder
+    assert only(tmp_path / around).folder == folder
+
+
+def test_a_case_may_hold_folders_beside_its_images_and_an_empty_one_is_told(tmp_path: Path) -> None:
+    folder = write_case(tmp_path / "BraTS2021_00000")
+    (folder / "notes").mkdir()
+    (tmp_path / "BraTS2021_00001" / ".hidden").mkdir(parents=True)
+    cases, _ = find_cases(tmp_path)
+    assert [case.folder for case in cases] == [folder, tmp_path / "BraTS2021_00001"]
+    assert "found no NIfTI file" in cases[1].problem
+
+
 def test_links_are_followed_once(tmp_path: Path) -> None:
     folder = write_case(tmp_path / "store" / "BraTS2021_00000")
     source = tmp_path / "source"
