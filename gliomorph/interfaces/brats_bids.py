@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,13 +18,15 @@ import attrs
 
 from .. import __version__
 from .brats import BratsError, Case
-from .brats_check import Findings, examine
+from .brats_check import Findings, examine, left_out
 from .images import ImageError, remove_leftovers, replacing, write_text
 from .publish import beside, copy, write_sidecar
 from .simulate import BIDS_VERSION, BRATS_ROWS, SUFFIXES
 
 PROGRAM = "gliomorph-import"
 DERIVATIVE = Path("derivatives", "brats")
+EMPTY = "EmptySegmentationSHA256"
+"""In the sidecars of a case's images: of a segmentation without any label, which is not imported."""
 COLUMNS = ("participant_id", "brats_id", "grade")
 PARTICIPANTS = {
     "brats_id": {"Description": "the patient's part of the BraTS case's name"},
@@ -122,13 +125,24 @@ def segmentation_path(case: Case) -> Path:
 
 
 def is_complete(case: Case, bids_dir: Path) -> bool:
-    """Whether all that a case has is in the dataset."""
+    """Whether all that a case has is in the dataset; of an empty segmentation, the note that it is."""
     images = [image_path(case, modality) for modality in case.images]
     wanted = [path for image in images for path in (image, beside(image, ".json"))]
-    if case.segmentation:
+    if case.segmentation and not _is_known_empty(case, bids_dir):
         labels = segmentation_path(case)
         wanted += [labels, beside(labels, ".json"), beside(labels, ".tsv")]
     return all((bids_dir / path).is_file() for path in wanted)
+
+
+def _is_known_empty(case: Case, bids_dir: Path) -> bool:
+    """Whether the segmentation was found empty when the case was imported, and is still the same file."""
+    if not case.segmentation or not case.images:
+        return False
+    sidecar = beside(bids_dir / image_path(case, next(iter(case.images))), ".json")
+    try:
+        return bool(json.loads(sidecar.read_text(encoding="utf-8"))[EMPTY] == _sha256(case.segmentation))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read_participants(bids_dir: Path) -> dict[str, dict[str, str]]:
@@ -181,6 +195,8 @@ def _import_case(case: Case, bids_dir: Path) -> Outcome:
     if case.problem:
         return Outcome(case=case, state="failed", notices=case.notices, error=BratsError(case.problem))
     if is_complete(case, bids_dir):
+        if case.segmentation and _is_known_empty(case, bids_dir):
+            return Outcome(case=case, state="kept", notices=(*case.notices, left_out(case.segmentation.name)))
         return Outcome(case=case, state="kept", has_tumor=bool(case.segmentation), notices=case.notices)
     try:
         findings = examine(case)
@@ -197,7 +213,10 @@ def _write_case(case: Case, findings: Findings, bids_dir: Path) -> None:
         content: dict[str, Any] = {"Modality": "MR", "SkullStripped": True}
         if modality == "T1ce":
             content["ContrastBolusIngredient"] = "GADOLINIUM"
-        write_sidecar(path, content | {"Description": f"{source.name}. {SPACE[findings.on_sri24]}"})
+        content["Description"] = f"{source.name}. {SPACE[findings.on_sri24]}"
+        if case.segmentation and not findings.has_tumor:
+            content[EMPTY] = _sha256(case.segmentation)
+        write_sidecar(path, content)
         _copy_compressed(source, path)
     if case.segmentation and findings.has_tumor:
         path = bids_dir / segmentation_path(case)
@@ -239,6 +258,11 @@ def _copy_compressed(source: Path, target: Path) -> None:
         return
     with replacing(target) as temporary:
         temporary.write_bytes(gzip.compress(source.read_bytes(), compresslevel=6, mtime=0))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _made_here(description: Path) -> bool:

@@ -62,8 +62,13 @@ def examine(case: Case) -> Findings:
         found = labels_found(images[case.segmentation.name], case.segmentation.name)
         _require_convention(found, case.layout.convention, case.segmentation.name)
         if not found:
-            notices = (f"{case.segmentation.name} is empty (no voxel above 0) and is left out",)
+            notices = (left_out(case.segmentation.name),)
     return Findings(has_tumor=bool(found), on_sri24=on_sri24, notices=notices)
+
+
+def left_out(name: str) -> str:
+    """The notice of an empty segmentation."""
+    return f"{name} is empty (no voxel above 0) and is left out"
 
 
 def labels_found(segmentation: sitk.Image, name: str) -> set[int]:

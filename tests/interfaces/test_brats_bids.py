@@ -208,6 +208,21 @@ def test_empty_segmentation_is_left_out_with_a_notice(tmp_path: Path) -> None:
     assert not list((tmp_path / "bids").rglob("*dseg*"))
 
 
+def test_a_case_with_an_empty_segmentation_is_kept_until_there_is_another(tmp_path: Path) -> None:
+    src, bids = tmp_path / "src", tmp_path / "bids"
+    folder = write_case(src / "BraTS2021_00000", [])
+    (first,) = run(src, bids)
+    dates = {path: path.stat().st_mtime_ns for path in bids.rglob("*.nii.gz")}
+    (again,) = run(src, bids)
+    assert (again.state, again.has_tumor, again.notices) == ("kept", False, first.notices)
+    assert {path: path.stat().st_mtime_ns for path in bids.rglob("*.nii.gz")} == dates
+    assert validator_issues(bids) == []
+    write_image(labels_image({1, 4}), folder / "BraTS2021_00000_seg.nii.gz")
+    (mended,) = run(src, bids)
+    assert (mended.state, mended.has_tumor) == ("imported", True)
+    assert states(run(src, bids)) == {"BraTS2021_00000": "kept"}
+
+
 def test_an_interrupted_import_goes_on_and_its_half_files_are_cleared_away(tmp_path: Path) -> None:
     src, bids = tmp_path / "src", tmp_path / "bids"
     write_case(src / "BraTS2021_00000", {1})
