@@ -34,7 +34,8 @@ class SegmentationSettings:
     width : int
         Of the :class:`UNet`.
     voxel_mm : float
-        Isotropic voxel size that the network was trained on.
+        Isotropic voxel size that the network was trained on, 0.5 to 8: it sets the size of the grid, and weights
+        from anywhere must not exhaust the memory.
     skips : bool
         Of the :class:`UNet`.
     """
@@ -43,7 +44,7 @@ class SegmentationSettings:
         converter=_words, validator=[valid.min_len(1), valid.deep_iterable(valid.in_(MODALITIES))]
     )
     width: int = attrs.field(default=30, validator=valid.ge(1))
-    voxel_mm: float = attrs.field(default=1.0, converter=float, validator=valid.gt(0))
+    voxel_mm: float = attrs.field(default=1.0, converter=float, validator=[valid.ge(0.5), valid.le(8)])
     skips: bool = True
 
     def build(self) -> UNet:

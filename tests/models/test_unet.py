@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gliomorph.models.unet import CLASSES, UNet, standardize
+from gliomorph.models.unet import CLASSES, SegmentationSettings, UNet, standardize
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,17 @@ def test_scores_have_the_images_shape(network, shape):
 def test_side_that_is_no_multiple_of_eight_is_refused(network, shape):
     with pytest.raises(ValueError, match=rf"sides divisible by 8 are required, got \({shape[0]}, {shape[1]}"):
         network(torch.rand(1, 1, *shape))
+
+
+@pytest.mark.parametrize("voxel_mm", [0.5, 1, 8.0])
+def test_voxel_sizes_of_heads_are_taken(voxel_mm):
+    assert SegmentationSettings(modalities=("T1w",), voxel_mm=voxel_mm).voxel_mm == voxel_mm
+
+
+@pytest.mark.parametrize("voxel_mm", [0.49, 8.1, 0, -1, float("nan"), float("inf")])
+def test_voxel_sizes_that_would_exhaust_the_memory_or_show_nothing_are_refused(voxel_mm):
+    with pytest.raises(ValueError, match=r"'voxel_mm' must be (>= 0\.5|<= 8)"):
+        SegmentationSettings(modalities=("T1w",), voxel_mm=voxel_mm)
 
 
 def test_batch_equals_single(network):
