@@ -223,11 +223,12 @@ class SegmentationTrainer:
         return copy.deepcopy(state)
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state` was taken."""
+        """Go on where :meth:`state` was taken, on whichever device."""
         self.objective.load_state_dict(state["objective"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty after single precision, as on a CPU: then the scale begins anew
+            self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.best = state["epoch"], state["best"]
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:

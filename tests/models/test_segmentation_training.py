@@ -231,6 +231,25 @@ def test_a_resumed_training_is_the_same_bit_for_bit(method: str, schedule: str) 
     assert same(resumed.state(), trainer.state())
 
 
+def test_a_training_goes_on_in_half_precision_and_back() -> None:
+    """As on a GPU after a CPU, whose state has no scale of the loss."""
+    trainer = trainer_of()
+    trainer.step(batch_of())
+    plain = trainer.state()
+    scaled = trainer_of()
+    scaled.scaler = torch.amp.GradScaler("cpu")
+    before = scaled.scaler.state_dict()
+    scaled.resume(plain)
+    assert before
+    assert scaled.scaler.state_dict() == before
+    assert same(scaled.state()["objective"], plain["objective"])
+    later = scaled.state() | {"scaler": before | {"scale": 8.0}}
+    scaled.resume(later)
+    assert scaled.scaler.state_dict()["scale"] == 8
+    trainer.resume(later)
+    assert trainer.state()["scaler"] == {}
+
+
 def test_a_state_stays_as_it_was_taken() -> None:
     trainer = trainer_of("adversarial")
     trainer.step(batch_of(count=2))
