@@ -11,7 +11,7 @@ import attrs
 from attrs import validators as valid
 
 from .. import __version__
-from ..models.distillation_methods import METHODS, SHARED_DECODER
+from ..models.distillation_methods import METHODS, SHARED_DECODER, settings_of
 from ..models.segmentation_training import Optimisation
 from ..models.unet import DIVISOR, MODALITIES, SegmentationSettings
 from .stored_network import weights_sha256
@@ -52,6 +52,7 @@ class TrainingOptions:
     box : tuple of int or None
         Voxels of a training example along each axis, multiples of 8; for simulated patients None is the whole head.
     batch_size : int
+        Of a method with a contrastive term at least 2.
     fraction : float
         Of the training subjects, one of :data:`FRACTIONS`.
     seed : int
@@ -115,6 +116,14 @@ class TrainingOptions:
             raise ValueError(
                 f"--box: three sides of at least {LEAST_SIDE} voxels, divisible by {DIVISOR}, are required, got "
                 f"{' '.join(map(str, box))}"
+            )
+
+    @batch_size.validator
+    def _check_batch(self, _: object, batch_size: int) -> None:
+        if batch_size < 2 and settings_of(self.method).contrastive:
+            raise ValueError(
+                f"--method {self.method} tells the subjects of a step apart: a --batch-size of at least 2 is "
+                f"required, got {batch_size}"
             )
 
     @property

@@ -59,6 +59,10 @@ FILE = Path("weights.safetensors")
         ({"box": (16, 16, 8)}, "at least 16 voxels, divisible by 8, are required, got 16 16 8"),
         ({"fraction": 0.3}, "'fraction' must be in"),
         ({"batch_size": 0}, "'batch_size' must be >= 1"),
+        (
+            {"method": "ct+kd", "teacher": FILE, "batch_size": 1},
+            r"--method ct\+kd tells .* apart: a --batch-size of at least 2 is required, got 1",
+        ),
         ({"held_out": 0}, "'held_out' must be >= 1"),
         ({"seed": -1}, "'seed' must be >= 0"),
     ],
@@ -70,6 +74,10 @@ def test_what_cannot_be_trained_is_refused(changed: dict[str, Any], message: str
 
 def test_simulated_patients_may_be_whole_heads() -> None:
     assert trainings.options_of(box=None).box is None
+
+
+def test_one_example_a_step_will_do_where_none_are_compared() -> None:
+    assert trainings.options_of(method="kl+kd", teacher=FILE, batch_size=1).batch_size == 1
 
 
 def test_a_teachers_channels_are_read_with_its_student() -> None:
