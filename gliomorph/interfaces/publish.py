@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from .images import from_array, read_image, replacing, to_array, write_image, write_text
-from .segment import REGIONS
+from .segment import PROBABILITY_REGIONS, by_region
 from .task import task
 
 DSEG_TABLE = (
@@ -43,7 +43,7 @@ def publish(
     n4, preproc, labels, page, figures : Path
         Results that belong to the scan.
     probabilities : list of Path
-        Of :data:`~gliomorph.interfaces.segment.REGIONS`, where a network segmented the tumour; else none.
+        Of :data:`~gliomorph.interfaces.segment.PROBABILITY_REGIONS`, where a network segmented the tumour; else none.
     tumor : dict
         What is known of the tumour's segmentation; its ``kind`` decides whether labels are published.
     results : list of dict
@@ -96,7 +96,7 @@ PUBLISHED = (
     "residual",
     "forward_xfm",
     "inverse_xfm",
-    *(f"probability_{region}" for region in REGIONS),
+    *(f"probability_{region}" for region in PROBABILITY_REGIONS),
 )
 
 
@@ -157,7 +157,7 @@ def _publish_native(
 
 def _publish_probabilities(out: Path, plan: dict[str, Any], probabilities: list[Path]) -> list[Path]:
     written = []
-    for region, source in zip(REGIONS, probabilities, strict=False):
+    for region, source in by_region(probabilities).items():
         key = f"native_probability_{region}"
         written.append(copy(source, out / plan["native"][key]))
         written.append(write_sidecar(out / plan["native"][key], sidecar(plan, key)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from .task import task
 from .transforms import read_transform
 from .tumor import LABELS
 
-REGIONS = ("WT", "TC", "ET")
+PROBABILITY_REGIONS = ("WT", "TC", "ET")
+"""Whose probabilities are handed on, in this order."""
 BYTES_PER_CHANNEL = 26
 """Peak of a pass over the whole head, for each voxel and each channel of the first level (measured)."""
 WINDOW = (96, 96, 96)
@@ -56,7 +58,7 @@ def segment(
     labels : Path
         uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET).
     probabilities : list of Path
-        float32, native grid, of WT, TC and ET.
+        float32, native grid, of :data:`PROBABILITY_REGIONS`.
     info : dict
         As for a given tumour, with ``device``, ``weights`` and ``weights_sha256``.
 
@@ -90,11 +92,13 @@ def segment(
         raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
     values = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
     labels = write_image(from_array(values[classes], target), Path.cwd() / "student.nii.gz")
+    regions = region_probabilities(shares)
     parts = [
         write_image(
-            from_array(np.round(part, 3).clip(0, 1), target), Path.cwd() / f"{region}_probability.nii.gz"
+            from_array(np.round(regions[region], 3).clip(0, 1), target),
+            Path.cwd() / f"{region}_probability.nii.gz",
         )
-        for region, part in region_probabilities(shares).items()
+        for region in PROBABILITY_REGIONS
     ]
     inside = classes > 0
     return (
@@ -114,6 +118,22 @@ def segment(
             ],
         },
     )
+
+
+def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
+    """The probabilities of :func:`segment` by region; none where the tumour was given.
+
+    Raises
+    ------
+    ValueError
+        Some, but not one of each region.
+    """
+    if probabilities and len(probabilities) != len(PROBABILITY_REGIONS):
+        raise ValueError(
+            f"probabilities of {', '.join(PROBABILITY_REGIONS)} are required, or none at all, got "
+            f"{len(probabilities)} files"
+        )
+    return dict(zip(PROBABILITY_REGIONS, map(Path, probabilities), strict=False))  # or none at all
 
 
 def _tensor(voxels: np.ndarray) -> Any:

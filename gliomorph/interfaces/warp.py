@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from .images import from_array, read_image, to_array, write_image
-from .segment import REGIONS
+from .segment import by_region
 from .task import task
 from .transforms import compose, read_transform, write_transform
 from .tumor import resample_labels
@@ -34,7 +34,7 @@ def warp(
     image, matched, labels : Path
         Native: bias-corrected image, the same with the template's intensities, tumour labels.
     probabilities : list of Path
-        Native, of :data:`~gliomorph.interfaces.segment.REGIONS`; none where the tumour was given.
+        Native, of :data:`~gliomorph.interfaces.segment.PROBABILITY_REGIONS`; none where the tumour was given.
     affine : Path
         Template points to native points.
     forward, inverse : Path
@@ -103,7 +103,7 @@ def warp(
         "displacement": write_image(field, folder / "displacement.nii.gz"),
         "jacobian": write_image(jacobian_determinant(field), folder / "jacobian.nii.gz"),
     }
-    for region, path in zip(REGIONS, probabilities, strict=False):
+    for region, path in by_region(probabilities).items():
         moved = sitk.Resample(read_image(path), grid, template_to_native, sitk.sitkLinear)
         name = f"probability_{region}"
         files[name] = write_image(moved, folder / f"{name}.nii.gz")

@@ -9,7 +9,7 @@ import torch
 
 from gliomorph.interfaces import segment as module
 from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
-from gliomorph.interfaces.segment import REGIONS, segment
+from gliomorph.interfaces.segment import PROBABILITY_REGIONS, by_region, segment
 from gliomorph.interfaces.segmentation_weights import write_unet
 from gliomorph.interfaces.stored_network import WeightsError
 from gliomorph.interfaces.transforms import write_transform
@@ -85,9 +85,10 @@ def test_labels_and_probabilities_lie_on_the_native_grid(heads, frame, oracle, i
     # a tumour of 48 mm, its borders interpolated between voxels of 3 to 5 mm
     assert phantoms.dice(to_array(found) > 0, known > 0) > 0.93
     assert phantoms.dice(np.isin(to_array(found), (1, 4)), np.isin(known, (1, 4))) > 0.85
-    shares = [to_array(read_image(path)) for path in probabilities]
-    assert len(shares) == len(REGIONS)
-    whole, core, enhancing = shares
+    files = by_region(probabilities)
+    assert tuple(files) == PROBABILITY_REGIONS
+    assert all(path.name.startswith(region) for region, path in files.items())
+    whole, core, enhancing = (to_array(read_image(files[region])) for region in ("WT", "TC", "ET"))
     assert whole.max() <= 1
     assert enhancing.min() >= 0
     assert (whole >= core - 2e-3).all()  # written with three decimals
@@ -100,6 +101,15 @@ def test_labels_and_probabilities_lie_on_the_native_grid(heads, frame, oracle, i
     assert info["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert (info["device"], info["kind"], info["labels"]) == ("cpu", "dseg", [0, 1, 2, 4])
     assert "look at it" in info["notices"][0]
+
+
+def test_probabilities_are_of_every_region_or_of_none(tmp_path):
+    assert by_region([]) == {}
+    for count in (1, 2, 4):
+        with pytest.raises(
+            ValueError, match=f"probabilities of WT, TC, ET are required, .* got {count} files"
+        ):
+            by_region([tmp_path] * count)
 
 
 def test_labels_go_back_through_the_affine(heads, frame, oracle, tmp_path, here):

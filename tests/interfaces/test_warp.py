@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.ants_bridge import to_ants
 from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
-from gliomorph.interfaces.segment import REGIONS
+from gliomorph.interfaces.segment import PROBABILITY_REGIONS
 from gliomorph.interfaces.transforms import (
     apply_to_points,
     compose,
@@ -156,9 +156,10 @@ def test_coverage_ends_with_the_native_field_of_view(heads, transforms, tmp_path
 
 def test_probabilities_are_warped_as_the_image_is(heads, transforms, here):
     image = heads["anisotropic"]["image"]
-    files = warped_head(heads["anisotropic"], transforms, heads, probabilities=[image] * len(REGIONS))
+    given = [image] * len(PROBABILITY_REGIONS)
+    files = warped_head(heads["anisotropic"], transforms, heads, probabilities=given)
     expected = to_array(read_image(files["warped"]))
-    for region in REGIONS:
+    for region in PROBABILITY_REGIONS:
         assert np.array_equal(to_array(read_image(files[f"probability_{region}"])), expected)
     assert not any(name.startswith("probability_") for name in warped_head(heads["LPS"], transforms, heads))
 
