@@ -146,7 +146,7 @@ class _Run:
         trainer, start = self.trainer, time.monotonic()
         losses = self._pass(latest, progress)
         found = trainer.validate(_single(self.parts["validation"]))
-        row: dict[str, float] = {"epoch": trainer.epoch, "learning_rate": trainer.learning_rate}
+        row: dict[str, float] = {"epoch": trainer.epoch + 1, "learning_rate": trainer.learning_rate}
         row |= {f"train_{name}": value for name, value in losses.items()}
         row |= {f"validation_{name}": value for name, value in found.items()}
         if trainer.end_epoch(found["loss"]):
@@ -260,7 +260,7 @@ def _line(row: Mapping[str, float], epochs: int, seconds_left: float) -> str:
     )
     left = f", {_duration(seconds_left)} left at most" if seconds_left else ""
     return (
-        f"epoch {row['epoch'] + 1:.0f}/{epochs}: loss {row['train_total']:.4f}, validation "
+        f"epoch {row['epoch']:.0f}/{epochs}: loss {row['train_total']:.4f}, validation "
         f"{row['validation_loss']:.4f}, Dice {dices} ({_duration(row['seconds'])}{left})"
     )
 

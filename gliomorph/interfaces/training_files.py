@@ -48,7 +48,7 @@ class TrainingFolder:
 
     @property
     def log(self) -> Path:
-        """A row an epoch, as CSV."""
+        """A row an epoch, from 1, as CSV."""
         return self.path / "log.csv"
 
     @property
@@ -172,7 +172,7 @@ class TrainingFolder:
 
     def save(self, state: Mapping[str, Any], row: Mapping[str, float]) -> None:
         """Add an epoch's row to the log and keep the state after it."""
-        rows = [*self._rows(int(row["epoch"])), row]
+        rows = [*self._rows(int(row["epoch"]) - 1), row]
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row), lineterminator="\n", restval="")
         writer.writeheader()
@@ -199,17 +199,17 @@ class TrainingFolder:
             ) from error
         return state
 
-    def latest(self, before: int) -> dict[str, float]:
-        """The log's last row of an earlier epoch than ``before``; empty if there is none."""
-        rows = self._rows(before)
+    def latest(self, epochs: int) -> dict[str, float]:
+        """The log's last row of the first ``epochs`` ones; empty if there is none."""
+        rows = self._rows(epochs)
         return {name: float(value) for name, value in rows[-1].items()} if rows else {}
 
-    def _rows(self, before: int) -> list[dict[str, str]]:
-        """The log's rows of earlier epochs than ``before``: one that was not kept in a checkpoint is done again."""
+    def _rows(self, epochs: int) -> list[dict[str, str]]:
+        """The log's rows of the first ``epochs`` ones: one that was not kept in a checkpoint is done again."""
         if not self.log.is_file():
             return []
         with self.log.open(newline="", encoding="utf-8") as lines:
-            return [row for row in csv.DictReader(lines) if float(row["epoch"]) < before]
+            return [row for row in csv.DictReader(lines) if float(row["epoch"]) <= epochs]
 
 
 def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

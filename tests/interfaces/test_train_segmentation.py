@@ -140,15 +140,25 @@ def test_an_exception_in_mid_epoch_and_between_epochs_changes_nothing(
     assert len(losses) == len(set(steps))  # a step that is done again has the same loss
 
 
-@pytest.mark.parametrize("moment", ["row written", "state written"])
+@pytest.mark.parametrize(
+    ("moment", "epoch"),
+    [("weights written", 1), ("row written", 1), ("row written", 2), ("state written", 2)],
+)
 def test_a_kill_while_an_epoch_is_kept_changes_nothing(
-    moment: str, source: dict[str, Any], done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moment: str,
+    epoch: int,
+    source: dict[str, Any],
+    done: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The weights of the best epoch, the row and the state are written one after another."""
     save = TrainingFolder.save
 
     def stop(self: TrainingFolder, state: Mapping[str, Any], row: Mapping[str, float]) -> None:
-        if row["epoch"] == 1:
+        if row["epoch"] == epoch:
+            if moment == "weights written":
+                raise Killed
             if moment == "row written":
                 monkeypatch.setattr(torch, "save", fail)
             save(self, state, row)
@@ -269,7 +279,7 @@ def test_settings_are_those_of_the_training(source: dict[str, Any], done: Path) 
 def test_the_log_has_a_row_an_epoch(done: Path) -> None:
     with (done / "log.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     columns = ["epoch", "learning_rate", "train_total", "train_ground_truth", "validation_loss"]
     assert list(rows[0]) == [
         *columns,

@@ -27,8 +27,8 @@ def begun(path: Path, epochs: int = 1, options: dict[str, Any] = OPTIONS) -> Tra
     """A folder after some epochs."""
     folder = TrainingFolder(path)
     folder.open(options)
-    for epoch in range(epochs):
-        folder.save({"epoch": epoch + 1}, {"epoch": epoch, "train_total": 1 / (epoch + 3)})
+    for epoch in range(1, epochs + 1):
+        folder.save({"epoch": epoch}, {"epoch": epoch, "train_total": 1 / (epoch + 2)})
     return folder
 
 
@@ -101,10 +101,10 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_the_log_goes_on_where_the_state_was_kept(tmp_path: Path) -> None:
     """An epoch whose row was written, but not its state, is done and written again."""
     folder = begun(tmp_path, epochs=3)
-    folder.save({"epoch": 2}, {"epoch": 1, "train_total": 0.5})
-    expected = f"epoch,train_total\n0,{1 / 3}\n1,0.5\n"
+    folder.save({"epoch": 2}, {"epoch": 2, "train_total": 0.5})
+    expected = f"epoch,train_total\n1,{1 / 3}\n2,0.5\n"
     assert folder.log.read_text() == expected
-    assert folder.latest(1) == {"epoch": 0.0, "train_total": 1 / 3}
+    assert folder.latest(1) == {"epoch": 1.0, "train_total": 1 / 3}
     assert folder.latest(0) == {}
     assert folder.load(CPU) == {"epoch": 2}
 
