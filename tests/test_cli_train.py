@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,19 @@ def test_options_of_simulated_patients_reach_the_training(
     assert (options.simulated, options.held_out, options.template, options.box) == (20, 5, "SRI24", None)
     assert options.network.modalities == MODALITIES
     assert asked[0]["engine"] == "engine"
+
+
+def test_weights_are_recorded_wherever_the_command_is_given(
+    asked: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = trainings.write_network(tmp_path / "teacher.safetensors")
+    start = trainings.write_network(tmp_path / "in" / "start.safetensors", trainings.STUDENT)
+    for folder in (tmp_path, tmp_path / "in"):
+        monkeypatch.chdir(folder)
+        words = ["--teacher", os.path.relpath(teacher), "--start", os.path.relpath(start)]
+        assert cli_train.main(["student", "out", "--simulated", "2", "--method", "kl", *words]) == 0
+    assert asked[0]["options"] == asked[1]["options"]
+    assert (asked[0]["options"].teacher, asked[0]["options"].start) == (teacher, start)
 
 
 def test_defaults_are_those_of_the_options(asked: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class TrainingFolder:
         return known
 
     def _require_same(self, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-        known, wanted = _flat(known), _flat(wanted)
+        known, wanted = _comparable(known), _comparable(wanted)
         changed = [
             f"{name} {json.dumps(known.get(name))} there, {json.dumps(wanted.get(name))} now"
             for name in sorted({*known, *wanted})
@@ -210,6 +210,12 @@ class TrainingFolder:
             return []
         with self.log.open(newline="", encoding="utf-8") as lines:
             return [row for row in csv.DictReader(lines) if float(row["epoch"]) <= epochs]
+
+
+def _comparable(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted names, without the paths of weights: these are the same wherever their sha256 is."""
+    flat = _flat(options)
+    return {name: value for name, value in flat.items() if f"{name}_sha256" not in flat}
 
 
 def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

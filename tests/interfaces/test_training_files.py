@@ -75,6 +75,16 @@ def test_before_the_first_epoch_is_finished_other_settings_take_their_place(tmp_
     assert json.loads(folder.settings.read_text())["box"] is None
 
 
+def test_weights_are_known_by_their_content_not_by_their_path(tmp_path: Path) -> None:
+    started = OPTIONS | {"start": "a/w.safetensors", "start_sha256": "12"}
+    begun(tmp_path, options=started)
+    TrainingFolder(tmp_path).open(started | {"start": "/b/w.safetensors"})
+    with pytest.raises(TrainingFolderError, match='settings \\(start_sha256 "12" there, "34" now\\)'):
+        TrainingFolder(tmp_path).open(started | {"start_sha256": "34"})
+    with pytest.raises(TrainingFolderError, match='settings \\(start_sha256 "12" there, null now\\)'):
+        TrainingFolder(tmp_path).open(OPTIONS)
+
+
 def test_a_folder_with_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(
