@@ -77,7 +77,7 @@ def model_card(
         "labels": LABELS,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "training_data": _training_data(options, counts),
-        "measured_on": f"{counts['test']} test scans of the same source, of patients who were not used in training",
+        "measured_on": _measured_on(options, counts["test"]),
         "metrics": summary(figures),
         "settings": options.public_record(),
         "weights": {"file": weights.name, "sha256": weights_sha256(weights)},
@@ -98,6 +98,14 @@ def summary(figures: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float
             "n": len(values),
         }
     return table
+
+
+def _measured_on(options: TrainingOptions, count: int) -> str:
+    told = f"{count} test scans of the same source, of patients who were not used in this training"
+    others = {"it began with": options.start, "taught it": options.teacher}
+    if read := [words for words, path in others.items() if path]:
+        told += f"; the weights that {' and those that '.join(read)} may have been trained on some of them"
+    return told
 
 
 def _training_data(options: TrainingOptions, counts: Mapping[str, int]) -> dict[str, Any]:

@@ -83,6 +83,22 @@ def test_the_source_of_the_patients_is_told(tmp_path: Path) -> None:
     assert card["training_data"]["source"] == "BIDS dataset glioma"
 
 
+@pytest.mark.parametrize(
+    ("read", "told"),
+    [
+        (["start"], "weights that it began with may have been trained on some"),
+        (["teacher"], "weights that taught it may have been trained on some"),
+        (["start", "teacher"], "weights that it began with and those that taught it may have been"),
+    ],
+)
+def test_what_other_weights_have_seen_is_not_known(read: list[str], told: str, tmp_path: Path) -> None:
+    file = trainings.write_network(tmp_path / "other.safetensors", trainings.STUDENT)
+    method = "kl" if "teacher" in read else "baseline"
+    card = made(tmp_path, method=method, **dict.fromkeys(read, file))
+    assert told in card["measured_on"]
+    assert made(tmp_path)["measured_on"].endswith("who were not used in this training")
+
+
 def test_networks_without_skip_connections_are_told(tmp_path: Path) -> None:
     assert "no skip-connections" not in made(tmp_path)["architecture"]
     network = attrs.evolve(trainings.STUDENT, skips=False)
