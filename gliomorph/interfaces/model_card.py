@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,16 @@ def model_card(
         "limits": LIMITS,
         "generated_by": f"gliomorph {__version__}",
     }
+
+
+def card_of(weights: Path) -> dict[str, Any] | None:
+    """The card beside weights, if there is one and it is of these very weights, by their sha256."""
+    try:
+        card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+        described = card["weights"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return card if described == weights_sha256(weights) else None
 
 
 def summary(figures: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float | int | None]]:

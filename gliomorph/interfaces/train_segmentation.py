@@ -17,7 +17,7 @@ from ..models.synthesis.engine import DataEngine
 from ..models.unet import UNet
 from .device import choose_device
 from .images import write_text
-from .model_card import model_card
+from .model_card import card_of, model_card
 from .segmentation_weights import load_unet, write_unet
 from .training_data import (
     PARTS,
@@ -81,7 +81,9 @@ def train(
     """
     device = torch.device(choose_device(gpu))
     objective, network = objective_of(options, device)
-    folder.open(options.record())
+    if folder.open(options.record()):
+        report(f"the training in {folder.path} is finished: it is kept as it is")
+        return _weights(options, folder)
     parts = _examples(options, folder, engine, report)
     channels = [options.channels.index(modality) for modality in options.network.modalities]
     steps = -(-len(parts["train"]) // options.batch_size)
@@ -93,6 +95,8 @@ def train(
     best, _ = load_unet(run.weights)
     counts = {name: len(part) for name, part in parts.items()}
     card = model_card(best.to(device), options, counts, _single(parts["test"]), channels, run.weights)
+    if measured := (card_of(run.weights) or {}).get("measured"):
+        card["measured"] = measured  # figures that were added later, of the same weights
     write_text(json.dumps(card, indent=1) + "\n", run.weights.with_suffix(".json"))
     return run.weights
 
@@ -124,9 +128,7 @@ class _Run:
     @property
     def weights(self) -> Path:
         """Of the best epoch."""
-        return (
-            self.folder.path / f"{self.options.role}-{'-'.join(self.options.network.modalities)}.safetensors"
-        )
+        return _weights(self.options, self.folder)
 
     def go_on(self, report: Report, progress: Progress) -> None:
         """All epochs that are not done yet."""
@@ -135,6 +137,9 @@ class _Run:
             trainer.resume(state)
             latest = self.folder.latest(trainer.epoch)
             report(f"resumed after epoch {trainer.epoch}")
+        else:
+            # weights are written before the epoch's state: those of a first epoch are not without one, either
+            self.folder.keep(trainer.state())
         epochs, first, start = self.options.optimisation.epochs, trainer.epoch, time.monotonic()
         while not trainer.finished:
             latest = self._epoch(latest, progress)
@@ -183,6 +188,10 @@ class _Run:
             shown.append((image.cpu().numpy(), labels.cpu().numpy(), predicted.cpu().numpy()))
         path = self.folder.path / "figures" / f"epoch-{epoch:04d}.png"
         draw_examples(shown, f"validation, after epoch {epoch}", path)
+
+
+def _weights(options: TrainingOptions, folder: TrainingFolder) -> Path:
+    return folder.path / f"{options.role}-{'-'.join(options.network.modalities)}.safetensors"
 
 
 def _examples(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from matplotlib.figure import Figure
 
 from .images import remove_leftovers, replacing, write_text
+from .model_card import card_of
 from .stored_network import weights_sha256
 
 PANEL = 2.4
@@ -66,23 +68,33 @@ class TrainingFolder:
         """Subjects by part, each with its prepared scans, as JSON."""
         return self.path / "split.json"
 
-    def open(self, options: Mapping[str, Any]) -> None:
+    def open(self, options: Mapping[str, Any]) -> bool:
         """Make the folder, or make sure that it was begun with the same options.
 
         As long as no epoch is finished, other options simply take the place of the first ones.
 
+        Returns
+        -------
+        finished : bool
+            Whether this training was carried through and its checkpoint removed: nothing is left to do.
+
         Raises
         ------
         TrainingFolderError
-            Other options, or files of something else.
+            Other options, or files of something else, or a training that lost its checkpoint before its end.
         """
         for folder in (self.path, self.prepared, self.path / "figures"):
             remove_leftovers(folder)
         wanted = json.loads(json.dumps(options))
         if self.settings.is_file():
             known = self._known()
-            if self.checkpoint.is_file():
+            if self._nothing_done():
+                self.checkpoint.unlink(missing_ok=True)
+            else:
                 self._require_same(known, wanted)
+                if not self.checkpoint.is_file():
+                    self._require_card()
+                    return True
         elif self.path.exists() and not self.path.is_dir():
             raise TrainingFolderError(f"{self.path} is a file: a folder is required")
         elif self.path.is_dir() and any(self.path.iterdir()):
@@ -90,6 +102,25 @@ class TrainingFolder:
                 f"{self.path} is not empty and holds no training: choose another folder"
             )
         write_text(json.dumps(wanted, indent=1) + "\n", self.settings)
+        return False
+
+    def _nothing_done(self) -> bool:
+        """Whether no epoch has left anything yet; a checkpoint alone may be of the start, before the first one."""
+        if any(self._weights()) or self._rows():
+            return False
+        state = self.load(torch.device("cpu"))
+        return state is None or not state["epoch"]
+
+    def _weights(self) -> Iterator[Path]:
+        return (path for path in self.path.glob("*.safetensors") if not path.name.startswith("."))
+
+    def _require_card(self) -> None:
+        """Raise unless weights have their model card, with which a training ends."""
+        if not any(card_of(weights) for weights in self._weights()):
+            raise TrainingFolderError(
+                f"{self.path} holds weights or a log, no model card of theirs, and no {self.checkpoint.name} from "
+                "which to go on: choose another folder, so that they are not lost"
+            )
 
     def _known(self) -> dict[str, Any]:
         """The settings that lie there; a file of that name may be anybody's."""
@@ -178,6 +209,10 @@ class TrainingFolder:
         writer.writeheader()
         writer.writerows(rows)
         write_text(text.getvalue(), self.log)
+        self.keep(state)
+
+    def keep(self, state: Mapping[str, Any]) -> None:
+        """Keep a state to go on from."""
         with replacing(self.checkpoint) as temporary:
             torch.save(dict(state), temporary)
 
@@ -195,7 +230,8 @@ class TrainingFolder:
             state: dict[str, Any] = torch.load(self.checkpoint, map_location=device, weights_only=True)
         except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             raise TrainingFolderError(
-                f"{self.checkpoint} cannot be read ({type(error).__name__}): remove it to begin anew"
+                f"{self.checkpoint} cannot be read ({type(error).__name__}): choose another folder, or empty "
+                "this one to begin anew"
             ) from error
         return state
 
@@ -204,7 +240,7 @@ class TrainingFolder:
         rows = self._rows(epochs)
         return {name: float(value) for name, value in rows[-1].items()} if rows else {}
 
-    def _rows(self, epochs: int) -> list[dict[str, str]]:
+    def _rows(self, epochs: float = math.inf) -> list[dict[str, str]]:
         """The log's rows of the first ``epochs`` ones: one that was not kept in a checkpoint is done again."""
         if not self.log.is_file():
             return []

@@ -14,7 +14,7 @@ import pytest
 import torch
 import trainings
 
-from gliomorph.interfaces.model_card import model_card, summary
+from gliomorph.interfaces.model_card import card_of, model_card, summary
 from gliomorph.models.segmentation_metrics import measure
 from gliomorph.models.segmentation_training import Batch
 from gliomorph.models.unet import MODALITIES
@@ -97,6 +97,17 @@ def test_what_other_weights_have_seen_is_not_known(read: list[str], told: str, t
     card = made(tmp_path, method=method, **dict.fromkeys(read, file))
     assert told in card["measured_on"]
     assert made(tmp_path)["measured_on"].endswith("who were not used in this training")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weights": "w"}', '{"weights": {"sha256": "of others"}}'])
+def test_a_card_is_read_if_it_is_of_the_weights_beside_it(text: str, tmp_path: Path) -> None:
+    card = made(tmp_path)
+    weights, path = tmp_path / "student.safetensors", tmp_path / "student.json"
+    assert card_of(weights) is None
+    path.write_text(json.dumps(card))
+    assert card_of(weights) == card
+    path.write_text(text)
+    assert card_of(weights) is None
 
 
 def test_networks_without_skip_connections_are_told(tmp_path: Path) -> None:

@@ -241,6 +241,36 @@ def test_a_finished_training_is_only_tested_again(source: dict[str, Any], done: 
     assert card_of(folder)["metrics"] == card_of(done)["metrics"]
 
 
+def test_figures_that_were_added_to_the_card_stay_with_their_weights(
+    source: dict[str, Any], done: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(done, tmp_path / "out")
+    path = trained(folder).with_suffix(".json")
+    card = card_of(folder) | {"measured": {"whole pipeline": {"metrics": {}}}}
+    path.write_text(json.dumps(card | {"metrics": {}}))
+    run(**source, folder=folder, progress=no_epoch)
+    assert card_of(folder) == card
+    path.write_text(json.dumps(card | {"weights": {"sha256": "of others"}}))
+    run(**source, folder=folder, progress=no_epoch)
+    assert card_of(folder) == card_of(done)
+
+
+def test_a_finished_training_is_kept_without_what_it_needs_to_go_on(
+    source: dict[str, Any], done: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(done, tmp_path / "out")
+    (folder / "checkpoint.pt").unlink()
+    shutil.rmtree(folder / "prepared", ignore_errors=True)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    other = attrs.evolve(source["options"], seed=1)
+    with pytest.raises(TrainingFolderError, match="seed 0 there, 1 now"):
+        run(**source | {"options": other}, folder=folder, progress=no_epoch)
+    lines: list[str] = []
+    assert run(**source, folder=folder, progress=no_epoch, report=lines.append) == trained(folder)
+    assert lines == [f"the training in {folder} is finished: it is kept as it is"]
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 # What it leaves
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -85,6 +86,50 @@ def test_weights_are_known_by_their_content_not_by_their_path(tmp_path: Path) ->
         TrainingFolder(tmp_path).open(OPTIONS)
 
 
+def test_the_state_before_the_first_epoch_does_not_outlive_its_settings(tmp_path: Path) -> None:
+    folder = begun(tmp_path, epochs=0)
+    folder.keep({"epoch": 0})
+    folder.open(OPTIONS | {"box": None})
+    assert folder.load(CPU) is None
+
+
+def write_card(weights: Path, sha256: str = "") -> None:
+    sha256 = sha256 or hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.with_suffix(".json").write_text(json.dumps({"weights": {"sha256": sha256}}))
+
+
+@pytest.mark.parametrize("lost", ["log.csv", "student-T1w.safetensors", "nothing else"])
+@pytest.mark.parametrize("card", ["", "of other weights"])
+def test_what_is_left_without_a_checkpoint_is_not_overwritten(lost: str, card: str, tmp_path: Path) -> None:
+    folder = begun(tmp_path, epochs=2)
+    weights = tmp_path / "student-T1w.safetensors"
+    weights.write_text("two epochs")
+    if card:
+        write_card(weights, card)
+    folder.checkpoint.unlink()
+    (tmp_path / lost).unlink(missing_ok=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(
+        TrainingFolderError, match=r"no checkpoint\.pt from which to go on: choose another folder"
+    ):
+        folder.open(OPTIONS)
+    with pytest.raises(TrainingFolderError, match="other settings"):
+        folder.open(OPTIONS | {"box": None})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_finished_training_is_told_by_the_card_of_its_weights(tmp_path: Path) -> None:
+    folder = begun(tmp_path)
+    weights = tmp_path / "student-T1w.safetensors"
+    weights.write_text("all epochs")
+    write_card(weights)
+    assert not folder.open(OPTIONS)
+    folder.checkpoint.unlink()
+    assert folder.open(OPTIONS)
+    with pytest.raises(TrainingFolderError, match="other settings"):
+        folder.open(OPTIONS | {"box": None})
+
+
 def test_a_folder_with_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(
@@ -129,7 +174,7 @@ def test_a_damaged_state_is_an_error_that_names_it(content: bytes, tmp_path: Pat
     folder = begun(tmp_path)
     folder.checkpoint.write_bytes(content)
     with pytest.raises(
-        TrainingFolderError, match=r"checkpoint\.pt cannot be read .*: remove it to begin anew"
+        TrainingFolderError, match=r"checkpoint\.pt cannot be read .*: choose another folder, or empty"
     ):
         folder.load(CPU)
 
