@@ -100,8 +100,9 @@ def _add_optimisation(group: Any) -> None:
     add("--batch-size", type=_positive, default=4, metavar="N",
         help="examples in one step; fewer take less memory (default: %(default)s)")  # fmt: skip
     add("--box", type=_positive, nargs=3, metavar=("X", "Y", "Z"),
-        help="voxels of a training example, multiples of 8 (default: 192 192 144 mm with --bids, the whole head "
-        "with --simulated)")  # fmt: skip
+        help="voxels of a training example, multiples of 8; with --bids a box at a random place (default: 192 192 "
+        "144 mm), with --simulated the grid around the brain's centre: what lies beyond it is never seen (default: "
+        "the whole head)")  # fmt: skip
     add("--learning-rate", type=_rate, default=1e-4, metavar="RATE",
         help="of Adam at the start (default: %(default)s)")  # fmt: skip
     add("--schedule", choices=("plateau", "cosine"), default="plateau",
