@@ -38,8 +38,10 @@ OPTIONS = (
     "voxel_mm",
     "width",
     "steps",
+    "every",
+    "learning_rate",
+    "seed",
 )
-OPTIONS = (*OPTIONS, "every", "learning_rate", "seed")
 """Of the study, that the command line can change."""
 
 

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from gliomorph.models.segmentation_metrics import REGIONS
 
 from .layers import STUDENT
-from .study import AGAIN, BASELINE, TEACHER, TEACHER_NO_SKIPS
+from .study import AGAIN, BASELINE, TAUGHT, TEACHER, TEACHER_NO_SKIPS
 
 LARGEST = 50.0
 """Gain in Dice (%) that is drawn; beyond, it counts here."""
@@ -30,8 +30,8 @@ def draw_improvement(table: pd.DataFrame, path: Path) -> None:
     dice = table[(table.figure == "dice") & ~table.model.isin((TEACHER, TEACHER_NO_SKIPS, BASELINE))]
     figure, axes = plt.subplots(1, len(REGIONS), figsize=(11, 3.6), sharex=True)
     for axis, region in zip(axes, REGIONS, strict=True):
-        for number, (model, group) in enumerate(dice[dice.region == region].groupby("model", sort=False)):
-            style = {"color": "0.5", "linestyle": ":"} if model == AGAIN else {"color": f"C{number - 1}"}
+        for model, group in dice[dice.region == region].groupby("model", sort=False):
+            style = {"color": "0.5", "linestyle": ":"} if model == AGAIN else {"color": f"C{TAUGHT.index(model)}"}
             axis.plot(group.training, 100 * group.difference, marker="o", markersize=4, label=model, **style)
         axis.axhline(0, color="0.2", linewidth=0.8)
         axis.set_xscale("log")

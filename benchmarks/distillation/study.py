@@ -63,8 +63,8 @@ class Study:
     voxel_mm: float = 4.0
     box: tuple[int, ...] = (32, 40, 32)
     width: int = 8
-    steps: int = attrs.field(default=400, validator=attrs.validators.ge(1))
-    every: int = attrs.field(default=50, validator=attrs.validators.ge(1))
+    steps: int = attrs.field(default=300, validator=attrs.validators.ge(1))
+    every: int = attrs.field(default=100, validator=attrs.validators.ge(1))
     batch_size: int = attrs.field(default=2, validator=attrs.validators.ge(2))
     learning_rate: float = 5e-3
     seed: int = 0
@@ -119,7 +119,7 @@ def same_study(study: Study, out: Path) -> None:
     path, asked = out / "study.json", json.loads(json.dumps(attrs.asdict(study)))
     known = json.loads(path.read_text()) if path.exists() else asked
     if known != asked:
-        changed = [f"{name} {known[name]} there, {asked[name]} asked for" for name in asked
-                   if known[name] != asked[name]]  # fmt: skip
+        changed = [f"{name} {known.get(name)} there, {asked[name]} asked for" for name in asked
+                   if known.get(name) != asked[name]]  # fmt: skip
         raise SystemExit(f"{out} holds another study ({'; '.join(changed)}): give another folder")
     write_text(json.dumps(asked, indent=1) + "\n", path)

@@ -14,6 +14,7 @@ from gliomorph.interfaces.segmentation_weights import load_unet, write_unet
 from gliomorph.interfaces.training_data import PreparedExamples, example_seed
 from gliomorph.models.distillation import StudentObjective
 from gliomorph.models.distillation_methods import DistillationSettings, settings_of
+from gliomorph.models.segmentation import decide, probabilities
 from gliomorph.models.segmentation_metrics import measure
 from gliomorph.models.segmentation_training import Batch, SegmentationTrainer
 from gliomorph.models.shared_decoder import share_decoder
@@ -122,12 +123,12 @@ def _batch(examples: PreparedExamples, step: int, study: Study, seed: int) -> Ba
     return Batch(images=torch.stack(images).contiguous(memory_format=FORMAT), labels=torch.stack(labels))
 
 
-@torch.inference_mode()
 def _tested(network: UNet, study: Study, model: str, training: int, out: Path) -> pd.DataFrame:
     """Every figure of every test patient."""
     rows = []
     for number, head in enumerate(heads(cohort(study, training, 0, out).test)):
-        predicted = network(head.images[:, channels(study, model)])[0].argmax(0).numpy()
+        found = probabilities(network, head.images[0, channels(study, model)], mirrored=True)
+        predicted = decide(found.numpy(), study.voxel_mm**3)
         brain = (head.images[0, 0] != 0).numpy()
         figures = measure(predicted, head.labels[0].numpy(), [study.voxel_mm] * 3, brain)
         rows.append({"patient": number, **figures})

@@ -114,7 +114,7 @@ class PreparedExamples:
         if self.box is None:
             return images, labels
         chance = Chance(example_seed(self.seed, epoch, index))
-        return augment(*crop(images, labels, self.box, chance), chance)
+        return crop(*augment(images, labels, chance), self.box, chance)
 
 
 def engine_of(

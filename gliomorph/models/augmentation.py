@@ -46,7 +46,7 @@ def _regraded(image: Tensor, chance: Chance) -> Tensor:
 
 
 def crop(images: Tensor, labels: Tensor, shape: tuple[int, ...], chance: Chance) -> tuple[Tensor, Tensor]:
-    """A random box of at most ``shape`` voxels out of an example, padded with 0 where the example is smaller.
+    """A random box of ``shape`` voxels out of an example, padded with 0 where the example is smaller.
 
     Three boxes of four hold a voxel of the tumour, where there is one.
     """

@@ -13,8 +13,8 @@ from .unet import UNet
 
 NCR, ED, ET = 1, 2, 3
 """Class indices; 0 is background."""
-SMALL_ET_VOXELS = 20
-"""Fewer enhancing voxels than this are read as necrosis (§3.5.2)."""
+SMALL_ET_MM3 = 20
+"""Less enhancing tumour than this is read as necrosis: 20 voxels of 1 mm (§3.5.2)."""
 OVERLAP = 0.5
 """Of neighbouring windows."""
 
@@ -72,16 +72,18 @@ def probabilities(
     return found[0]
 
 
-def decide(probabilities: np.ndarray) -> np.ndarray:
+def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0) -> np.ndarray:
     """Class indices, from the whole to its parts.
 
     Tumour where its classes together reach one half; within it core (NCR and ET) where that outweighs oedema;
-    within the core the heavier of both. Fewer than :data:`SMALL_ET_VOXELS` enhancing voxels become necrosis.
+    within the core the heavier of both. Less than :data:`SMALL_ET_MM3` of enhancing tumour becomes necrosis.
 
     Parameters
     ----------
     probabilities : ndarray
         (4, X, Y, Z).
+    voxel_mm3 : float
+        Volume of a voxel.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def decide(probabilities: np.ndarray) -> np.ndarray:
     core = np.where(et > ncr, ET, NCR)
     classes = np.where(ncr + ed + et >= 0.5, np.where(ed > ncr + et, ED, core), 0).astype(np.uint8)
     enhancing = classes == ET
-    if np.count_nonzero(enhancing) < SMALL_ET_VOXELS:
+    if np.count_nonzero(enhancing) * voxel_mm3 < SMALL_ET_MM3:
         classes[enhancing] = NCR
     return classes
 

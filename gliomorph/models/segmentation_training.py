@@ -13,6 +13,7 @@ from attrs import validators as valid
 from torch import Tensor
 
 from .distillation import StudentObjective
+from .distillation_losses import ground_truth
 from .segmentation_metrics import REGIONS
 
 Schedule = Literal["plateau", "cosine"]
@@ -180,15 +181,17 @@ class SegmentationTrainer:
         self.objective.eval()
         figures: list[dict[str, float]] = []
         for batch in batches:
-            terms = self._terms(batch)
-            predicted = terms["scores"].argmax(1)
+            batch = batch.to(self.device)
+            with torch.autocast(self.device.type, enabled=self.half):
+                scores = self.objective.student(batch.images[:, self.student_channels])
+            predicted = scores.argmax(1)
             overlap = {
                 f"{region}_dice": _dice(
-                    _among(predicted, classes), _among(batch.labels.to(self.device), classes)
+                    _among(predicted, classes), _among(batch.labels, classes)
                 )
                 for region, classes in REGIONS.items()
             }
-            figures.append({"loss": float(terms["ground_truth"]), **overlap})
+            figures.append({"loss": float(ground_truth(scores, batch.labels)), **overlap})
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
 
     def end_epoch(self, validation_loss: float) -> bool:

@@ -154,7 +154,7 @@ def standardize(image: Tensor) -> Tensor:
     if not inside.any():
         return image
     values = image[inside]
-    return torch.where(inside, (image - values.mean()) / values.std().clamp_min(1e-6), 0.0)
+    return torch.where(inside, (image - values.mean()) / values.std(correction=0).clamp_min(1e-6), 0.0)
 
 
 def convolution(dimension: int) -> type[nn.Conv2d] | type[nn.Conv3d]:

@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 import trainings
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from gliomorph.interfaces import brain
 from gliomorph.interfaces.images import read_image, to_array, voxel_volume_ml
@@ -27,7 +27,7 @@ from gliomorph.interfaces.training_data import (
     split,
 )
 from gliomorph.models.synthesis.engine import DataEngine
-from gliomorph.models.unet import MODALITIES
+from gliomorph.models.unet import MODALITIES, standardize
 
 LABELS = "sub-02_seg-brats_dseg.nii.gz"
 
@@ -340,6 +340,23 @@ def test_training_examples_are_random_boxes_that_follow_from_seed_epoch_and_numb
     assert not any(torch.equal(images, other) for other, _ in others)
 
 
+def test_a_box_keeps_the_intensities_of_the_whole_head(tmp_path: Path) -> None:
+    """They are standardised over the head, as they are where the network is used, and not over the box."""
+    generator = torch.Generator().manual_seed(0)
+    images = standardize(1 + torch.rand((1, 32, 32, 32), generator=generator))
+    labels = torch.zeros(images.shape[1:], dtype=torch.uint8)
+    labels[:8, :8, :8] = 1
+    images[0][labels > 0] += 4
+    images = standardize(images)
+    save_file({"images": images.half(), "labels": labels}, tmp_path / "head.safetensors")
+    bright = images[0][labels > 0].mean()
+    box = PreparedExamples(files=(tmp_path / "head.safetensors",), seed=1, box=(16, 16, 16))
+    seen = [box.read(0, epoch) for epoch in range(12)]
+    means = [image[0][label > 0].mean() for image, label in seen if (label > 0).sum() > 100]
+    assert len(means) > 4
+    assert torch.stack(means).mean() == pytest.approx(float(bright), rel=0.15)  # gamma and shift are left
+
+
 def test_held_out_examples_are_whole_and_always_the_same(prepared: dict[str, list[Path]]) -> None:
     examples = PreparedExamples(files=tuple(prepared["01"]))
     images, labels = examples.read(0, epoch=0)
@@ -371,7 +388,7 @@ def test_simulated_images_are_standardised_one_by_one(engine: DataEngine) -> Non
     for image in images:
         inside = image[image != 0]
         assert float(inside.mean()) == pytest.approx(0, abs=1e-5)
-        assert float(inside.std()) == pytest.approx(1, abs=1e-4)
+        assert float(inside.std(correction=0)) == pytest.approx(1, abs=1e-4)
 
 
 def test_seeds_are_in_range_and_differ() -> None:

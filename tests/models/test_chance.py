@@ -29,6 +29,14 @@ def test_numbers_stay_in_their_ranges() -> None:
     assert chance.happens(1.0)
 
 
+def test_numbers_and_tensors_have_nothing_to_do_with_each_other() -> None:
+    chances = [Chance(seed) for seed in range(1000)]
+    numbers = torch.tensor([chance.uniform() for chance in chances])
+    values = torch.cat([chance.normal((1,)) for chance in chances])
+    for other in (values, values.abs()):
+        assert abs(torch.corrcoef(torch.stack([numbers, other]))[0, 1]) < 0.15  # 5 deviations
+
+
 @pytest.mark.parametrize("sigma", [1.0, 2.5, 40.0])
 def test_fields_have_mean_zero_variance_one_and_the_smoothness_asked_for(sigma: float) -> None:
     # white noise through a Gaussian of width σ: covariance ∫ g(x − t) g(y − t) dt ∝ exp(−|x − y|² / 4σ²)

@@ -11,7 +11,7 @@ from gliomorph.models.segmentation import (
     ED,
     ET,
     NCR,
-    SMALL_ET_VOXELS,
+    SMALL_ET_MM3,
     decide,
     probabilities,
     region_probabilities,
@@ -105,7 +105,7 @@ def test_decision_is_the_judges(sharpness: float) -> None:
 
 def voxels(*columns: tuple[float, float, float, float]) -> np.ndarray:
     """Probabilities of some voxels, and of enough others that enhance."""
-    enhancing = [(0.0, 0.0, 0.0, 1.0)] * SMALL_ET_VOXELS
+    enhancing = [(0.0, 0.0, 0.0, 1.0)] * SMALL_ET_MM3
     return np.array([*columns, *enhancing]).T[..., None, None]
 
 
@@ -121,12 +121,19 @@ def test_parts_are_decided_within_the_whole_and_ties_go_to_tumor_core_and_necros
     assert decide(voxels(*cases))[: len(cases)].ravel().tolist() == list(cases.values())
 
 
-@pytest.mark.parametrize(("count", "label"), [(SMALL_ET_VOXELS - 1, NCR), (SMALL_ET_VOXELS, ET)])
+@pytest.mark.parametrize(("count", "label"), [(SMALL_ET_MM3 - 1, NCR), (SMALL_ET_MM3, ET)])
 def test_few_enhancing_voxels_are_necrosis(count: int, label: int) -> None:
     found = np.zeros((4, 30, 1, 1))
     found[3, :count] = 1
     found[2, count:] = 1
     assert decide(found).ravel().tolist() == [label] * count + [ED] * (30 - count)
+
+
+@pytest.mark.parametrize(("voxel_mm3", "label"), [(64.0, ET), (0.5, NCR)])
+def test_what_counts_is_the_volume_that_enhances(voxel_mm3: float, label: int) -> None:
+    found = np.zeros((4, 30, 1, 1))
+    found[3] = 1
+    assert set(decide(found, voxel_mm3).ravel().tolist()) == {label}
 
 
 def test_regions_are_nested_sums() -> None:

@@ -89,7 +89,7 @@ def test_standardized_brain_has_mean_zero_and_variance_one():
     result = standardize(image)
     inside = result[image != 0]
     assert abs(float(inside.mean())) < 1e-5  # float32
-    assert float(inside.std()) == pytest.approx(1, abs=1e-5)
+    assert float(inside.std(correction=0)) == pytest.approx(1, abs=1e-5)
     assert not result[image == 0].any()
 
 
@@ -102,3 +102,9 @@ def test_standardized_brain_does_not_depend_on_the_scale(gain):
 def test_empty_and_constant_images_stay_finite():
     assert not standardize(torch.zeros(4, 4, 4)).any()
     assert standardize(torch.full((4, 4, 4), 5.0)).isfinite().all()
+
+
+def test_a_single_voxel_is_standardised_to_a_number() -> None:
+    image = torch.zeros(1, 4, 4, 4)
+    image[0, 1, 1, 1] = 3.0
+    assert torch.isfinite(standardize(image)).all()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 NEGLIGIBLE = 1e-8
 """Of a Gaussian's weights: its tails would be denormal numbers, on which processors are ten times slower."""
+ANOTHER = 0x5DEECE66D
 
 
 class Chance:
@@ -26,7 +27,8 @@ class Chance:
     def __init__(self, seed: int, device: str | torch.device = "cpu") -> None:
         self.device = torch.device(device)
         self._numbers = torch.Generator().manual_seed(seed)
-        self._tensors = torch.Generator(self.device).manual_seed(seed)
+        # another seed: on the CPU the same one would give tensors and numbers the same random bits
+        self._tensors = torch.Generator(self.device).manual_seed(seed ^ ANOTHER)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """Uniform in [low, high)."""
