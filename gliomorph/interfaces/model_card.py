@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from .. import __version__
+from ..models.segmentation import decide, probabilities
 from ..models.segmentation_metrics import measure
 from .stored_network import weights_sha256
 
@@ -61,8 +61,8 @@ def model_card(
     voxel_mm = options.network.voxel_mm
     figures = []
     for batch in test:
-        with torch.inference_mode():
-            predicted = network(batch.images[:, list(channels)].to(device))[0].argmax(0).cpu().numpy()
+        found = probabilities(network, batch.images[0, list(channels)].to(device), mirrored=True)
+        predicted = decide(found.cpu().numpy(), voxel_mm**3)
         brain = (batch.images[0, channels[0]] != 0).cpu().numpy()
         figures.append(measure(predicted, batch.labels[0].cpu().numpy(), [voxel_mm] * 3, brain))
     return {

@@ -87,7 +87,7 @@ def segment(
     shares = from_network_grid(found.cpu().numpy(), grid, target, to_native.GetInverse())
     shares[1:] *= to_array(brain) > 0
     shares[0] = 1 - shares[1:].sum(axis=0)
-    classes = decide(shares)
+    classes = decide(shares, 1000 * voxel_volume_ml(target))
     if not classes.any():
         raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
     values = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
