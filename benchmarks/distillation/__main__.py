@@ -38,6 +38,7 @@ OPTIONS = (
     "voxel_mm",
     "width",
     "steps",
+    "teacher_steps",
     "every",
     "learning_rate",
     "seed",

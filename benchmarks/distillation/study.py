@@ -44,7 +44,9 @@ class Study:
     width : int
         Of all networks.
     steps : int
-        Of each training.
+        Of each student's training.
+    teacher_steps : int
+        Of each teacher's: four modalities take longer, and what it has not learnt it cannot teach.
     every : int
         Steps between validations.
     batch_size : int
@@ -64,21 +66,22 @@ class Study:
     box: tuple[int, ...] = (32, 40, 32)
     width: int = 8
     steps: int = attrs.field(default=300, validator=attrs.validators.ge(1))
+    teacher_steps: int = attrs.field(default=600, validator=attrs.validators.ge(1))
     every: int = attrs.field(default=100, validator=attrs.validators.ge(1))
     batch_size: int = attrs.field(default=2, validator=attrs.validators.ge(2))
     learning_rate: float = 5e-3
     seed: int = 0
 
     def __attrs_post_init__(self) -> None:
-        if self.steps % self.every:
-            raise ValueError(f"steps divisible by {self.every} are required, got {self.steps}")
+        if self.steps % self.every or self.teacher_steps % self.every:
+            raise ValueError(
+                f"steps divisible by {self.every} are required, got {self.steps} and {self.teacher_steps}"
+            )
 
-    @property
-    def optimisation(self) -> Optimisation:
-        """An epoch is what lies between two validations."""
-        return Optimisation(
-            epochs=self.steps // self.every, learning_rate=self.learning_rate, schedule="cosine"
-        )
+    def optimisation(self, model: str) -> Optimisation:
+        """Of one of :data:`MODELS`; an epoch is what lies between two validations."""
+        steps = self.teacher_steps if model in (TEACHER, TEACHER_NO_SKIPS) else self.steps
+        return Optimisation(epochs=steps // self.every, learning_rate=self.learning_rate, schedule="cosine")
 
     def network(self, model: str) -> SegmentationSettings:
         """The architecture of one of :data:`MODELS`."""

@@ -81,7 +81,7 @@ def _trained(study: Study, model: str, training: int, out: Path) -> UNet:
     patients = cohort(study, training, seed, out)
     objective, network = _objective(study, model, training, out)
     per_epoch = study.every
-    trainer = SegmentationTrainer(objective, study.optimisation, channels(study, model), per_epoch)
+    trainer = SegmentationTrainer(objective, study.optimisation(model), channels(study, model), per_epoch)
     kept, log = weights_path(out, training, model), []
     while not trainer.finished:
         steps = range(trainer.epoch * per_epoch, (trainer.epoch + 1) * per_epoch)

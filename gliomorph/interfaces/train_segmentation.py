@@ -70,7 +70,7 @@ def train(
     Returns
     -------
     weights : Path
-        ``<role>-<modality>.safetensors`` of the best epoch, with its model card (JSON) beside it.
+        ``<role>-<modality>.safetensors`` of the best epoch, by a cosine schedule of the last one; its model card (JSON) beside it.
 
     Raises
     ------
@@ -127,7 +127,7 @@ class _Run:
 
     @property
     def weights(self) -> Path:
-        """Of the best epoch."""
+        """Of the best epoch; by a cosine schedule of the last one, which has settled."""
         return _weights(self.options, self.folder)
 
     def go_on(self, report: Report, progress: Progress) -> None:
@@ -154,7 +154,7 @@ class _Run:
         row: dict[str, float] = {"epoch": trainer.epoch + 1, "learning_rate": trainer.learning_rate}
         row |= {f"train_{name}": value for name, value in losses.items()}
         row |= {f"validation_{name}": value for name, value in found.items()}
-        if trainer.end_epoch(found["loss"]):
+        if trainer.end_epoch(found["loss"]) or self.options.optimisation.schedule == "cosine":
             write_unet(self.network, self.options.network, self.weights)
         every = max(1, self.options.optimisation.epochs // PICTURES)
         if trainer.epoch % every == 0 or trainer.finished:

@@ -186,9 +186,7 @@ class SegmentationTrainer:
                 scores = self.objective.student(batch.images[:, self.student_channels])
             predicted = scores.argmax(1)
             overlap = {
-                f"{region}_dice": _dice(
-                    _among(predicted, classes), _among(batch.labels, classes)
-                )
+                f"{region}_dice": _dice(_among(predicted, classes), _among(batch.labels, classes))
                 for region, classes in REGIONS.items()
             }
             figures.append({"loss": float(ground_truth(scores, batch.labels)), **overlap})

@@ -22,7 +22,15 @@ from benchmarks.distillation.table import compared, differences_table, main_tabl
 from benchmarks.distillation.train import _batch, _objective, figures_path, weights_path
 
 STUDY = Study(
-    template="Tiny", resolution=4, validation=1, test=3, width=2, steps=2, every=1, box=(16, 16, 16)
+    template="Tiny",
+    resolution=4,
+    validation=1,
+    test=3,
+    width=2,
+    steps=2,
+    teacher_steps=2,
+    every=1,
+    box=(16, 16, 16),
 )
 SIZE = 4
 
@@ -30,7 +38,26 @@ SIZE = 4
 def options(home):
     words = ["--template", "Tiny", "--template-dir", home, "--resolution", 4, "--validation", 1, "--test", 3]
     return [
-        *map(str, [*words, "--width", 2, "--steps", 2, "--every", 1, "--box", 16, 16, 16, "--sizes", SIZE])
+        *map(
+            str,
+            [
+                *words,
+                "--width",
+                2,
+                "--steps",
+                2,
+                "--teacher-steps",
+                2,
+                "--every",
+                1,
+                "--box",
+                16,
+                16,
+                16,
+                "--sizes",
+                SIZE,
+            ],
+        )
     ]
 
 

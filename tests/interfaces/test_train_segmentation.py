@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 import json
@@ -430,9 +431,22 @@ def test_a_plateau_ends_the_training_early(
     assert (tmp_path / "figures" / "epoch-0003.png").exists()
 
 
-def test_cosine_trains_all_epochs(dataset: Path, tmp_path: Path) -> None:
-    run(options_of(dataset, optimisation=Optimisation(epochs=2, schedule="cosine")), tmp_path)
-    assert len(trainings.log_of(tmp_path)) == 2
+@pytest.mark.parametrize(("schedule", "last"), [("cosine", 3), ("plateau", 1)])
+def test_cosine_trains_all_epochs_and_keeps_the_last_network_plateau_the_best(
+    schedule: Any, last: int, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse, states = iter((1.0, 2.0, 3.0)), {}
+    validate = SegmentationTrainer.validate
+
+    def rising(trainer: SegmentationTrainer, batches: Any) -> dict[str, float]:
+        states[trainer.epoch + 1] = copy.deepcopy(trainer.objective.student.state_dict())
+        return validate(trainer, batches) | {"loss": next(worse)}
+
+    monkeypatch.setattr(SegmentationTrainer, "validate", rising)
+    weights = run(options_of(dataset, optimisation=Optimisation(epochs=3, schedule=schedule)), tmp_path)
+    assert len(trainings.log_of(tmp_path)) == 3
+    stored = load_unet(weights)[0].state_dict()
+    assert all(torch.equal(stored[name], tensor) for name, tensor in states[last].items())
 
 
 def test_a_loss_that_is_not_finite_keeps_the_epoch_before(
