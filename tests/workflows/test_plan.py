@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from gliomorph.interfaces.prepare_template import TemplateFiles
 from gliomorph.settings import Settings
+from gliomorph.workflows import plan
 from gliomorph.workflows.plan import PlannedScan, plan_scans, publication
 
 
@@ -160,7 +161,18 @@ def test_resources_and_place_do_not_matter(settings: Settings, template: Templat
     assert statuses(other, template)["sub-01"] == "done"
 
 
-def test_scan_without_mask_says_where_it_was_looked_for(settings: Settings, template: TemplateFiles) -> None:
+def test_scan_without_mask_is_segmented_by_the_student_that_comes_with_gliomorph(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    planned = plan_scans(changed(settings, derivatives={}), template)
+    assert [p.status for p in planned] == ["run"] * 2
+    assert planned[0].names is not None and planned[0].names.source == "student"
+
+
+def test_scan_without_mask_says_where_it_was_looked_for(
+    settings: Settings, template: TemplateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "shipped_student", lambda modality: None)
     bare = changed(settings, derivatives={})
     assert [(p.status, p.names) for p in plan_scans(bare, template)] == [("impossible", None)] * 2
     assert "no tumour mask: none in -d (no folder given)" in plan_scans(bare, template)[0].reason
@@ -184,8 +196,13 @@ def test_image_that_is_a_broken_link_is_impossible_by_name(
 
 
 def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
-    plan = publication(plan_scans(settings, template)[0], settings)
-    assert plan["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
-    assert plan["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
-    assert set(plan["registered"]) == set(plan["keys"]) == set(plan["input_keys"]) == {"affine", "syn-cfm"}
-    assert json.loads(json.dumps(plan)) == plan
+    published = publication(plan_scans(settings, template)[0], settings)
+    assert published["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert published["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
+    assert (
+        set(published["registered"])
+        == set(published["keys"])
+        == set(published["input_keys"])
+        == {"affine", "syn-cfm"}
+    )
+    assert json.loads(json.dumps(published)) == published
