@@ -70,7 +70,8 @@ def train(
     Returns
     -------
     weights : Path
-        ``<role>-<modality>.safetensors`` of the best epoch, by a cosine schedule of the last one; its model card (JSON) beside it.
+        ``<role>-<modality>.safetensors`` of the best epoch, by a cosine schedule of the last one, with its model
+        card (JSON) beside it.
 
     Raises
     ------
