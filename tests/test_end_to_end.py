@@ -130,7 +130,8 @@ def atlas_map(region: str) -> str:
 
 def documented_images(subject: str, methods: dict[str, str]) -> list[str]:
     """Images of a subject, spelled out as in the design."""
-    names = ["desc-n4_T1w", "label-tumor_desc-masks_mask", "seg-brats_desc-masks_dseg"]
+    names = ["desc-n4_T1w", "seg-brats_desc-masks_dseg"]
+    names += [f"label-{label}_desc-masks_mask" for label in ("tumor", "TC", "ET")]
     names.append("space-Tiny_res-4_desc-preproc_T1w")
     for label in methods.values():
         names += [

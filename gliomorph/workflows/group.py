@@ -252,7 +252,7 @@ def _select(
     for member in members:
         record = member.records.get(method)
         plan = current.get(member.scan)
-        if record is None or (plan and plan.input_keys.get(method) not in (None, record.get("inputs_key"))):
+        if record is None or (plan and _is_outdated(record, plan, method, settings)):
             continue
         if record["quality"]["status"] != "ok":
             excluded.append({"scan": member.scan, "stage": "measure", "cause": record["quality"]["reason"]})
@@ -264,6 +264,13 @@ def _select(
             stage, cause = causes.get(label, ("participant", plan.reason or f"no outputs of {method} yet"))
             excluded.append({"scan": label, "stage": stage, "cause": cause})
     return inputs, sorted(excluded, key=lambda row: row["scan"])
+
+
+def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, settings: Settings) -> bool:
+    """Whether a run would make the outputs anew: from other inputs or by other options."""
+    if record["tumor"]["sources"] and _masks_not_named(plan, settings):
+        return False
+    return plan.input_keys.get(method) not in (None, record.get("inputs_key"))
 
 
 def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:

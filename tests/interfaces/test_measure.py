@@ -37,6 +37,7 @@ def row(heads, tmp_path, here, identity_xfm):
             image=head["image"],
             matched=head["image"],
             labels=head["labels"],
+            probabilities=[],
             affine=affine,
             forward=forward,
             inverse=inverse,
