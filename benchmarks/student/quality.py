@@ -22,7 +22,6 @@ from gliomorph.models.segmentation_metrics import measure
 from ..tables import markdown
 
 FIGURES = ("WT_dice", "TC_dice", "ET_dice", "WT_hausdorff95", "WT_sensitivity", "WT_precision")
-MISSED = "found no tumour"
 
 
 def quality(args: argparse.Namespace) -> str:

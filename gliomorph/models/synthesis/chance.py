@@ -11,6 +11,7 @@ from torch import Tensor
 NEGLIGIBLE = 1e-8
 """Of a Gaussian's weights: its tails would be denormal numbers, on which processors are ten times slower."""
 ANOTHER = 0x5DEECE66D
+"""Changes a seed into that of the tensors."""
 
 
 class Chance:
