@@ -17,7 +17,7 @@ from gliomorph.interfaces.network_grid import network_grid, on_network_grid
 from gliomorph.interfaces.simulate import anatomy_of
 from gliomorph.interfaces.templates import load_template
 from gliomorph.interfaces.training_data import PreparedExamples
-from gliomorph.interfaces.tumor import resample_labels
+from gliomorph.interfaces.tumor import class_indices, resample_labels
 from gliomorph.models import synthesis
 from gliomorph.models.unet import MODALITIES
 
@@ -102,7 +102,7 @@ def _patient(study: Study, out: Path, folders: tuple[Path, ...], number: int) ->
     grid = network_grid(brain, study.voxel_mm)
     images = [on_network_grid(from_array(patient.images[name], native), brain, grid) for name in MODALITIES]
     labels = to_array(resample_labels(from_array(patient.regions, native), grid))
-    classes = np.searchsorted([0, 1, 2, 4], labels).astype(np.uint8)
+    classes = class_indices(labels)
     tensors = {
         "images": torch.from_numpy(np.stack(images)).half().contiguous(),
         "labels": torch.from_numpy(classes).contiguous(),

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from gliomorph.interfaces.segmentation_weights import load_unet
+from gliomorph.interfaces.training_data import one_by_one
 from gliomorph.models.ablation import LAYERS, zeroed
 from gliomorph.models.segmentation_metrics import REGIONS, measure
 from gliomorph.models.svcca import network_similarity
@@ -16,7 +17,7 @@ from gliomorph.models.svcca import network_similarity
 from ..tables import markdown
 from .data import cohort
 from .study import AGAIN, BASELINE, TEACHER, Study
-from .train import channels, heads, weights_path
+from .train import channels, weights_path
 
 STUDENT = "kl+kd"
 """KD-Net, whose layers and patients are looked at."""
@@ -32,7 +33,7 @@ ZEROED = (TEACHER, BASELINE)
 
 def similarities(study: Study, training: int, models: list[str], out: Path) -> pd.DataFrame:
     """Mean canonical correlation by layer (index) of the pairs (columns) whose models are among ``models``."""
-    batches = list(heads(cohort(study, training, 0, out).test))[:SEEN]
+    batches = list(one_by_one(cohort(study, training, 0, out).test))[:SEEN]
     columns = {}
     for pair in PAIRS:
         if set(pair) <= set(models):
@@ -49,7 +50,7 @@ def zeroed_layers(study: Study, training: int, out: Path) -> pd.DataFrame:
         network = load_unet(weights_path(out, training, model))[0]
         for layer in ("none", *LAYERS):
             found = []
-            for head in heads(cohort(study, training, 0, out).validation):
+            for head in one_by_one(cohort(study, training, 0, out).validation):
                 image = head.images[:, channels(study, model)]
                 with torch.inference_mode():
                     scores = network(image) if layer == "none" else zeroed(network, image, layer)

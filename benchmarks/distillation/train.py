@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 
 from gliomorph.interfaces.images import replacing, write_text
 from gliomorph.interfaces.segmentation_weights import load_unet, write_unet
-from gliomorph.interfaces.training_data import PreparedExamples, example_seed
+from gliomorph.interfaces.training_data import PreparedExamples, example_seed, one_by_one
 from gliomorph.models.distillation import StudentObjective
 from gliomorph.models.distillation_methods import DistillationSettings, settings_of
 from gliomorph.models.segmentation import decide, probabilities
@@ -68,13 +67,6 @@ def channels(study: Study, model: str) -> list[int]:
     return [MODALITIES.index(modality) for modality in study.network(model).modalities]
 
 
-def heads(examples: PreparedExamples) -> Iterator[Batch]:
-    """Whole heads, one by one: they differ in size."""
-    for index in range(len(examples)):
-        images, labels = examples.read(index, 0)
-        yield Batch(images=images[None], labels=labels[None])
-
-
 def _trained(study: Study, model: str, training: int, out: Path) -> UNet:
     """The network with the weights of its best validation."""
     seed = study.first_seed(model)
@@ -86,7 +78,7 @@ def _trained(study: Study, model: str, training: int, out: Path) -> UNet:
     while not trainer.finished:
         steps = range(trainer.epoch * per_epoch, (trainer.epoch + 1) * per_epoch)
         losses = [trainer.step(_batch(patients.training, step, study, seed))["total"] for step in steps]
-        found = trainer.validate(heads(patients.validation))
+        found = trainer.validate(one_by_one(patients.validation))
         if trainer.end_epoch(found["loss"]):
             write_unet(network, study.network(model), kept)
         log.append(
@@ -126,7 +118,7 @@ def _batch(examples: PreparedExamples, step: int, study: Study, seed: int) -> Ba
 def _tested(network: UNet, study: Study, model: str, training: int, out: Path) -> pd.DataFrame:
     """Every figure of every test patient."""
     rows = []
-    for number, head in enumerate(heads(cohort(study, training, 0, out).test)):
+    for number, head in enumerate(one_by_one(cohort(study, training, 0, out).test)):
         found = probabilities(network, head.images[0, channels(study, model)], mirrored=True)
         predicted = decide(found.numpy(), study.voxel_mm**3)
         brain = (head.images[0, 0] != 0).numpy()

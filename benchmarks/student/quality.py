@@ -16,7 +16,7 @@ from gliomorph.interfaces.images import from_array, read_image, to_array, write_
 from gliomorph.interfaces.model_card import summary
 from gliomorph.interfaces.query import Scan, find_scans
 from gliomorph.interfaces.training_files import draw_examples
-from gliomorph.interfaces.tumor import brats_labels, resample_labels
+from gliomorph.interfaces.tumor import brats_labels, class_indices, resample_labels
 from gliomorph.models.segmentation_metrics import measure
 
 from ..tables import markdown
@@ -88,12 +88,12 @@ def _compare(scan: Scan, out: Path) -> tuple[dict[str, float], tuple[np.ndarray,
     folder = out / f"sub-{scan.subject}" / (f"ses-{scan.session}" if scan.session else "") / "anat"
     written = folder / f"{scan.stem}_seg-brats_desc-student_dseg.nii.gz"
     labels = read_image(written, sitk.sitkUInt8) if written.exists() else _empty(truth)
-    classes = [np.searchsorted([0, 1, 2, 4], to_array(part)) for part in (labels, truth)]
+    classes = [class_indices(to_array(part)) for part in (labels, truth)]
     figures = measure(*classes, image.GetSpacing(), to_array(image) > 0)
     seen = [_upright(part, interpolation) for part, interpolation in (
         (image, sitk.sitkLinear), (truth, sitk.sitkNearestNeighbor), (labels, sitk.sitkNearestNeighbor)
     )]  # fmt: skip
-    return figures, (seen[0], *(np.searchsorted([0, 1, 2, 4], part) for part in seen[1:]))
+    return figures, (seen[0], *(class_indices(part) for part in seen[1:]))
 
 
 def _empty(like: sitk.Image) -> sitk.Image:

@@ -26,6 +26,7 @@ from .training_data import (
     SimulatedExamples,
     TrainingDataError,
     example_seed,
+    one_by_one,
     prepare,
     split,
 )
@@ -95,7 +96,7 @@ def train(
     run.go_on(report, progress)
     best, _ = load_unet(run.weights)
     counts = {name: len(part) for name, part in parts.items()}
-    card = model_card(best.to(device), options, counts, _single(parts["test"]), channels, run.weights)
+    card = model_card(best.to(device), options, counts, one_by_one(parts["test"]), channels, run.weights)
     if measured := (card_of(run.weights) or {}).get("measured"):
         card["measured"] = measured  # figures that were added later, of the same weights
     write_text(json.dumps(card, indent=1) + "\n", run.weights.with_suffix(".json"))
@@ -151,7 +152,7 @@ class _Run:
         """One epoch, its validation, and what is kept of it; its row in the log."""
         trainer, start = self.trainer, time.monotonic()
         losses = self._pass(latest, progress)
-        found = trainer.validate(_single(self.parts["validation"]))
+        found = trainer.validate(one_by_one(self.parts["validation"]))
         row: dict[str, float] = {"epoch": trainer.epoch + 1, "learning_rate": trainer.learning_rate}
         row |= {f"train_{name}": value for name, value in losses.items()}
         row |= {f"validation_{name}": value for name, value in found.items()}
@@ -253,13 +254,6 @@ def _ahead(examples: Examples, groups: list[np.ndarray], epoch: int) -> Iterator
             if following is not None:
                 coming = pool.submit(batch, following)
             yield ready
-
-
-def _single(examples: Examples) -> Iterator[Batch]:
-    """Batches of one: heads may differ in size."""
-    for index in range(len(examples)):
-        images, labels = examples.read(index, 0)
-        yield Batch(images=images[None], labels=labels[None])
 
 
 def _line(row: Mapping[str, float], epochs: int, seconds_left: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..models.augmentation import augment, crop
+from ..models.segmentation_training import Batch
 from ..models.synthesis.chance import Chance
 from ..models.synthesis.engine import DataEngine
 from ..models.unet import standardize
@@ -32,7 +33,7 @@ from .network_grid import network_grid, on_network_grid
 from .query import Scan, find_scans
 from .simulate import anatomy_of
 from .templates import Template
-from .tumor import LABELS, brats_labels, resample_labels
+from .tumor import brats_labels, class_indices, resample_labels
 
 PARTS = ("train", "validation", "test")
 LEAST_WITHIN = 0.5
@@ -57,6 +58,13 @@ class Examples(Protocol):
 def example_seed(*numbers: int) -> int:
     """One seed from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def one_by_one(examples: Examples) -> Iterator[Batch]:
+    """Batches of one, as they are held out: heads may differ in size."""
+    for index in range(len(examples)):
+        images, labels = examples.read(index, 0)
+        yield Batch(images=images[None], labels=labels[None])
 
 
 @attrs.frozen(kw_only=True)
@@ -308,8 +316,7 @@ def _read_labels(segmentation: Path, grid: sitk.Image, brain: np.ndarray, image:
     _require_within(
         share, f"{segmentation.name}: only {share:.0%} of the tumour lies within the brain of {image}"
     )
-    values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
-    return np.searchsorted(values, labels).astype(np.uint8)
+    return class_indices(labels)
 
 
 def _require_within(share: float, problem: str) -> None:

@@ -171,3 +171,9 @@ RIGID_OPTIONS: dict[str, Any] = {
 }
 
 Tumor = task(tumor, labels=File, info=dict)
+
+
+def class_indices(labels: np.ndarray) -> np.ndarray:
+    """uint8 indices of a network's classes (background, NCR, ED, ET) for BraTS labels as :func:`brats_labels` gives."""
+    values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
+    return np.searchsorted(values, labels).astype(np.uint8)

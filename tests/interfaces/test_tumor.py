@@ -191,3 +191,7 @@ def test_resampled_labels_are_among_those_given():
 def test_empty_labels_stay_empty():
     grid = phantoms.frame("LPS")
     assert not to_array(resample_labels(grid, phantoms.frame("oblique"))).any()
+
+
+def test_class_indices_are_in_the_order_of_a_networks_classes():
+    assert class_indices(np.array([4, 0, 2, 1])).tolist() == [3, 0, 2, 1]
