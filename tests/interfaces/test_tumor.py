@@ -13,7 +13,7 @@ from gliomorph.interfaces.images import (
     voxel_volume_ml,
     write_image,
 )
-from gliomorph.interfaces.tumor import resample_labels, tumor
+from gliomorph.interfaces.tumor import class_indices, resample_labels, tumor
 
 
 @pytest.fixture
