@@ -6,8 +6,8 @@
 
 ``quality`` runs ``gliomorph`` without any mask on a simulated cohort (or on a given dataset with label maps), compares
 the labels that it writes with the true ones, and leaves ``quality.md``, ``quality.tsv`` and a picture; ``--record
-NAME`` adds the figures to the network's card. ``speed`` runs
-each network on a head of 192 × 192 × 144 voxels of 1 mm, in a process of its own, and leaves ``speed.md``.
+NAME`` adds the figures to the network's card. ``speed`` runs each network on a head of 192 × 192 × 144 voxels of
+1 mm, in a process of its own, and leaves ``speed.md``.
 """
 
 from __future__ import annotations

@@ -45,13 +45,15 @@ def quality(args: argparse.Namespace) -> str:
     cells = [[row["scan"], *(f"{row[figure]:.3g}" for figure in FIGURES)] for _, row in table.iterrows()]
     cells.append(["mean", *(f"{table[figure].mean():.3g}" for figure in FIGURES)])
     text = markdown(["scan", *(figure.replace("_", " ") for figure in FIGURES)], cells)
+    if missing := [scan.label for scan in scans if not _labels_path(scan, out).exists()]:
+        text += f"\nWithout labels, counted as nothing found: {', '.join(missing)}; why: {out / 'gliomorph.html'}\n"
     write_text(text, args.out / "quality.md")
     if args.record:
-        _record(args, rows)
+        _record(args, rows, len(missing))
     return text
 
 
-def _record(args: argparse.Namespace, rows: list[dict[str, float]]) -> None:
+def _record(args: argparse.Namespace, rows: list[dict[str, float]], missing: int) -> None:
     """Add the figures to the card of the network that was measured, under the name given."""
     assert args.weights is not None
     path = args.weights.with_suffix(".json")
@@ -60,7 +62,12 @@ def _record(args: argparse.Namespace, rows: list[dict[str, float]]) -> None:
     data = (
         args.bids.name if args.bids else f"gliomorph-simulate --seed {args.seed} --template {args.template}"
     )
-    measured = {"data": f"{len(rows)} scans of {data}, the whole pipeline", "metrics": summary(figures)}
+    measured = {
+        "data": f"{data}, the whole pipeline",
+        "scans": len(rows),
+        "without_labels": missing,
+        "metrics": summary(figures),
+    }
     card["measured"] = card.get("measured", {}) | {args.record: measured}
     write_text(json.dumps(card, indent=1) + "\n", path)
 
@@ -85,8 +92,7 @@ def _compare(scan: Scan, out: Path) -> tuple[dict[str, float], tuple[np.ndarray,
     image = read_image(scan.image)
     given = brats_labels(read_image(scan.tumor.path), "dseg", scan.tumor.path.name)
     truth = resample_labels(given, image)
-    folder = out / f"sub-{scan.subject}" / (f"ses-{scan.session}" if scan.session else "") / "anat"
-    written = folder / f"{scan.stem}_seg-brats_desc-student_dseg.nii.gz"
+    written = _labels_path(scan, out)
     labels = read_image(written, sitk.sitkUInt8) if written.exists() else _empty(truth)
     classes = [class_indices(to_array(part)) for part in (labels, truth)]
     figures = measure(*classes, image.GetSpacing(), to_array(image) > 0)
@@ -94,6 +100,11 @@ def _compare(scan: Scan, out: Path) -> tuple[dict[str, float], tuple[np.ndarray,
         (image, sitk.sitkLinear), (truth, sitk.sitkNearestNeighbor), (labels, sitk.sitkNearestNeighbor)
     )]  # fmt: skip
     return figures, (seen[0], *(class_indices(part) for part in seen[1:]))
+
+
+def _labels_path(scan: Scan, out: Path) -> Path:
+    folder = out / f"sub-{scan.subject}" / (f"ses-{scan.session}" if scan.session else "") / "anat"
+    return folder / f"{scan.stem}_seg-brats_desc-student_dseg.nii.gz"
 
 
 def _empty(like: sitk.Image) -> sitk.Image:

@@ -21,7 +21,7 @@ from .contrast import MEANS
 
 DIVISOR = 8
 WITHOUT_TUMOR = 0.04
-TWO_FOCI = 0.12
+TWO_FOCI = 0.25
 WITH_SPOTS = 0.3
 """Share of the patients with harmless white-matter lesions."""
 

@@ -45,7 +45,7 @@ class Growth:
 
 def sample_growth(centre: Sequence[float], chance: Chance) -> Growth:
     """A random tumour at ``centre`` (mm): ring-enhancing (60 %), wholly enhancing (15 %) or not at all (25 %)."""
-    radius = chance.log_uniform(5.0, 26.0)
+    radius = chance.log_uniform(4.0, 26.0)
     stretches = torch.tensor([chance.log_uniform(0.75, 1.33) for _ in range(3)])
     kind = chance.uniform()
     if kind < 0.25:
@@ -59,7 +59,7 @@ def sample_growth(centre: Sequence[float], chance: Chance) -> Growth:
         radius=radius,
         axes=tuple((stretches / stretches.prod() ** (1 / 3)).tolist()),
         rim=rim,
-        reach=0.0 if chance.happens(0.25) else chance.log_uniform(1.5, 22.0),
+        reach=0.0 if chance.happens(0.1) else chance.log_uniform(0.15, 1.5) * radius,
         roughness=chance.uniform(0.08, 0.3),
         push=chance.uniform(0.0, 0.4) * radius,
     )

@@ -37,7 +37,7 @@ def _t1_weighted(gadolinium: bool, chance: Chance) -> Tensor:
     """
     grey = chance.uniform(0.6, 0.93)
     csf = grey - chance.uniform(0.25, 0.85) * grey
-    edema = grey + chance.uniform(-0.8, 0.5) * (1 - grey)
+    edema = grey + chance.uniform(-1.2, 0.4) * (1 - grey)
     necrosis = grey - chance.uniform(0.1, 1.0) * (grey - csf)
     enhancing = grey * chance.uniform(0.8, 1.08)
     if gadolinium:
