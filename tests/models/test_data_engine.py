@@ -156,6 +156,14 @@ def test_t1_weighted_edema_is_dark_and_rims_enhance(monkeypatch: pytest.MonkeyPa
     assert ((means[:, rim] > means[:, white]).float().mean()) > 0.9
 
 
+@pytest.mark.parametrize("modality", MEANS)
+def test_typical_contrasts_are_near_those_of_the_modality(modality: str) -> None:
+    means = torch.stack([signals.sample_means(modality, Chance(seed), typical=True) for seed in range(50)])
+    ratio = means / torch.tensor(MEANS[modality])
+    assert 0.9 <= ratio.min() < 0.92
+    assert 1.08 < ratio.max() <= 1.1001
+
+
 def test_random_contrasts_have_nothing_to_do_with_the_modality(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "RANDOM_CONTRAST", 1.0)
     means = [signals.sample_means(modality, Chance(7)).tolist() for modality in MEANS]
@@ -221,6 +229,18 @@ def test_images_are_finite_positive_in_the_mask_and_zero_outside() -> None:
             assert not image[~mask].any()
     nowhere = artefacts.corrupt(torch.ones(mask.shape), mask & ~mask, VOXEL_MM, Chance(0))
     assert not nowhere.any()
+
+
+def test_a_good_scan_has_bias_and_a_little_noise_alone(atlas: heads.Atlas) -> None:
+    signal = atlas.maps[0, 1] + 2 * atlas.maps[0, 2]
+    mask = atlas.maps[0, :3].sum(0) > 0.5
+
+    def kept(good: bool, seed: int) -> float:
+        image = artefacts.corrupt(signal, mask, VOXEL_MM, Chance(seed), good)
+        return float(torch.corrcoef(torch.stack([image[mask], signal[mask]]))[0, 1])
+
+    good, others = ([kept(kind, seed) for seed in range(20)] for kind in (True, False))
+    assert min(others) < 0.95 < min(good)
 
 
 def test_masks_are_near_the_brain_and_vary(atlas: heads.Atlas) -> None:

@@ -36,7 +36,9 @@ def sample_mask(brain: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     return mask
 
 
-def corrupt(signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+def corrupt(
+    signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance, good_scan: bool = False
+) -> Tensor:
     """The image of a signal: (X, Y, Z), 0 outside ``mask``, positive inside.
 
     Parameters
@@ -47,26 +49,32 @@ def corrupt(signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance) -> Te
         Bool, (X, Y, Z).
     voxel_mm : float
     chance : Chance
+    good_scan : bool
+        Bias and a little noise alone.
     """
-    image = signal
-    if chance.happens(0.4):
+    image = signal if good_scan else _distorted(signal, mask, voxel_mm, chance)
+    image = image * torch.exp(chance.uniform(0.0, 0.08) * chance.field(image.shape, 40.0 / voxel_mm)[0])
+    noise = chance.log_uniform(0.003, 0.02 if good_scan else 0.04)
+    image = torch.hypot(image + noise * chance.normal(image.shape), noise * chance.normal(image.shape))
+    top = image[mask].max() if mask.any() else image.max()
+    image = (image / top.clamp_min(1e-6)).clamp(1e-4, 1.0)
+    return (image if good_scan else image ** chance.log_uniform(0.8, 1.25)) * mask
+
+
+def _distorted(image: Tensor, mask: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """Thick slices, blur, a bright edge, ghosts: each now and then."""
+    if chance.happens(0.3):
         image = thick_slices(image, chance.integer(3), chance.uniform(2.0, THICKEST_MM) / voxel_mm)
     if chance.happens(0.5):
         image = functional.avg_pool3d(image[None, None], 3, 1, 1, count_include_pad=False)[0, 0].lerp(
             image, chance.uniform(0.2, 1.0)
         )
-    if chance.happens(0.4):
+    if chance.happens(0.3):
         image = image * (1 + chance.uniform(0.0, 1.0) * bright_rim(mask, chance, voxel_mm))
     if chance.happens(0.1):
-        axis, shift = chance.integer(3), chance.integer(signal.shape[0] // 2)
-        ghost = image.roll(shift, axis) + image.roll(-shift, axis)
-        image = image + chance.uniform(0.0, 0.05) * ghost
-    image = image * torch.exp(chance.uniform(0.0, 0.15) * chance.field(image.shape, 40.0 / voxel_mm)[0])
-    noise = chance.log_uniform(0.003, 0.06)
-    image = torch.hypot(image + noise * chance.normal(image.shape), noise * chance.normal(image.shape))
-    top = image[mask].max() if mask.any() else image.max()
-    image = (image / top.clamp_min(1e-6)).clamp(1e-4, 1.0) ** chance.log_uniform(0.7, 1.4)
-    return image * mask
+        axis, shift = chance.integer(3), chance.integer(image.shape[0] // 2)
+        image = image + chance.uniform(0.0, 0.05) * (image.roll(shift, axis) + image.roll(-shift, axis))
+    return image
 
 
 def thick_slices(image: Tensor, axis: int, thickness: float) -> Tensor:

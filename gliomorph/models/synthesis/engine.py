@@ -20,9 +20,11 @@ from .chance import Chance
 from .contrast import MEANS
 
 DIVISOR = 8
+TYPICAL = 0.5
+"""Share of the patients with a modality's typical contrast and a good scan; the others vary without measure."""
 WITHOUT_TUMOR = 0.04
-TWO_FOCI = 0.25
-WITH_SPOTS = 0.3
+TWO_FOCI = 0.2
+WITH_SPOTS = 0.2
 """Share of the patients with harmless white-matter lesions."""
 
 
@@ -88,6 +90,7 @@ class DataEngine:
         """The patient of this number; the same number gives the same patient on the same kind of device."""
         chance = Chance(seed, self.device)
         atlas, voxel_mm = self.atlas, self.atlas.voxel_mm
+        typical = chance.happens(TYPICAL)
         positions = heads.sample_positions(atlas, self.shape, chance)
         growths = self._sample_growths(positions, chance)
         unit = atlas.step * voxel_mm
@@ -95,7 +98,7 @@ class DataEngine:
             push = lesions.mass_effect(growth, positions.shape[2:], unit, self.device)
             positions = geometry.warp(positions, push)
         maps = heads.sample_head(atlas, positions, self.shape, chance)
-        if chance.happens(heads.FOLDED):
+        if not typical and chance.happens(heads.FOLDED):
             maps = heads.with_sulci(maps, voxel_mm, chance)
         tumor = torch.zeros(3, *self.shape, device=self.device)
         for growth in growths:
@@ -109,8 +112,8 @@ class DataEngine:
         structure = torch.cat([chance.field(self.shape, scale / voxel_mm) for scale in (15.0, 6.0, 3.0)])
         images = []
         for modality in self.modalities:
-            signal = signals.render(modality, shares, maps, structure, voxel_mm, chance)
-            images.append(artefacts.corrupt(signal, mask, voxel_mm, chance))
+            signal = signals.render(modality, shares, maps, structure, voxel_mm, chance, typical)
+            images.append(artefacts.corrupt(signal, mask, voxel_mm, chance, typical))
         return Example(images=torch.stack(images), labels=_largest(tumor) * mask)
 
     def _sample_growths(self, positions: Tensor, chance: Chance) -> list[lesions.Growth]:

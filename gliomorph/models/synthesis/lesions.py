@@ -45,7 +45,7 @@ class Growth:
 
 def sample_growth(centre: Sequence[float], chance: Chance) -> Growth:
     """A random tumour at ``centre`` (mm): ring-enhancing (60 %), wholly enhancing (15 %) or not at all (25 %)."""
-    radius = chance.log_uniform(4.0, 26.0)
+    radius = chance.uniform(5.0, 24.0)
     stretches = torch.tensor([chance.log_uniform(0.75, 1.33) for _ in range(3)])
     kind = chance.uniform()
     if kind < 0.25:

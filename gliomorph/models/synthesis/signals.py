@@ -8,7 +8,7 @@ from torch import Tensor
 from .chance import Chance
 from .contrast import CLASSES, MEANS, TEXTURE
 
-RANDOM_CONTRAST = 0.05
+RANDOM_CONTRAST = 0.02
 """Share of images whose class means have nothing to do with the modality."""
 WITH_VESSELS = 0.8
 """Share of T1ce images with bright vessels and choroid plexus."""
@@ -16,8 +16,13 @@ SPREAD = (0.25, 0.08, 0.0, 0.25, 0.1, 0.2)
 """Of the logarithm of each class' mean in T2w and FLAIR, order of :data:`~.contrast.CLASSES`."""
 
 
-def sample_means(modality: str, chance: Chance) -> Tensor:
-    """Mean signal of the classes, (6,), in units of the white matter in T1w; now and then at random altogether."""
+def sample_means(modality: str, chance: Chance, typical: bool = False) -> Tensor:
+    """Mean signal of the classes, (6,), in units of the white matter in T1w.
+
+    ``typical``: within 10 % of :data:`~.contrast.MEANS`; else far from them, now and then at random altogether.
+    """
+    if typical:
+        return torch.tensor([mean * chance.uniform(0.9, 1.1) for mean in MEANS[modality]])
     if chance.happens(RANDOM_CONTRAST):
         return torch.tensor([chance.uniform(0.1, 1.5) for _ in CLASSES])
     if modality in ("T1w", "T1ce"):
@@ -46,7 +51,13 @@ def _t1_weighted(gadolinium: bool, chance: Chance) -> Tensor:
 
 
 def render(
-    modality: str, shares: Tensor, maps: Tensor, structure: Tensor, voxel_mm: float, chance: Chance
+    modality: str,
+    shares: Tensor,
+    maps: Tensor,
+    structure: Tensor,
+    voxel_mm: float,
+    chance: Chance,
+    typical: bool = False,
 ) -> Tensor:
     """One modality's signal, without noise.
 
@@ -63,13 +74,15 @@ def render(
         tissue, in the tumour (coarse, fine).
     voxel_mm : float
     chance : Chance
+    typical : bool
+        Means near the modality's.
 
     Returns
     -------
     signal : Tensor
         (X, Y, Z), at least 0, in units of the white matter in T1w.
     """
-    means = sample_means(modality, chance).to(shares.device)
+    means = sample_means(modality, chance, typical).to(shares.device)
     signal = torch.tensordot(means, shares, dims=1)
     tumor = shares[3:].sum(0)
     healthy = shares[:3].sum(0)
