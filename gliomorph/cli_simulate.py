@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from . import __version__
+from .cli_numbers import not_negative, positive
 from .environment import template_folders
 from .interfaces.simulate import GRIDS, PROGRAM, Cohort, SimulationError, simulate_cohort
 from .interfaces.templates import TemplateError, load_template
@@ -64,10 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "out_dir", metavar="OUT_DIR", type=Path, help="new or empty folder, or a cohort to continue"
     )
-    arguments.add_argument(
-        "--subjects", metavar="N", type=_positive, required=True, help="number of patients"
-    )
-    arguments.add_argument("--seed", metavar="S", type=_not_negative, default=0, help="default: 0")
+    arguments.add_argument("--subjects", metavar="N", type=positive, required=True, help="number of patients")
+    arguments.add_argument("--seed", metavar="S", type=not_negative, default=0, help="default: 0")
     arguments.add_argument(
         "--resolution", type=int, choices=(1, 2), default=1, help="voxel size in mm, default: 1"
     )
@@ -92,24 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_argument("-v", "--verbose", action="store_true", help="show where an error comes from")
     arguments.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     return arguments
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _not_negative(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _whole(text: str, lowest: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = lowest - 1
-    if number < lowest:
-        raise argparse.ArgumentTypeError(f"a whole number of at least {lowest} is required, got {text!r}")
-    return number
 
 
 if __name__ == "__main__":

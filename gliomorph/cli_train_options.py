@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .cli_numbers import not_negative, positive, rate
 from .interfaces.device import GPU_CHOICES
 from .models.distillation_methods import METHODS
 
@@ -64,9 +65,9 @@ def _add_data(group: Any) -> None:
     add("--train-fraction", type=float, choices=(0.25, 0.5, 1.0),
         help="with --bids: part of the training subjects that is used; validation and test stay the same "
         "(default: 1.0)")  # fmt: skip
-    add("--simulated", type=_positive, metavar="N",
+    add("--simulated", type=positive, metavar="N",
         help="instead of --bids: N simulated patients an epoch, new ones in every epoch")  # fmt: skip
-    add("--held-out", type=_positive, metavar="N",
+    add("--held-out", type=positive, metavar="N",
         help="with --simulated: patients for validation, and as many for the test (default: 12)")  # fmt: skip
     add("--template", metavar="NAME",
         help="with --simulated: whose tissues patients are made from (default: MNI152, which is built in)")  # fmt: skip
@@ -79,7 +80,7 @@ def _add_network(group: Any) -> None:
     add("--modality", choices=MODALITIES, help="the image that a student reads (default: T1w)")
     add("--voxel-size", type=int, choices=(1, 2, 3, 4), default=1,
         help="mm; 2 takes an eighth of the time and memory of 1 (default: %(default)s)")  # fmt: skip
-    add("--width", type=_positive, default=30, metavar="N",
+    add("--width", type=positive, default=30, metavar="N",
         help="channels of the first level; fewer are faster (default: %(default)s)")  # fmt: skip
     add("--start", type=Path, metavar="FILE",
         help="begin with these weights of a like network (fine-tuning), not at random; its voxel size may "
@@ -96,14 +97,14 @@ def _add_network(group: Any) -> None:
 
 def _add_optimisation(group: Any) -> None:
     add = group.add_argument
-    add("--epochs", type=_positive, default=1000, metavar="N", help="at most (default: %(default)s)")
-    add("--batch-size", type=_positive, default=4, metavar="N",
+    add("--epochs", type=positive, default=1000, metavar="N", help="at most (default: %(default)s)")
+    add("--batch-size", type=positive, default=4, metavar="N",
         help="examples in one step; fewer take less memory (default: %(default)s)")  # fmt: skip
-    add("--box", type=_positive, nargs=3, metavar=("X", "Y", "Z"),
+    add("--box", type=positive, nargs=3, metavar=("X", "Y", "Z"),
         help="voxels of a training example, multiples of 8; with --bids a box at a random place (default: 192 192 "
         "144 mm), with --simulated the grid around the brain's centre: what lies beyond it is never seen (default: "
         "the whole head)")  # fmt: skip
-    add("--learning-rate", type=_rate, default=1e-4, metavar="RATE",
+    add("--learning-rate", type=rate, default=1e-4, metavar="RATE",
         help="of Adam at the start (default: %(default)s)")  # fmt: skip
     add("--schedule", choices=("plateau", "cosine"), default="plateau",
         help="of the learning rate; plateau: times 0.2 after 50 epochs without gain, until it is no longer useful; "
@@ -111,33 +112,5 @@ def _add_optimisation(group: Any) -> None:
     add("--single-precision", action="store_true", help="no mixed precision on a GPU: slower, more memory")
     add("--gpu", choices=GPU_CHOICES, default="auto",
         help="auto: if there is one; all: required; none (default: %(default)s)")  # fmt: skip
-    add("--seed", type=_seed, default=0, metavar="N",
+    add("--seed", type=not_negative, default=0, metavar="N",
         help="of split, order, augmentation, simulated patients and first weights (default: %(default)s)")  # fmt: skip
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _whole(text: str, lowest: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = lowest - 1
-    if number < lowest:
-        raise argparse.ArgumentTypeError(f"a whole number of at least {lowest} is required, got {text!r}")
-    return number
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate <= 1:
-        raise argparse.ArgumentTypeError(f"a number above 0 and up to 1 is required, got {text!r}")
-    return rate

@@ -36,9 +36,7 @@ def sample_mask(brain: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     return mask
 
 
-def corrupt(
-    signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance, good_scan: bool = False
-) -> Tensor:
+def corrupt(signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance, good_scan: bool = False) -> Tensor:
     """The image of a signal: (X, Y, Z), 0 outside ``mask``, positive inside.
 
     Parameters
