@@ -98,7 +98,7 @@ class DataEngine:
             push = lesions.mass_effect(growth, positions.shape[2:], unit, self.device)
             positions = geometry.warp(positions, push)
         maps = heads.sample_head(atlas, positions, self.shape, chance)
-        if not typical and chance.happens(heads.FOLDED):
+        if chance.happens(heads.FOLDED):
             maps = heads.with_sulci(maps, voxel_mm, chance)
         tumor = torch.zeros(3, *self.shape, device=self.device)
         for growth in growths:

@@ -168,7 +168,7 @@ def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: C
 
 
 def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
-    """Sulci of a head's own: sheets of fluid, lined with grey matter, that reach from the surface into the brain.
+    """Sulci of a head's own: sheets of fluid, lined with grey matter, that reach from the surface, and from fissures, into the brain.
 
     They lie where a random field is near 0, and end 5 to 15 mm below the surface; in some regions they are wide and
     their grey matter thick, in others thin.
@@ -187,7 +187,7 @@ def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     """
     scale_mm = chance.uniform(4.0, 9.0)
     sheets = chance.field(maps.shape[1:], scale_mm / voxel_mm)[0].abs() * scale_mm  # about the distance in mm
-    surface = _near_surface(maps[:3].sum(0), voxel_mm)
+    surface = _near_surface(maps[1:3].sum(0), voxel_mm)
     crowded = 1 + 0.5 * chance.field(maps.shape[1:], 20.0 / voxel_mm)[0].clamp(-1.6, 3.0)
     fluid, grey, white = maps[:3]
     lining = surface * torch.sigmoid(2 * (chance.uniform(2.0, 4.0) * crowded - sheets)) * white
@@ -199,11 +199,11 @@ def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     )
 
 
-def _near_surface(brain: Tensor, voxel_mm: float) -> Tensor:
-    """1 at the surface of the brain, one half 6 mm below, near 0 from 15 mm on."""
+def _near_surface(tissue: Tensor, voxel_mm: float) -> Tensor:
+    """1 at the surface of the brain and beside fissures, one half 6 mm below, near 0 from 15 mm on."""
     step = max(1, round(4.0 / voxel_mm))
-    coarse = functional.avg_pool3d(brain[None, None], step, ceil_mode=True, count_include_pad=False)
+    coarse = functional.avg_pool3d(tissue[None, None], step, ceil_mode=True, count_include_pad=False)
     for _ in range(4):
         coarse = functional.avg_pool3d(coarse, 3, 1, 1)
-    smooth = functional.interpolate(coarse, size=brain.shape, mode="trilinear", align_corners=False)[0, 0]
+    smooth = functional.interpolate(coarse, size=tissue.shape, mode="trilinear", align_corners=False)[0, 0]
     return (3 * (1 - smooth)).clamp(0, 1)
