@@ -116,9 +116,9 @@ def test_tissues_are_shares_and_nothing_lies_beyond_the_atlas(atlas: heads.Atlas
 
 
 def test_sulci_give_tissue_near_the_surface_to_fluid_and_grey_matter(atlas: heads.Atlas) -> None:
+    maps, opened = atlas.maps[0].clone(), []
     places = torch.stack(torch.meshgrid(*[torch.arange(side) for side in maps.shape[1:]], indexing="ij"))
     radius_mm = VOXEL_MM * (places - (SIDE - 1) / 2).square().sum(0).sqrt()
-    maps, opened = atlas.maps[0].clone(), []
     ventricles = maps[0] * (radius_mm < 30)
     maps[0] -= ventricles
     maps[2] += ventricles

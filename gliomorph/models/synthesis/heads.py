@@ -168,10 +168,10 @@ def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: C
 
 
 def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
-    """Sulci of a head's own: sheets of fluid, lined with grey matter, that reach from the surface, and from fissures, into the brain.
+    """Sulci of a head's own: sheets of fluid, lined with grey matter, that reach from the surface into the brain.
 
-    They lie where a random field is near 0, and end 5 to 15 mm below the surface; in some regions they are wide and
-    their grey matter thick, in others thin.
+    They lie where a random field is near 0, and end 5 to 15 mm from the surface or a fissure; in some regions they
+    are wide and their grey matter thick, in others thin.
 
     Parameters
     ----------
