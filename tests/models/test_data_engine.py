@@ -137,6 +137,35 @@ def test_sulci_give_tissue_near_the_surface_to_fluid_and_grey_matter(atlas: head
     assert min(opened) > 0.01 and max(opened) < 0.6, opened
 
 
+def test_cisterns_add_fluid_outside_the_brain_and_change_nothing_in_it(atlas: heads.Atlas) -> None:
+    maps = atlas.maps[0].clone()
+    maps[:, SIDE // 2 - 3 : SIDE // 2 + 3, :, : SIDE // 3] = 0  # a slit in the base
+    brain = maps[:3].sum(0)
+    inside, slit = brain > 0.99, torch.zeros(brain.shape, dtype=torch.bool)
+    slit[SIDE // 2, SIDE // 2, SIDE // 4] = True
+    for seed in range(6):
+        filled = heads.with_cisterns(maps, VOXEL_MM, Chance(seed))
+        torch.testing.assert_close(filled[:, inside], maps[:, inside], atol=1e-5, rtol=0)
+        assert torch.equal(filled[1:5], maps[1:5])
+        assert filled[:3].sum(0).max() <= 1 + 1e-5
+        assert filled[0, slit] > 0.5
+        assert filled[0, 0, 0, 0] < 0.01
+
+
+def test_thick_cortex_takes_white_matter_beside_grey_and_keeps_the_sum(atlas: heads.Atlas) -> None:
+    maps, taken = atlas.maps[0], []
+    places = torch.stack(torch.meshgrid(*[torch.arange(side) for side in maps.shape[1:]], indexing="ij"))
+    deep = VOXEL_MM * (places - (SIDE - 1) / 2).square().sum(0).sqrt() < 15
+    for seed in range(8):
+        thick = heads.with_thick_cortex(maps, VOXEL_MM, Chance(seed))
+        torch.testing.assert_close(thick[:3].sum(0), maps[:3].sum(0), atol=1e-5, rtol=0)
+        assert (thick[2] <= maps[2] + 1e-6).all() and thick[:3].min() >= -1e-6
+        assert torch.equal(thick[3:], maps[3:]) and torch.equal(thick[0], maps[0])
+        taken.append(float((maps[2] - thick[2]).sum() / maps[2].sum()))
+        assert float((maps[2] - thick[2])[deep].max()) < 0.1
+    assert 0 < min(taken) < max(taken) < 0.6, taken
+
+
 # signals
 
 

@@ -23,6 +23,10 @@ LATTICE_MM = 6.0
 SCALES_MM = (12.0, 30.0)
 """Of the deformations from head to head."""
 WIDENING_STEPS = 4
+CISTERNS = 0.5
+"""Share of the heads whose fluid fills the hollows of the brain's base and sides."""
+THICK = 0.6
+"""Share of the heads whose cortex is thicker here and there."""
 FOLDED = 0.8
 """Share of the heads with sulci of their own: an average template's are blurred."""
 
@@ -199,11 +203,57 @@ def with_sulci(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     )
 
 
+def with_cisterns(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """Fluid in the hollows of the brain's outline: one template's mask holds the cisterns, another's does not.
+
+    Parameters
+    ----------
+    maps : Tensor
+        (6, X, Y, Z) of :func:`sample_head`.
+    voxel_mm : float
+    chance : Chance
+
+    Returns
+    -------
+    maps : Tensor
+        With more of CSF and fluid outside the brain.
+    """
+    brain = maps[:3].sum(0)
+    level = chance.uniform(0.35, 0.6)
+    filled = torch.sigmoid(25 * (_smooth(brain, voxel_mm, 4) - level)) * (1 - brain).clamp(0, 1)
+    return torch.cat([maps[:1] + filled, maps[1:5], (maps[5:] + filled).clamp(0, 1)])
+
+
+def with_thick_cortex(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """Grey matter that is thicker in some regions: up to a clump, as where a cut runs along the cortex.
+
+    Parameters
+    ----------
+    maps : Tensor
+        (6, X, Y, Z) of :func:`sample_head`.
+    voxel_mm : float
+    chance : Chance
+
+    Returns
+    -------
+    maps : Tensor
+        White matter near grey matter is given to it, in part; their sum stays.
+    """
+    field = chance.field(maps.shape[1:], chance.uniform(10.0, 20.0) / voxel_mm)[0]
+    level = (chance.uniform(0.35, 0.6) - 0.15 * field).clamp_min(0.2)
+    moved = torch.sigmoid(20 * (_smooth(maps[1], voxel_mm, 1) - level)) * maps[2]
+    return torch.cat([maps[:1], (maps[1] + moved)[None], (maps[2] - moved)[None], maps[3:]])
+
+
 def _near_surface(tissue: Tensor, voxel_mm: float) -> Tensor:
     """1 at the surface of the brain and beside fissures, one half 6 mm below, near 0 from 15 mm on."""
+    return (3 * (1 - _smooth(tissue, voxel_mm, 4))).clamp(0, 1)
+
+
+def _smooth(share: Tensor, voxel_mm: float, times: int) -> Tensor:
+    """Means over boxes of 12 mm, so many times one after the other, on voxels of 4 mm; 0 lies beyond the grid."""
     step = max(1, round(4.0 / voxel_mm))
-    coarse = functional.avg_pool3d(tissue[None, None], step, ceil_mode=True, count_include_pad=False)
-    for _ in range(4):
+    coarse = functional.avg_pool3d(share[None, None], step, ceil_mode=True, count_include_pad=False)
+    for _ in range(times):
         coarse = functional.avg_pool3d(coarse, 3, 1, 1)
-    smooth = functional.interpolate(coarse, size=tissue.shape, mode="trilinear", align_corners=False)[0, 0]
-    return (3 * (1 - smooth)).clamp(0, 1)
+    return functional.interpolate(coarse, size=share.shape, mode="trilinear", align_corners=False)[0, 0]
