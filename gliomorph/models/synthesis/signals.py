@@ -27,10 +27,10 @@ def sample_means(modality: str, chance: Chance, typical: bool = False) -> Tensor
         return torch.tensor([chance.uniform(0.1, 1.5) for _ in CLASSES])
     if modality in ("T1w", "T1ce"):
         return _t1_weighted(modality == "T1ce", chance)
-    typical = torch.tensor(MEANS[modality])
+    usual = torch.tensor(MEANS[modality])
     spread = torch.tensor([width * (2 * chance.uniform() - 1) * 1.7 for width in SPREAD])
-    means = typical * spread.exp()
-    white = typical[CLASSES.index("WM")]
+    means = usual * spread.exp()
+    white = usual[CLASSES.index("WM")]
     return (white + chance.log_uniform(0.6, 1.3) * (means - white)).clamp_min(0.05)
 
 
