@@ -65,7 +65,7 @@ class Study:
     voxel_mm: float = 4.0
     box: tuple[int, ...] = (32, 40, 32)
     width: int = 8
-    steps: int = attrs.field(default=300, validator=attrs.validators.ge(1))
+    steps: int = attrs.field(default=500, validator=attrs.validators.ge(1))
     teacher_steps: int = attrs.field(default=600, validator=attrs.validators.ge(1))
     every: int = attrs.field(default=100, validator=attrs.validators.ge(1))
     batch_size: int = attrs.field(default=2, validator=attrs.validators.ge(2))
