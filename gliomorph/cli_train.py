@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from .cli_train_options import MODALITIES, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
 from .environment import template_folders
 from .interfaces.device import DeviceError
@@ -67,6 +69,9 @@ def _train(args: argparse.Namespace) -> Path:
 
     options = _options(args, derivatives)
     engine = _engine(args, options) if args.simulated else None
+    if engine:
+        network = attrs.evolve(options.network, brain_ml=round(engine.brain_ml))
+        options = attrs.evolve(options, network=network)
     with _Progress(args.epochs) as progress:
         return train(
             options,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -22,6 +23,7 @@ from gliomorph.models.distillation_methods import METHODS
 from gliomorph.models.unet import MODALITIES
 
 SMALL = ["--voxel-size", "4", "--width", "2", "--box", "16", "16", "16", "--epochs", "1", "--gpu", "none"]
+ENGINE = SimpleNamespace(brain_ml=1882.9)
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return Path(folder.path) / "student.safetensors"
 
     monkeypatch.setattr(train_segmentation, "train", record)
-    monkeypatch.setattr(cli_train, "_engine", lambda args, options: "engine")
+    monkeypatch.setattr(cli_train, "_engine", lambda args, options: ENGINE)
     return calls
 
 
@@ -81,7 +83,7 @@ def test_options_of_a_dataset_reach_the_training(
     assert cli_train.main(["student", str(tmp_path / "out"), *data_of(bids), *arguments]) == 0
     options = asked[0]["options"]
     assert options.role == "student"
-    assert attrs.astuple(options.network) == (("FLAIR",), 8, 2.0, True)
+    assert attrs.astuple(options.network) == (("FLAIR",), 8, 2.0, True, 0.0)
     optimisation = options.optimisation
     assert (optimisation.epochs, optimisation.learning_rate, optimisation.schedule) == (7, 0.01, "cosine")
     assert not optimisation.mixed_precision
@@ -100,7 +102,8 @@ def test_options_of_simulated_patients_reach_the_training(
     options = asked[0]["options"]
     assert (options.simulated, options.held_out, options.template, options.box) == (20, 5, "SRI24", None)
     assert options.network.modalities == MODALITIES
-    assert asked[0]["engine"] == "engine"
+    assert asked[0]["engine"] is ENGINE
+    assert asked[0]["options"].network.brain_ml == 1883
 
 
 def test_weights_are_recorded_wherever_the_command_is_given(
@@ -119,7 +122,10 @@ def test_weights_are_recorded_wherever_the_command_is_given(
 def test_defaults_are_those_of_the_options(asked: list[dict[str, Any]], tmp_path: Path) -> None:
     assert cli_train.main(["student", str(tmp_path), "--simulated", "2"]) == 0
     options = asked[0]["options"]
-    network, optimisation = type(options.network)(modalities=("T1w",)), type(options.optimisation)()
+    network, optimisation = (
+        type(options.network)(modalities=("T1w",), brain_ml=1883),
+        type(options.optimisation)(),
+    )
     assert options == TrainingOptions(role="student", network=network, optimisation=optimisation, simulated=2)
 
 

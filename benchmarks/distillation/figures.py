@@ -32,7 +32,9 @@ def draw_improvement(table: pd.DataFrame, path: Path) -> None:
     for axis, region in zip(axes, REGIONS, strict=True):
         for model, group in dice[dice.region == region].groupby("model", sort=False):
             style = (
-                {"color": "black", "linestyle": ":"} if model == AGAIN else {"color": f"C{TAUGHT.index(model)}"}
+                {"color": "black", "linestyle": ":"}
+                if model == AGAIN
+                else {"color": f"C{TAUGHT.index(model)}"}
             )
             axis.plot(group.training, 100 * group.difference, marker="o", markersize=4, label=model, **style)
         axis.axhline(0, color="0.2", linewidth=0.8)

@@ -74,7 +74,8 @@ def segment(
     device = choose_device(gpu)
     network, settings = load_student(Path(weights), modality)
     aligned = read_image(image)
-    grid = network_grid(sitk.Cast(aligned != 0, sitk.sitkUInt8), settings.voxel_mm)
+    head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
+    grid = network_grid(head, settings.voxel_mm * _scale(head, settings.brain_ml))
     target, brain, to_native = (
         read_image(native),
         read_image(brain_mask, sitk.sitkUInt8),
@@ -118,6 +119,17 @@ def segment(
             ],
         },
     )
+
+
+def _scale(head: sitk.Image, brain_ml: float) -> float:
+    """Side of a brain over that of the brains that a network knows: templates differ by a fifth in volume.
+
+    Bounded, for an incomplete head is no small one.
+    """
+    if not brain_ml:
+        return 1.0
+    volume_ml = float((to_array(head) > 0).sum()) * voxel_volume_ml(head)
+    return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
 
 
 def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:

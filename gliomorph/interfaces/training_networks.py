@@ -51,7 +51,8 @@ def objective_of(options: TrainingOptions, device: torch.device) -> tuple[Studen
 def _first_weights(path: Path, required: SegmentationSettings) -> UNet:
     """The network in a file; it may be for another voxel size, and as many other modalities."""
     network, settings = load_unet(path)
-    same = attrs.evolve(settings, voxel_mm=required.voxel_mm, modalities=required.modalities) == required
+    free = {name: getattr(required, name) for name in ("voxel_mm", "modalities", "brain_ml")}
+    same = attrs.evolve(settings, **free) == required
     if not same or len(settings.modalities) != len(required.modalities):
         raise WeightsError(
             f"{path.name}: to begin with it the network has to be alike: one that {_words(required)} is "
@@ -63,7 +64,7 @@ def _first_weights(path: Path, required: SegmentationSettings) -> UNet:
 def _teacher(path: Path, options: TrainingOptions) -> UNet:
     network, settings = load_unet(path)
     skips = SHARED_DECODER.get(options.method, settings.skips)
-    required = attrs.evolve(options.network, modalities=MODALITIES, skips=skips)
+    required = attrs.evolve(options.network, modalities=MODALITIES, skips=skips, brain_ml=settings.brain_ml)
     if settings != required:
         raise WeightsError(
             f"{path.name}: a teacher that {_words(required)} is required, it {_words(settings)}"

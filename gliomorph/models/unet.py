@@ -38,6 +38,9 @@ class SegmentationSettings:
         from anywhere must not exhaust the memory.
     skips : bool
         Of the :class:`UNet`.
+    brain_ml : float
+        Volume of the mean brain that it was trained on: brains are brought to this size before it reads them. 0: they
+        are read as they come.
     """
 
     modalities: tuple[str, ...] = attrs.field(
@@ -46,6 +49,7 @@ class SegmentationSettings:
     width: int = attrs.field(default=30, validator=valid.ge(1))
     voxel_mm: float = attrs.field(default=1.0, converter=float, validator=[valid.ge(0.5), valid.le(8)])
     skips: bool = True
+    brain_ml: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.le(3000)])
 
     def build(self) -> UNet:
         """The untrained network."""

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import attrs
 import numpy as np
 import phantoms
 import pytest
@@ -119,6 +120,27 @@ def test_labels_go_back_through_the_affine(heads, frame, oracle, tmp_path, here)
     file = write_transform(affine, tmp_path / "affine.h5")
     labels, _, _ = run(patient, heads["LPS"]["image"], file, oracle)
     assert phantoms.dice(to_array(read_image(labels)) > 0, known > 0) > 0.92
+
+
+@pytest.mark.parametrize("share", [0.8, 1.0, 1.3])
+def test_brains_are_brought_to_the_size_that_the_network_knows(
+    share, heads, oracle, identity_xfm, monkeypatch, tmp_path, here
+):
+    seen = []
+
+    class Watched(Oracle):
+        def forward(self, image):
+            seen.append(int((image != 0).sum()) * SETTINGS.voxel_mm**3 / 1000)
+            return super().forward(image)
+
+    patient, known = write_patient(phantoms.frame("LPS"), tmp_path)
+    brain = read_image(patient["brain_mask"])
+    brain_ml = share * float((to_array(brain) > 0).sum() * np.prod(brain.GetSpacing())) / 1000
+    settings = attrs.evolve(SETTINGS, brain_ml=brain_ml)
+    monkeypatch.setattr(module, "load_student", lambda *_: (Watched(), settings))
+    labels, _, _ = run(patient, heads["LPS"]["image"], identity_xfm, oracle)
+    assert seen[0] == pytest.approx(brain_ml, rel=0.06)
+    assert phantoms.dice(to_array(read_image(labels)) > 0, known > 0) > 0.9
 
 
 def test_tumor_stays_in_the_brain(heads, student, identity_xfm, tmp_path, here):

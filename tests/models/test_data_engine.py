@@ -394,6 +394,11 @@ def test_the_box_holds_the_brain_and_eight_millimetres(anatomy: synthesis.Anatom
     assert example.labels.shape == (40, 48, 32)
 
 
+def test_the_engine_knows_the_volume_of_its_brains(anatomy: synthesis.Anatomy) -> None:
+    ball_ml = 4 / 3 * np.pi * 42**3 / 1000
+    assert DataEngine(anatomy).brain_ml == pytest.approx(ball_ml, rel=0.02)
+
+
 def test_a_grid_without_tissue_has_no_tumor(anatomy: synthesis.Anatomy) -> None:
     fluid = attrs.evolve(anatomy, fluid=anatomy.fluid.copy())
     fluid.fluid[8:-8, 8:-8, 8:-8] = 1  # the middle is one ventricle

@@ -85,6 +85,12 @@ class DataEngine:
         if not _possible(self.atlas.maps[0]).any():
             raise ValueError("an anatomy with grey and white matter is required: tumours grow there")
 
+    @property
+    def brain_ml(self) -> float:
+        """Volume of the template's brain, about which those of the patients vary."""
+        inside = int((self.atlas.maps[0, :3].sum(0) > 0.5).sum())
+        return inside * self.atlas.voxel_mm**3 / 1000
+
     @torch.no_grad()
     def draw(self, seed: int) -> Example:
         """The patient of this number; the same number gives the same patient on the same kind of device."""
