@@ -46,7 +46,7 @@ def quality(args: argparse.Namespace) -> str:
     cells.append(["mean", *(f"{table[figure].mean():.3g}" for figure in FIGURES)])
     text = markdown(["scan", *(figure.replace("_", " ") for figure in FIGURES)], cells)
     if missing := [scan.label for scan in scans if not _labels_path(scan, out).exists()]:
-        text += f"\nWithout labels, counted as nothing found: {', '.join(missing)}; why: {out / 'gliomorph.html'}\n"
+        text += f"\nWithout labels, counted as nothing found: {', '.join(missing)}; why: {out / 'logs'}\n"
     write_text(text, args.out / "quality.md")
     if args.record:
         _record(args, rows, len(missing))
