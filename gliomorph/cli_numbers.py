@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 
 def positive(text: str) -> int:
@@ -17,13 +18,25 @@ def not_negative(text: str) -> int:
 
 def rate(text: str) -> float:
     """A number above 0, up to 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
+    number = _real(text)
     if not 0 < number <= 1:
         raise argparse.ArgumentTypeError(f"a number above 0 and up to 1 is required, got {text!r}")
     return number
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    number = _real(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"a number from 0 to 1 is required, got {text!r}")
+    return number
+
+
+def _real(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _whole(text: str, lowest: int) -> int:

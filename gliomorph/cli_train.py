@@ -131,6 +131,7 @@ def _options(args: argparse.Namespace, derivatives: Mapping[str, Path]) -> Train
             mixed_precision=not args.single_precision,
         ),
         method=args.method,
+        dice_weight=args.dice_weight,
         teacher=args.teacher.resolve() if args.teacher else None,
         start=args.start.resolve() if args.start else None,
         bids_dir=args.bids.resolve() if args.bids else None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .cli_numbers import not_negative, positive, rate
+from .cli_numbers import not_negative, positive, rate, share
 from .interfaces.device import GPU_CHOICES
 from .models.distillation_methods import METHODS
 
@@ -106,6 +106,9 @@ def _add_optimisation(group: Any) -> None:
         "the whole head)")  # fmt: skip
     add("--learning-rate", type=rate, default=1e-4, metavar="RATE",
         help="of Adam at the start (default: %(default)s)")  # fmt: skip
+    add("--dice-weight", type=share, default=1.0, metavar="WEIGHT",
+        help="of Dice beside the cross-entropy, 0 to 1; Dice learns fast and overdraws what is uncertain: end a "
+        "training with --start and 0 for masks of the right size (default: %(default)s)")  # fmt: skip
     add("--schedule", choices=("plateau", "cosine"), default="plateau",
         help="of the learning rate; plateau: times 0.2 after 50 epochs without gain, until it is no longer useful; "
         "cosine: down to 0 at --epochs, for a fixed time (default: %(default)s)")  # fmt: skip

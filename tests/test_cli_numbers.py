@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from gliomorph.cli_numbers import not_negative, positive, rate
+from gliomorph.cli_numbers import not_negative, positive, rate, share
 
 
 def test_numbers_in_range_are_read() -> None:
@@ -29,3 +29,13 @@ def test_seeds_are_not_negative(text: str) -> None:
 def test_rates_are_above_zero_and_at_most_one(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="above 0 and up to 1 is required, got"):
         rate(text)
+
+
+def test_shares_are_between_zero_and_one() -> None:
+    assert (share("0"), share("0.25"), share("1")) == (0.0, 0.25, 1.0)
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.01", "nan", "inf", "half"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="a number from 0 to 1 is required"):
+        share(text)

@@ -45,7 +45,8 @@ def objective_of(options: TrainingOptions, device: torch.device) -> tuple[Studen
     teacher = _teacher(options.teacher, options).to(device) if options.teacher else None
     if teacher is not None and options.method in SHARED_DECODER:
         share_decoder(teacher, network)
-    return StudentObjective(settings_of(options.method), network, teacher).to(device), network
+    settings = attrs.evolve(settings_of(options.method), dice=options.dice_weight)
+    return StudentObjective(settings, network, teacher).to(device), network
 
 
 def _first_weights(path: Path, required: SegmentationSettings) -> UNet:

@@ -35,6 +35,8 @@ class TrainingOptions:
     optimisation : Optimisation
     method : str
         Of distillation, a key of :data:`~gliomorph.models.distillation_methods.METHODS`; ``baseline`` for a teacher.
+    dice_weight : float
+        Of (1 − Dice) beside the cross-entropy.
     teacher : Path or None
         Weights of the teacher, for all methods but ``baseline``.
     start : Path or None
@@ -67,6 +69,7 @@ class TrainingOptions:
     network: SegmentationSettings = attrs.field()
     optimisation: Optimisation
     method: str = attrs.field(default="baseline", validator=valid.in_(tuple(METHODS)))
+    dice_weight: float = attrs.field(default=1.0, validator=valid.ge(0))
     teacher: Path | None = attrs.field(default=None)
     start: Path | None = None
     bids_dir: Path | None = attrs.field(default=None)

@@ -92,7 +92,8 @@ class StudentObjective(nn.Module):
         features = self.student.features(student_input)
         taught = self._taught(teacher_input) if self.settings.needs_teacher else {}
         with torch.autocast(student_input.device.type, enabled=False):
-            terms = {"ground_truth": ground_truth(features["scores"], labels)} | self._terms(features, taught)
+            terms = {"ground_truth": ground_truth(features["scores"], labels, self.settings.dice)}
+            terms |= self._terms(features, taught)
             weights = {"ground_truth": 1.0 - self.settings.kd, **self.settings.taught}
             total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return {"total": total, **terms, "scores": features["scores"]}

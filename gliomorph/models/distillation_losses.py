@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def ground_truth(scores: Tensor, labels: Tensor) -> Tensor:
+def ground_truth(scores: Tensor, labels: Tensor, dice: float = 1.0) -> Tensor:
     """L_GT = (1 − Dice) + CE (Eq. 3.6), of nnU-Net's kind: Dice over the tumour classes, CE over all.
 
     Dice is soft, of each sample and class by itself (so that a batch equals its samples), smoothed by 1e-5 above and
     below: a class that a sample has not costs 1, and hardly pulls.
+
+    Where a class is uncertain, Dice is greatest for a region that is drawn too large: a voxel belongs to it from a
+    probability of half the Dice on. CE alone gives probabilities that are frequencies.
 
     Parameters
     ----------
@@ -26,21 +29,23 @@ def ground_truth(scores: Tensor, labels: Tensor) -> Tensor:
         (N, C, X, Y[, Z]), before the softmax.
     labels : Tensor
         (N, X, Y[, Z]), int64 class indices; 0 is background.
+    dice : float
+        Weight of (1 − Dice), at least 0.
 
     Returns
     -------
     loss : Tensor
         Scalar, ≥ 0.
     """
-    loss: Tensor = _dice_and_cross_entropy()(scores.float(), labels[:, None])
+    loss: Tensor = _dice_and_cross_entropy(dice)(scores.float(), labels[:, None])
     return loss
 
 
 @cache
-def _dice_and_cross_entropy() -> nn.Module:
+def _dice_and_cross_entropy(dice: float) -> nn.Module:
     from monai.losses import DiceCELoss  # seconds to import, which only a training should wait for
 
-    loss: nn.Module = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True)
+    loss: nn.Module = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, lambda_dice=dice)
     return loss
 
 

@@ -15,6 +15,8 @@ class DistillationSettings:
 
     Attributes
     ----------
+    dice : float
+        Of (1 − Dice) beside the cross-entropy, in :func:`.distillation_losses.ground_truth`.
     kd : float
         λ in [0, 1], of :func:`.distillation_losses.softened_cross_entropy`; the truth has 1 − λ.
     kl : float
@@ -33,6 +35,7 @@ class DistillationSettings:
         Length of the vectors that it compares.
     """
 
+    dice: float = attrs.field(default=1.0, validator=valid.ge(0))
     kd: float = attrs.field(default=0.0, validator=[valid.ge(0), valid.le(1)])
     kl: float = attrs.field(default=0.0, validator=valid.ge(0))
     attention: float = attrs.field(default=0.0, validator=valid.ge(0))

@@ -189,7 +189,8 @@ class SegmentationTrainer:
                 f"{region}_dice": _dice(_among(predicted, classes), _among(batch.labels, classes))
                 for region, classes in REGIONS.items()
             }
-            figures.append({"loss": float(ground_truth(scores, batch.labels)), **overlap})
+            loss = ground_truth(scores, batch.labels, self.objective.settings.dice)
+            figures.append({"loss": float(loss), **overlap})
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
 
     def end_epoch(self, validation_loss: float) -> bool:

@@ -42,6 +42,11 @@ def test_what_is_trained_is_the_network_in_the_objective() -> None:
     assert not hasattr(objective, "teacher")
 
 
+def test_dice_has_the_weight_of_the_options() -> None:
+    assert made()[0].settings.dice == 1
+    assert made(dice_weight=0.25)[0].settings.dice == 0.25
+
+
 @pytest.mark.parametrize("trained_for", [{}, {"voxel_mm": 2.0}, {"modalities": ("FLAIR",)}])
 def test_fine_tuning_begins_with_the_file(trained_for: dict[str, Any], tmp_path: Path) -> None:
     """Also with one for another voxel size or modality."""

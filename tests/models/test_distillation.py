@@ -102,6 +102,11 @@ def test_total_is_eq_3_8_with_all_terms(student, teacher, batch):
     assert torch.equal(terms["scores"], student(batch[0]))
 
 
+def test_dice_has_the_weight_of_the_settings(student, batch):
+    terms = StudentObjective(DistillationSettings(dice=0.25), student)(*batch)
+    torch.testing.assert_close(terms["total"], ground_truth(terms["scores"], batch[2], 0.25))
+
+
 @pytest.mark.parametrize("term", TERMS)
 def test_gradients_reach_the_student_and_not_the_teacher(term, student, teacher, batch):
     objective = StudentObjective(settings_with(term), student, teacher)

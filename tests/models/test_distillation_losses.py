@@ -66,6 +66,21 @@ def test_ground_truth_is_near_zero_for_certain_and_right_scores(labels):
     assert ground_truth(right[1:], labels[1:]).item() == pytest.approx(0, abs=1e-5), "absent class, empty too"
 
 
+def test_ground_truth_without_dice_is_the_cross_entropy(scores, labels):
+    expected = torch.nn.functional.cross_entropy(scores, labels)
+    torch.testing.assert_close(ground_truth(scores, labels, dice=0.0), expected)
+
+
+@pytest.mark.parametrize(("dice", "best"), [(0.0, 0.4), (1000.0, 0.99)])
+def test_dice_overdraws_what_is_uncertain(dice, best):
+    """Four of ten voxels that look alike are tumour: their probability is best at 0.4 by CE, near 1 by Dice."""
+    labels = (torch.arange(10) < 4).long().view(1, 10, 1)
+    probabilities = torch.linspace(0.01, 0.99, 99)
+    alike = [torch.stack([1 - p, p]).log().view(1, 2, 1, 1).expand(1, 2, 10, 1) for p in probabilities]
+    losses = torch.stack([ground_truth(scores, labels, dice) for scores in alike])
+    assert probabilities[losses.argmin()].item() == pytest.approx(best, abs=0.015)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 5.0])
 def test_softened_cross_entropy_is_eq_3_7_averaged(scores, temperature):
     teacher = random(*scores.shape, seed=1)

@@ -7,6 +7,7 @@ import io
 import math
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -26,13 +27,13 @@ def batch_of(seed: int = 0, count: int = 1, side: int = 16) -> Batch:
 
 
 def trainer_of(
-    method: str = "baseline", seed: int = 0, steps: int = 2, **settings: Any
+    method: str = "baseline", seed: int = 0, steps: int = 2, dice: float = 1.0, **settings: Any
 ) -> SegmentationTrainer:
     """Of a student that reads the second channel."""
     torch.manual_seed(seed)
     student = UNet(modalities=1, width=2)
     teacher = UNet(modalities=4, width=2) if settings_of(method).needs_teacher else None
-    objective = StudentObjective(settings_of(method), student, teacher)
+    objective = StudentObjective(attrs.evolve(settings_of(method), dice=dice), student, teacher)
     return SegmentationTrainer(objective, Optimisation(**settings), [1], steps)
 
 
@@ -127,8 +128,9 @@ def test_validation_loss_that_is_not_finite_is_not_counted(loss: float) -> None:
     assert (trainer.epoch, trainer.best) == (0, math.inf)
 
 
-def test_validation_is_the_mean_over_examples_of_the_slow_figures() -> None:
-    trainer, batches = trainer_of(), [batch_of(seed) for seed in (1, 2, 3)]
+@pytest.mark.parametrize("dice", [1.0, 0.0])
+def test_validation_is_the_mean_over_examples_of_the_slow_figures(dice: float) -> None:
+    trainer, batches = trainer_of(dice=dice), [batch_of(seed) for seed in (1, 2, 3)]
     trainer.step(batch_of())
     before = trainer.state()
     found = trainer.validate(batches)
