@@ -83,12 +83,13 @@ def on_network_grid(
     mask = sitk.Cast(brain_mask > 0, sitk.sitkFloat32)
     voxel_mm = min(grid.GetSpacing())
     widths = [0.4 * math.sqrt(max(0.0, voxel_mm**2 - mm**2)) for mm in image.GetSpacing()]
-    weight = _smoothed(mask, widths)
-    filled = _smoothed(sitk.Cast(image, sitk.sitkFloat32) * mask, widths) / sitk.Maximum(weight, 1e-3)
-    share, values = (
-        to_array(sitk.Resample(part, grid, transform, sitk.sitkLinear)) for part in (mask, filled)
+    brain = sitk.Cast(image, sitk.sitkFloat32) * mask
+    share, weight, sums = (
+        to_array(sitk.Resample(part, grid, transform, sitk.sitkLinear))
+        for part in (mask, _smoothed(mask, widths), _smoothed(brain, widths))
     )
     inside = share >= 0.5
+    values = sums / np.maximum(weight, 1e-3)  # the mean over the brain's part: its edge stays as bright as it is
     if not inside.any():
         raise ImageError("the image has no brain where the network's grid lies")
     deviation = float(values[inside].std())

@@ -90,6 +90,20 @@ def test_what_a_network_sees_is_the_head_in_any_frame(frame: str) -> None:
     assert np.corrcoef(voxels[deep], phantoms.tissue_at(points)[deep])[0, 1] > 0.999
 
 
+@pytest.mark.parametrize("voxel_mm", [1.7, 4.0, 6.0])
+def test_the_edge_of_the_brain_is_as_bright_as_it_is(frame: str, voxel_mm: float) -> None:
+    """Whether the grid's voxels are smaller or larger than the image's, and slices thick or not."""
+    like = phantoms.frame(frame)
+    mask = phantoms.brain_mask(like)
+    ramp = from_array((5 + phantoms.positions(like)[0] / 50).astype(np.float32), like)
+    grid = grid_of(frame, voxel_mm)
+    voxels = on_network_grid(ramp, mask, grid)
+    inside, expected = voxels != 0, phantoms.positions(grid)[0]
+    expected = (expected - expected[inside].mean()) / expected[inside].std()
+    # at the edge a mean over the brain's part of a voxel lies up to half a voxel inwards
+    assert np.abs(voxels - expected)[inside].max() < 0.1
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1e5])
 def test_the_unit_of_the_image_does_not_matter(unit: float) -> None:
     image, mask = (draw(phantoms.frame("LPS")) for draw in (phantoms.brain_image, phantoms.brain_mask))
