@@ -21,6 +21,8 @@ TEACHER_NO_SKIPS = "teacher-no-skips"
 TAUGHT = ("att", "kl", "kl+kd", "kd", "ct", "ct+kd", "adversarial", *SHARED_DECODER)
 MODELS = (TEACHER, BASELINE, AGAIN, *TAUGHT[:-1], TEACHER_NO_SKIPS, TAUGHT[-1])
 """In the order in which they are trained, and of the table."""
+LARGEST_LEAST_ML = 50.0
+"""The simulation draws 1 to 60 ml, log-uniformly: of that size or more is one draw in 22, above 60 ml none."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +35,8 @@ class Study:
     resolution : int
         Of the template on which patients are simulated, mm.
     least_ml : float
-        Smallest whole tumour that is asked of the simulation: on coarse voxels less has no parts.
+        Smallest whole tumour that is asked of the simulation: on coarse voxels less has no parts. It is waited for,
+        draw by draw: at most :data:`LARGEST_LEAST_ML`.
     validation, test : int
         Patients; those for training come after them, so that larger sets hold smaller ones.
     student : str
@@ -58,7 +61,7 @@ class Study:
 
     template: str = "MNI152"
     resolution: int = 2
-    least_ml: float = 15.0
+    least_ml: float = attrs.field(default=15.0)
     validation: int = attrs.field(default=12, validator=attrs.validators.ge(1))
     test: int = attrs.field(default=40, validator=attrs.validators.ge(2))
     student: str = attrs.field(default="T1ce", validator=attrs.validators.in_(MODALITIES))
@@ -71,6 +74,14 @@ class Study:
     batch_size: int = attrs.field(default=2, validator=attrs.validators.ge(2))
     learning_rate: float = 5e-3
     seed: int = 0
+
+    @least_ml.validator
+    def _is_drawn(self, attribute: attrs.Attribute[float], value: float) -> None:
+        if not value <= LARGEST_LEAST_ML:  # so that NaN is refused too
+            raise ValueError(
+                f"least_ml of at most {LARGEST_LEAST_ML:g} is required, got {value:g}: the simulation draws tumours "
+                "of 1 to 60 ml, and would hardly ever draw such a one, or never"
+            )
 
     def __attrs_post_init__(self) -> None:
         if self.steps % self.every or self.teacher_steps % self.every:

@@ -153,6 +153,13 @@ def test_a_training_set_smaller_than_a_batch_is_refused(tmp_path):
         main([str(tmp_path), "--sizes", "1"])
 
 
+@pytest.mark.parametrize("least_ml", ["50.1", "60", "1e3", "nan"])
+def test_tumours_that_are_never_drawn_are_refused(tmp_path, least_ml):
+    with pytest.raises(ValueError, match=r"least_ml of at most 50 is required.*draws tumours of 1 to 60 ml"):
+        main([str(tmp_path), "--least-ml", least_ml])
+    assert Study(least_ml=50).least_ml == 50
+
+
 def test_simulated_patients_are_standardised_heads_with_a_tumour(finished):
     images, labels = cohort(STUDY, SIZE, 0, finished).training.read(0, 0)
     head = load_file(patient_path(finished, STUDY.validation + STUDY.test + SIZE - 1))
