@@ -6,20 +6,22 @@
 
 ``quality`` runs ``gliomorph`` without any mask on a simulated cohort (or on a given dataset with label maps), compares
 the labels that it writes with the true ones, and leaves ``quality.md``, ``quality.tsv`` and a picture; ``--record
-NAME`` adds the figures to the network's card. ``speed`` runs each network on a head of 192 × 192 × 144 voxels of
-1 mm, in a process of its own, and leaves ``speed.md``.
+NAME`` adds the figures to the network's card. Scans without a label map of the tumour's parts are listed, not
+measured. ``speed`` runs each network on a head of 192 × 192 × 144 voxels of 1 mm, in a process of its own, and leaves
+``speed.md``.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from .quality import quality
 from .speed import speed
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run, print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -41,7 +43,7 @@ def main() -> None:
     second.add_argument("out", type=Path)
     second.add_argument("--weights", nargs="+", type=Path, default=[])
     second.add_argument("--repeats", type=int, default=3)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.task == "quality" and args.record and not args.weights:
         parser.error("--record NAME needs --weights FILE: the figures go to the card beside it")
     print(quality(args) if args.task == "quality" else speed(args.out, args.weights, args.repeats))

@@ -4,53 +4,133 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from gliomorph.cli import INTERRUPTED
 from gliomorph.cli import main as run_gliomorph
 from gliomorph.cli_simulate import main as run_simulate
-from gliomorph.interfaces.images import from_array, read_image, to_array, write_text
-from gliomorph.interfaces.model_card import summary
+from gliomorph.interfaces.atlas import read_record
+from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_text
+from gliomorph.interfaces.model_card import card_of, summary
 from gliomorph.interfaces.query import Scan, find_scans
+from gliomorph.interfaces.segmentation_weights import read_modalities, shipped_student
+from gliomorph.interfaces.stored_network import WeightsError, weights_sha256
 from gliomorph.interfaces.training_files import draw_examples
 from gliomorph.interfaces.tumor import brats_labels, class_indices, resample_labels
 from gliomorph.models.segmentation_metrics import measure
+from gliomorph.workflows.names import ScanNames, anat_folder
+from gliomorph.workflows.plan import STUDENT
+from gliomorph.workflows.summary import last_causes
 
 from ..tables import markdown
 
 FIGURES = ("WT_dice", "TC_dice", "ET_dice", "WT_hausdorff95", "WT_sensitivity", "WT_precision")
+METHOD = "affine"
+"""Registers fast: the labels do not depend on it."""
 
 
 def quality(args: argparse.Namespace) -> str:
-    """Run what ``args`` ask for; the table as Markdown."""
+    """Run what ``args`` ask for; the table as Markdown.
+
+    Raises
+    ------
+    SystemExit
+        No network, no card to record in, no scan whose tumour is known, or a run that did not come to its end.
+    """
+    weights = _network(args)
     bids, derivatives = _dataset(args)
-    out = args.out / "derivatives"
-    options = ["--template", args.template, "--resolution", str(args.resolution), "--modality", args.modality]
-    options += ["--template-dir", *args.template_dir] if args.template_dir else []
-    options += ["--weights", str(args.weights)] if args.weights else []
-    run_gliomorph([str(bids), str(out), "participant", "--registration", "affine", *options])
     name, _, folder = derivatives.partition("=")
-    scans = find_scans(bids, derivatives={name: Path(folder)}, modality=args.modality)
+    found = find_scans(bids, derivatives={name: Path(folder)}, modality=args.modality)
+    scans, skipped = _comparable(found, args.modality)
+    out = args.out / "derivatives"
+    _run(args, bids, out, weights, scans)
+    labels = {scan.label: _labels_path(scan, out, args, weights_sha256(weights)) for scan in scans}
     rows, shown = [], []
     for scan in scans:
-        row, example = _compare(scan, out)
+        row, example = _compare(scan, labels[scan.label])
         rows.append({"scan": scan.label, **row})
         shown.append(example)
     table = pd.DataFrame(rows)
     table.to_csv(args.out / "quality.tsv", sep="\t", index=False)
     draw_examples(shown[:8], f"{args.modality}: image, given labels, student", args.out / "quality.png")
-    cells = [[row["scan"], *(f"{row[figure]:.3g}" for figure in FIGURES)] for _, row in table.iterrows()]
-    cells.append(["mean", *(f"{table[figure].mean():.3g}" for figure in FIGURES)])
-    text = markdown(["scan", *(figure.replace("_", " ") for figure in FIGURES)], cells)
-    if missing := [scan.label for scan in scans if not _labels_path(scan, out).exists()]:
+    missing = [label for label, path in labels.items() if path is None]
+    text = _markdown(table)
+    if missing:
         text += f"\nWithout labels, counted as nothing found: {', '.join(missing)}; why: {out / 'logs'}\n"
+    if skipped:
+        text += "\nNot measured:\n\n" + "".join(f"- {label}: {why}\n" for label, why in skipped.items())
     write_text(text, args.out / "quality.md")
     if args.record:
         _record(args, rows, len(missing))
     return text
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    cells = [[row["scan"], *(f"{row[figure]:.3g}" for figure in FIGURES)] for _, row in table.iterrows()]
+    cells.append(["mean", *(f"{table[figure].mean():.3g}" for figure in FIGURES)])
+    return markdown(["scan", *(figure.replace("_", " ") for figure in FIGURES)], cells)
+
+
+def _network(args: argparse.Namespace) -> Path:
+    """The network to measure, refused if it cannot read the scans: it would seem to find nothing in them."""
+    weights = args.weights or shipped_student(args.modality)
+    if weights is None:
+        raise SystemExit(f"no network for {args.modality} comes with gliomorph: give one with --weights FILE")
+    try:
+        read = read_modalities(weights)
+    except WeightsError as error:
+        raise SystemExit(f"--weights: {error}") from error
+    if read != (args.modality,):
+        raise SystemExit(f"{weights.name} reads {', '.join(read)}: give --modality, not {args.modality}")
+    if args.record and card_of(weights) is None:
+        card = weights.with_suffix(".json")
+        raise SystemExit(f"--record needs a card that names the sha256 of {weights.name}: {card} does not")
+    return weights
+
+
+def _comparable(scans: Sequence[Scan], modality: str) -> tuple[list[Scan], dict[str, str]]:
+    """Scans whose tumour is known, and why each other one is not measured; told before hours of computing."""
+    reasons = {scan.label: _why_not(scan, modality) for scan in scans}
+    skipped = {label: why for label, why in reasons.items() if why}
+    for label, why in skipped.items():
+        print(f"{label} is not measured: {why}", flush=True)
+    if len(skipped) == len(scans):
+        raise SystemExit(f"none of {len(scans)} scans has a {modality} image and a label map of its tumour")
+    return [scan for scan in scans if not reasons[scan.label]], skipped
+
+
+def _why_not(scan: Scan, modality: str) -> str:
+    """Why a scan cannot be measured; empty if it can."""
+    if scan.problem:
+        return scan.problem
+    if scan.modality != modality:
+        return f"no {modality} image"
+    if scan.tumor is None:
+        return "no label map is given"
+    if scan.tumor.kind != "dseg":
+        return f"{scan.tumor.path.name} is a mask of the whole tumour, a label map (dseg) of its parts is required"
+    try:
+        _, truth = _image_and_truth(scan)
+    except ImageError as error:
+        return str(error)
+    return "" if to_array(truth).any() else f"{scan.tumor.path.name} lies outside the image"
+
+
+def _run(args: argparse.Namespace, bids: Path, out: Path, weights: Path, scans: Sequence[Scan]) -> None:
+    """Run ``gliomorph`` on the subjects of these scans; a run in which some of them failed is one."""
+    options = ["--template", args.template, "--resolution", str(args.resolution), "--modality", args.modality]
+    options += ["--template-dir", *args.template_dir] if args.template_dir else []
+    options += ["--weights", str(weights), "--registration", METHOD]
+    options += ["--participant-label", *sorted({scan.subject for scan in scans})]
+    code = run_gliomorph([str(bids), str(out), "participant", *options])
+    if code not in (0, 1):
+        known = {2: "could not start, for the reason above", INTERRUPTED: "was interrupted"}
+        raise SystemExit(f"gliomorph {known.get(code, f'ended with code {code}')}: nothing is measured")
 
 
 def _record(args: argparse.Namespace, rows: list[dict[str, float]], missing: int) -> None:
@@ -75,7 +155,7 @@ def _record(args: argparse.Namespace, rows: list[dict[str, float]], missing: int
 def _dataset(args: argparse.Namespace) -> tuple[Path, str]:
     """The dataset, and the folder of its labels as NAME=PATH."""
     if args.bids:
-        if not args.derivatives:
+        if "=" not in (args.derivatives or ""):
             raise SystemExit("--bids needs -d NAME=PATH: the label maps to compare with")
         return args.bids, args.derivatives
     bids = args.out / "bids"
@@ -86,14 +166,12 @@ def _dataset(args: argparse.Namespace) -> tuple[Path, str]:
     return bids, f"truth={bids / 'derivatives' / 'truth'}"
 
 
-def _compare(scan: Scan, out: Path) -> tuple[dict[str, float], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _compare(
+    scan: Scan, written: Path | None
+) -> tuple[dict[str, float], tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Figures of one scan, and its image, truth and labels at 2 mm in RAS; a scan without labels found nothing."""
-    assert scan.image is not None and scan.tumor is not None
-    image = read_image(scan.image)
-    given = brats_labels(read_image(scan.tumor.path), "dseg", scan.tumor.path.name)
-    truth = resample_labels(given, image)
-    written = _labels_path(scan, out)
-    labels = read_image(written, sitk.sitkUInt8) if written.exists() else _empty(truth)
+    image, truth = _image_and_truth(scan)
+    labels = read_image(written, sitk.sitkUInt8) if written else _empty(truth)
     classes = [class_indices(to_array(part)) for part in (labels, truth)]
     figures = measure(*classes, image.GetSpacing(), to_array(image) > 0)
     seen = [_upright(part, interpolation) for part, interpolation in (
@@ -102,9 +180,33 @@ def _compare(scan: Scan, out: Path) -> tuple[dict[str, float], tuple[np.ndarray,
     return figures, (seen[0], *(class_indices(part) for part in seen[1:]))
 
 
-def _labels_path(scan: Scan, out: Path) -> Path:
-    folder = out / f"sub-{scan.subject}" / (f"ses-{scan.session}" if scan.session else "") / "anat"
-    return folder / f"{scan.stem}_seg-brats_desc-student_dseg.nii.gz"
+def _image_and_truth(scan: Scan) -> tuple[sitk.Image, sitk.Image]:
+    """The image, and the given labels on its grid."""
+    assert scan.image is not None and scan.tumor is not None
+    image = read_image(scan.image)
+    given = brats_labels(read_image(scan.tumor.path), "dseg", scan.tumor.path.name)
+    return image, resample_labels(given, image)
+
+
+def _labels_path(scan: Scan, out: Path, args: argparse.Namespace, sha256: str) -> Path | None:
+    """The labels that these very weights left; None where they left none.
+
+    A scan that fails keeps the files of an earlier run. Its record, written last, says whose they are; the logs say
+    whether the last run failed, as older code with the same weights may have left them too.
+    """
+    assert scan.image is not None
+    names = ScanNames(
+        label=scan.label,
+        folder=anat_folder(scan.subject, scan.session),
+        stem=scan.stem,
+        template=args.template,
+        resolution=args.resolution,
+        source=STUDENT,
+    )
+    tumor = read_record(out / names.registration(METHOD)).get("tumor", {})
+    if tumor.get("weights_sha256") != sha256 or scan.label in last_causes(out / "logs"):
+        return None
+    return out / names.native()["native_dseg"]
 
 
 def _empty(like: sitk.Image) -> sitk.Image:

@@ -61,6 +61,7 @@ def _thesis_network(path: Path) -> Path:
 
 def measure(weights: Path) -> dict[str, float]:
     """The whole stage, from files to files, after the imports."""
+    import gliomorph.models.segmentation  # noqa: F401  (the stage imports it late, and torch with it)
     from gliomorph.interfaces.memory import peak_gb, reset_peak
     from gliomorph.interfaces.segment import segment
     from gliomorph.interfaces.segmentation_weights import read_modalities
