@@ -15,6 +15,8 @@ from typing import Any
 import attrs
 
 TUMOR_LABELS = ("tumor", "tumour", "lesion")
+REGION_NAMES = {"NCR": "NCR", "NET": "NCR", "NCR/NET": "NCR", "ED": "ED", "ET": "ET"}
+"""What label tables call the sub-regions of a tumour; BraTS counts non-enhancing tumour with necrosis."""
 FALLBACKS = {"T1w": ("T1w", "T1ce"), "T1ce": ("T1ce", "T1w"), "T2w": ("T2w",), "FLAIR": ("FLAIR",)}
 
 
@@ -36,12 +38,15 @@ class TumorMask:
         Name of the derivatives folder it was found in, as given with ``-d NAME=PATH``.
     space : str
         The ``space`` entity of its name, empty for the image's own.
+    table : Path or None
+        The table (``dseg.tsv``) that says what a label map's labels are.
     """
 
     path: Path
     kind: str
     source: str
     space: str = ""
+    table: Path | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -206,9 +211,12 @@ def _masks(
             native = space in ("", "orig", "native", "T1w", "individual")
             if entities.get("suffix") == "mask" and entities.get("desc") == "brain" and native:
                 brains.append(path)
-            kind = tumor_kind(path, entities)
+            table = find_table(path, root) if entities.get("suffix") == "dseg" else None
+            kind = tumor_kind(entities, table)
             if kind and _matches(entities, wanted):
-                mask = TumorMask(path=path, kind=kind, source=name, space="" if native else space)
+                mask = TumorMask(
+                    path=path, kind=kind, source=name, space="" if native else space, table=table
+                )
                 rank = (int(not native), order, int(kind != "dseg"), path.name)
                 tumors.append((rank, mask))
     tumors.sort(key=lambda item: item[0])
@@ -218,25 +226,64 @@ def _masks(
     return (tumors[0][1] if tumors else None), (brains[0] if brains else None)
 
 
-def tumor_kind(path: Path, entities: Mapping[str, Any]) -> str:
+def tumor_kind(entities: Mapping[str, Any], table: Path | None = None) -> str:
     """``mask``, ``dseg`` or, for a file that is no tumour segmentation, an empty string."""
     suffix, label = entities.get("suffix"), str(entities.get("label", "")).lower()
     if suffix in ("mask", "roi") and label in TUMOR_LABELS:
         return "mask"
-    if suffix == "dseg" and (entities.get("segmentation") == "brats" or _names_tumor(path)):
+    if suffix == "dseg" and (entities.get("segmentation") == "brats" or _names_tumor(table)):
         return "dseg"
     return ""
 
 
-def _names_tumor(dseg: Path) -> bool:
-    """Whether the label table beside a dseg names tumour sub-regions."""
-    table = dseg.with_name(dseg.name.split(".")[0] + ".tsv")
-    if not table.is_file():
-        return False
-    with table.open(newline="", encoding="utf-8", errors="replace") as lines:
+def find_table(dseg: Path, root: Path) -> Path | None:
+    """The table that holds for a label map, by the inheritance of BIDS.
+
+    Parameters
+    ----------
+    dseg : Path
+        The label map.
+    root : Path
+        The dataset's folder, above it.
+
+    Returns
+    -------
+    table : Path or None
+        Of the ``dseg.tsv`` whose entities the label map has too: of the nearest folder, the one with the most
+        entities. A link to nothing counts: to read without the table would be to guess.
+    """
+    parts = set(dseg.name.split(".")[0].split("_"))
+    for folder in dseg.parents:
+        if tables := [path for path in folder.glob("*dseg.tsv") if set(path.stem.split("_")) <= parts]:
+            return max(tables, key=lambda path: (path.name.count("_"), path.name))
+        if folder == root:
+            break
+    return None
+
+
+def table_rows(table: Path) -> list[tuple[str, str]]:
+    """Index and name of every row of a label table, as they are written.
+
+    The name is the abbreviation; the ``name`` where there is none, or where only that is one of
+    :data:`REGION_NAMES`.
+    """
+    with table.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
-    named = {str(row.get("abbreviation") or row.get("name") or "").upper() for row in rows}
-    return len(named & {"NCR", "NET", "ED", "ET"}) >= 2
+    return [((row.get("index") or "").strip(), _row_name(row)) for row in rows]
+
+
+def _row_name(row: Mapping[str, str | None]) -> str:
+    names = [text for key in ("abbreviation", "name") if (text := (row.get(key) or "").strip())]
+    return next((name for name in names if name.upper() in REGION_NAMES), names[0] if names else "")
+
+
+def _names_tumor(table: Path | None) -> bool:
+    """Whether a label table names tumour sub-regions."""
+    try:
+        named = {name.upper() for _, name in table_rows(table)} if table else set()
+    except OSError:
+        return False
+    return len(named & REGION_NAMES.keys()) >= 2
 
 
 def parse_entities(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ..models.unet import standardize
 from .brain import brain_of, finite_image
 from .images import ImageError, read_image, replacing, to_array, voxel_volume_ml
 from .network_grid import network_grid, on_network_grid
-from .query import Scan, find_scans
+from .query import Scan, TumorMask, find_scans
 from .simulate import anatomy_of
 from .templates import Template
 from .tumor import brats_labels, class_indices, resample_labels
@@ -190,7 +190,7 @@ def prepare(
     bids_dir : Path
         Raw dataset.
     derivatives : mapping of str to Path
-        Folders with ``seg-brats_dseg`` label maps (either convention), perhaps brain masks.
+        Folders with label maps (``seg-brats_dseg``, perhaps with a table), perhaps brain masks.
     modalities : sequence of str
         Channels.
     voxel_mm : float
@@ -233,15 +233,15 @@ def _prepare_scan(
 ) -> tuple[Path, list[str]]:
     """Its tensors on disk, and notices if it was made now."""
     sources = _sources(scan, modalities)
-    brain_mask = scan.brain_mask
+    tumor, brain_mask = scan.tumor, scan.brain_mask
     notices: list[str] = []
-    assert scan.tumor is not None
-    read = [*sources.values(), scan.tumor.path, *([brain_mask] if brain_mask else [])]
+    assert tumor is not None
+    read = [*sources.values(), tumor.path, *(path for path in (tumor.table, brain_mask) if path)]
     stamp = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in read]
     text = json.dumps([__version__, list(modalities), voxel_mm, stamp])
     path = folder / f"{scan.label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.safetensors"
     if not path.exists():
-        images, labels, notices = _read_scan(sources, scan.tumor.path, brain_mask, voxel_mm)
+        images, labels, notices = _read_scan(sources, tumor, brain_mask, voxel_mm)
         tensors = {"images": torch.from_numpy(images).half(), "labels": torch.from_numpy(labels)}
         with replacing(path) as temporary:  # arrays from ITK have their axes in reverse
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
@@ -271,14 +271,15 @@ def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
 
 
 def _read_scan(
-    sources: Mapping[str, Path], segmentation: Path, brain_mask: Path | None, voxel_mm: float
+    sources: Mapping[str, Path], tumor: TumorMask, brain_mask: Path | None, voxel_mm: float
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Standardised images (C, X, Y, Z) and class indices (X, Y, Z) on one network grid, and notices."""
-    grid, images, notices = None, [], []
+    grid, brain, images, notices = None, None, [], []
     first = next(iter(sources.values()))
     for path in sources.values():
         picture, mask, notice = _brain_image(path, brain_mask)
-        grid = grid or network_grid(mask, voxel_mm)
+        brain = brain or mask
+        grid = grid or network_grid(brain, voxel_mm)
         notices += notice
         try:
             images.append(on_network_grid(picture, mask, grid))
@@ -288,9 +289,9 @@ def _read_scan(
         _require_within(
             share, f"{path.name}: only {share:.0%} of the brain of {first.name} lies within its own"
         )
-    assert grid is not None
-    labels = _read_labels(segmentation, grid, images[0] != 0, first.name)
-    return np.stack(images), labels, notices
+    assert grid is not None and brain is not None
+    labels, notice = _read_labels(tumor, grid, brain, first.name)
+    return np.stack(images), labels, notices + notice
 
 
 def _brain_image(path: Path, brain_mask: Path | None) -> tuple[sitk.Image, sitk.Image, list[str]]:
@@ -307,16 +308,29 @@ def _brain_image(path: Path, brain_mask: Path | None) -> tuple[sitk.Image, sitk.
     return picture, mask, [f"{path.name}: {notice}" for notice in notices]
 
 
-def _read_labels(segmentation: Path, grid: sitk.Image, brain: np.ndarray, image: str) -> np.ndarray:
-    """Class indices (X, Y, Z), uint8, of a label map whose tumour lies in the brain of the image of that name."""
-    given = brats_labels(read_image(segmentation, sitk.sitkFloat32), "dseg", segmentation.name)
+def _read_labels(
+    tumor: TumorMask, grid: sitk.Image, brain: sitk.Image, image: str
+) -> tuple[np.ndarray, list[str]]:
+    """Class indices (X, Y, Z), uint8, on the network's grid, and notices.
+
+    The tumour has to lie in the ``brain`` of the image of that name. This is judged where the tumour was drawn: a
+    lesion may be too small for the network's grid and be in its place all the same.
+    """
+    name = tumor.path.name
+    given = brats_labels(read_image(tumor.path, sitk.sitkFloat32), "dseg", name, tumor.table)
+    drawn = to_array(given) > 0
+    there = to_array(sitk.Resample(brain, given, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
+    share = float(there[drawn].mean())
+    _require_within(share, f"{name}: only {share:.0%} of the tumour lies within the brain of {image}")
     labels = to_array(resample_labels(given, grid))
-    tumor_ml = float((to_array(given) > 0).sum()) * voxel_volume_ml(given)
-    share = float((labels > 0)[brain].sum()) * voxel_volume_ml(grid) / tumor_ml
-    _require_within(
-        share, f"{segmentation.name}: only {share:.0%} of the tumour lies within the brain of {image}"
+    if labels.any():
+        return class_indices(labels), []
+    volume_mm3 = 1000 * float(drawn.sum()) * voxel_volume_ml(given)
+    notice = (
+        f"{name}: nothing of the tumour ({volume_mm3:.3g} mm³) is left at the network's voxel size of "
+        f"{grid.GetSpacing()[0]:g} mm, the scan counts as one without tumour"
     )
-    return class_indices(labels)
+    return class_indices(labels), [notice]
 
 
 def _require_within(share: float, problem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from fileformats.generic import File
 
 from .ants_bridge import pyramid, register_ants
 from .images import ImageError, from_array, read_image, same_box, to_array, voxel_volume_ml, write_image
+from .query import REGION_NAMES, table_rows
 from .task import task
 
 CONVENTIONS = {
@@ -19,14 +21,25 @@ CONVENTIONS = {
 }
 """BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
 
+EITHER = {index: region for labels in CONVENTIONS.values() for region, index in labels.items()}
+"""The region of each label, in whichever of the conventions."""
+
 LABELS = CONVENTIONS[frozenset({1, 2, 4})]
 """What the stages pass on and publish."""
+
+MOST_NAMES = 10
+"""Of a label table in an error; tables of anatomy have hundreds."""
 
 REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
 
 
 def tumor(
-    image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path
+    image: Path,
+    brain_mask: Path,
+    segmentation: Path,
+    kind: str,
+    template: Path,
+    table: Path | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """The tumour's labels on the image's grid.
 
@@ -40,11 +53,13 @@ def tumor(
     image, brain_mask : Path
         Native image and its brain mask.
     segmentation : Path
-        Binary mask or BraTS label map, on any grid.
+        Binary mask or label map, on any grid.
     kind : str
         ``mask`` or ``dseg``.
     template : Path
         The template on its full grid.
+    table : Path, optional
+        Of a ``dseg``, as :func:`brats_labels` reads it.
 
     Returns
     -------
@@ -58,14 +73,15 @@ def tumor(
     Raises
     ------
     ImageError
-        Empty mask, unknown labels, or frames that cannot be related.
+        Empty mask, unknown labels, a table that does not tell them, or frames that cannot be related.
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
-    given = brats_labels(read_image(segmentation, sitk.sitkFloat32), kind, Path(segmentation).name)
+    voxels, name = read_image(segmentation, sitk.sitkFloat32), Path(segmentation).name
+    given = brats_labels(voxels, kind, name, Path(table) if table is not None else None)
     frame, notices = "world", []
     labels = resample_labels(given, native)
     if not to_array(labels).any():
-        labels = _through_template(given, native, brain, read_image(template), Path(segmentation).name)
+        labels = _through_template(given, native, brain, read_image(template), name)
         frame = "template"
         notices.append(
             "the tumour mask does not overlap the image in world coordinates, but lies on the template's grid: "
@@ -76,7 +92,7 @@ def tumor(
     in_brain = float((inside & (to_array(brain) > 0)).sum() / inside.sum())
     if in_brain < 0.5:
         raise ImageError(
-            f"{Path(segmentation).name}: only {in_brain:.0%} of the tumour mask lies in the brain of "
+            f"{name}: only {in_brain:.0%} of the tumour mask lies in the brain of "
             f"{Path(image).name}; do both come from the same subject and frame?"
         )
     if in_brain < 0.95:
@@ -127,8 +143,30 @@ def resample_labels(
     return from_array(np.where(np.sum(shares, axis=0) >= 0.5, part, 0).astype(np.uint8), grid)
 
 
-def brats_labels(segmentation: sitk.Image, kind: str, name: str) -> sitk.Image:
-    """0/1 for a mask; 0, 1, 2, 4 for a label map of either convention."""
+def brats_labels(segmentation: sitk.Image, kind: str, name: str, table: Path | None = None) -> sitk.Image:
+    """A segmentation in the labels that the stages pass on.
+
+    Parameters
+    ----------
+    segmentation : SimpleITK.Image
+    kind : str
+        ``mask`` or ``dseg``.
+    name : str
+        Of its file, for errors.
+    table : Path, optional
+        The ``dseg.tsv`` that says which label is what; without it a ``dseg`` follows one of :data:`CONVENTIONS`.
+
+    Returns
+    -------
+    labels : SimpleITK.Image
+        uint8: 0 and 1 for a mask; 0, 1, 2, 4 (:data:`LABELS`) for a label map.
+
+    Raises
+    ------
+    ImageError
+        NaN, no voxel above 0, labels that the table (or the convention) has no region for, or a table that
+        :func:`table_regions` refuses.
+    """
     voxels = to_array(segmentation)
     if not np.isfinite(voxels).all():
         raise ImageError(f"{name}: the tumour mask holds NaN or infinite values")
@@ -136,14 +174,59 @@ def brats_labels(segmentation: sitk.Image, kind: str, name: str) -> sitk.Image:
         raise ImageError(f"{name}: the tumour mask is empty (no voxel above 0)")
     if kind == "mask":
         return sitk.Cast(segmentation >= 0.5, sitk.sitkUInt8)
-    found = {int(value) for value in np.unique(np.round(voxels))} - {0}
-    if not np.allclose(voxels, np.round(voxels)) or not found <= {1, 2, 3, 4} or {3, 4} <= found:
-        raise ImageError(
-            f"{name}: BraTS labels {{1, 2, 4}} (ET = 4) or {{1, 2, 3}} (ET = 3) are required, found {sorted(found)}"
-        )
-    labels = np.round(voxels).astype(np.uint8)
-    labels[labels == 3] = 4
+    if table is None:
+        regions, required = EITHER, "BraTS labels {1, 2, 4} (ET = 4) or {1, 2, 3} (ET = 3)"
+    else:
+        regions = table_regions(table)
+        listed = ", ".join(f"{index} {region}" for index, region in sorted(regions.items()))
+        required = f"labels that {table.name} gives to a region ({listed})"
+    whole = np.round(voxels)
+    found = {int(value) for value in np.unique(whole)} - {0}
+    ambiguous = table is None and {3, 4} <= found
+    if not np.allclose(voxels, whole) or not found <= regions.keys() or ambiguous:
+        raise ImageError(f"{name}: {required} are required, found {sorted(found)}")
+    labels = np.zeros(voxels.shape, np.uint8)
+    for index in found:
+        labels[whole == index] = LABELS[regions[index]]
     return from_array(labels, segmentation)
+
+
+def table_regions(table: Path) -> dict[int, str]:
+    """Which labels a table gives to NCR, ED and ET.
+
+    Parameters
+    ----------
+    table : Path
+        ``dseg.tsv`` with the columns ``index`` and ``abbreviation`` or ``name``
+        (:data:`~gliomorph.interfaces.query.REGION_NAMES`, in capitals or not).
+
+    Returns
+    -------
+    regions : dict of int to str
+        By label: ``{1: "ET", 2: "NCR", 3: "ED"}``. A region may have several; other rows are left out.
+
+    Raises
+    ------
+    ImageError
+        An index that is no whole number, is 0 for a region or there twice; a region that is not named.
+    """
+    rows, name = table_rows(table), table.name
+    if odd := [index for index, _ in rows if not index.isdecimal()]:
+        raise ImageError(f"{name}: an index (0, 1, 2, …) is required in every row, found {odd[0]!r}")
+    named = [(int(index), text) for index, text in rows]
+    if twice := [index for index, count in Counter(index for index, _ in named).items() if count > 1]:
+        meanings = ", ".join(text for index, text in named if index == twice[0])
+        raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
+    regions = {index: REGION_NAMES[text.upper()] for index, text in named if text.upper() in REGION_NAMES}
+    if set(regions.values()) != set(LABELS):
+        found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
+        more = ", …" if len(named) > MOST_NAMES else ""
+        raise ImageError(
+            f"{name}: rows named NCR, ED and ET (column abbreviation or name) are required, found {found}{more}"
+        )
+    if 0 in regions:
+        raise ImageError(f"{name}: 0 is required for the background, found it for {regions[0]}")
+    return regions
 
 
 def _through_template(

@@ -66,6 +66,7 @@ def graph_inputs(
         "brain_mask": File(scan.brain_mask) if scan.brain_mask else None,
         "tumor_file": File(scan.tumor.path) if scan.tumor else None,
         "tumor_kind": scan.tumor.kind if scan.tumor else "dseg",
+        "tumor_table": File(scan.tumor.table) if scan.tumor and scan.tumor.table else None,
         "weights": File(weights) if weights else None,
         "modality": scan.modality,
         "template": File(template.image),

@@ -112,6 +112,7 @@ def _plan(scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any
         inputs = {
             "image": content_hash(scan.image),
             "tumor": content_hash(scan.tumor.path if scan.tumor else None),
+            "table": content_hash(scan.tumor.table if scan.tumor else None),
             "brain": content_hash(scan.brain_mask),
             "weights": content_hash(weights),
         }

@@ -47,6 +47,7 @@ def ScanGraph(
     brain_mask: File | None,
     tumor_file: File | None,
     tumor_kind: str,
+    tumor_table: File | None,
     weights: File | None,
     modality: str,
     template: File,
@@ -70,6 +71,8 @@ def ScanGraph(
         Inputs; the tumour is segmented by ``weights`` where none is given.
     tumor_kind : str
         ``mask`` or ``dseg``.
+    tumor_table : File
+        What a ``dseg``'s labels are, where a table says so.
     weights : File
         safetensors of the student.
     modality : str
@@ -104,6 +107,7 @@ def ScanGraph(
                 segmentation=tumor_file,
                 kind=tumor_kind,
                 template=template,
+                table=tumor_table,
             ),
             "tumor",
         )

@@ -5,7 +5,14 @@ import shutil
 
 import pytest
 
-from gliomorph.interfaces.query import QueryError, find_scans, parse_entities, tumor_kind
+from gliomorph.interfaces.query import (
+    QueryError,
+    find_scans,
+    find_table,
+    parse_entities,
+    table_rows,
+    tumor_kind,
+)
 
 
 @pytest.fixture
@@ -170,7 +177,7 @@ def test_subject_without_anat_is_listed_with_its_problem(bids):
 )
 def test_kind_of_a_segmentation(bids, name, kind):
     path = bids(name, root="masks") / "sub-01" / "anat" / name
-    assert tumor_kind(path, parse_entities(path)) == kind
+    assert tumor_kind(parse_entities(path)) == kind
 
 
 @pytest.mark.parametrize(
@@ -189,6 +196,70 @@ def test_label_table_tells_a_tumor_from_tissues(bids, table, kind):
     (masks / "sub-01" / "anat" / "sub-01_desc-x_dseg.tsv").write_text(table)
     tumor = only(find_scans(root, derivatives={"d": masks})).tumor
     assert (tumor.kind if tumor else "") == kind
+
+
+@pytest.fixture
+def tables(bids):
+    """Makes empty label tables beside and above a label map; says which of them holds for it."""
+    name = "sub-01_space-SRI24_seg-brats_dseg.nii.gz"
+    root = bids(name, root="masks")
+
+    def chosen(*places):
+        for place in places:
+            (root / place).touch()
+        table = find_table(root / "sub-01" / "anat" / name, root)
+        return table and table.relative_to(root).as_posix()
+
+    return chosen
+
+
+def test_label_table_is_inherited_the_nearest_first(tables, tmp_path):
+    (tmp_path / "dseg.tsv").touch()  # outside the dataset
+    assert tables() is None
+    assert tables("dseg.tsv") == "dseg.tsv"
+    assert tables("seg-brats_dseg.tsv") == "seg-brats_dseg.tsv"
+    assert tables("sub-01/sub-01_dseg.tsv") == "sub-01/sub-01_dseg.tsv"
+    assert tables("sub-01/anat/sub-01_seg-brats_dseg.tsv") == "sub-01/anat/sub-01_seg-brats_dseg.tsv"
+    own = "sub-01/anat/sub-01_space-SRI24_seg-brats_dseg.tsv"
+    assert tables(own) == own
+
+
+def test_label_table_of_another_label_map_is_not_taken(tables):
+    assert (
+        tables(
+            "seg-aseg_dseg.tsv",
+            "sub-01/anat/sub-01_seg-tissue_dseg.tsv",
+            "sub-01/anat/sub-01_seg-brats_desc-x_dseg.tsv",
+        )
+        is None
+    )
+
+
+def test_label_table_goes_with_the_mask(bids):
+    root = bids("sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz")
+    masks = bids("sub-01_seg-brats_dseg.nii.gz", "sub-02_label-tumor_mask.nii.gz", root="masks")
+    (masks / "dseg.tsv").write_text("index\tname\n1\tET\n2\tNCR\n3\tED\n")
+    first, second = find_scans(root, derivatives={"d": masks})
+    assert first.tumor.table == masks / "dseg.tsv"
+    assert second.tumor.table is None
+
+
+def test_label_table_that_cannot_be_read_is_found_where_the_name_says_tumour(bids):
+    """As in a dataset whose content was not fetched: without the table its labels would be guessed."""
+    root = bids("sub-01_T1w.nii.gz")
+    masks = bids("sub-01_seg-brats_dseg.nii.gz", "sub-01_desc-x_dseg.nii.gz", root="masks")
+    for name in ("seg-brats", "desc-x"):
+        (masks / "sub-01" / "anat" / f"sub-01_{name}_dseg.tsv").symlink_to("nowhere")
+    scan = only(find_scans(root, derivatives={"d": masks}))
+    assert scan.tumor.table.name == "sub-01_seg-brats_dseg.tsv"
+    assert scan.notices == ()
+
+
+def test_rows_of_a_label_table_carry_the_abbreviation_or_else_the_name(tmp_path):
+    path = tmp_path / "dseg.tsv"
+    rows = "index\tname\tabbreviation\n 0\tbackground\tBG\n1\tET\tn/a\n2\tnecrosis\tNCR \n3\tED\t\n4\n"
+    path.write_text("\ufeff" + rows)  # as spreadsheets write it
+    assert table_rows(path) == [("0", "BG"), ("1", "ET"), ("2", "NCR"), ("3", "ED"), ("4", "")]
 
 
 def test_mask_comes_with_its_source(bids):

@@ -15,7 +15,8 @@ import trainings
 from safetensors.torch import load_file, save_file
 
 from gliomorph.interfaces import brain
-from gliomorph.interfaces.images import read_image, to_array, voxel_volume_ml
+from gliomorph.interfaces.images import from_array, read_image, to_array, voxel_volume_ml, write_image
+from gliomorph.interfaces.network_grid import network_grid
 from gliomorph.interfaces.query import QueryError
 from gliomorph.interfaces.training_data import (
     PARTS,
@@ -53,6 +54,29 @@ def engine(template_home: Path) -> DataEngine:
 def run(bids: Path, modalities: tuple[str, ...] = ("T1w",), voxel_mm: float = 4.0) -> dict[str, list[Path]]:
     folder = bids.parent / "prepared"
     return prepare(bids, {"masks": trainings.masks_of(bids)}, modalities, voxel_mm, folder)
+
+
+def table_of(bids: Path) -> Path:
+    return cohorts.labels_path(bids, "02").with_name(LABELS.replace(".nii.gz", ".tsv"))
+
+
+def write_lesion(bids: Path, side: int, label: int) -> None:
+    """A cube in the tumour's stead, in the middle between points of the network's grid of 4 mm; voxels of 1 mm."""
+    path = cohorts.labels_path(bids, "02")
+    tumor = read_image(path)
+    network = network_grid(brain.foreground(read_image(path_of(bids))), 4.0)
+    inside = np.argwhere(to_array(tumor) > 0).mean(axis=0)
+    near = network.TransformPhysicalPointToIndex(
+        tumor.TransformContinuousIndexToPhysicalPoint(inside.tolist())
+    )
+    voxels = np.zeros((12, 12, 12), np.float32)
+    voxels[2 : 2 + side, 2 : 2 + side, 2 : 2 + side] = label
+    grid = sitk.Image(voxels.shape, sitk.sitkFloat32)
+    grid.SetDirection(network.GetDirection())
+    between = network.TransformContinuousIndexToPhysicalPoint([index + 0.5 for index in near])
+    offset = np.reshape(grid.GetDirection(), (3, 3)) @ np.full(3, 2 + (side - 1) / 2)
+    grid.SetOrigin((np.array(between) - offset).tolist())
+    write_image(from_array(voxels, grid), path)
 
 
 # Preparation
@@ -102,7 +126,63 @@ def test_both_label_conventions_give_the_same(bids: Path) -> None:
         voxels[voxels == 4] = 3
 
     trainings.change_image(path, renamed)
+    table_of(bids).unlink()
     assert torch.equal(load_file(run(bids)["02"][0])["labels"], before)
+
+
+def test_a_table_says_what_the_labels_are(bids: Path) -> None:
+    before = load_file(run(bids)["02"][0])["labels"]
+
+    def renumbered(voxels: np.ndarray) -> None:
+        voxels[:] = np.select([voxels == 4, voxels == 1, voxels == 2], [1, 2, 3])
+
+    trainings.change_image(cohorts.labels_path(bids, "02"), renumbered)
+    table_of(bids).write_text("index\tname\n1\tET\n2\tNCR\n3\tED\n")
+    assert torch.equal(load_file(run(bids)["02"][0])["labels"], before)
+
+
+def test_another_table_makes_the_scan_anew(bids: Path) -> None:
+    before = load_file(run(bids)["02"][0])["labels"]
+    table_of(bids).write_text("index\tname\n1\tnecrosis\n2\tED\n4\tET\n")
+    with pytest.raises(
+        TrainingDataError, match=r"sub-02: sub-02_seg-brats_dseg\.tsv: rows named NCR, ED and ET"
+    ):
+        run(bids)
+    table_of(bids).write_text("index\tabbreviation\n1\tED\n2\tNCR\n4\tET\n")
+    after = load_file(run(bids)["02"][0])["labels"]
+    assert torch.equal(after == 3, before == 3)
+    assert torch.equal(after == 1, before == 2)
+
+
+LESIONS = {"8 mm³": (2, 1), "27 mm³": (3, 4)}
+"""Sides in voxels of 1 mm, and a label."""
+
+
+@pytest.mark.parametrize(("side", "label"), LESIONS.values(), ids=LESIONS.keys())
+def test_a_lesion_smaller_than_the_networks_voxels_is_a_scan_without_tumour(
+    tmp_path: Path, side: int, label: int
+) -> None:
+    bids = trainings.write_dataset(tmp_path / "bids", ["02"])
+    write_lesion(bids, side, label)
+    lines: list[str] = []
+    masks = {"masks": trainings.masks_of(bids)}
+    files = prepare(bids, masks, ("T1w",), 4.0, bids.parent / "prepared", lines.append)
+    tensors = load_file(files["02"][0])
+    assert not tensors["labels"].any()
+    assert tensors["images"].any()
+    assert lines == [
+        f"sub-02 (1 of 1) is ready; {LABELS}: nothing of the tumour ({side**3} mm³) is left at the network's "
+        "voxel size of 4 mm, the scan counts as one without tumour"
+    ]
+    fine = load_file(run(bids, voxel_mm=1.0)["02"][0])["labels"]
+    assert fine.unique().tolist() == [0, {1: 1, 4: 3}[label]]
+
+
+def test_a_small_lesion_outside_the_brain_is_still_another_frame(bids: Path) -> None:
+    write_lesion(bids, 2, 1)
+    trainings.shift_image(cohorts.labels_path(bids, "02"), [0, 300, 0])
+    with pytest.raises(TrainingDataError, match=f"{LABELS}: only 0% of the tumour lies within the brain"):
+        run(bids)
 
 
 def test_what_is_prepared_is_made_again_only_where_its_files_changed(bids: Path) -> None:
@@ -183,11 +263,11 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "a mask of one label": (one_label, "sub-02: a label map .* found sub-02_label-tumor_mask.nii.gz"),
     "unknown labels": (
         lambda b: trainings.change_image(cohorts.labels_path(b, "02"), with_label(7)),
-        rf"sub-02: {LABELS}: BraTS labels .* are required, found \[1, 2, 7\]",
+        rf"sub-02: {LABELS}: labels that .*\.tsv gives to a region \(1 NCR, .* are required, found \[1, 2, 7\]",
     ),
     "labels that are no whole numbers": (
         lambda b: trainings.change_image(cohorts.labels_path(b, "02"), with_label(2.5)),
-        f"sub-02: {LABELS}: BraTS labels .* are required",
+        f"sub-02: {LABELS}: labels that .* are required",
     ),
     "no tumour": (
         lambda b: trainings.change_image(cohorts.labels_path(b, "02"), fill(0)),
@@ -263,7 +343,9 @@ def test_all_bad_scans_are_told_at_once(bids: Path) -> None:
         run(bids, MODALITIES)
     _, first, second = str(caught.value).splitlines()
     assert first.startswith("  sub-02: no FLAIR image")
-    assert second.startswith("  sub-03: sub-03_seg-brats_dseg.nii.gz: BraTS labels")
+    assert second.startswith(
+        "  sub-03: sub-03_seg-brats_dseg.nii.gz: labels that sub-03_seg-brats_dseg.tsv gives"
+    )
 
 
 def test_nan_around_the_brain_is_background_and_said(bids: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import phantoms
 import pytest
 import SimpleITK as sitk
+from fileformats.generic import File
 
 from gliomorph.interfaces.images import (
     ImageError,
@@ -13,7 +14,7 @@ from gliomorph.interfaces.images import (
     voxel_volume_ml,
     write_image,
 )
-from gliomorph.interfaces.tumor import class_indices, resample_labels, tumor
+from gliomorph.interfaces.tumor import Tumor, brats_labels, class_indices, resample_labels, tumor
 
 
 @pytest.fixture
@@ -93,6 +94,101 @@ def test_other_labels_are_refused_naming_those_found(heads, draw, here, value, f
         found = found.replace("4", "4")
     with pytest.raises(ImageError, match=rf"seg\.nii\.gz: BraTS labels .* are required, found {found}"):
         tumor(head["image"], head["brain"], draw(voxels, like), "dseg", head["image"])
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a label table: index and abbreviation of each row."""
+
+    def write(*rows):
+        path = tmp_path / "seg.tsv"
+        path.write_text("\n".join(["index\tabbreviation", *(f"{index}\t{name}" for index, name in rows)]))
+        return path
+
+    return write
+
+
+TABLES = {
+    "as BraTS until 2022": [(0, "BG"), (1, "NCR"), (2, "ED"), (4, "ET")],
+    "as BraTS since": [(1, "NCR"), (2, "ED"), (3, "ET")],
+    "another order": [(1, "ET"), (2, "NCR"), (3, "ED")],
+    "both conventions' ET": [(3, "ED"), (4, "NCR"), (1, "ET")],
+    "large, in small letters": [(30, "et"), (10, "ncr"), (1020, "ed")],
+    "other rows": [(1, "WM"), (2, "GM"), (5, "NCR/NET"), (6, "ED"), (7, "ET")],
+}
+
+
+@pytest.mark.parametrize("rows", TABLES.values(), ids=TABLES.keys())
+def test_a_table_says_what_the_labels_are(heads, draw, table, here, rows):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    expected = phantoms.labels_at(phantoms.positions(like))
+    index = {name.upper().split("/")[0]: value for value, name in rows}
+    voxels = np.select([expected == 1, expected == 2, expected == 4], [index[r] for r in ("NCR", "ED", "ET")])
+    labels, info = tumor(
+        head["image"], head["brain"], draw(voxels, like), "dseg", head["image"], table(*rows)
+    )
+    assert np.array_equal(to_array(read_image(labels)), expected)
+    assert info["labels"] == [0, 1, 2, 4]
+
+
+def test_necrosis_and_non_enhancing_tumour_are_one_region(table):
+    """As BraTS numbered them until 2016."""
+    image = sitk.GetImageFromArray(np.arange(5, dtype=np.float32).reshape(1, 1, 5))
+    rows = table((1, "NCR"), (2, "ED"), (3, "NET"), (4, "ET"))
+    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)).ravel().tolist() == [0, 1, 2, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([(1, "ET"), (2, "ED")], r"seg\.tsv: rows named NCR, ED and ET .* are required, found ET, ED$"),
+        ([(1, "necrosis"), (2, "oedema")], r"seg\.tsv: rows named .* are required, found necrosis, oedema$"),
+        ([(n, f"area{n}") for n in range(300)], r"seg\.tsv: rows named .*, area8, area9, …$"),
+        ([], r"seg\.tsv: rows named .* found none$"),
+        (
+            [(1, "ET"), (2, "NCR"), (2, "ED"), (3, "ED")],
+            r"seg\.tsv: every index is required once, found 2 for NCR, ED$",
+        ),
+        ([("one", "ET"), (2, "NCR"), (3, "ED")], r"seg\.tsv: an index .* in every row, found 'one'$"),
+        ([("", "ET"), (2, "NCR"), (3, "ED")], r"seg\.tsv: an index .* in every row, found ''$"),
+        ([(0, "ET"), (2, "NCR"), (3, "ED")], r"seg\.tsv: 0 is required for the background, found it for ET$"),
+        (
+            [(1, "ET"), (2, "NCR"), (3, "ED")],
+            r"seg\.nii\.gz: labels that seg\.tsv gives to a region \(1 ET, 2 NCR, 3 ED\) are required, found "
+            r"\[1, 2, 4\]$",
+        ),
+        (
+            [(1, "ET"), (2, "NCR"), (3, "ED"), (4, "RC")],
+            r"seg\.nii\.gz: labels that seg\.tsv gives to a region .* found \[1, 2, 4\]$",
+        ),
+    ],
+)
+def test_a_table_that_leaves_labels_open_is_refused(heads, table, rows, said, tmp_path):
+    labels = read_image(heads["RAS"]["labels"])
+    with pytest.raises(ImageError, match=said):
+        brats_labels(labels, "dseg", "seg.nii.gz", table(*rows))
+
+
+def test_a_mask_needs_no_table(heads, table):
+    labels = read_image(heads["RAS"]["labels"])
+    with_table = brats_labels(labels, "mask", "seg.nii.gz", table((1, "WM")))
+    assert np.array_equal(to_array(with_table), to_array(labels) > 0)
+
+
+def test_what_is_kept_of_the_task_depends_on_the_words_of_the_table(heads, table):
+    files = {"image": "image", "brain_mask": "brain", "segmentation": "labels", "template": "image"}
+    inputs = {name: File(heads["RAS"][key]) for name, key in files.items()}
+
+    def key(path):
+        return Tumor(**inputs, kind="dseg", table=path and File(path))._checksum
+
+    keys = [
+        key(None),
+        key(table((1, "NCR"), (2, "ED"), (4, "ET"))),
+        key(table((2, "NCR"), (1, "ED"), (4, "ET"))),
+    ]
+    assert len(set(keys)) == 3
+    assert key(table((1, "NCR"), (2, "ED"), (4, "ET"))) == keys[1]
 
 
 @pytest.mark.parametrize("scale", [1, 255, 0.7])

@@ -26,6 +26,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "scan": "sub-01",
         "brain_mask": None,
         "tumor_kind": "dseg",
+        "tumor_table": None,
         "weights": None,
         "modality": "T1w",
         "methods": ["affine", "syn-cfm"],

@@ -14,7 +14,9 @@ from safetensors.numpy import save_file
 from gliomorph.interfaces.prepare_template import TemplateFiles
 from gliomorph.settings import Settings
 from gliomorph.workflows import plan
+from gliomorph.workflows.participants import graph_inputs
 from gliomorph.workflows.plan import PlannedScan, plan_scans, publication
+from gliomorph.workflows.scan_graph import ScanGraph
 
 
 @pytest.fixture
@@ -80,17 +82,20 @@ def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, templ
     assert statuses(settings, template)["sub-01"] == "run"
 
 
-@pytest.mark.parametrize("change", ["image", "mask", "template", "brain mask", "seed", "code"])
+@pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
 def test_any_changed_input_makes_a_finished_scan_run_again(
     settings: Settings, template: TemplateFiles, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = tmp_path / "masks" / "sub-01" / "anat"
+    (folder / "sub-01_seg-brats_dseg.tsv").write_text("words")
     publish(plan_scans(settings, template)[0], settings)
     assert statuses(settings, template)["sub-01"] == "done"
-    folder = tmp_path / "masks" / "sub-01" / "anat"
     if change == "image":
         (tmp_path / "bids" / "sub-01" / "anat" / "sub-01_T1w.nii.gz").write_text("other")
     elif change == "mask":
         (folder / "sub-01_seg-brats_dseg.nii.gz").write_text("other")
+    elif change == "table":
+        (folder / "sub-01_seg-brats_dseg.tsv").write_text("other")
     elif change == "brain mask":
         (folder / "sub-01_desc-brain_mask.nii.gz").write_text("new")
     elif change == "template":
@@ -193,6 +198,24 @@ def test_image_that_is_a_broken_link_is_impossible_by_name(
     first, second = plan_scans(settings, template)
     assert (first.status, second.status) == ("impossible", "run")
     assert first.reason == "sub-01_T1w.nii.gz: cannot be read (No such file or directory)"
+
+
+def test_label_table_that_is_a_broken_link_is_impossible_by_name(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    """Else its labels would be guessed."""
+    (settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.tsv").symlink_to("nowhere")
+    first, second = plan_scans(settings, template)
+    assert (first.status, second.status) == ("impossible", "run")
+    assert first.reason == "sub-01_seg-brats_dseg.tsv: cannot be read (No such file or directory)"
+
+
+def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateFiles) -> None:
+    table = settings.derivatives["masks"] / "seg-brats_dseg.tsv"
+    table.write_text("words")
+    inputs = graph_inputs(plan_scans(settings, template)[0], settings, template, "run")
+    (tumor,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "tumor@sub-01"]
+    assert Path(tumor._task.table) == table
 
 
 def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
