@@ -116,7 +116,7 @@ def _why_not(scan: Scan, modality: str) -> str:
         return f"{scan.tumor.path.name} is a mask of the whole tumour, a label map (dseg) of its parts is required"
     try:
         _, truth = _image_and_truth(scan)
-    except ImageError as error:
+    except (ImageError, OSError) as error:  # a label table may be a link to nothing
         return str(error)
     return "" if to_array(truth).any() else f"{scan.tumor.path.name} lies outside the image"
 
@@ -183,8 +183,8 @@ def _compare(
 def _image_and_truth(scan: Scan) -> tuple[sitk.Image, sitk.Image]:
     """The image, and the given labels on its grid."""
     assert scan.image is not None and scan.tumor is not None
-    image = read_image(scan.image)
-    given = brats_labels(read_image(scan.tumor.path), "dseg", scan.tumor.path.name)
+    image, tumor = read_image(scan.image), scan.tumor
+    given = brats_labels(read_image(tumor.path), tumor.kind, tumor.path.name, tumor.table)
     return image, resample_labels(given, image)
 
 

@@ -186,6 +186,17 @@ def test_run_that_did_not_come_to_its_end_is_not_measured(
     assert not (tmp_path / "out" / "quality.md").exists()
 
 
+def test_given_labels_are_what_their_table_says(
+    measure: Callable[..., pd.DataFrame], pipeline: Pipeline, bids: Path
+) -> None:
+    """Necrosis and enhancing tumour change places: the network, which writes the labels of BraTS, is off."""
+    table = cohorts.labels_path(bids, "01").with_name("sub-01_seg-brats_dseg.tsv")
+    table.write_text("index\tname\n1\tET\n2\tED\n4\tNCR\n")
+    found = measure()
+    assert found.WT_dice.tolist() == found.TC_dice.tolist() == [1, 1, 1]
+    assert found.ET_dice.tolist() == [0, 1, 1]
+
+
 def test_scans_that_fail_count_as_nothing_found(
     measure: Callable[..., pd.DataFrame], pipeline: Pipeline, weights: Path, tmp_path: Path
 ) -> None:
