@@ -114,18 +114,21 @@ class AdversarialTerm(nn.Module):
         Returns
         -------
         loss : Tensor
-            Scalar.
+            Scalar; L_D where that is not finite, which L_adv, blind to the teacher, may hide.
         """
         of_student, of_teacher = ({level: f[level].float() for level in LEVELS} for f in (student, teacher))
         if self.training:
-            self.update(of_student, of_teacher)
+            told = self.update(of_student, of_teacher)
+            if not torch.isfinite(told):
+                return told
         constants = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
         return fooling_loss(torch.func.functional_call(self.discriminator, constants, (of_student,)))
 
     def update(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> Tensor:
         """One step of the discriminator on features that are taken as constants, and L_D before it.
 
-        No step is taken while the discriminator is ahead, that is right about more than :data:`PATIENCE`.
+        No step is taken while the discriminator is ahead, that is right about more than :data:`PATIENCE`, nor where
+        L_D or its gradient is not finite.
         """
         of_student, of_teacher = (
             self.discriminator({level: features[level].detach() for level in LEVELS})
@@ -133,10 +136,12 @@ class AdversarialTerm(nn.Module):
         )
         loss = discriminator_loss(of_teacher, of_student)
         right = torch.cat([of_teacher.flatten() >= 0.5, of_student.flatten() < 0.5]).float().mean()
-        if right <= PATIENCE:
+        if right <= PATIENCE and torch.isfinite(loss):
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            self.optimiser.step()
+            gradients = [p.grad for p in self.discriminator.parameters() if p.grad is not None]
+            if all(torch.isfinite(gradient).all() for gradient in gradients):
+                self.optimiser.step()
         return loss.detach()
 
     def get_extra_state(self) -> dict[str, Any]:

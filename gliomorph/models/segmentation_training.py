@@ -155,8 +155,9 @@ class SegmentationTrainer:
         Raises
         ------
         FloatingPointError
-            If the loss or its gradient is not finite; the weights are left as they were. In half precision such
-            a gradient is no error: the scaler leaves the step out.
+            If the loss or its gradient is not finite; the weights are left as they were, but for a discriminator's
+            where its own loss and gradient were finite. In half precision such a gradient is no error: the scaler
+            leaves the step out.
         """
         self.objective.train()
         self.optimiser.zero_grad(set_to_none=True)

@@ -84,6 +84,28 @@ def test_update_reaches_the_discriminator_alone(term, student, sides):
     assert all(p.grad is None for p in student.parameters())
 
 
+@pytest.mark.parametrize("who", [0, 1], ids=["student", "teacher"])
+def test_features_that_are_not_finite_teach_nothing_and_are_told(term, sides, who):
+    term.update(*sides)
+    before = copy.deepcopy(term.state_dict())
+    spoilt = [dict(side) for side in sides]
+    spoilt[who]["up2"] = spoilt[who]["up2"] * torch.inf
+    assert not torch.isfinite(term(*spoilt))
+    torch.testing.assert_close(term.state_dict(), before, rtol=0, atol=0)
+    assert torch.isfinite(term(*sides)), "and it goes on"
+    assert not same(weights(term), before["_extra_state"]["discriminator"].values())
+
+
+def test_gradient_that_is_not_finite_is_no_step(term, sides):
+    before = copy.deepcopy(term.state_dict())
+    hook = term.discriminator.head.bias.register_hook(lambda gradient: gradient * torch.inf)
+    assert torch.isfinite(term.update(*sides))
+    torch.testing.assert_close(term.state_dict(), before, rtol=0, atol=0)
+    hook.remove()
+    term.update(*sides)
+    assert not same(weights(term), before["_extra_state"]["discriminator"].values())
+
+
 def test_discriminator_learns_in_training_mode_only(term, sides):
     before = weights(term)
     term.eval()(*sides)

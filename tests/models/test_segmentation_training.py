@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
+from training_checks import same
 
 from gliomorph.models.distillation import StudentObjective
 from gliomorph.models.distillation_methods import settings_of
@@ -35,17 +36,6 @@ def trainer_of(
     teacher = UNet(modalities=4, width=2) if settings_of(method).needs_teacher else None
     objective = StudentObjective(attrs.evolve(settings_of(method), dice=dice), student, teacher)
     return SegmentationTrainer(objective, Optimisation(**settings), [1], steps)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equality of nested states, bit for bit."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
 
 
 class Sum(torch.nn.Module):
@@ -102,12 +92,16 @@ def test_long_gradients_are_shortened(limit: float, cut: bool) -> None:
     assert float(norm) == pytest.approx(limit, rel=1e-3) if cut else 1e-3 < float(norm) < limit
 
 
-def test_loss_that_is_not_finite_changes_nothing_and_says_when() -> None:
-    trainer, batch = trainer_of(), batch_of()
+@pytest.mark.parametrize(
+    ("method", "channel"), [("baseline", 1), ("adversarial", 1), ("adversarial", 0)], ids=str
+)
+def test_loss_that_is_not_finite_changes_nothing_and_says_when(method: str, channel: int) -> None:
+    """Channel 0 is the teacher's alone."""
+    trainer, batch = trainer_of(method), batch_of()
     trainer.step(batch)
     trainer.end_epoch(1.0)
     before = trainer.state()
-    batch.images[0, 1, 3, 3, 3] = math.inf
+    batch.images[0, channel, 3, 3, 3] = math.inf
     with pytest.raises(FloatingPointError, match="epoch 2: the loss is not finite"):
         trainer.step(batch)
     assert same(trainer.state(), before)
