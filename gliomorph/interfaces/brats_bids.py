@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from .. import __version__
+from .bids_tables import brats_rows, json_text, label_table, table
 from .brats import BratsError, Case
 from .brats_check import Findings, examine, left_out
+from .checksum import sha256_of
 from .images import ImageError, remove_leftovers, replacing, write_text
 from .publish import beside, copy, write_sidecar
-from .simulate import BIDS_VERSION, BRATS_ROWS, SUFFIXES
+from .simulate import BIDS_VERSION, SUFFIXES
 
 PROGRAM = "gliomorph-import"
 DERIVATIVE = Path("derivatives", "brats")
@@ -140,7 +141,7 @@ def _is_known_empty(case: Case, bids_dir: Path) -> bool:
         return False
     sidecar = beside(bids_dir / image_path(case, next(iter(case.images))), ".json")
     try:
-        return bool(json.loads(sidecar.read_text(encoding="utf-8"))[EMPTY] == _sha256(case.segmentation))
+        return bool(json.loads(sidecar.read_text(encoding="utf-8"))[EMPTY] == sha256_of(case.segmentation))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -165,8 +166,8 @@ def write_participants(bids_dir: Path, cases: Iterable[Case]) -> None:
         row["brats_id"] = case.subject
         row["grade"] = case.grade or row["grade"]
     columns = [*COLUMNS, *sorted({column for row in rows.values() for column in row} - set(COLUMNS))]
-    table = [columns, *([row.get(column, "n/a") for column in columns] for _, row in sorted(rows.items()))]
-    write_text(_table(table), bids_dir / "participants.tsv")
+    cells = [[row.get(column, "n/a") for column in columns] for _, row in sorted(rows.items())]
+    write_text(table(columns, cells), bids_dir / "participants.tsv")
 
 
 def write_descriptions(bids_dir: Path) -> None:
@@ -180,10 +181,10 @@ def write_descriptions(bids_dir: Path) -> None:
     segmentations = {"Name": "BraTS segmentations", **derivative}
     pointer = "Tumour segmentations of the images two folders above; see the README there.\n"
     texts = {
-        Path("dataset_description.json"): _json(raw),
+        Path("dataset_description.json"): json_text(raw),
         Path("README"): README,
-        Path("participants.json"): _json(PARTICIPANTS),
-        DERIVATIVE / "dataset_description.json": _json(segmentations),
+        Path("participants.json"): json_text(PARTICIPANTS),
+        DERIVATIVE / "dataset_description.json": json_text(segmentations),
         DERIVATIVE / "README": pointer,
     }
     for name, text in texts.items():
@@ -215,7 +216,7 @@ def _write_case(case: Case, findings: Findings, bids_dir: Path) -> None:
             content["ContrastBolusIngredient"] = "GADOLINIUM"
         content["Description"] = f"{source.name}. {SPACE[findings.on_sri24]}"
         if case.segmentation and not findings.has_tumor:
-            content[EMPTY] = _sha256(case.segmentation)
+            content[EMPTY] = sha256_of(case.segmentation)
         write_sidecar(path, content)
         _copy_compressed(source, path)
     if case.segmentation and findings.has_tumor:
@@ -225,25 +226,9 @@ def _write_case(case: Case, findings: Findings, bids_dir: Path) -> None:
             "Description": f"{case.segmentation.name}. {enhancing} {SPACE[findings.on_sri24]}",
             "Sources": [f"bids:raw:{image_path(case, modality).as_posix()}" for modality in case.images],
         }
-        write_text(label_table(case.layout.convention), beside(path, ".tsv"))
+        write_text(label_table(brats_rows(case.layout.convention)), beside(path, ".tsv"))
         write_sidecar(path, content)
         _copy_compressed(case.segmentation, path)
-
-
-def label_table(convention: Mapping[str, int]) -> str:
-    """The ``dseg.tsv`` of a label map.
-
-    Parameters
-    ----------
-    convention : mapping of str to int
-        Labels of NCR, ED and ET.
-
-    Returns
-    -------
-    table : str
-    """
-    rows = [(str(convention.get(region, index)), name, region) for index, name, region in BRATS_ROWS]
-    return _table([("index", "name", "abbreviation"), *rows])
 
 
 def _stem(case: Case, suffix: str) -> Path:
@@ -260,22 +245,9 @@ def _copy_compressed(source: Path, target: Path) -> None:
         temporary.write_bytes(gzip.compress(source.read_bytes(), compresslevel=6, mtime=0))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _made_here(description: Path) -> bool:
     try:
         content = json.loads(description.read_text(encoding="utf-8"))
         return any(maker.get("Name") == PROGRAM for maker in content.get("GeneratedBy", []))
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _table(rows: Iterable[Iterable[str]]) -> str:
-    return "".join("\t".join(row) + "\n" for row in rows)
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, indent=2) + "\n"

@@ -11,14 +11,13 @@ import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
+from .bids_tables import label_table
 from .images import from_array, read_image, replacing, to_array, write_image, write_text
 from .segment import PROBABILITY_REGIONS, by_region
 from .task import task
 
-DSEG_TABLE = (
-    "index\tname\tabbreviation\n0\tbackground\tBG\n1\tnecrotic and non-enhancing tumor core\tNCR\n"
-    "2\tperitumoral edema\tED\n4\tenhancing tumor\tET\n"
-)
+DSEG_TABLE = label_table()
+"""Beside every published label map."""
 
 
 def publish(

@@ -6,8 +6,6 @@ whatever the cohort's size; only the label's width changes beyond 99 patients (`
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,7 @@ import SimpleITK as sitk
 
 from .. import __version__
 from ..models import synthesis
+from .bids_tables import BRATS_ROWS, json_text, label_table, table
 from .images import from_array, to_array, write_image, write_text
 from .templates import Template
 from .transforms import compose, displacement_to_itk, write_transform
@@ -27,12 +26,6 @@ PROGRAM = "gliomorph-simulate"
 BIDS_VERSION = "1.10.0"
 GRIDS = (*synthesis.GRIDS, "mixed")
 SUFFIXES = {"T1w": "T1w", "T1ce": "ce-gadolinium_T1w", "T2w": "T2w", "FLAIR": "FLAIR"}
-BRATS_ROWS = (
-    (0, "background", "BG"),
-    (1, "necrotic and non-enhancing tumor core", "NCR"),
-    (2, "peritumoral edema", "ED"),
-    (4, "enhancing tumor", "ET"),
-)
 TISSUE_ROWS = ((1, "cerebrospinal fluid", "CSF"), (2, "grey matter", "GM"), (3, "white matter", "WM"))
 COLUMNS = ("participant_id", "age", "sex", "survival_days", "event")
 PARTICIPANTS = {
@@ -239,7 +232,7 @@ def simulate_subject(
         "Measured": patient.measured,
         "Parameters": parameters,
     }
-    return write_text(_json(record), record_path(out_dir, label))
+    return write_text(json_text(record), record_path(out_dir, label))
 
 
 def write_images(out_dir: Path, label: str, patient: synthesis.Patient) -> None:
@@ -251,7 +244,7 @@ def write_images(out_dir: Path, label: str, patient: synthesis.Patient) -> None:
         sidecar: dict[str, Any] = {"Modality": "MR", "Manufacturer": "simulated", "SkullStripped": True}
         if contrast == "T1ce":
             sidecar["ContrastBolusIngredient"] = "GADOLINIUM"
-        write_text(_json(sidecar), _sidecar(path))
+        write_text(json_text(sidecar), _sidecar(path))
 
 
 def write_truth(out_dir: Path, label: str, patient: synthesis.Patient, template: Template) -> None:
@@ -262,14 +255,14 @@ def write_truth(out_dir: Path, label: str, patient: synthesis.Patient, template:
 
     def write(voxels: np.ndarray, grid: sitk.Image, name: str, sidecar: dict[str, Any]) -> Path:
         path = write_image(from_array(voxels, grid), f"{prefix}{name}.nii.gz")
-        write_text(_json(sidecar), _sidecar(path))
+        write_text(json_text(sidecar), _sidecar(path))
         return path
 
     def write_labels(
         voxels: np.ndarray, grid: sitk.Image, name: str, sidecar: dict[str, Any], rows: tuple = BRATS_ROWS
     ) -> None:
         path = write(voxels, grid, name, sidecar)
-        write_text(_table(("index", "name", "abbreviation"), rows), _sidecar(path, ".tsv"))
+        write_text(label_table(rows), _sidecar(path, ".tsv"))
 
     write(patient.brain, native, "desc-brain_mask", {"Type": "Brain", **sources})
     write_labels(patient.regions, native, "seg-brats_dseg", sources)
@@ -316,9 +309,9 @@ def write_descriptions(out_dir: Path, cohort: Cohort) -> None:
         hazards=hazards,
     )
     derivative = out_dir / "derivatives" / "truth"
-    write_text(_json(raw), out_dir / "dataset_description.json")
+    write_text(json_text(raw), out_dir / "dataset_description.json")
     write_text(readme, out_dir / "README")
-    write_text(_json(truth), derivative / "dataset_description.json")
+    write_text(json_text(truth), derivative / "dataset_description.json")
     write_text("Truth of the simulated cohort two folders above; see its README.\n", derivative / "README")
     write_text("*_xfm.*\n*_simulation.json\n", derivative / ".bidsignore")
 
@@ -329,8 +322,8 @@ def write_participants(out_dir: Path, records: list[Path]) -> None:
     for path in records:
         person = json.loads(path.read_text(encoding="utf-8"))["Participant"]
         rows.append((path.name.split("_")[0], *(person[column] for column in COLUMNS[1:])))
-    write_text(_table(COLUMNS, rows), out_dir / "participants.tsv")
-    write_text(_json(PARTICIPANTS), out_dir / "participants.json")
+    write_text(table(COLUMNS, rows), out_dir / "participants.tsv")
+    write_text(json_text(PARTICIPANTS), out_dir / "participants.json")
 
 
 def _recorded_settings(path: Path) -> dict[str, Any] | None:
@@ -376,13 +369,3 @@ def _affine(matrix: np.ndarray) -> sitk.AffineTransform:
 
 def _sidecar(path: Path, suffix: str = ".json") -> Path:
     return path.with_name(path.name.removesuffix(".nii.gz") + suffix)
-
-
-def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2) + "\n"
-
-
-def _table(header: tuple[str, ...], rows: Any) -> str:
-    text = io.StringIO()
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerows([header, *rows])
-    return text.getvalue()

@@ -6,7 +6,6 @@ Nothing heavy is imported with this module: the command line reads metadata as i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import reprlib
 import typing
@@ -18,11 +17,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from safetensors import SafetensorError, safe_open
 
+from .checksum import sha256_of
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LARGEST = 4096
 """No number among the settings may be larger: a file that asks for a million steps is no network of ours."""
+
+weights_sha256 = sha256_of
+"""What tells one network's file from another."""
 
 
 class WeightsError(ValueError):
@@ -118,12 +122,6 @@ def load_state(path: Path, build: Callable[[], nn.Module], what: str) -> dict[st
     if spoilt := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
         raise WeightsError(f"{path.name}: finite weights are required, those of {spoilt[0]} are not")
     return state
-
-
-def weights_sha256(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

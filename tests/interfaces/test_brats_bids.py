@@ -161,7 +161,10 @@ def test_a_dataset_grows_and_what_was_added_by_hand_stays(tmp_path: Path) -> Non
     write_case(tmp_path / "second" / "BraTS2021_00000", {1})
     run(tmp_path / "first", bids)
     table = bids / "participants.tsv"
-    table.write_text("participant_id\tage\tbrats_id\tgrade\nsub-Brats18A1\t61\tBrats18_A_1\tHGG\n")
+    table.write_text(
+        "participant_id\tage\tbrats_id\tgrade\tnote\n"
+        'sub-Brats18A1\t61\tBrats18_A_1\tHGG\t"a tab\tand a ""word"""\n'
+    )
     description = bids / "dataset_description.json"
     edited = json.loads(description.read_text()) | {"License": "mine"}
     description.write_text(json.dumps(edited))
@@ -171,6 +174,7 @@ def test_a_dataset_grows_and_what_was_added_by_hand_stays(tmp_path: Path) -> Non
         "Brats18A1": ("HGG", "61"),
         "BraTS202100000": ("n/a", "n/a"),
     }
+    assert [row["note"] for row in rows.values()] == ["n/a", 'a tab\tand a "word"']
     assert json.loads(description.read_text()) == edited
 
 

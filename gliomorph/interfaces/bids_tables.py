@@ -1,0 +1,56 @@
+"""Tables and JSON as BIDS datasets have them, and the table of a BraTS label map."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+BRATS_ROWS = (
+    (0, "background", "BG"),
+    (1, "necrotic and non-enhancing tumor core", "NCR"),
+    (2, "peritumoral edema", "ED"),
+    (4, "enhancing tumor", "ET"),
+)
+"""Index, name and abbreviation of every label; ET is 4, as in what gliomorph writes."""
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Tab-separated lines; a value with a tab, a quote or a line's end is quoted, so that ``csv`` reads it again."""
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
+
+
+def label_table(rows: Iterable[tuple[int, str, str]] = BRATS_ROWS) -> str:
+    """The ``dseg.tsv`` of a label map, from index, name and abbreviation of its labels.
+
+    Examples
+    --------
+    >>> print(label_table([(1, "cerebrospinal fluid", "CSF")]).expandtabs(8), end="")
+    index   name    abbreviation
+    1       cerebrospinal fluid     CSF
+    """
+    return table(("index", "name", "abbreviation"), rows)
+
+
+def brats_rows(convention: Mapping[str, int]) -> list[tuple[int, str, str]]:
+    """:data:`BRATS_ROWS` with the labels of another edition.
+
+    Parameters
+    ----------
+    convention : mapping of str to int
+        Labels of NCR, ED and ET.
+
+    Returns
+    -------
+    rows : list of tuple
+    """
+    return [(convention.get(region, index), name, region) for index, name, region in BRATS_ROWS]
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """JSON to read, two spaces a level, with a line's end."""
+    return json.dumps(content, indent=2) + "\n"
