@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
+from .checksum import sha256_of
 from .device import choose_device
 from .images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
 from .memory import free_gb
 from .network_grid import from_network_grid, network_grid, on_network_grid
 from .segmentation_weights import load_student
-from .stored_network import weights_sha256
 from .task import task
 from .transforms import read_transform
 from .tumor import LABELS
+
+if TYPE_CHECKING:
+    from ..models.unet import SegmentationSettings
 
 PROBABILITY_REGIONS = ("WT", "TC", "ET")
 """Whose probabilities are handed on, in this order."""
@@ -26,6 +29,8 @@ BYTES_PER_CHANNEL = 26
 """Peak of a pass over the whole head, for each voxel and each channel of the first level (measured)."""
 WINDOW = (96, 96, 96)
 """Voxels, where a whole head does not fit into memory."""
+VALUES = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
+"""Label of every class of a network."""
 
 
 def segment(
@@ -69,67 +74,25 @@ def segment(
     ImageError
         If no tumour is found.
     """
-    from ..models.segmentation import decide, probabilities, region_probabilities
+    from ..models.segmentation import decide, probabilities
 
     device = choose_device(gpu)
     network, settings = load_student(Path(weights), modality)
-    aligned = read_image(image)
-    head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
-    grid = network_grid(head, settings.voxel_mm * _scale(head, settings.brain_ml))
-    target, brain, to_native = (
-        read_image(native),
-        read_image(brain_mask, sitk.sitkUInt8),
-        read_transform(affine),
-    )
+    grid = _grid(read_image(image), settings)
+    target, brain = read_image(native), read_image(brain_mask, sitk.sitkUInt8)
+    to_native = read_transform(affine)
     voxels = on_network_grid(target, brain, grid, to_native)
-    found = probabilities(
-        network.to(device), _tensor(voxels), _window(voxels, settings.width, device), mirrored=True
-    )
-    shares = from_network_grid(found.cpu().numpy(), grid, target, to_native.GetInverse())
-    shares[1:] *= to_array(brain) > 0
-    shares[0] = 1 - shares[1:].sum(axis=0)
+    window = _window(voxels, settings.width, device)
+    found = probabilities(network.to(device), _tensor(voxels), window, mirrored=True).cpu().numpy()
+    inside = to_array(brain) > 0
+    shares = _within(inside, from_network_grid(found, grid, target, to_native.GetInverse()))
     classes = decide(shares, 1000 * voxel_volume_ml(target))
     if not classes.any():
         raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
-    values = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
-    labels = write_image(from_array(values[classes], target), Path.cwd() / "student.nii.gz")
-    regions = region_probabilities(shares)
-    parts = [
-        write_image(
-            from_array(np.round(regions[region], 3).clip(0, 1), target),
-            Path.cwd() / f"{region}_probability.nii.gz",
-        )
-        for region in PROBABILITY_REGIONS
-    ]
-    inside = classes > 0
-    return (
-        labels,
-        parts,
-        {
-            "kind": "dseg",
-            "frame": "network",
-            "volume_ml": round(float(inside.sum()) * voxel_volume_ml(target), 3),
-            "share_of_brain": round(float(inside.sum() / max(1, (to_array(brain) > 0).sum())), 5),
-            "labels": np.unique(values[classes]).tolist(),
-            "device": device,
-            "weights": Path(weights).name,
-            "weights_sha256": weights_sha256(Path(weights)),
-            "notices": [
-                f"no tumour mask was given: it was segmented from {modality} by {Path(weights).name}; look at it"
-            ],
-        },
-    )
-
-
-def _scale(head: sitk.Image, brain_ml: float) -> float:
-    """Side of a brain over that of the brains that a network knows: templates differ by a fifth in volume.
-
-    Bounded, for an incomplete head is no small one.
-    """
-    if not brain_ml:
-        return 1.0
-    volume_ml = float((to_array(head) > 0).sum()) * voxel_volume_ml(head)
-    return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
+    values = VALUES[classes]
+    labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
+    info = _volumes(values, inside, voxel_volume_ml(target)) | _origin(Path(weights), modality, device)
+    return labels, _write_regions(shares, target), info
 
 
 def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
@@ -148,6 +111,23 @@ def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(PROBABILITY_REGIONS, map(Path, probabilities), strict=False))  # or none at all
 
 
+def _grid(aligned: sitk.Image, settings: SegmentationSettings) -> sitk.Image:
+    """The network's grid around the head that an image shows in the template's frame."""
+    head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
+    return network_grid(head, settings.voxel_mm * _scale(head, settings.brain_ml))
+
+
+def _scale(head: sitk.Image, brain_ml: float) -> float:
+    """Side of a brain over that of the brains that a network knows: templates differ by a fifth in volume.
+
+    Bounded, for an incomplete head is no small one.
+    """
+    if not brain_ml:
+        return 1.0
+    volume_ml = float((to_array(head) > 0).sum()) * voxel_volume_ml(head)
+    return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
+
+
 def _tensor(voxels: np.ndarray) -> Any:
     import torch
 
@@ -158,6 +138,49 @@ def _window(voxels: np.ndarray, width: int, device: str) -> tuple[int, ...] | No
     """None where the whole head fits into half of the memory that is free."""
     needed_gb = voxels.size * width * BYTES_PER_CHANNEL / 1e9
     return None if needed_gb < 0.5 * free_gb(device) else WINDOW
+
+
+def _within(brain: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Probabilities (4, X, Y, Z) of the classes with background alone outside the brain (X, Y, Z)."""
+    tumor = shares[1:] * brain
+    return np.concatenate([1 - tumor.sum(axis=0, keepdims=True), tumor])
+
+
+def _write_regions(shares: np.ndarray, target: sitk.Image) -> list[Path]:
+    """Files of :data:`PROBABILITY_REGIONS` in the current folder, with three decimals."""
+    from ..models.segmentation import region_probabilities
+
+    regions = region_probabilities(shares)
+    return [
+        write_image(
+            from_array(np.round(regions[region], 3).clip(0, 1), target),
+            Path.cwd() / f"{region}_probability.nii.gz",
+        )
+        for region in PROBABILITY_REGIONS
+    ]
+
+
+def _volumes(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> dict[str, Any]:
+    """What a given tumour's ``info`` says of its labels, too."""
+    count = float((values > 0).sum())
+    return {
+        "kind": "dseg",
+        "frame": "network",
+        "volume_ml": round(count * voxel_ml, 3),
+        "share_of_brain": round(count / max(1.0, float(brain.sum())), 5),
+        "labels": np.unique(values).tolist(),
+    }
+
+
+def _origin(weights: Path, modality: str, device: str) -> dict[str, Any]:
+    """What segmented, on what, and that someone has to look at it."""
+    told = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
+    return {
+        "device": device,
+        "weights": weights.name,
+        "weights_sha256": sha256_of(weights),
+        "notices": [told],
+    }
 
 
 Segment = task(segment, labels=File, probabilities=list[File], info=dict)
