@@ -4,7 +4,7 @@ The teacher is trained first, against the truth alone. Its weights, hence the de
 student's encoder, the bottleneck included, learns to feed that decoder: with L_GT + α L_KL, as the methods
 ``shared-decoder`` and ``shared-decoder-no-skips`` of :mod:`.distillation_methods` say:
 
-    student = student_of(teacher)
+    share_decoder(teacher, student)
     objective = StudentObjective(settings_of("shared-decoder"), student, teacher)
 
 A teacher with ``skips=False`` makes the framework of §3.3.1, any other that of §3.3.2.
@@ -18,31 +18,10 @@ from torch import nn
 from .unet import UNet
 
 
-def student_of(teacher: UNet, modalities: int = 1) -> UNet:
-    """A student with a new encoder and the teacher's own decoder.
-
-    Parameters
-    ----------
-    teacher : UNet
-        Trained. Its decoder is frozen.
-    modalities : int
-        Input channels of the student.
-
-    Returns
-    -------
-    student : UNet
-        On the teacher's device. Its ``state_dict`` has the decoder, too: it can be used without the teacher.
-    """
-    head = teacher.head
-    student = UNet(
-        modalities, head.in_channels, head.out_channels, dimension=head.weight.dim() - 2, skips=teacher.skips
-    )
-    share_decoder(teacher, student.to(head.weight.device))
-    return student
-
-
 def share_decoder(teacher: UNet, student: UNet) -> None:
     """Make the teacher's decoder, frozen, the student's; the student's own is dropped.
+
+    The student's ``state_dict`` has the decoder, too: it can be used without the teacher.
 
     Raises
     ------
