@@ -152,7 +152,7 @@ class UNet(nn.Module):
 def standardize(image: Tensor) -> Tensor:
     """Zero mean and unit variance over the voxels that are not zero; those stay zero.
 
-    ``image`` has any shape: several modalities are standardised one by one.
+    ``image`` has any shape; all of it is one image: hand over several modalities one by one.
     """
     inside = image != 0
     if not inside.any():
