@@ -96,10 +96,11 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("--bids needs -d NAME=PATH: the folder with the label maps (seg-brats_dseg)")
     if args.role == "teacher" and args.modality is not None:
         raise ValueError(f"--modality {args.modality}: a teacher reads {', '.join(MODALITIES)}, leave it out")
-    for name in ("teacher", "start"):
-        path = getattr(args, name)
-        if path is not None and not path.is_file():
-            raise ValueError(f"--{name} {path}: no such file")
+    weights = {"teacher": [args.teacher] if args.teacher else [], "start": args.start}
+    for name, paths in weights.items():
+        for path in paths:
+            if not path.is_file():
+                raise ValueError(f"--{name} {path}: no such file")
 
 
 def _named_folders(words: Sequence[str]) -> dict[str, Path]:
@@ -133,7 +134,7 @@ def _options(args: argparse.Namespace, derivatives: Mapping[str, Path]) -> Train
         method=args.method,
         dice_weight=args.dice_weight,
         teacher=args.teacher.resolve() if args.teacher else None,
-        start=args.start.resolve() if args.start else None,
+        start=tuple(path.resolve() for path in args.start),
         bids_dir=args.bids.resolve() if args.bids else None,
         derivatives=derivatives,
         simulated=args.simulated or 0,

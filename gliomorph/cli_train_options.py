@@ -82,9 +82,9 @@ def _add_network(group: Any) -> None:
         help="mm; 2 takes an eighth of the time and memory of 1 (default: %(default)s)")  # fmt: skip
     add("--width", type=positive, default=30, metavar="N",
         help="channels of the first level; fewer are faster (default: %(default)s)")  # fmt: skip
-    add("--start", type=Path, metavar="FILE",
-        help="begin with these weights of a like network (fine-tuning), not at random; its voxel size may "
-        "differ")  # fmt: skip
+    add("--start", type=Path, nargs="+", default=[], metavar="FILE",
+        help="begin with these weights of a like network (fine-tuning), not at random; its voxel size may differ; of "
+        "several networks that began alike, with their mean")  # fmt: skip
     add("--method", choices=METHOD_NAMES, default="baseline", metavar="METHOD",
         help=f"how a student learns from a teacher, one of {', '.join(METHOD_NAMES)}; kl+kd is KD-Net, a shared "
         "decoder is the teacher's own, baseline does without a teacher (default: %(default)s)")  # fmt: skip

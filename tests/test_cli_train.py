@@ -116,7 +116,7 @@ def test_weights_are_recorded_wherever_the_command_is_given(
         words = ["--teacher", os.path.relpath(teacher), "--start", os.path.relpath(start)]
         assert cli_train.main(["student", "out", "--simulated", "2", "--method", "kl", *words]) == 0
     assert asked[0]["options"] == asked[1]["options"]
-    assert (asked[0]["options"].teacher, asked[0]["options"].start) == (teacher, start)
+    assert (asked[0]["options"].teacher, asked[0]["options"].start) == (teacher, (start,))
 
 
 def test_defaults_are_those_of_the_options(asked: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -49,7 +50,19 @@ def objective_of(options: TrainingOptions, device: torch.device) -> tuple[Studen
     return StudentObjective(settings, network, teacher).to(device), network
 
 
-def _first_weights(path: Path, required: SegmentationSettings) -> UNet:
+def _first_weights(paths: Sequence[Path], required: SegmentationSettings) -> UNet:
+    """The network in a file; of several the mean of their weights.
+
+    Networks that were trained further from common weights lie around a better one than each of them (Wortsman et al.
+    2022, model soups).
+    """
+    first, *others = (_alike(path, required) for path in paths)
+    states = [network.state_dict() for network in (first, *others)]
+    first.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
+    return first
+
+
+def _alike(path: Path, required: SegmentationSettings) -> UNet:
     """The network in a file; it may be for another voxel size, and as many other modalities."""
     network, settings = load_unet(path)
     free = {name: getattr(required, name) for name in ("voxel_mm", "modalities", "brain_ml")}

@@ -39,8 +39,8 @@ class TrainingOptions:
         Of (1 − Dice) beside the cross-entropy.
     teacher : Path or None
         Weights of the teacher, for all methods but ``baseline``.
-    start : Path or None
-        Weights to begin with.
+    start : tuple of Path
+        Weights to begin with: of several their mean, of none random ones.
     bids_dir : Path or None
         Dataset; None for simulated patients.
     derivatives : mapping of str to Path
@@ -71,7 +71,7 @@ class TrainingOptions:
     method: str = attrs.field(default="baseline", validator=valid.in_(tuple(METHODS)))
     dice_weight: float = attrs.field(default=1.0, validator=valid.ge(0))
     teacher: Path | None = attrs.field(default=None)
-    start: Path | None = None
+    start: tuple[Path, ...] = ()
     bids_dir: Path | None = attrs.field(default=None)
     derivatives: Mapping[str, Path] = attrs.field(factory=dict)
     simulated: int = attrs.field(default=0, validator=valid.ge(0))
@@ -146,7 +146,10 @@ class TrainingOptions:
         plain = attrs.asdict(
             self, value_serializer=lambda _, __, value: words(value) if isinstance(value, Path) else value
         )
-        read = {"teacher": self.teacher, "start": self.start}
-        hashes = {f"{name}_sha256": weights_sha256(path) for name, path in read.items() if path}
+        hashes: dict[str, Any] = {}
+        if self.teacher:
+            hashes["teacher_sha256"] = weights_sha256(self.teacher)
+        if self.start:
+            hashes["start_sha256"] = [weights_sha256(path) for path in self.start]
         record: dict[str, Any] = json.loads(json.dumps(plain | hashes | {"version": __version__}))
         return record

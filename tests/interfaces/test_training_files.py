@@ -19,7 +19,7 @@ OPTIONS = {
     "role": "student",
     "optimisation": {"epochs": 3, "learning_rate": 0.1},
     "box": (16, 16, 16),
-    "start": None,
+    "start": [],
 }
 CPU = torch.device("cpu")
 
@@ -77,12 +77,14 @@ def test_before_the_first_epoch_is_finished_other_settings_take_their_place(tmp_
 
 
 def test_weights_are_known_by_their_content_not_by_their_path(tmp_path: Path) -> None:
-    started = OPTIONS | {"start": "a/w.safetensors", "start_sha256": "12"}
+    started = OPTIONS | {"start": ["a/w.safetensors"], "start_sha256": ["12"]}
     begun(tmp_path, options=started)
-    TrainingFolder(tmp_path).open(started | {"start": "/b/w.safetensors"})
-    with pytest.raises(TrainingFolderError, match='settings \\(start_sha256 "12" there, "34" now\\)'):
-        TrainingFolder(tmp_path).open(started | {"start_sha256": "34"})
-    with pytest.raises(TrainingFolderError, match='settings \\(start_sha256 "12" there, null now\\)'):
+    TrainingFolder(tmp_path).open(started | {"start": ["/b/w.safetensors"]})
+    with pytest.raises(
+        TrainingFolderError, match='settings \\(start_sha256 \\["12"\\] there, \\["34"\\] now\\)'
+    ):
+        TrainingFolder(tmp_path).open(started | {"start_sha256": ["34"]})
+    with pytest.raises(TrainingFolderError, match='start_sha256 \\["12"\\] there, null now\\)'):
         TrainingFolder(tmp_path).open(OPTIONS)
 
 

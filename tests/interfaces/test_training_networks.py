@@ -52,7 +52,14 @@ def test_fine_tuning_begins_with_the_file(trained_for: dict[str, Any], tmp_path:
     """Also with one for another voxel size or modality."""
     settings = attrs.evolve(STUDENT, **trained_for)
     start = trainings.write_network(tmp_path / "start.safetensors", settings)
-    assert equal(made(start=start)[1], load_unet(start)[0])
+    assert equal(made(start=(start,))[1], load_unet(start)[0])
+
+
+def test_several_networks_begin_with_the_mean_of_their_weights(tmp_path: Path) -> None:
+    paths = [trainings.write_network(tmp_path / f"{n}.safetensors", STUDENT, seed=n) for n in range(3)]
+    states = [load_unet(path)[0].state_dict() for path in paths]
+    for name, value in made(start=tuple(paths))[1].state_dict().items():
+        torch.testing.assert_close(value, (states[0][name] + states[1][name] + states[2][name]) / 3)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +78,7 @@ def test_fine_tuning_takes_a_network_of_the_same_kind_only(
 ) -> None:
     start = trainings.write_network(tmp_path / "start.safetensors", attrs.evolve(STUDENT, **unlike))
     with pytest.raises(WeightsError, match=f"start.safetensors: to begin with it .* {message}"):
-        made(start=start)
+        made(start=(start,))
 
 
 @pytest.mark.parametrize("skips", [True, False])

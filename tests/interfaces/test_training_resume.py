@@ -216,7 +216,7 @@ def test_other_settings_are_refused(
 
 def test_other_weights_under_the_same_name_are_refused(training_bids: Path, tmp_path: Path) -> None:
     start = trainings.write_network(tmp_path / "start.safetensors", trainings.STUDENT)
-    options = options_of(training_bids, epochs=2, start=start)
+    options = options_of(training_bids, epochs=2, start=(start,))
     with pytest.raises(Killed):
         run(options, tmp_path / "out", report=stop_at("epoch 1/"))
     trainings.write_network(start, trainings.STUDENT, seed=2)

@@ -109,7 +109,7 @@ def test_fine_tuning_begins_where_the_other_training_ended(training_bids: Path, 
     """At a rate at which nothing moves."""
     start = trainings.write_network(tmp_path / "start.safetensors", trainings.STUDENT)
     optimisation = Optimisation(epochs=1, learning_rate=1e-8)
-    weights = run(options_of(training_bids, start=start, optimisation=optimisation), tmp_path / "out")
+    weights = run(options_of(training_bids, start=(start,), optimisation=optimisation), tmp_path / "out")
     before, after = load_file(start), load_file(weights)
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)  # three steps of 1e-8, float32
