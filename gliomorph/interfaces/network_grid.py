@@ -89,9 +89,7 @@ def on_network_grid(
         for part in (mask, _smoothed(mask, widths), _smoothed(brain, widths))
     )
     inside = share >= 0.5
-    values = sums / np.maximum(
-        weight, 1e-3
-    )  # the mean over the brain's part: its edge stays as bright as it is
+    values = sums / np.maximum(weight, 1e-3)  # means over the brain's part of a voxel: its edge stays bright
     if not inside.any():
         raise ImageError("the image has no brain where the network's grid lies")
     deviation = float(values[inside].std())

@@ -14,6 +14,12 @@ from .task import task
 from .transforms import compose, read_transform, write_transform
 from .tumor import resample_labels
 
+FILES = (
+    "used", "warped", "mask", "dseg", "coverage", "forward_xfm", "inverse_xfm", "displacement", "jacobian",
+    "probability_WT", "probability_TC", "probability_ET", "residual", "healthy",
+)  # fmt: skip
+"""Names in the bundle of :func:`warp`; the last five by some methods or tumours only."""
+
 
 def warp(
     image: Path,

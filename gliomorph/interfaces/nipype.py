@@ -1,0 +1,178 @@
+"""Our stages as Nipype interfaces, for workflows that mix them with those of ANTs, FSL or FreeSurfer.
+
+Each has the inputs and outputs of the Pydra task of its name and runs the same function, in the node's folder. A
+registration method is an input of ``Register``; ``SyNCFM`` and its like are that interface with the method set.
+Files that come as a dictionary (``Warp``) are outputs by name too.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import types
+import typing
+from pathlib import Path
+from typing import Any, ClassVar
+
+os.environ.setdefault("NO_ET", "1")  # no telemetry: read when nipype is imported
+
+from fileformats.generic import File as PydraFile
+from nipype.interfaces import base
+from nipype.interfaces.base import isdefined, traits
+from pydra.utils import get_fields
+
+from .align import Align as AlignTask
+from .brain import Brain as BrainTask
+from .device import GPU_CHOICES
+from .match import Match as MatchTask
+from .measure import Measure as MeasureTask
+from .n4 import N4 as N4Task
+from .register import METHODS
+from .register import Register as RegisterTask
+from .resample import Resample as ResampleTask
+from .resample import ResampleMask as ResampleMaskTask
+from .segment import Segment as SegmentTask
+from .tumor import Tumor as TumorTask
+from .warp import FILES
+from .warp import Warp as WarpTask
+
+DEFAULTS = {"seed": 0, "gpu": "auto"}
+"""Of inputs that a Pydra task requires."""
+CHOICES = {"method": tuple(METHODS), "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
+
+
+class StageInterface(base.BaseInterface):
+    """Abstract: the function of a Pydra task behind Nipype's inputs and outputs."""
+
+    function: ClassVar[Any]
+    kinds: ClassVar[dict[str, Any]]
+    """Of its inputs, as Pydra knows them."""
+    preset: ClassVar[dict[str, Any]]
+    """Inputs of the function that are set once and for all."""
+    returned: ClassVar[list[str]]
+    parts: ClassVar[tuple[str, ...]]
+    """Files of a returned dictionary that are outputs by name, too."""
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = {name: _argument(getattr(self.inputs, name), kind) for name, kind in self.kinds.items()}
+        found = type(self).function(**given, **self.preset)
+        values = found if len(self.returned) > 1 else [found]
+        self._found = dict(zip(self.returned, values, strict=True))
+        return runtime
+
+    def _list_outputs(self) -> dict[str, Any]:
+        found = {name: _plain(value) for name, value in self._found.items() if value is not None}
+        return found | {name: path for name, path in found.get("files", {}).items() if name in self.parts}
+
+
+def interface(task: Any, name: str = "", **preset: Any) -> type[StageInterface]:
+    """The Nipype interface of a Pydra task.
+
+    Parameters
+    ----------
+    task : type
+        Made by :func:`~gliomorph.interfaces.task.task`.
+    name : str
+        The task's if not given.
+    preset : any
+        Inputs that are set, and no inputs of the interface.
+
+    Returns
+    -------
+    interface : type
+        With the help of the function.
+    """
+    function = next(field.default for field in get_fields(task) if field.name == "function")
+    inputs = {field.name: field.type for field in get_fields(task) if field.name not in {"function", *preset}}
+    outputs = {field.name: field.type for field in get_fields(task.Outputs)}
+    parts = FILES if "files" in outputs and "files" not in inputs else ()
+    name = name or task.__name__
+    body = {
+        "input_spec": _spec(
+            f"{name}.input_spec",
+            base.BaseInterfaceInputSpec,
+            {key: _trait(kind, key) for key, kind in inputs.items()},
+        ),
+        "output_spec": _spec(
+            f"{name}.output_spec",
+            base.TraitedSpec,
+            {key: _trait(kind) for key, kind in (outputs | dict.fromkeys(parts, PydraFile)).items()},
+        ),
+        "function": staticmethod(function),
+        "kinds": inputs,
+        "preset": preset,
+        "returned": list(outputs),
+        "parts": parts,
+        "__doc__": inspect.getdoc(function),
+        "__module__": __name__,
+    }
+    return type(name, (StageInterface,), body)
+
+
+def _spec(place: str, kind: type, its: dict[str, Any]) -> type:
+    """A class of inputs or outputs; ``place`` is where unpickling, in Nipype's worker processes, finds it."""
+    return type(place.replace(".", "_"), (kind,), its | {"__module__": __name__, "__qualname__": place})
+
+
+def _trait(kind: Any, name: str = "") -> Any:
+    """Of an input, or without a name of an output."""
+    parts = typing.get_args(kind)
+    optional = isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union
+    several = typing.get_origin(kind) is list
+    options: dict[str, Any] = {"mandatory": not (optional or several)} if name else {}
+    if name in DEFAULTS:
+        options = {"usedefault": True}
+    if name in CHOICES:
+        values = CHOICES[name]
+        return traits.Enum(DEFAULTS.get(name, values[0]), values, **options)
+    if kind is PydraFile or (PydraFile in parts and optional):
+        return base.File(exists=True, **options)
+    if several:
+        return (base.InputMultiObject if name else traits.List)(base.File(exists=True), **options)
+    if kind is int:
+        return traits.Int(DEFAULTS.get(name, 0), **options)
+    if kind is str:
+        return traits.Str(**options)
+    return traits.Dict(**options)
+
+
+def _argument(value: Any, kind: Any) -> Any:
+    """What the function takes: paths, None for what was not given."""
+    if not isdefined(value):
+        return [] if typing.get_origin(kind) is list else None
+    if isinstance(value, list):
+        return [Path(path) for path in value]
+    return Path(value) if kind is PydraFile or PydraFile in typing.get_args(kind)[:1] else value
+
+
+def _plain(value: Any) -> Any:
+    """Paths as text: what Nipype's files are."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, os.PathLike) else value
+
+
+Brain = interface(BrainTask)
+N4 = interface(N4Task)
+Tumor = interface(TumorTask)
+Align = interface(AlignTask)
+Match = interface(MatchTask)
+Resample = interface(ResampleTask)
+ResampleMask = interface(ResampleMaskTask)
+Segment = interface(SegmentTask)
+Register = interface(RegisterTask)
+Warp = interface(WarpTask)
+Measure = interface(MeasureTask)
+
+Rigid = interface(RegisterTask, "Rigid", method="rigid")
+Affine = interface(RegisterTask, "Affine", method="affine")
+SyN = interface(RegisterTask, "SyN", method="syn")
+SyNCFM = interface(RegisterTask, "SyNCFM", method="syn-cfm")
+VoxelMorph = interface(RegisterTask, "VoxelMorph", method="voxelmorph")
+VoxelMorphCFM = interface(RegisterTask, "VoxelMorphCFM", method="voxelmorph-cfm")
+LDDMM = interface(RegisterTask, "LDDMM", method="lddmm")
+Metamorphosis = interface(RegisterTask, "Metamorphosis", method="metamorphosis")
+MetaMorphG = interface(RegisterTask, "MetaMorphG", method="metamorph-g")
+MetaMorphR = interface(RegisterTask, "MetaMorphR", method="metamorph-r")
