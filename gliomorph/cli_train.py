@@ -68,9 +68,11 @@ def _train(args: argparse.Namespace) -> Path:
     from .interfaces.training_files import TrainingFolder
 
     options = _options(args, derivatives)
-    engine = _engine(args, options) if args.simulated else None
-    if engine:
-        network = attrs.evolve(options.network, brain_ml=round(engine.brain_ml))
+    engine = None
+    if args.simulated:
+        known_ml = _brain_ml(args.start)
+        engine = _engine(args, options, known_ml)
+        network = attrs.evolve(options.network, brain_ml=known_ml or round(engine.brain_ml))
         options = attrs.evolve(options, network=network)
     with _Progress(args.epochs) as progress:
         return train(
@@ -168,14 +170,21 @@ def _box(args: argparse.Namespace) -> tuple[int, ...] | None:
     return tuple(args.box) if args.box else None
 
 
-def _engine(args: argparse.Namespace, options: TrainingOptions) -> DataEngine:
+def _brain_ml(start: Sequence[Path]) -> float:
+    """Size of the brains that the first of some weights know; 0 for none, or for brains of their own size."""
+    from .interfaces.segmentation_weights import load_unet
+
+    return load_unet(start[0])[1].brain_ml if start else 0.0
+
+
+def _engine(args: argparse.Namespace, options: TrainingOptions, brain_ml: float) -> DataEngine:
     from .interfaces.device import choose_device
     from .interfaces.templates import load_template
     from .interfaces.training_data import engine_of
 
     device = choose_device(args.gpu)  # before the template, which takes seconds
     folders = [*(args.template_dir or []), *template_folders()]
-    template = load_template(options.template, args.voxel_size, folders)
+    template = load_template(options.template, args.voxel_size, folders, brain_ml)
     return engine_of(template, options.channels, options.box, device)
 
 

@@ -23,7 +23,8 @@ from gliomorph.models.distillation_methods import METHODS
 from gliomorph.models.unet import MODALITIES
 
 SMALL = ["--voxel-size", "4", "--width", "2", "--box", "16", "16", "16", "--epochs", "1", "--gpu", "none"]
-ENGINE = SimpleNamespace(brain_ml=1882.9)
+OWN_ML = 1882.9
+"""Of the brains that the engine makes if no other size is asked for."""
 
 
 @pytest.fixture
@@ -41,7 +42,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return Path(folder.path) / "student.safetensors"
 
     monkeypatch.setattr(train_segmentation, "train", record)
-    monkeypatch.setattr(cli_train, "_engine", lambda args, options: ENGINE)
+    monkeypatch.setattr(
+        cli_train, "_engine", lambda args, options, ml: SimpleNamespace(brain_ml=ml or OWN_ML)
+    )
     return calls
 
 
@@ -102,8 +105,17 @@ def test_options_of_simulated_patients_reach_the_training(
     options = asked[0]["options"]
     assert (options.simulated, options.held_out, options.template, options.box) == (20, 5, "SRI24", None)
     assert options.network.modalities == MODALITIES
-    assert asked[0]["engine"] is ENGINE
+    assert asked[0]["engine"].brain_ml == OWN_ML
     assert asked[0]["options"].network.brain_ml == 1883
+
+
+def test_simulated_brains_have_the_size_that_the_first_weights_know(
+    asked: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    settings = attrs.evolve(trainings.STUDENT, brain_ml=1500.0)
+    start = trainings.write_network(tmp_path / "start.safetensors", settings)
+    assert cli_train.main(["student", str(tmp_path), "--simulated", "2", "--start", str(start)]) == 0
+    assert asked[0]["engine"].brain_ml == asked[0]["options"].network.brain_ml == 1500
 
 
 def test_weights_are_recorded_wherever_the_command_is_given(

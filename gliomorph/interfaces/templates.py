@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from .images import ImageError, from_array, read_image, to_array
+from .images import ImageError, from_array, read_image, to_array, voxel_volume_ml
 
 TISSUES = ("CSF", "GM", "WM")
 MARGIN_MM = 8.0
@@ -54,7 +54,9 @@ class Template:
     labels: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
 
 
-def load_template(name: str, resolution: int = 1, folders: Sequence[Path] = ()) -> Template:
+def load_template(
+    name: str, resolution: int = 1, folders: Sequence[Path] = (), brain_ml: float = 0.0
+) -> Template:
     """The template ``name`` with voxels of ``resolution`` mm.
 
     Parameters
@@ -66,6 +68,8 @@ def load_template(name: str, resolution: int = 1, folders: Sequence[Path] = ()) 
         Voxel size in mm. Finer templates are smoothed, then resampled.
     folders : sequence of Path
         Folders that hold ``tpl-*`` folders, searched in order.
+    brain_ml : float
+        Enlarge or shrink the head until its brain has this volume; 0: leave it as it is.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def load_template(name: str, resolution: int = 1, folders: Sequence[Path] = ()) 
             f"Give --template-dir a folder that holds tpl-{name}"
             + (", or run 'gliomorph-fetch SRI24' once." if name == "SRI24" else ", or use --template MNI152.")
         )
-    return _at_resolution(native, resolution)
+    return _at_resolution(_of_size(native, brain_ml) if brain_ml else native, resolution)
 
 
 def working_grid(template: Template) -> sitk.Image:
@@ -216,6 +220,26 @@ def _entity(path: Path, key: str) -> str:
 def _finest(paths: object) -> list[Path]:
     """Sorted so that ``res-1``/``res-01`` comes before coarser ones, in a stable order."""
     return sorted(paths, key=lambda p: (int(_entity(p, "res") or 1), len(p.name), p.name))  # type: ignore[call-overload]
+
+
+def _of_size(template: Template, brain_ml: float) -> Template:
+    """The head with larger or smaller voxels."""
+    found_ml = float(np.count_nonzero(to_array(template.brain_mask))) * voxel_volume_ml(template.brain_mask)
+    factor = (brain_ml / found_ml) ** (1 / 3)
+
+    def scaled(image: sitk.Image) -> sitk.Image:
+        larger = sitk.Image(image)
+        larger.SetSpacing([factor * mm for mm in image.GetSpacing()])
+        larger.SetOrigin([factor * mm for mm in image.GetOrigin()])
+        return larger
+
+    return attrs.evolve(
+        template,
+        image=scaled(template.image),
+        brain_mask=scaled(template.brain_mask),
+        tissues={name: scaled(tissue) for name, tissue in template.tissues.items()},
+        labels={name: scaled(label) for name, label in template.labels.items()},
+    )
 
 
 def _at_resolution(template: Template, resolution: int) -> Template:

@@ -74,6 +74,21 @@ def test_another_resolution_covers_the_same_place(tiny, template_home, resolutio
     assert np.abs(to_array(again) - to_array(tiny.image))[inner].max() < 0.02
 
 
+@pytest.mark.parametrize("brain_ml", [900.0, 1500.0])
+def test_a_head_of_another_size_is_the_same_head(template_home, tiny, brain_ml):
+    other = load_template("Tiny", 4, [template_home], brain_ml)
+    assert other.image.GetSpacing() == (4.0,) * 3
+    volumes = [to_array(t.brain_mask).sum() * voxel_volume_ml(t.image) for t in (tiny, other)]
+    assert volumes[1] == pytest.approx(brain_ml, rel=0.02)  # the surface, on voxels of 4 mm
+    factor = sitk.AffineTransform(3)
+    factor.Scale((volumes[0] / brain_ml) ** (1 / 3))
+    again = sitk.Resample(tiny.image, other.image, factor, sitk.sitkLinear)
+    places = phantoms.mapped(factor, phantoms.positions(other.image))
+    inner = phantoms.radius_at(places) < 0.8
+    assert np.abs(to_array(again) - to_array(other.image))[inner].max() < 0.03
+    assert other.tissues.keys() == tiny.tissues.keys()
+
+
 @pytest.mark.parametrize("resolution", [2, 3, 4])
 def test_working_grid_has_sides_for_four_halvings_and_holds_the_brain(template_home, resolution):
     template = load_template("Tiny", resolution, [template_home])
