@@ -259,7 +259,7 @@ def _draw(
     figure.text(8 / WIDTH, 6 / height, CONVENTION, color="#bbbbbb", fontsize=9)
     if bar:
         _colour_bar(figure, bar, height)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _three_panels(cuts: Sequence[Cut]) -> tuple[list[Box], float]:
@@ -335,7 +335,7 @@ def _colour_bar(figure: Figure, bar: _Bar, height: float) -> None:
     figure.text(0.69, 38 / height, bar.label, color="white", fontsize=9, ha="center")
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
     """Palette PNG: about a third of the size of the true-colour one."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
