@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import __version__
 from .cli_numbers import positive
+from .environment import template_folders
 
 PROGRAM = "gliomorph-evaluate"
 COMPARE_EPILOG = """
@@ -16,6 +17,13 @@ Every scan takes part that has all methods; the others are named. Written are co
 median, difference from the baseline, p of the paired t-test and of Wilcoxon's), comparison_scans.tsv (every scan) and
 comparison.html (tables and box plots). Run 'labels' and 'landmarks' with the same OUT_DIR before, and overlaps and
 landmark errors are compared, too.
+"""
+
+
+LABELS_EPILOG = """
+LABELS_DIR has the layout of BIDS derivatives: sub-X/[ses-Y/]anat/sub-X[_ses-Y]_label-NAME_mask.nii.gz, or a dseg.nii.gz
+with a dseg.tsv that has NAME as name or abbreviation. The template's own structures are its label-NAME masks. Written
+is labels.tsv: Dice, mean and 95 % surface distance of every scan, method and label.
 """
 
 
@@ -66,6 +74,24 @@ def _compare(options: argparse.Namespace) -> list[str]:
     ]
 
 
+def _labels(options: argparse.Namespace) -> list[str]:
+    from .interfaces.evaluate_labels import evaluate_labels
+    from .settings import METHODS
+
+    table = evaluate_labels(
+        options.deriv_dir,
+        options.out_dir,
+        options.labels_dir,
+        names=options.label,
+        template_folders=[*options.template_dir, *template_folders()],
+        template=options.template,
+        resolution=options.resolution,
+        order=METHODS,
+        report=lambda line: print(line, flush=True),
+    )
+    return [*_written([table]), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
+
+
 def _written(paths: Sequence[Path]) -> list[str]:
     return [f"written: {', '.join(map(str, paths))}"]
 
@@ -75,9 +101,40 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM, description="Evaluate the registrations in a folder that gliomorph has written."
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(metavar="{compare}", required=True)
+    commands = parser.add_subparsers(metavar="{labels,compare}", required=True)
+    _add_labels(commands)
     _add_compare(commands)
     return parser
+
+
+def _add_labels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    labels = commands.add_parser(
+        "labels",
+        help="overlap of given structures (ventricles, …) with the template's",
+        description="Carry structures that were drawn on the native scans into template space by every method's "
+        "transforms, and measure how they agree with the template's own.",
+        epilog=LABELS_EPILOG,
+    )
+    _add_folders(labels)
+    add = labels.add_argument
+    add("-d", "--labels-dir", metavar="LABELS_DIR", type=Path, required=True, help="the native structures")
+    add(
+        "--label",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="which structures (default: all that the template has)",
+    )
+    add(
+        "--template-dir",
+        metavar="DIR",
+        nargs="+",
+        type=Path,
+        default=[],
+        help="folders that hold tpl-NAME; also GLIOMORPH_TEMPLATES",
+    )
+    _add_common(labels)
+    labels.set_defaults(run=_labels)
 
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import evaluations
+import numpy as np
+import phantoms
 import pytest
 
 from gliomorph import cli_evaluate
 from gliomorph.interfaces.evaluation import EvaluationError
+from gliomorph.interfaces.images import from_array, write_image
 
 
 @pytest.fixture
@@ -63,8 +66,37 @@ def test_what_cannot_be_done_is_one_line(
         cli_evaluate.main([*arguments, "-v"])
 
 
+def test_labels_are_measured_and_join_the_comparison(
+    derivatives: Path, tmp_path: Path, template_home: Path, capsys: pytest.CaptureFixture
+) -> None:
+    like = phantoms.frame("RAS")
+    nucleus = phantoms.ball(like, phantoms.at(20, 10, -8), 12).astype(np.uint8)
+    folder = evaluations.anat(tmp_path / "labels", "sub-02")
+    write_image(from_array(nucleus, like), folder / "sub-02_label-nucleus_mask.nii.gz")
+    out = tmp_path / "out"
+    arguments = ["labels", str(derivatives), str(out), "-d", str(tmp_path / "labels")]
+    assert cli_evaluate.main([*arguments, "--template-dir", str(template_home), "--label", "nucleus"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"sub-01: no nucleus in {tmp_path / 'labels'}",
+        "sub-02: nucleus by affine, syn-cfm",
+        f"written: {out}/labels.tsv",
+        f"next: gliomorph-evaluate compare {derivatives} {out}",
+    ]
+    assert cli_evaluate.main(["compare", str(derivatives), str(out)]) == 0
+    assert "\ndice:nucleus\tsyn-cfm\t1\t1\t" in (out / "comparison.tsv").read_text()
+
+
+def test_template_that_is_not_there_is_one_line(
+    derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert cli_evaluate.main(["labels", str(derivatives), str(tmp_path / "out"), "-d", str(tmp_path)]) == 1
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith("gliomorph-evaluate: template 'Tiny': no folder tpl-Tiny found")
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["compare"], ["compare", "a", "b", "--resolution", "0"], ["other"]]
+    "arguments",
+    [[], ["compare"], ["labels", "a", "b"], ["compare", "a", "b", "--resolution", "0"], ["other"]],
 )
 def test_wrong_arguments_exit_with_two(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -124,17 +124,50 @@ def hausdorff(one: np.ndarray, other: np.ndarray, spacing_mm: Sequence[float]) -
     percentile95 : float
         The same for the 95th percentile.
     """
+    distances = _both_ways(one, other, spacing_mm)
+    if distances is None:
+        empty = 0.0 if one.any() == other.any() else float("nan")
+        return empty, empty
+    largest, percentile95 = (max(np.percentile(d, q) for d in distances) for q in (100, 95))
+    return float(largest), float(percentile95)
+
+
+def mean_surface_distance(one: np.ndarray, other: np.ndarray, spacing_mm: Sequence[float]) -> float:
+    """Average symmetric surface distance: the mean of both directions' means, mm.
+
+    Surfaces are those of :func:`hausdorff`. Each direction counts as much as the other, however many voxels its
+    surface has; others pool both directions before they take the mean.
+
+    Parameters
+    ----------
+    one, other : ndarray
+        (X, Y[, Z]), bool.
+    spacing_mm : sequence of float
+        Voxel size along each axis.
+
+    Returns
+    -------
+    mean : float
+        0 where both masks are empty, NaN where one is.
+    """
+    distances = _both_ways(one, other, spacing_mm)
+    if distances is None:
+        return 0.0 if one.any() == other.any() else float("nan")
+    return float(np.mean([d.mean() for d in distances]))
+
+
+def _both_ways(
+    one: np.ndarray, other: np.ndarray, spacing_mm: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """From each voxel of a surface the distance (mm) to the other surface, in both directions; None if one is empty."""
     from scipy.ndimage import find_objects
     from scipy.spatial import KDTree
 
     if not one.any() or not other.any():
-        empty = 0.0 if one.any() == other.any() else float("nan")
-        return empty, empty
+        return None
     box = find_objects((one | other).astype(np.uint8))[0]
-    surfaces = [_surface(mask[box], spacing_mm) for mask in (one, other)]
-    distances = [KDTree(target).query(source)[0] for source, target in (surfaces, reversed(surfaces))]
-    largest, percentile95 = (max(np.percentile(d, q) for d in distances) for q in (100, 95))
-    return float(largest), float(percentile95)
+    first, second = (_surface(mask[box], spacing_mm) for mask in (one, other))
+    return KDTree(second).query(first)[0], KDTree(first).query(second)[0]
 
 
 def _surface(mask: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from gliomorph.models.segmentation_metrics import REGIONS, hausdorff, measure, measure_region
+from gliomorph.models.segmentation_metrics import (
+    REGIONS,
+    hausdorff,
+    mean_surface_distance,
+    measure,
+    measure_region,
+)
 
 SPACING = (1.0, 0.9, 2.5)
 EMPTY = np.zeros((6, 5, 4), bool)
@@ -211,3 +217,21 @@ def test_masks_that_do_not_go_together_are_refused():
     for spacing in ((1, 1), (1, 1, 0)):
         with pytest.raises(ValueError, match=r"3 spacings above 0 mm are required, got \(1, 1"):
             measure_region(EMPTY, EMPTY, spacing)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mean_surface_distance_is_that_of_all_pairs_of_surface_voxels(seed):
+    one, other = random_masks(seed)
+    first, second = surface_points(one, SPACING), surface_points(other, SPACING)
+    apart = np.linalg.norm(first[:, None] - second[None], axis=2)
+    expected = (apart.min(axis=1).mean() + apart.min(axis=0).mean()) / 2
+    assert mean_surface_distance(one, other, SPACING) == pytest.approx(expected)
+
+
+def test_mean_surface_distance_of_what_is_equal_shifted_or_empty():
+    voxel = box((9, 8, 7), slice(2, 3), slice(2, 3), slice(2, 3))
+    assert mean_surface_distance(voxel, voxel, SPACING) == 0
+    for axis, mm in enumerate(SPACING):
+        assert mean_surface_distance(voxel, np.roll(voxel, 3, axis), SPACING) == pytest.approx(3 * mm)
+    assert mean_surface_distance(EMPTY, EMPTY, SPACING) == 0
+    assert math.isnan(mean_surface_distance(EMPTY, ~EMPTY, SPACING))
