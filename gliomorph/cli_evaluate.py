@@ -26,6 +26,14 @@ with a dseg.tsv that has NAME as name or abbreviation. The template's own struct
 is labels.tsv: Dice, mean and 95 % surface distance of every scan, method and label.
 """
 
+LANDMARKS_EPILOG = """
+A file has a head and a point a line, in mm of the world: Landmark,X,Y,Z. Its name says whose it is:
+sub-X[_ses-Y]_landmarks.csv or tpl-TPL_landmarks.csv. With one of the template every scan's landmarks are taken there.
+Without, as in BraTS-Reg, those of each further scan of a subject (follow-up) are taken through the template to the
+subject's scan whose file is given first (baseline). Written are landmarks.tsv (median and mean error before and after,
+robustness) and landmarks_points.tsv (every landmark).
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -92,6 +100,24 @@ def _labels(options: argparse.Namespace) -> list[str]:
     return [*_written([table]), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
 
 
+def _landmarks(options: argparse.Namespace) -> list[str]:
+    from .interfaces.evaluate_landmarks import evaluate_landmarks
+    from .settings import METHODS
+
+    tables = evaluate_landmarks(
+        options.deriv_dir,
+        options.out_dir,
+        options.files,
+        coordinates=options.coordinates,
+        before=options.before,
+        template=options.template,
+        resolution=options.resolution,
+        order=METHODS,
+        report=lambda line: print(line, flush=True),
+    )
+    return [*_written(tables), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
+
+
 def _written(paths: Sequence[Path]) -> list[str]:
     return [f"written: {', '.join(map(str, paths))}"]
 
@@ -101,8 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM, description="Evaluate the registrations in a folder that gliomorph has written."
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(metavar="{labels,compare}", required=True)
+    commands = parser.add_subparsers(metavar="{labels,landmarks,compare}", required=True)
     _add_labels(commands)
+    _add_landmarks(commands)
     _add_compare(commands)
     return parser
 
@@ -135,6 +162,36 @@ def _add_labels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _add_common(labels)
     labels.set_defaults(run=_labels)
+
+
+def _add_landmarks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    landmarks = commands.add_parser(
+        "landmarks",
+        help="errors of landmarks, in the style of BraTS-Reg",
+        description="Take landmarks to the template, or from one scan of a subject to another through the template, "
+        "and measure how far from their places they arrive.",
+        epilog=LANDMARKS_EPILOG,
+    )
+    _add_folders(landmarks)
+    add = landmarks.add_argument
+    add(
+        "files", metavar="LANDMARKS.csv", type=Path, nargs="+", help="landmarks of scans, and of the template"
+    )
+    add(
+        "--coordinates",
+        choices=("RAS", "LPS"),
+        default="RAS",
+        help="where X and Y point to: RAS, as in NIfTI, or LPS, as in ITK and in the files of BraTS-Reg (default: RAS)",
+    )
+    add(
+        "--before",
+        choices=("affine", "native"),
+        default="affine",
+        help="compare with the affine alone, or, for pairs in one frame, with the native positions, as BraTS-Reg "
+        "does (default: affine)",
+    )
+    _add_common(landmarks)
+    landmarks.set_defaults(run=_landmarks)
 
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -86,6 +86,38 @@ def test_labels_are_measured_and_join_the_comparison(
     assert "\ndice:nucleus\tsyn-cfm\t1\t1\t" in (out / "comparison.tsv").read_text()
 
 
+def test_landmarks_are_measured_and_join_the_comparison(
+    derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "sub-01_landmarks.csv").write_text("Landmark,X,Y,Z\n1,10,20,33\n")
+    (tmp_path / "tpl-Tiny_landmarks.csv").write_text("Landmark,X,Y,Z\n1,10,20,30\n")
+    out = tmp_path / "out"
+    files = [str(path) for path in sorted(tmp_path.glob("*.csv"))]
+    assert cli_evaluate.main(["landmarks", str(derivatives), str(out), *files]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "sub-02: no landmarks",
+        "sub-01: 1 landmarks onto Tiny",
+        f"written: {out}/landmarks.tsv, {out}/landmarks_points.tsv",
+        f"next: gliomorph-evaluate compare {derivatives} {out}",
+    ]
+    assert cli_evaluate.main(["compare", str(derivatives), str(out)]) == 0
+    assert "\nlandmarks:median_mm\tsyn-cfm\t1\t3\t" in (out / "comparison.tsv").read_text()
+
+
+def test_landmarks_that_cannot_be_read_are_one_line(
+    derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "sub-01_landmarks.csv"
+    path.write_text("Landmark,X,Y,Z\n1,10,20,far\n")
+    for file, problem in (
+        (path, "line 2: a number (mm) as Z is required"),
+        (tmp_path / "sub-02_x.csv", "No such"),
+    ):
+        assert cli_evaluate.main(["landmarks", str(derivatives), str(tmp_path / "out"), str(file)]) == 1
+        (error,) = capsys.readouterr().err.splitlines()
+        assert error.startswith("gliomorph-evaluate: ") and str(file) in error and problem in error
+
+
 def test_template_that_is_not_there_is_one_line(
     derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -96,7 +128,14 @@ def test_template_that_is_not_there_is_one_line(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["compare"], ["labels", "a", "b"], ["compare", "a", "b", "--resolution", "0"], ["other"]],
+    [
+        [],
+        ["compare"],
+        ["labels", "a", "b"],
+        ["landmarks", "a", "b"],
+        ["compare", "a", "b", "--resolution", "0"],
+        ["other"],
+    ],
 )
 def test_wrong_arguments_exit_with_two(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:

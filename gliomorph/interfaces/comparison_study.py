@@ -35,6 +35,8 @@ LABEL_MEASURES = {
     "surface_p95_mm": Measure("95 % surface distance", "mm", "lower"),
 }
 LANDMARK_MEASURES = {
+    "median_before_mm": Measure("Landmarks, median error before", "mm"),
+    "mean_before_mm": Measure("Landmarks, mean error before", "mm"),
     "median_mm": Measure("Landmarks, median error", "mm", "lower"),
     "mean_mm": Measure("Landmarks, mean error", "mm", "lower"),
     "robustness": Measure("Landmarks, robustness", "", "higher"),

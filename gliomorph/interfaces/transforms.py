@@ -102,6 +102,14 @@ def apply_to_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray
     return np.array([transform.TransformPoint([float(c) for c in point]) for point in points])
 
 
+def linear_part(transform: sitk.Transform) -> sitk.CompositeTransform:
+    """The linear transforms of a composite, in their order: what is left without its displacement fields.
+
+    Of ``affine ∘ warp`` and of ``unwarp ∘ inverse affine`` it is the affine part; of an affine transform, itself.
+    """
+    return compose(*(part for part in map(_downcast, _parts(transform)) if part.IsLinear()))
+
+
 def _parts(transform: sitk.Transform) -> Sequence[sitk.Transform]:
     composite = compose(transform)
     return [composite.GetNthTransform(i) for i in range(composite.GetNumberOfTransforms())]
