@@ -96,7 +96,7 @@ def test_landmarks_are_measured_and_join_the_comparison(
     assert cli_evaluate.main(["landmarks", str(derivatives), str(out), *files]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "sub-02: no landmarks",
-        "sub-01: 1 landmarks onto Tiny",
+        "sub-01: 1 landmark onto Tiny",
         f"written: {out}/landmarks.tsv, {out}/landmarks_points.tsv",
         f"next: gliomorph-evaluate compare {derivatives} {out}",
     ]

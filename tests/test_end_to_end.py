@@ -20,12 +20,15 @@ from typing import Any
 import attrs
 import cohorts
 import numpy as np
+import phantoms
 import psutil
 import pytest
 import SimpleITK as sitk
 import tiny_networks
 from cohorts import Answer, Place
 
+from gliomorph.interfaces.evaluate_compare import evaluate_compare
+from gliomorph.interfaces.evaluate_landmarks import evaluate_landmarks
 from gliomorph.interfaces.images import read_image, to_array
 from gliomorph.interfaces.stored_network import weights_sha256
 from gliomorph.workflows.validation import validator_issues
@@ -267,6 +270,34 @@ def test_written_inverse_undoes_the_forward_transform(first: Run, method: str) -
     error = np.linalg.norm(back - points, axis=1)
     # linear parts invert to the stored precision, fields on a 4 mm grid to a quarter of a voxel on average
     assert error.mean() < (1e-3 if method == "affine" else 1.0)
+
+
+def test_evaluation_compares_what_the_run_measured(first: Run, tmp_path: Path) -> None:
+    study, (_, scans, _) = evaluate_compare(first.out, tmp_path)
+    assert set(study.registrations.methods) == set(METHODS) and not study.missing
+    with (first.out / "group_quality.tsv").open(newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t")
+        expected = {(row["participant_id"], row["method"]): float(row["ncc_outside"]) for row in rows}
+    with scans.open(newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t")
+        found = {(row["scan"], row["method"]): float(row["ncc_outside"]) for row in rows}
+    assert found == pytest.approx(expected)
+
+
+def test_evaluation_finds_landmarks_where_the_heads_have_them(first: Run, tmp_path: Path) -> None:
+    """A place of the template is, in a subject, scaled and shifted: the affine has to know that."""
+    places = np.array([[12, -14, 6], [-10, 8, 5], [0, 20, -8], [20, 5, 10]])
+    native = {f"sub-{name}": places * size + shift for name, (_, shift, size, _) in cohorts.SUBJECTS.items()}
+    for name, points in {"tpl-Tiny": places, **native}.items():
+        rows = [f"{i},{x},{y},{z}" for i, (x, y, z) in enumerate((points + phantoms.CENTRE).tolist())]
+        (tmp_path / f"{name}_landmarks.csv").write_text("\n".join(["Landmark,X,Y,Z", *rows]))
+    files = sorted(tmp_path.glob("*.csv"))
+    table, _ = evaluate_landmarks(first.out, tmp_path / "out", files, coordinates="LPS", report=str)
+    with table.open(newline="") as lines:
+        rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["method"] == "affine"]
+    assert [row["scan"] for row in rows] == ["sub-01", "sub-02", "sub-03"]
+    assert max(float(row["mean_mm"]) for row in rows) < 1  # a quarter of a voxel
+    assert [row["mean_mm"] for row in rows] == [row["mean_before_mm"] for row in rows]
 
 
 def test_native_mask_is_the_given_one(first: Run) -> None:

@@ -119,7 +119,10 @@ def evaluate_landmarks(
         summaries, errors = _measure(one, known.methods, before)
         rows += summaries
         points += errors
-        report(f"{next(iter(one.scan.values())).scan}: {len(one.names)} landmarks onto {one.reference}")
+        count = len(one.names)
+        report(
+            f"{next(iter(one.scan.values())).scan}: {count} landmark{'s' * (count != 1)} onto {one.reference}"
+        )
     return [write_rows(rows, out_dir / LANDMARKS_TABLE), write_rows(points, out_dir / POINTS_TABLE)]
 
 
