@@ -51,6 +51,35 @@ def test_a_good_scan_has_bias_and_a_little_noise_alone(atlas: heads.Atlas) -> No
     assert min(others) < 0.95 < min(good)
 
 
+def test_a_whole_bias_correction_undoes_a_slow_field(atlas: heads.Atlas) -> None:
+    mask = atlas.maps[0, :3].sum(0) > 0.5
+    x = torch.linspace(-0.5, 0.5, mask.shape[0])[:, None, None].expand(mask.shape)
+    shaded = torch.exp(0.6 * x) * mask
+    spread = [
+        float(artefacts.bias_corrected(shaded, mask, VOXEL_MM, strength)[mask].log().std())
+        for strength in (0.0, 0.5, 1.0)
+    ]
+    assert spread[0] == pytest.approx(float(shaded[mask].log().std()), rel=1e-4)
+    assert spread[0] > spread[1] > spread[2]
+    assert spread[2] < 0.6 * spread[0]  # near the edge a mean over 40 mm lies inwards
+
+
+def test_a_bias_correction_leaves_an_even_image_and_its_unit(atlas: heads.Atlas) -> None:
+    mask = atlas.maps[0, :3].sum(0) > 0.5
+    for level in (0.2, 1.0):
+        even = level * mask.float()
+        torch.testing.assert_close(artefacts.bias_corrected(even, mask, VOXEL_MM, 1.0)[mask], even[mask])
+
+
+def test_a_bias_correction_darkens_white_matter_in_the_middle(atlas: heads.Atlas) -> None:
+    grey, white = atlas.maps[0, 1] > 0.9, atlas.maps[0, 2] > 0.9
+    mask = atlas.maps[0, :3].sum(0) > 0.5
+    image = (0.7 * atlas.maps[0, 1] + atlas.maps[0, 2]).clamp_min(0.1) * mask
+    corrected = artefacts.bias_corrected(image, mask, VOXEL_MM, 1.0)
+    before, after = (float(i[grey].mean() / i[white].mean()) for i in (image, corrected))
+    assert before < after < 1
+
+
 def test_masks_are_near_the_brain_and_vary(atlas: heads.Atlas) -> None:
     brain = atlas.maps[0, :3].sum(0)
     inside = brain > 0.5

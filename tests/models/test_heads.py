@@ -129,3 +129,12 @@ def test_thick_cortex_takes_white_matter_beside_grey_and_keeps_the_sum(atlas: he
         taken.append(float((maps[2] - thick[2]).sum() / maps[2].sum()))
         assert float((maps[2] - thick[2])[deep].max()) < 0.1
     assert 0 < min(taken) < max(taken) < 0.6, taken
+
+
+def test_variants_move_shares_between_tissues_and_are_none_where_nothing_happens(atlas: heads.Atlas) -> None:
+    maps = atlas.maps[0]
+    torch.testing.assert_close(heads.with_variants(maps, VOXEL_MM, Still(0)), maps)
+    varied = heads.with_variants(maps, VOXEL_MM, Chance(3))
+    assert (varied[:3] - maps[:3]).abs().max() > 0.2
+    inside = maps[:3].sum(0) > 0.99
+    torch.testing.assert_close(varied[:3].sum(0)[inside], maps[:3].sum(0)[inside])

@@ -9,6 +9,12 @@ from torch.nn import functional
 from .chance import Chance
 
 THICKEST_MM = 6.5
+CORRECTED = 0.6
+"""Share of the images whose bias field was corrected."""
+LATTICE_MM = 8.0
+"""Of the field that a correction takes away."""
+CORRECTION_MM = 40.0
+"""Box over which a correction takes the mean, twice: about what the finest splines of N4 follow."""
 
 
 def sample_mask(brain: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
@@ -54,6 +60,8 @@ def corrupt(signal: Tensor, mask: Tensor, voxel_mm: float, chance: Chance, good_
     image = image * torch.exp(chance.uniform(0.0, 0.08) * chance.field(image.shape, 40.0 / voxel_mm)[0])
     noise = chance.log_uniform(0.003, 0.02 if good_scan else 0.04)
     image = torch.hypot(image + noise * chance.normal(image.shape), noise * chance.normal(image.shape))
+    if chance.happens(CORRECTED):
+        image = bias_corrected(image, mask, voxel_mm, chance.uniform(0.0, 1.0))
     top = image[mask].max() if mask.any() else image.max()
     image = (image / top.clamp_min(1e-6)).clamp(1e-4, 1.0)
     return (image if good_scan else image ** chance.log_uniform(0.8, 1.25)) * mask
@@ -73,6 +81,33 @@ def _distorted(image: Tensor, mask: Tensor, voxel_mm: float, chance: Chance) -> 
         axis, shift = chance.integer(3), chance.integer(image.shape[0] // 2)
         image = image + chance.uniform(0.0, 0.05) * (image.roll(shift, axis) + image.roll(-shift, axis))
     return image
+
+
+def bias_corrected(image: Tensor, mask: Tensor, voxel_mm: float, strength: float) -> Tensor:
+    """``image`` without ``strength`` of its slow changes: a correction takes some of the anatomy's for bias, too.
+
+    White matter in the middle of the brain becomes darker, cortex brighter (as by N4).
+
+    Parameters
+    ----------
+    image : Tensor
+        (X, Y, Z), at least 0.
+    mask : Tensor
+        Bool, (X, Y, Z).
+    voxel_mm : float
+    strength : float
+        In [0, 1].
+    """
+    step = max(1, round(LATTICE_MM / voxel_mm))
+    inside = mask.float()
+    parts = torch.stack([image.clamp_min(0.02).log() * inside, inside])[:, None]
+    coarse = functional.avg_pool3d(parts, step, ceil_mode=True)[:, 0]
+    reach = min(round(0.5 * CORRECTION_MM / (step * voxel_mm)), (min(coarse.shape[1:]) - 1) // 2)
+    sums, weight = (_box_mean(_box_mean(part, reach), reach) for part in coarse)
+    slow = sums / weight.clamp_min(1e-3)
+    level = (slow * weight).sum() / weight.sum().clamp_min(1e-3)
+    gain = torch.exp(strength * (level - slow))[None, None]
+    return image * functional.interpolate(gain, size=image.shape, mode="trilinear", align_corners=False)[0, 0]
 
 
 def thick_slices(image: Tensor, axis: int, thickness: float) -> Tensor:

@@ -104,12 +104,8 @@ class DataEngine:
             push = lesions.mass_effect(growth, positions.shape[2:], unit, self.device)
             positions = geometry.warp(positions, push)
         maps = heads.sample_head(atlas, positions, self.shape, chance)
-        if chance.happens(heads.CISTERNS):
-            maps = heads.with_cisterns(maps, voxel_mm, chance)
-        if chance.happens(heads.THICK):
-            maps = heads.with_thick_cortex(maps, voxel_mm, chance)
-        if chance.happens(heads.FOLDED):
-            maps = heads.with_sulci(maps, voxel_mm, chance)
+        if not chance.happens(heads.PLAIN):
+            maps = heads.with_variants(maps, voxel_mm, chance)
         tumor = torch.zeros(3, *self.shape, device=self.device)
         for growth in growths:
             found = lesions.sample_regions(growth, maps, voxel_mm, chance)

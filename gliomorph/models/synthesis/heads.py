@@ -29,6 +29,8 @@ THICK = 0.6
 """Share of the heads whose cortex is thicker here and there."""
 FOLDED = 0.8
 """Share of the heads with sulci of their own: an average template's are blurred."""
+PLAIN = 0.35
+"""Share of the heads with none of these: blurred cortex is no tumour, either."""
 
 
 @attrs.frozen(kw_only=True)
@@ -168,6 +170,14 @@ def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: C
     brain = maps[:3].sum(0)
     maps[0] *= chance.log_uniform(0.5, 3.0)  # fluid and tissue share the voxels of a sulcus
     maps[:3] *= brain / maps[:3].sum(0).clamp_min(1e-6)
+    return maps
+
+
+def with_variants(maps: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
+    """Some of what heads have and a template has not: :func:`with_cisterns`, ``_thick_cortex``, ``_sulci``."""
+    for share, variant in ((CISTERNS, with_cisterns), (THICK, with_thick_cortex), (FOLDED, with_sulci)):
+        if chance.happens(share):
+            maps = variant(maps, voxel_mm, chance)
     return maps
 
 
