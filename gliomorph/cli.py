@@ -82,7 +82,7 @@ def _add_processing(group: Any) -> None:
         help="safetensors of registration networks, one for each learned method")  # fmt: skip
     add("--weights", type=Path, metavar="FILE",
         help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
-        "with gliomorph for T1w)")  # fmt: skip
+        "with gliomorph for T1w and for T1ce)")  # fmt: skip
     add("--random-seed", type=int, default=0, help="of all random sampling (default: %(default)s)")
 
 
