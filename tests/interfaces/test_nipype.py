@@ -29,7 +29,13 @@ INTERFACES = {
     for name, value in vars(ours).items()
     if isinstance(value, type) and issubclass(value, ours.StageInterface) and value is not ours.StageInterface
 }
-SILENT = {"execution": {"remove_unnecessary_outputs": "false", "crashfile_format": "txt"}}
+
+
+def graph_of(name: str, folder: Path) -> Workflow:
+    """Empty; a crash leaves its file in ``folder``, not where the tests are run."""
+    graph = Workflow(name, base_dir=str(folder))
+    graph.config = {"execution": {"remove_unnecessary_outputs": "false", "crashdump_dir": str(folder)}}
+    return graph
 
 
 def chain(head: dict[str, Path], template: dict[str, Path], affine: Path, folder: Path) -> Workflow:
@@ -55,8 +61,7 @@ def chain(head: dict[str, Path], template: dict[str, Path], affine: Path, folder
         ),
     }
     node = {name: Node(interface, name=name) for name, interface in nodes.items()}
-    graph = Workflow("scan", base_dir=str(folder))
-    graph.config = SILENT
+    graph = graph_of("scan", folder)
     graph.connect(
         [
             (node["brain"], node["match"], [("mask", "brain_mask")]),
@@ -136,8 +141,7 @@ def test_the_result_is_the_functions(
 
 
 def test_nodes_run_in_other_processes(heads: dict[str, dict[str, Path]], tmp_path: Path) -> None:
-    graph = Workflow("apart", base_dir=str(tmp_path))
-    graph.config = SILENT
+    graph = graph_of("apart", tmp_path)
     graph.add_nodes([Node(ours.Brain(image=heads["RAS"]["image"]), name="brain")])
     done = graph.run(plugin="MultiProc", plugin_args={"n_procs": 1})
     mask = to_array(read_image(next(iter(done.nodes())).result.outputs.mask))
