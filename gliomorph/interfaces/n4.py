@@ -14,6 +14,11 @@ from .images import read_image, to_array, write_image
 from .task import task
 
 FITTING_MM = 4.0
+LEVELS = 3
+"""The finest splines have their knots at a quarter of the image's width, some 50 mm.
+
+A fourth level follows the anatomy: on simulated patients it leaves more bias than there was before.
+"""
 
 
 def n4(image: Path, brain_mask: Path) -> tuple[Path, dict[str, Any]]:
@@ -38,7 +43,7 @@ def n4(image: Path, brain_mask: Path) -> tuple[Path, dict[str, Any]]:
     positive = sitk.Clamp(picture, sitk.sitkFloat32, 1e-3 * float(to_array(picture).max()))
     factors = [max(1, round(FITTING_MM / spacing)) for spacing in picture.GetSpacing()]
     fit = sitk.N4BiasFieldCorrectionImageFilter()
-    fit.SetMaximumNumberOfIterations([50] * 4)
+    fit.SetMaximumNumberOfIterations([50] * LEVELS)
     fit.SetConvergenceThreshold(1e-3)
     fit.Execute(sitk.Shrink(positive, factors), sitk.Shrink(mask, factors))
     bias = sitk.Exp(fit.GetLogBiasFieldAsImage(positive))

@@ -6,6 +6,7 @@ import pytest
 
 from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.n4 import n4
+from gliomorph.interfaces.templates import load_template
 
 COARSE = phantoms.grid((22, 26, 22), (7.5, 7.5, 7.5))
 """N4 takes seconds at 4 mm."""
@@ -75,3 +76,18 @@ def test_outside_of_the_brain_is_zero_and_nothing_is_negative(tmp_path, here):
     assert corrected.min() == 0
     assert not corrected[outside].any()
     assert np.isfinite(corrected).all()
+
+
+def test_anatomy_is_not_taken_for_bias(tmp_path, here):
+    template = load_template("MNI152", 2)
+    like = template.brain_mask
+    inside = to_array(like) > 0
+    signal = {"CSF": 300, "GM": 680, "WM": 1000}
+    anatomy = sum(signal[name] * to_array(share) for name, share in template.tissues.items())
+    inside &= anatomy > 0
+    x, y, z = phantoms.positions(like) / 45
+    bias = np.exp(0.06 * (np.sin(x) + np.sin(y + 1) + np.sin(z + 2)))
+    image = write_image(from_array((anatomy * bias).astype(np.float32), like), tmp_path / "T1w.nii.gz")
+    mask = write_image(like, tmp_path / "brain.nii.gz")
+    left = to_array(read_image(n4(image, mask)[0]))[inside] / anatomy[inside]
+    assert np.log(left).std() < 0.6 * np.log(bias[inside]).std()  # 0.49; 0.72 with a fourth level
