@@ -81,6 +81,7 @@ def tumor(
     frame, notices = "world", []
     labels = resample_labels(given, native)
     if not to_array(labels).any():
+        _require_visible(given, native, name, Path(image).name)
         labels = _through_template(given, native, brain, read_image(template), name)
         frame = "template"
         notices.append(
@@ -102,6 +103,19 @@ def tumor(
     share = float(inside.sum() / max(1, to_array(brain).sum()))
     info = {"kind": kind, "frame": frame, "volume_ml": round(volume, 3), "share_of_brain": round(share, 5)}
     return out, info | {"labels": np.unique(to_array(labels)).tolist(), "notices": notices}
+
+
+def _require_visible(labels: sitk.Image, native: sitk.Image, name: str, image: str) -> None:
+    """Raise if a tumour that lies on the image is too small for its voxels."""
+    everywhere = from_array(np.ones(native.GetSize(), np.uint8), native)
+    on_image = to_array(sitk.Resample(everywhere, labels, sitk.Transform(), sitk.sitkNearestNeighbor))
+    if on_image[to_array(labels) > 0].any():
+        volume = np.count_nonzero(to_array(labels)) * voxel_volume_ml(labels)
+        raise ImageError(
+            f"{name}: a tumour that fills half of at least one voxel of {image} "
+            f"({1000 * voxel_volume_ml(native):.3g} mm³) is required, the mask holds {1000 * volume:.3g} mm³: give a "
+            "sharper image of the subject, or leave the mask out"
+        )
 
 
 def resample_labels(

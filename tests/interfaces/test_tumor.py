@@ -225,6 +225,20 @@ def test_mask_with_one_nan_is_refused(heads, draw, here):
         tumor(head["image"], head["brain"], draw(voxels, like), "mask", head["image"])
 
 
+def test_tumour_too_small_for_the_images_voxels_is_said_to_be(heads, frame, draw, here):
+    head = heads[frame]
+    image = read_image(head["image"])
+    between = image.TransformContinuousIndexToPhysicalPoint([size // 2 + 0.5 for size in image.GetSize()])
+    fine = phantoms.grid((3, 3, 3), (0.4, 0.4, 0.4))
+    fine.SetOrigin(between)
+    voxels = np.zeros((3, 3, 3))
+    voxels[0, 0, 0] = 1
+    with pytest.raises(
+        ImageError, match=r"a tumour that fills half of at least one voxel .* holds 0\.064 mm³"
+    ):
+        tumor(head["image"], head["brain"], draw(voxels, fine), "mask", head["image"])
+
+
 def test_mask_elsewhere_is_refused(heads, draw, here):
     head, like = heads["RAS"], phantoms.frame("RAS")
     like.SetOrigin((1000.0, 0.0, 0.0))
