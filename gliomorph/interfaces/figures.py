@@ -297,7 +297,7 @@ def _grey(ax: Axes, values: np.ndarray, norm: Normalize) -> None:
 def _contour(ax: Axes, mask: np.ndarray) -> None:
     """The lesion's border; a note where the lesion does not reach this slice."""
     if mask.max() < 0.05:
-        _write(ax, 0.5, 0.9, "lesion not in this slice", LESION, 8, ha="center", va="top")
+        _write(ax, 0.98, 0.01, "no lesion", LESION, 7, ha="right")
         return
     # Half of the maximum: a lesion smaller than a voxel of the slice is drawn, too.
     drawn = ax.contour(

@@ -134,7 +134,7 @@ def test_empty_lesion_is_said_and_draws_no_contour(grid):
     cuts = choose_cuts(image, [empty])
     with_note = figures.anatomy(image, cuts, title="", lesion=empty)
     without = figures.anatomy(image, cuts, title="")
-    assert near(pixels(with_note), figures.LESION).any()  # the note "lesion not in this slice"
+    assert near(pixels(with_note), figures.LESION).any()  # the note "no lesion"
     assert not near(pixels(without), figures.LESION).any()
 
 
