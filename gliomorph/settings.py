@@ -17,9 +17,11 @@ from .interfaces.weights import NEEDED, fitting, read_header
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 METHODS = (
     "rigid",
+    "rigid-cfm",
     "affine",
     "syn",
     "syn-cfm",
+    "syn-cc",
     "voxelmorph",
     "voxelmorph-cfm",
     "lddmm",

@@ -58,7 +58,10 @@ def test_paths_are_made_absolute(make, tmp_path, monkeypatch):
         ({"levels": ("subject",)}, "analysis level: unknown subject; choose from participant, group"),
         ({"levels": ()}, "analysis level: none, or one twice"),
         ({"levels": ("group", "group")}, "analysis level: none, or one twice"),
-        ({"registration": ("syn", "magic")}, "--registration: unknown magic; choose from rigid, affine, syn"),
+        (
+            {"registration": ("syn", "magic")},
+            "--registration: unknown magic; choose from rigid, rigid-cfm, affine",
+        ),
         ({"registration": ()}, "--registration: none, or one twice"),
         ({"registration": ("syn", "syn")}, "--registration: none, or one twice"),
         ({"nprocs": 0}, "--nprocs: at least 1 is required, got 0"),
