@@ -238,6 +238,21 @@ def test_file_that_holds_no_network_is_refused(make, tmp_path, registration):
         make(registration=registration, registration_weights=[tmp_path / "model.pt"])
 
 
+def test_learned_methods_alone_are_refined(make, networks):
+    learned = {"registration": ("syn", "metamorph-r"), "registration_weights": [networks["metamorph-r"]]}
+    assert make(**learned).refinement("metamorph-r") == module.REFINE
+    settings = make(**learned, refine=7)
+    assert [settings.refinement(method) for method in settings.registration] == [0, 7]
+    assert make(**learned, refine=0).refinement("metamorph-r") == 0
+    with pytest.raises(SettingsError, match=r"--refine: 0 or more iterations are required, got -1"):
+        make(**learned, refine=-1)
+    said = (
+        r"--refine 5: learned methods alone are refined, --registration asks for syn: add one of voxelmorph"
+    )
+    with pytest.raises(SettingsError, match=said):
+        make(registration=("syn",), refine=5)
+
+
 def test_headers_are_read_without_heavy_imports(make, network, tmp_path):
     """The command line has to set threads before torch is imported, and to answer at once."""
     text = (

@@ -36,7 +36,7 @@ from .tumor import Tumor as TumorTask
 from .warp import FILES
 from .warp import Warp as WarpTask
 
-DEFAULTS = {"seed": 0, "gpu": "auto"}
+DEFAULTS = {"seed": 0, "gpu": "auto", "refine": 0}
 """Of inputs that a Pydra task requires."""
 CHOICES = {"method": tuple(METHODS), "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
 

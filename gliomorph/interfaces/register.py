@@ -21,6 +21,7 @@ from .rigid import dilated, register_rigidly
 from .task import Optional, task
 from .torch_bridge import lddmm, metamorphosis, predicted
 from .transforms import compose, read_transform, write_transform
+from .weights import NEEDED
 
 CC_RADIUS = 2
 """Of the window of ``syn-cc``, in voxels of each level. 4, ANTs' usual one, takes twice the time and was less exact."""
@@ -37,6 +38,7 @@ def register(
     method: str,
     seed: int,
     gpu: str,
+    refine: int = 0,
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
 
@@ -54,6 +56,8 @@ def register(
         Of random sampling.
     gpu : str
         ``auto``, ``all`` or ``none``.
+    refine : int
+        Iterations of optimisation on this pair after a network's answer, learned methods only.
 
     Returns
     -------
@@ -62,7 +66,8 @@ def register(
     appearance : Path or None
         Residual on the working grid, metamorphic methods only.
     used : Path
-        JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256.
+        JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256, the
+        iterations and settings of the refinement.
 
     Raises
     ------
@@ -70,7 +75,13 @@ def register(
         Images on grids that differ.
     WeightsError
         A learned method whose ``weights`` do not fit.
+    ValueError
+        ``refine`` below 0, or above it for a method that is not learned.
     """
+    if refine < 0 or (refine and method not in NEEDED):
+        raise ValueError(
+            f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
+        )
     problem = Problem(
         moving=read_image(moving),
         fixed=read_image(fixed),
@@ -79,6 +90,7 @@ def register(
         rigid=read_transform(rigid),
         affine=read_transform(affine),
         weights=Path(weights) if weights else None,
+        refine=refine,
         seed=seed,
         gpu=gpu,
     )

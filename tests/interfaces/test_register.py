@@ -16,10 +16,17 @@ from gliomorph.interfaces.align import matrix_of
 from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.register import METHODS, register
 from gliomorph.interfaces.stored_network import WeightsError, weights_sha256
-from gliomorph.interfaces.transforms import apply_to_points, compose, read_transform, write_transform
-from gliomorph.interfaces.weights import NEEDED
+from gliomorph.interfaces.transforms import (
+    apply_to_points,
+    compose,
+    displacement_to_itk,
+    read_transform,
+    write_transform,
+)
+from gliomorph.interfaces.weights import NEEDED, load_network
 from gliomorph.models import metamorphosis
 from gliomorph.models.metamorphosis import MetamorphosisSettings
+from gliomorph.models.networks import predict
 from gliomorph.models.registration import Registration
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
@@ -316,6 +323,48 @@ def test_network_answers_as_every_method_does(pair, here, networks, method, capl
         assert np.abs(to_array(residual)).max() > 0
         # the model's border is ½; the stored transform is rounded to 0.0005 mm
         assert not to_array(residual)[inside < 0.49].any()
+
+
+@pytest.mark.parametrize("method", NEEDED)
+def test_refinement_brings_a_networks_answer_nearer_and_is_on_record(pair, here, networks, method):
+    learned = pair | {"weights": networks[method], "method": method, "seed": 7, "gpu": "none"}
+    plain = read_transform(register(**learned)[0])
+    forward, inverse, appearance, used = register(**learned, refine=4)
+    refined = read_transform(forward)
+    assert outside_error(pair, refined) < 0.9 * outside_error(pair, plain)
+    moved = apply_to_points(read_transform(inverse), apply_to_points(refined, POINTS))
+    assert np.linalg.norm(moved - POINTS, axis=1).max() < 2.0  # rough networks on voxels of 4 mm
+    record, network = json.loads(used.read_text()), tiny_networks.SETTINGS[method]
+    assert (record["refine"], record["settings"]) == (4, attrs.asdict(network))
+    assert (record["refinement"]["mu"], record["refinement"]["masking"]) == (network.mu, network.masking)
+    assert (appearance is not None) == method.startswith("metamorph-")
+
+
+def test_without_refinement_the_answer_is_the_networks(pair, here, networks):
+    images = {name: to_array(read_image(pair[name])) for name in ("moving", "fixed", "tumor", "fixed_brain")}
+    answer = predict(
+        load_network(networks["metamorph-g"], "metamorph-g"),
+        images["moving"],
+        images["fixed"],
+        images["tumor"],
+        (4.0, 4.0, 4.0),
+        images["fixed_brain"],
+    )
+    expected = write_transform(
+        displacement_to_itk(answer.displacement, read_image(pair["fixed"])), here / "expected.h5"
+    )
+    learned = pair | {"weights": networks["metamorph-g"], "method": "metamorph-g"}
+    for options in ({}, {"refine": 0}):
+        forward, _, _, used = register(**learned, seed=7, gpu="none", **options)
+        assert forward.read_bytes() == expected.read_bytes()
+        record = json.loads(used.read_text())
+        assert record["refine"] == 0 and "refinement" not in record
+
+
+@pytest.mark.parametrize(("method", "refine"), [("syn", 3), ("metamorphosis", 1), ("metamorph-r", -1)])
+def test_refinement_that_cannot_be_is_refused(pair, here, method, refine):
+    with pytest.raises(ValueError, match=rf"refine has to be 0 or more, .*: got {refine} for {method}"):
+        register(**pair, method=method, seed=0, gpu="none", refine=refine)
 
 
 def test_learned_method_without_its_weights_says_what_it_needs(pair, here, networks):
