@@ -40,6 +40,8 @@ def register_rigidly(problem: Problem, masked: bool) -> Answer:
     -------
     answer : Answer
     """
+    import ants
+
     start = compose(problem.affine.GetInverse(), problem.rigid)
     frame = _wider(problem.fixed)
     tumor = dilated(problem.tumor)
@@ -61,7 +63,9 @@ def register_rigidly(problem: Problem, masked: bool) -> Answer:
     )
     forward = compose(start, sitk.ReadTransform(files["fwdtransforms"][0]))
     settings = {"type_of_transform": "Rigid", "masks": ["fixed_mask", *masks], **RIGID_OPTIONS}
-    return Answer(forward=forward, inverse=forward.GetInverse(), used={"settings": settings})
+    return Answer(
+        forward=forward, inverse=forward.GetInverse(), used={"settings": settings, "ants": ants.__version__}
+    )
 
 
 def dilated(tumor: sitk.Image) -> sitk.Image:
