@@ -16,39 +16,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from scipy.ndimage import distance_transform_edt
 
 from gliomorph.cli import main as run_gliomorph
 from gliomorph.cli_simulate import main as run_simulate
 from gliomorph.environment import template_folders
+from gliomorph.interfaces.evaluate_truth import target_registration_error
 from gliomorph.interfaces.images import read_image, to_array
+from gliomorph.interfaces.simulated_truth import region_points
 from gliomorph.interfaces.templates import Template, load_template
-from gliomorph.interfaces.transforms import read_transform
+from gliomorph.interfaces.transforms import apply_to_points, read_transform
 from gliomorph.interfaces.weights import NEEDED
 from gliomorph.settings import METHODS, method_label
 
 from .tables import markdown
 
 NEAR_MM = 15.0
-POINTS = 20000
-
-
-def target_registration_error(estimate: Path, truth: Path, points: np.ndarray) -> np.ndarray:
-    """Distance in mm, in native space, between where two transforms take template points (N, 3), LPS mm."""
-    ours, true = read_transform(estimate), read_transform(truth)
-    pairs = [(ours.TransformPoint(p), true.TransformPoint(p)) for p in points.tolist()]
-    return np.array([np.linalg.norm(np.subtract(a, b)) for a, b in pairs])
-
-
-def sample_points(template: Template, true_tumor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points in the brain outside the true tumour, and which of them lie within 15 mm of it."""
-    brain = to_array(template.brain_mask) > 0
-    outside = np.argwhere(brain & ~true_tumor)
-    chosen = outside[np.random.default_rng(0).permutation(len(outside))[:POINTS]]
-    distance = distance_transform_edt(~true_tumor, sampling=template.image.GetSpacing())
-    near = distance[tuple(chosen.T)] <= NEAR_MM
-    to_physical = template.image.TransformIndexToPhysicalPoint
-    return np.array([to_physical(index) for index in chosen.tolist()]), near
 
 
 def measure_subject(
@@ -58,13 +40,17 @@ def measure_subject(
     truth = bids / "derivatives" / "truth" / subject / "anat"
     name, res = template.name, template.resolution
     tumor = to_array(read_image(truth / f"{subject}_space-{name}_seg-brats_res-{res}_dseg.nii.gz")) > 0
-    points, near = sample_points(template, tumor)
+    points = region_points(to_array(template.brain_mask) > 0, tumor, template.image, NEAR_MM)
+    true = read_transform(truth / f"{subject}_from-native_to-{name}_mode-image_desc-truth_xfm.h5")
+    places = {region: apply_to_points(true, points[region]) for region in points}
     rows = []
     for method in methods:
         label, anat = method_label(method), out / subject / "anat"
-        forward = anat / f"{subject}_from-native_to-{name}_mode-image_desc-{label}_xfm.h5"
-        true = truth / f"{subject}_from-native_to-{name}_mode-image_desc-truth_xfm.h5"
-        error = target_registration_error(forward, true, points)
+        forward = read_transform(anat / f"{subject}_from-native_to-{name}_mode-image_desc-{label}_xfm.h5")
+        error, near = (
+            target_registration_error(forward, points[region], places[region])
+            for region in ("outside", "near")
+        )
         mask = to_array(
             read_image(anat / f"{subject}_space-{name}_res-{res}_label-tumor_desc-{label}_mask.nii.gz")
         )
@@ -76,7 +62,7 @@ def measure_subject(
                 "method": method,
                 "TRE mean (mm)": error.mean(),
                 "TRE p95 (mm)": np.percentile(error, 95),
-                "TRE near tumour (mm)": error[near].mean(),
+                "TRE near tumour (mm)": near.mean(),
                 "tumour Dice": 2 * (mask.astype(bool) & tumor).sum() / (mask.sum() + tumor.sum()),
                 "folds": record["quality"]["folds"],
                 "seconds": record["seconds"],

@@ -14,7 +14,7 @@ from typing import Any
 from . import __version__
 from .environment import LOG_LEVEL, prepare_environment, template_folders
 from .interfaces.weights import NEEDED
-from .settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError
+from .settings import LEVELS, METHODS, MODALITIES, REFINE, Settings, SettingsError
 from .workflows.validation import check_folders
 
 INTERRUPTED = 130
@@ -80,6 +80,9 @@ def _add_processing(group: Any) -> None:
         f"also {', '.join(NEEDED)}; the first feeds the atlas (default: metamorphosis)")  # fmt: skip
     add("--registration-weights", nargs="+", type=Path, default=[], metavar="FILE",
         help="safetensors of registration networks, one for each learned method")  # fmt: skip
+    add("--refine", type=int, metavar="N",
+        help="learned methods: N iterations of optimisation on each pair after the network's answer "
+        f"(default: {REFINE})")  # fmt: skip
     add("--weights", type=Path, metavar="FILE",
         help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
         "with gliomorph for T1w and for T1ce)")  # fmt: skip
@@ -126,8 +129,8 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         name: getattr(args, name)
         for name in (
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration", "registration_weights", "weights", "random_seed", "omp_nthreads", "gpu", "clean_workdir",
-            "stop_on_first_crash", "skip_bids_validation",
+            "registration", "registration_weights", "refine", "weights", "random_seed", "omp_nthreads", "gpu",
+            "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
         )
     }  # fmt: skip
     optional = {name: getattr(args, name) for name in ("nprocs", "mem_gb")}

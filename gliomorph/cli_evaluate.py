@@ -15,8 +15,8 @@ PROGRAM = "gliomorph-evaluate"
 COMPARE_EPILOG = """
 Every scan takes part that has all methods; the others are named. Written are comparison.tsv (mean, standard deviation,
 median, difference from the baseline, p of the paired t-test and of Wilcoxon's), comparison_scans.tsv (every scan) and
-comparison.html (tables and box plots). Run 'labels' and 'landmarks' with the same OUT_DIR before, and overlaps and
-landmark errors are compared, too.
+comparison.html (tables and box plots). Run 'labels', 'landmarks' and 'truth' with the same OUT_DIR before, and
+overlaps, landmark errors and true errors are compared, too.
 """
 
 
@@ -32,6 +32,14 @@ sub-X[_ses-Y]_landmarks.csv or tpl-TPL_landmarks.csv. With one of the template e
 Without, as in BraTS-Reg, those of each further scan of a subject (follow-up) are taken through the template to the
 subject's scan whose file is given first (baseline). Written are landmarks.tsv (median and mean error before and after,
 robustness) and landmarks_points.tsv (every landmark).
+"""
+
+
+TRUTH_EPILOG = """
+TRUTH_DIR is derivatives/truth of a cohort that gliomorph-simulate has written. Written is truth.tsv: for every scan and
+method the distance, in mm of native space, between where its transform and the true one take points of the template
+(mean, median, 95 %; in the brain outside the tumour, within 10 mm of it, inside it), folds, the change of the
+tumour's volume and the true one, and the overlap of the tumour in template space with the true one.
 """
 
 
@@ -118,6 +126,22 @@ def _landmarks(options: argparse.Namespace) -> list[str]:
     return [*_written(tables), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
 
 
+def _truth(options: argparse.Namespace) -> list[str]:
+    from .interfaces.evaluate_truth import evaluate_truth
+    from .settings import METHODS
+
+    table = evaluate_truth(
+        options.deriv_dir,
+        options.out_dir,
+        options.truth_dir,
+        template=options.template,
+        resolution=options.resolution,
+        order=METHODS,
+        report=lambda line: print(line, flush=True),
+    )
+    return [*_written([table]), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
+
+
 def _written(paths: Sequence[Path]) -> list[str]:
     return [f"written: {', '.join(map(str, paths))}"]
 
@@ -127,9 +151,10 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM, description="Evaluate the registrations in a folder that gliomorph has written."
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(metavar="{labels,landmarks,compare}", required=True)
+    commands = parser.add_subparsers(metavar="{labels,landmarks,truth,compare}", required=True)
     _add_labels(commands)
     _add_landmarks(commands)
+    _add_truth(commands)
     _add_compare(commands)
     return parser
 
@@ -192,6 +217,19 @@ def _add_landmarks(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     _add_common(landmarks)
     landmarks.set_defaults(run=_landmarks)
+
+
+def _add_truth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    truth = commands.add_parser(
+        "truth",
+        help="errors against the known truth of a simulated cohort",
+        description="Measure how far every method's transforms of simulated patients are from the true ones.",
+        epilog=TRUTH_EPILOG,
+    )
+    _add_folders(truth)
+    truth.add_argument("truth_dir", metavar="TRUTH_DIR", type=Path, help="what gliomorph-simulate knows")
+    _add_common(truth)
+    truth.set_defaults(run=_truth)
 
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -17,9 +17,11 @@ from .interfaces.weights import NEEDED, fitting, read_header
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 METHODS = (
     "rigid",
+    "rigid-cfm",
     "affine",
     "syn",
     "syn-cfm",
+    "syn-cc",
     "voxelmorph",
     "voxelmorph-cfm",
     "lddmm",
@@ -27,6 +29,8 @@ METHODS = (
     "metamorph-g",
     "metamorph-r",
 )
+REFINE = 0
+"""Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
 
 
@@ -89,6 +93,7 @@ class Settings:
     resolution: int = attrs.field(default=1, validator=attrs.validators.in_((1, 2, 3, 4)))
     registration: tuple[str, ...] = attrs.field(converter=tuple, default=("metamorphosis",))
     registration_weights: tuple[Path, ...] = attrs.field(converter=_paths, default=())
+    refine: int | None = None
     weights: Path | None = attrs.field(converter=attrs.converters.optional(_resolved), default=None)
     nprocs: int = attrs.field(factory=available_cpus)
     omp_nthreads: int | None = None
@@ -116,6 +121,8 @@ class Settings:
         for name, number in (("--nprocs", self.nprocs), ("--omp-nthreads", self.omp_nthreads or 1)):
             if number < 1:
                 raise SettingsError(f"{name}: at least 1 is required, got {number}")
+        if self.refine is not None and self.refine < 0:
+            raise SettingsError(f"--refine: 0 or more iterations are required, got {self.refine}")
         if self.mem_gb <= 0:
             raise SettingsError(f"--mem: a positive number of GB is required, got {self.mem_gb}")
         if not 0 <= self.random_seed < 2**31:
@@ -169,6 +176,11 @@ class Settings:
                 f"--registration-weights: {', '.join(unused)}: no requested method takes it; --registration asks "
                 f"for {', '.join(self.registration)}: add the method that it is for, or leave the file out"
             )
+        if self.refine and not used:
+            raise SettingsError(
+                f"--refine {self.refine}: learned methods alone are refined, --registration asks for "
+                f"{', '.join(self.registration)}: add one of {', '.join(NEEDED)}, or leave --refine out"
+            )
 
     def networks(self) -> dict[str, Path]:
         """The weights file of each learned method that was asked for."""
@@ -177,6 +189,11 @@ class Settings:
             for method in self.registration
             if method in NEEDED
         }
+
+    def refinement(self, method: str) -> int:
+        """Iterations of optimisation after a method's answer: 0 for those that are not learned."""
+        wanted = REFINE if self.refine is None else self.refine
+        return wanted if method in NEEDED else 0
 
     def threads(self, scans: int) -> int:
         """Threads of one process: as given, else the CPUs shared among the scans that run at once."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import phantoms
 import SimpleITK as sitk
 
+from gliomorph.interfaces.images import write_image
 from gliomorph.interfaces.transforms import write_transform
 
 QUALITY = {
@@ -52,6 +54,16 @@ def write_registration(
     inverse = template_from_native or forward.GetInverse()
     write_transform(forward, folder / f"{scan}_from-native_to-Tiny_mode-image_desc-{label}_xfm.h5")
     write_transform(inverse, folder / f"{scan}_from-Tiny_to-native_mode-image_desc-{label}_xfm.h5")
+
+
+def write_truth(truth_dir: Path, subject: str) -> None:
+    """What the evaluation reads of a simulated patient who is the template, with a tumour."""
+    like, folder = phantoms.frame("LPS"), truth_dir / subject / "anat"
+    for name in ("seg-brats_dseg", "space-Tiny_seg-brats_res-4_dseg"):
+        write_image(phantoms.labels_image(like), folder / f"{subject}_{name}.nii.gz")
+    write_image(phantoms.brain_mask(like), folder / f"{subject}_desc-brain_mask.nii.gz")
+    name = f"{subject}_from-native_to-Tiny_mode-image_desc-truth_xfm.h5"
+    write_transform(sitk.AffineTransform(3), folder / name)
 
 
 def shift(x: float, y: float, z: float) -> sitk.AffineTransform:

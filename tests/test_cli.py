@@ -172,6 +172,11 @@ def test_weights_of_networks_reach_the_settings(folders: list[str], tmp_path: Pa
         [*methods, "--registration-weights", *map(str, files), "-v", *folders, "participant"]
     )
     assert given.registration_weights == tuple(files)
+    assert given.refine is None
+    refined, _ = cli.parse(
+        [*methods, "--registration-weights", *map(str, files), "--refine", "6", *folders, "participant"]
+    )
+    assert [refined.refinement(method) for method in refined.registration] == [6, 0, 6]
     text = f"registration-weights = {json.dumps([str(path) for path in files])}"
     configured, _ = cli.parse([*folders, "participant", *methods, *config(tmp_path, text)])
     assert configured.registration_weights == tuple(files)
@@ -252,6 +257,7 @@ def test_filter_file_reaches_the_settings(folders: list[str], tmp_path: Path) ->
             ["--registration", "syn", "metamorph-r"],
             "metamorph-r takes one file .*--registration-weights FILE",
         ),
+        (["--registration", "syn", "--refine", "3"], "--refine 3: learned methods alone are refined"),
         (["participant"], "analysis level: none, or one twice"),
     ],
 )

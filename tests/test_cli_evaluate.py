@@ -104,6 +104,39 @@ def test_landmarks_are_measured_and_join_the_comparison(
     assert "\nlandmarks:median_mm\tsyn-cfm\t1\t3\t" in (out / "comparison.tsv").read_text()
 
 
+def test_errors_against_the_truth_join_the_comparison(
+    derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    evaluations.write_registration(derivatives, "sub-02", "affine", evaluations.shift(0, 0, 7))
+    evaluations.write_truth(tmp_path / "truth", "sub-02")
+    out = tmp_path / "out"
+    assert cli_evaluate.main(["truth", str(derivatives), str(out), str(tmp_path / "truth")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"sub-01: no truth in {tmp_path / 'truth'}",
+        "sub-02: affine, syn-cfm",
+        f"written: {out}/truth.tsv",
+        f"next: gliomorph-evaluate compare {derivatives} {out}",
+    ]
+    assert cli_evaluate.main(["compare", str(derivatives), str(out)]) == 0
+    compared = (out / "comparison.tsv").read_text()
+    assert "\ntruth:near_p95_mm\taffine\t1\t7\t" in compared
+    assert "\ntruth:outside_mean_mm\tsyn-cfm\t1\t0\t" in compared
+    assert "\ntruth:tumor_change_true\tsyn-cfm\t1\t1\t" in compared
+    assert "truth:folds" not in compared, "compared by the records already"
+    assert "True error near the tumour, 95 %" in (out / "comparison.html").read_text()
+
+
+def test_truth_that_is_not_there_is_one_line(
+    derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "truth").mkdir()
+    for folder, problem in (("truth", "of any of the 2 scans in"), ("elsewhere", "not a folder")):
+        arguments = ["truth", str(derivatives), str(tmp_path / "out"), str(tmp_path / folder)]
+        assert cli_evaluate.main(arguments) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("gliomorph-evaluate: ") and error.count("\n") == 1 and problem in error
+
+
 def test_landmarks_that_cannot_be_read_are_one_line(
     derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -133,6 +166,7 @@ def test_template_that_is_not_there_is_one_line(
         ["compare"],
         ["labels", "a", "b"],
         ["landmarks", "a", "b"],
+        ["truth", "a", "b"],
         ["compare", "a", "b", "--resolution", "0"],
         ["other"],
     ],

@@ -120,7 +120,8 @@ def regrouped(mended: Run) -> Run:
 
 
 def every_method(place: Place) -> list[str]:
-    return ["--registration", *METHODS, "--registration-weights", str(place.root / NETWORK)]
+    learned = ["--registration-weights", str(place.root / NETWORK), "--refine", "1"]
+    return ["--registration", *METHODS, *learned]
 
 
 def template_name(subject: str, tail: str) -> str:
@@ -198,11 +199,12 @@ def test_every_documented_file_is_written_and_no_other(first: Run) -> None:
     assert all(name.replace(".nii.gz", ".json") in first.after for name in maps)
 
 
-def test_record_names_the_network(first: Run) -> None:
+def test_record_names_the_network_and_its_refinement(first: Run) -> None:
     path = first.out / "sub-01" / "anat" / "sub-01_space-Tiny_res-4_desc-metamorphr_registration.json"
     used = json.loads(path.read_text())
     network = first.place.root / NETWORK
     assert (used["weights"], used["weights_sha256"]) == (NETWORK, weights_sha256(network))
+    assert (used["refine"], used["refinement"]["masking"]) == (1, "local")
     assert (first.out / "sub-01" / "figures" / "sub-01_desc-metamorphrhealthy_T1w.png").exists()
 
 

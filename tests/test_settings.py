@@ -58,7 +58,10 @@ def test_paths_are_made_absolute(make, tmp_path, monkeypatch):
         ({"levels": ("subject",)}, "analysis level: unknown subject; choose from participant, group"),
         ({"levels": ()}, "analysis level: none, or one twice"),
         ({"levels": ("group", "group")}, "analysis level: none, or one twice"),
-        ({"registration": ("syn", "magic")}, "--registration: unknown magic; choose from rigid, affine, syn"),
+        (
+            {"registration": ("syn", "magic")},
+            "--registration: unknown magic; choose from rigid, rigid-cfm, affine",
+        ),
         ({"registration": ()}, "--registration: none, or one twice"),
         ({"registration": ("syn", "syn")}, "--registration: none, or one twice"),
         ({"nprocs": 0}, "--nprocs: at least 1 is required, got 0"),
@@ -233,6 +236,21 @@ def test_file_that_holds_no_network_is_refused(make, tmp_path, registration):
     (tmp_path / "model.pt").write_text("pickle")
     with pytest.raises(SettingsError, match=r"--registration-weights: model\.pt: not a safetensors file"):
         make(registration=registration, registration_weights=[tmp_path / "model.pt"])
+
+
+def test_learned_methods_alone_are_refined(make, networks):
+    learned = {"registration": ("syn", "metamorph-r"), "registration_weights": [networks["metamorph-r"]]}
+    assert make(**learned).refinement("metamorph-r") == module.REFINE
+    settings = make(**learned, refine=7)
+    assert [settings.refinement(method) for method in settings.registration] == [0, 7]
+    assert make(**learned, refine=0).refinement("metamorph-r") == 0
+    with pytest.raises(SettingsError, match=r"--refine: 0 or more iterations are required, got -1"):
+        make(**learned, refine=-1)
+    said = (
+        r"--refine 5: learned methods alone are refined, --registration asks for syn: add one of voxelmorph"
+    )
+    with pytest.raises(SettingsError, match=said):
+        make(registration=("syn",), refine=5)
 
 
 def test_headers_are_read_without_heavy_imports(make, network, tmp_path):

@@ -100,11 +100,11 @@ def timed(action: Callable[[], object], device: str) -> dict[str, float]:
 def prepare(run: dict[str, Any], brief: bool = False) -> Action:
     """The method, ready to register; ``brief`` is one iteration of each kind."""
     if run["method"].startswith("syn"):
-        return syn(masked=run["method"] == "syn-cfm")
+        return syn(run["method"])
     return predicted(run) if run["width"] else optimised(run, brief)
 
 
-def syn(masked: bool) -> Action:
+def syn(method: str) -> Action:
     """SyN with the options of :mod:`gliomorph.interfaces.register`, on all threads.
 
     The package keeps ANTs to one thread, so that it repeats itself.
@@ -113,6 +113,7 @@ def syn(masked: bool) -> Action:
     import SimpleITK as sitk
 
     from gliomorph.interfaces.ants_bridge import to_ants
+    from gliomorph.interfaces.register import CC_RADIUS
 
     def action(images: Images) -> object:
         def image(array: Any) -> sitk.Image:
@@ -122,7 +123,9 @@ def syn(masked: bool) -> Action:
 
         fixed, moving = image(images.fixed), image(images.moving)
         options: dict[str, Any] = {"random_seed": 1, "initial_transform": "identity"}
-        if masked:
+        if method == "syn-cc":
+            options |= {"syn_metric": "CC", "syn_sampling": CC_RADIUS}
+        if method == "syn-cfm":
             tumor = sitk.BinaryDilate(image(images.tumor), [2, 2, 2])
             options["moving_mask"] = to_ants(sitk.Cast(tumor == 0, sitk.sitkUInt8))
             options["mask_all_stages"] = True

@@ -44,6 +44,7 @@ class Method:
 METHODS = {
     SYN: Method(label="SyN", devices=("cpu",)),
     "syn-cfm": Method(label="SyN, CFM", devices=("cpu",)),
+    "syn-cc": Method(label="SyN, CC", devices=("cpu",)),
     "lddmm": Method(label="LDDMM"),
     "metamorphosis": Method(label="metamorphosis"),
     "metamorph-g": Method(label="MetaMorph-G", width=16),

@@ -59,7 +59,7 @@ def align(
     in_frame = bool(same_box(moving, read_image(template)) and before >= IN_FRAME_DICE)
     common = {
         **pyramid(target),
-        "fixed_mask": sitk.BinaryDilate(sitk.Cast(target_brain > 0.5, sitk.sitkUInt8), [3, 3, 3]),
+        "fixed_mask": brain_with_rim(target_brain),
         "moving_mask": _without_tumor(tumor) if tumor else None,
     }
     if in_frame:
@@ -84,6 +84,11 @@ def align(
         write_transform(affine, Path.cwd() / "affine.h5"),
         info,
     )
+
+
+def brain_with_rim(brain: sitk.Image) -> sitk.Image:
+    """Where a linear registration compares: the template's brain and three voxels around, for its outline."""
+    return sitk.BinaryDilate(sitk.Cast(brain > 0.5, sitk.sitkUInt8), [3, 3, 3])
 
 
 def overlap(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) -> float:

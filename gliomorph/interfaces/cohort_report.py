@@ -63,7 +63,8 @@ def cohort_report(
     pages : mapping of str to str
         Scan (``sub-X`` or ``sub-X_ses-Y``) to its page, a relative path that is not yet percent-encoded.
     used : mapping
-        Settings of the run; ``template``, ``version`` and ``citations`` (texts) are shown, all as JSON.
+        Settings of the run; ``template``, ``registration``, ``version`` and ``citations`` (texts) are shown, all
+        as JSON.
 
     Returns
     -------
@@ -76,7 +77,11 @@ def cohort_report(
         Path(out_file),
         title=title,
         included=len({row["scan"] for row in rows} - left_out),
-        facts_rows=[(key.capitalize(), str(used[key])) for key in ("template", "version") if key in used],
+        facts_rows=[
+            (key.capitalize(), str(used[key]))
+            for key in ("template", "registration", "version")
+            if key in used
+        ],
         excluded=[{key: row.get(key, "") for key in ("scan", "stage", "cause")} for row in excluded],
         pictures=_pictures(read_image(template), frequency, coverage, mean_image),
         columns=[MEASURES.get(name, Measure(name)) for name in _columns(quality)],

@@ -28,7 +28,7 @@ QUALITY = (
 )
 """Measures of ``group_quality.tsv`` that are compared."""
 
-LABELS_TABLE, LANDMARKS_TABLE = "labels.tsv", "landmarks.tsv"
+LABELS_TABLE, LANDMARKS_TABLE, TRUTH_TABLE = "labels.tsv", "landmarks.tsv", "truth.tsv"
 LABEL_MEASURES = {
     "dice": Measure("Dice", "", "higher"),
     "surface_mean_mm": Measure("Mean surface distance", "mm", "lower"),
@@ -41,6 +41,19 @@ LANDMARK_MEASURES = {
     "mean_mm": Measure("Landmarks, mean error", "mm", "lower"),
     "robustness": Measure("Landmarks, robustness", "", "higher"),
 }
+TRUTH_REGIONS = {"outside": "outside the tumour", "near": "near the tumour", "inside": "inside the tumour"}
+TRUTH_MEASURES = {
+    **{
+        f"{region}_{name}_mm": Measure(f"True error {words}, {figure}", "mm", "lower")
+        for region, words in TRUTH_REGIONS.items()
+        for name, figure in (("mean", "mean"), ("median", "median"), ("p95", "95 %"))
+    },
+    "tumor_change": Measure("Tumour volume, in the template / native"),
+    "tumor_change_true": Measure("Tumour volume, in the template / native, true"),
+    "tumor_change_error": Measure("Tumour volume, error of its change", "", "lower"),
+    "tumor_dice": Measure("Dice of the tumour with the true one", "", "higher"),
+}
+"""Folds are compared by the registrations' records already."""
 BASELINES = ("syn-cfm", "syn", "affine")
 
 Values = Mapping[str, Mapping[str, float]]
@@ -54,7 +67,7 @@ class Column:
     Attributes
     ----------
     name : str
-        As in the tables: ``ncc_outside``, ``dice:ventricles``, ``landmarks:mean_mm``.
+        As in the tables: ``ncc_outside``, ``dice:ventricles``, ``landmarks:mean_mm``, ``truth:near_mean_mm``.
     measure : Measure
         How it is called and read.
     scans : tuple of str
@@ -167,7 +180,7 @@ def _column(
 
 
 def extra_values(out_dir: Path, registrations: Registrations) -> dict[str, tuple[Measure, Values]]:
-    """Measures of labels and landmarks that lie in ``out_dir``, of this template and resolution.
+    """Measures of labels, landmarks and truth that lie in ``out_dir``, of this template and resolution.
 
     Raises
     ------
@@ -178,6 +191,7 @@ def extra_values(out_dir: Path, registrations: Registrations) -> dict[str, tuple
     for file, measures, key in (
         (out_dir / LABELS_TABLE, LABEL_MEASURES, "label"),
         (out_dir / LANDMARKS_TABLE, LANDMARK_MEASURES, ""),
+        (out_dir / TRUTH_TABLE, TRUTH_MEASURES, ""),
     ):
         if not file.is_file():
             continue
@@ -189,7 +203,7 @@ def extra_values(out_dir: Path, registrations: Registrations) -> dict[str, tuple
             ):
                 continue
             for column, measure in measures.items():
-                name = f"{column}:{row[key]}" if key else f"landmarks:{column}"
+                name = f"{column}:{row[key]}" if key else f"{file.stem}:{column}"
                 title = attrs.evolve(measure, label=f"{measure.label}, {row[key]}") if key else measure
                 number = as_number(row[column])
                 if number is not None:

@@ -25,7 +25,8 @@ def evaluate_compare(
     ----------
     deriv_dir, out_dir : Path
         What ``gliomorph`` has written; where ``comparison.tsv``, ``comparison_scans.tsv`` and
-        ``comparison.html`` go, and where ``labels.tsv`` and ``landmarks.tsv`` are looked for.
+        ``comparison.html`` go, and where ``labels.tsv``, ``landmarks.tsv`` and ``truth.tsv`` are looked
+        for.
     baseline : str
         The method that the others are tested against; empty: the first there is of
         :data:`~gliomorph.interfaces.comparison_study.BASELINES`, or of all.
@@ -41,7 +42,7 @@ def evaluate_compare(
     ------
     EvaluationError
         Fewer than two methods, a baseline that is not among them, no scan that has all of them, or a table
-        of labels or landmarks that cannot be read.
+        of labels, landmarks or truth that cannot be read.
     """
     check_out_dir(out_dir, deriv_dir)
     registrations = find_registrations(deriv_dir, template=template, resolution=resolution, order=order)

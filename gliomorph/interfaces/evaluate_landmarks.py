@@ -24,6 +24,8 @@ from .transforms import apply_to_points, compose, linear_part, read_transform
 POINTS_TABLE = "landmarks_points.tsv"
 BEFORE = ("affine", "native")
 """What a method's errors are compared with: those of the affine alone, or, for pairs, those without any transform."""
+RIGID = ("rigid", "rigid-cfm")
+"""Methods whose transforms have no affine part."""
 
 
 @attrs.frozen(kw_only=True)
@@ -292,9 +294,9 @@ def _carrying(one: Correspondence, method: str) -> sitk.Transform:
 
 
 def _affine_errors(one: Correspondence) -> np.ndarray | None:
-    """Errors by the affine parts alone; None where only ``rigid`` was run, which has no affine."""
+    """Errors by the affine parts alone; None where rigid methods alone were run, which have no affine."""
     methods = sorted(one.methods, key=lambda method: method != "affine")
-    method = next((method for method in methods if method != "rigid"), "")
+    method = next((method for method in methods if method not in RIGID), "")
     return _distances(one, linear_part(_carrying(one, method))) if method else None
 
 

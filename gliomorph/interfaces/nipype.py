@@ -36,7 +36,7 @@ from .tumor import Tumor as TumorTask
 from .warp import FILES
 from .warp import Warp as WarpTask
 
-DEFAULTS = {"seed": 0, "gpu": "auto"}
+DEFAULTS = {"seed": 0, "gpu": "auto", "refine": 0}
 """Of inputs that a Pydra task requires."""
 CHOICES = {"method": tuple(METHODS), "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
 
@@ -167,9 +167,11 @@ Warp = interface(WarpTask)
 Measure = interface(MeasureTask)
 
 Rigid = interface(RegisterTask, "Rigid", method="rigid")
+RigidCFM = interface(RegisterTask, "RigidCFM", method="rigid-cfm")
 Affine = interface(RegisterTask, "Affine", method="affine")
 SyN = interface(RegisterTask, "SyN", method="syn")
 SyNCFM = interface(RegisterTask, "SyNCFM", method="syn-cfm")
+SyNCC = interface(RegisterTask, "SyNCC", method="syn-cc")
 VoxelMorph = interface(RegisterTask, "VoxelMorph", method="voxelmorph")
 VoxelMorphCFM = interface(RegisterTask, "VoxelMorphCFM", method="voxelmorph-cfm")
 LDDMM = interface(RegisterTask, "LDDMM", method="lddmm")

@@ -26,6 +26,8 @@ class Problem:
         Template points to native points; the moving image was resampled through ``affine``.
     weights : Path or None
         File of the network, learned methods only.
+    refine : int
+        Iterations of optimisation after a network's answer.
     seed : int
     gpu : str
     """
@@ -37,6 +39,7 @@ class Problem:
     rigid: sitk.Transform
     affine: sitk.Transform
     weights: Path | None = None
+    refine: int = 0
     seed: int
     gpu: str
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,9 +17,14 @@ from .ants_bridge import register_ants
 from .images import from_array, read_image, require_same_grid, write_image, write_text
 from .memory import peak_gb, reset_peak
 from .problem import Answer, Problem
+from .rigid import dilated, register_rigidly
 from .task import Optional, task
 from .torch_bridge import lddmm, metamorphosis, predicted
 from .transforms import compose, read_transform, write_transform
+from .weights import NEEDED
+
+CC_RADIUS = 2
+"""Of the window of ``syn-cc``, in voxels of each level. 4, ANTs' usual one, takes twice the time and was less exact."""
 
 
 def register(
@@ -32,6 +38,7 @@ def register(
     method: str,
     seed: int,
     gpu: str,
+    refine: int = 0,
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
 
@@ -49,6 +56,8 @@ def register(
         Of random sampling.
     gpu : str
         ``auto``, ``all`` or ``none``.
+    refine : int
+        Iterations of optimisation on this pair after a network's answer, learned methods only.
 
     Returns
     -------
@@ -57,7 +66,8 @@ def register(
     appearance : Path or None
         Residual on the working grid, metamorphic methods only.
     used : Path
-        JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256.
+        JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256, the
+        iterations and settings of the refinement.
 
     Raises
     ------
@@ -65,7 +75,13 @@ def register(
         Images on grids that differ.
     WeightsError
         A learned method whose ``weights`` do not fit.
+    ValueError
+        ``refine`` below 0, or above it for a method that is not learned.
     """
+    if refine < 0 or (refine and method not in NEEDED):
+        raise ValueError(
+            f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
+        )
     problem = Problem(
         moving=read_image(moving),
         fixed=read_image(fixed),
@@ -74,6 +90,7 @@ def register(
         rigid=read_transform(rigid),
         affine=read_transform(affine),
         weights=Path(weights) if weights else None,
+        refine=refine,
         seed=seed,
         gpu=gpu,
     )
@@ -104,11 +121,6 @@ def register(
     )
 
 
-def _rigid(problem: Problem) -> Answer:
-    forward = compose(problem.affine.GetInverse(), problem.rigid)
-    return Answer(forward=forward, inverse=forward.GetInverse())
-
-
 def _affine(problem: Problem) -> Answer:
     identity = sitk.AffineTransform(3)
     return Answer(forward=identity, inverse=identity)
@@ -120,21 +132,31 @@ def _syn(problem: Problem) -> Answer:
 
 def _syn_cfm(problem: Problem) -> Answer:
     # ANTs smooths its coarse levels across the mask's border: two voxels more keep the rim out of the cost
-    tumor = sitk.BinaryDilate(problem.tumor, [2, 2, 2])
-    return _run_syn(problem, {"moving_mask": sitk.Cast(tumor == 0, sitk.sitkUInt8)})
+    return _run_syn(problem, {"moving_mask": sitk.Cast(dilated(problem.tumor) == 0, sitk.sitkUInt8)})
 
 
-def _run_syn(problem: Problem, masks: dict[str, sitk.Image]) -> Answer:
-    """SyN alone: the images are affinely aligned already (ANTs' default metric and iterations)."""
+def _syn_cc(problem: Problem) -> Answer:
+    return _run_syn(problem, {}, syn_metric="CC", syn_sampling=CC_RADIUS)
+
+
+def _run_syn(problem: Problem, masks: dict[str, sitk.Image], **options: Any) -> Answer:
+    """SyN alone, a single stage: the images are affinely aligned already (ANTs' default iterations)."""
     import ants
 
     files = register_ants(
-        problem.fixed, problem.moving, "SyNOnly", seed=problem.seed, initial_transform="identity", **masks
+        problem.fixed,
+        problem.moving,
+        "SyNOnly",
+        seed=problem.seed,
+        initial_transform="identity",
+        **masks,
+        **options,
     )
+    settings = {"type_of_transform": "SyNOnly", "masks": sorted(masks), **options}
     return Answer(
         forward=_on_grid(files["fwdtransforms"], problem.fixed),
         inverse=_on_grid(files["invtransforms"], problem.fixed),
-        used={"settings": {"type_of_transform": "SyNOnly", "masks": sorted(masks)}, "ants": ants.__version__},
+        used={"settings": settings, "ants": ants.__version__},
     )
 
 
@@ -159,10 +181,12 @@ def _read_ants(name: str) -> sitk.Transform:
 
 
 METHODS: dict[str, Callable[[Problem], Answer]] = {
-    "rigid": _rigid,
+    "rigid": partial(register_rigidly, masked=False),
+    "rigid-cfm": partial(register_rigidly, masked=True),
     "affine": _affine,
     "syn": _syn,
     "syn-cfm": _syn_cfm,
+    "syn-cc": _syn_cc,
     "voxelmorph": partial(predicted, "voxelmorph"),
     "voxelmorph-cfm": partial(predicted, "voxelmorph-cfm"),
     "lddmm": lddmm,

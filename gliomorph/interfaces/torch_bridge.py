@@ -36,28 +36,29 @@ def metamorphosis(problem: Problem) -> Answer:
 def predicted(method: str, problem: Problem) -> Answer:
     """What the network of a learned method, a key of :data:`~.weights.NEEDED`, makes of the pair.
 
+    Where ``problem.refine`` asks for it, optimisation goes on from there, with the appearance and the masking that
+    the network was made for.
+
     Raises
     ------
     WeightsError
         None of the given files fits the method.
     """
     from ..models.networks import predict
+    from ..models.refinement import refine, settings_for
 
     path = fitting(method, [problem.weights] if problem.weights else [])
     network = load_network(path, NEEDED[method].method)
     device = choose_device(problem.gpu)
-    result = predict(
-        network,
-        to_array(problem.moving),
-        to_array(problem.fixed),
-        to_array(problem.tumor),
-        problem.fixed.GetSpacing(),
-        brain_mask=to_array(problem.brain),
-        device=device,
-        progress=logged(method),
-    )
-    file = {"weights": path.name, "weights_sha256": weights_sha256(path)}
-    return _answer(result, problem, device, network.settings, **file)
+    moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
+    spacing, progress = problem.fixed.GetSpacing(), logged(method)
+    used = {"weights": path.name, "weights_sha256": weights_sha256(path), "refine": problem.refine}
+    result = predict(network, moving, fixed, tumor, spacing, brain, device, progress)
+    if problem.refine:
+        settings, count = settings_for(network.settings), problem.refine
+        result = refine(result, moving, fixed, tumor, spacing, count, settings, brain, device, progress)
+        used["refinement"] = attrs.asdict(settings)
+    return _answer(result, problem, device, network.settings, **used)
 
 
 def logged(method: str) -> Callable[[dict[str, Any]], None]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from . import geometry, metamorphosis
 from .metamorphosis import MetamorphosisSettings
+from .networks import NetworkSettings
 from .registration import Progress, Registration, pair_of
 
 
@@ -83,6 +84,11 @@ def refine(
     return attrs.evolve(
         left, displacement=composed[0].cpu().numpy(), inverse_displacement=inverse[0].cpu().numpy()
     )
+
+
+def settings_for(network: NetworkSettings) -> MetamorphosisSettings:
+    """The optimisation behind a network's answer: appearance and masking as the network has them, μ = 0 for none."""
+    return MetamorphosisSettings(mu=network.mu, masking=network.masking)
 
 
 def _field(displacement: np.ndarray, like: Tensor) -> Tensor:

@@ -218,7 +218,7 @@ def run_group(
         excluded=excluded,
         pages={m.scan: f"{m.scan}.html" for m in members},
         title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.template}",
-        used=_used(settings, len(inputs)),
+        used=_used(settings, inputs),
         plan=_group_plan(settings, names, key, inputs),
         run=run,
     )
@@ -332,12 +332,20 @@ def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
     return all((out_dir / name).is_file() for name in wanted)
 
 
-def _used(settings: Settings, scans: int) -> dict[str, Any]:
+def _registration(method: str, inputs: Sequence[Member]) -> str:
+    """The method, and how far its answers were refined by the scans' records."""
+    found = sorted({int(member.records[method].get("refine", 0)) for member in inputs})
+    if found == [0]:
+        return method
+    return f"{method}, refined by {' or '.join(map(str, found))} iterations of optimisation"
+
+
+def _used(settings: Settings, inputs: Sequence[Member]) -> dict[str, Any]:
     return {
         "version": gliomorph.__version__,
         "template": f"{settings.template} at {settings.resolution} mm",
-        "registration": settings.registration[0],
-        "scans": scans,
+        "registration": _registration(settings.registration[0], inputs),
+        "scans": len(inputs),
         "citations": list(CITATIONS),
     }
 
@@ -354,7 +362,7 @@ def _group_plan(
         "metadata": {
             "SpatialReference": reference,
             "Resolution": f"{settings.resolution} mm isotropic, the template's grid",
-            "Registration": settings.registration[0],
+            "Registration": _registration(settings.registration[0], inputs),
             "GeneratedBy": f"gliomorph {gliomorph.__version__}",
             "Participants": [member.scan for member in inputs],
         },

@@ -75,6 +75,7 @@ def graph_inputs(
         "fixed_brain": File(template.fixed_brain),
         "methods": list(settings.registration),
         "registration_weights": [File(networks[m]) if m in networks else None for m in settings.registration],
+        "refinements": [settings.refinement(method) for method in settings.registration],
         "seed": settings.random_seed,
         "gpu": settings.gpu,
         "plan": publication(planned, settings),

@@ -89,6 +89,8 @@ def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]
     options = {method: {**shared, "method": method} for method in settings.registration}
     for method, path in settings.networks().items():
         options[method]["registration_weights"] = content_hash(path)
+        if iterations := settings.refinement(method):
+            options[method]["refine"] = iterations
     return [_plan(scan, settings, options) for scan in scans]
 
 

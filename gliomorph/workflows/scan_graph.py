@@ -56,6 +56,7 @@ def ScanGraph(
     fixed_brain: File,
     methods: list[str],
     registration_weights: list[File | None],
+    refinements: list[int],
     seed: int,
     gpu: str,
     plan: dict[str, Any],
@@ -83,6 +84,8 @@ def ScanGraph(
         Registration methods, the first feeds the atlas.
     registration_weights : list of File
         safetensors of their networks, none for methods that are not learned: changing one leaves the others' results.
+    refinements : list of int
+        Iterations of optimisation after each method's answer.
     seed : int
         Of random sampling.
     gpu : str
@@ -153,7 +156,12 @@ def ScanGraph(
             affine=align.affine,
             seed=seed,
             gpu=gpu,
-        ).split(("method", "weights"), method=methods, weights=registration_weights),
+        ).split(
+            ("method", "weights", "refine"),
+            method=methods,
+            weights=registration_weights,
+            refine=refinements,
+        ),
         "register",
     )
     warp = add(

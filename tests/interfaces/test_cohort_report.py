@@ -70,7 +70,7 @@ def write(maps: dict[str, Path], folder: Path, **changed: object) -> str:
         "coverage": maps["coverage"],
         "mean_image": maps["template"],
         "pages": {},
-        "used": {"template": "TINY", "citations": ["Somebody 2020"]},
+        "used": {"template": "TINY", "registration": "syn, on its own", "citations": ["Somebody 2020"]},
     }
     return cohort_report(**{**arguments, **changed}).read_text(encoding="utf-8")
 
@@ -82,6 +82,7 @@ def test_page_shows_the_maps_and_loads_nothing(maps, tmp_path):
     assert text.count("<img") == 3
     assert "highest 40.0 % at -7, -9, 10 mm" in text  # RAS; the tiny grid is LPS
     assert "Somebody 2020" in text
+    assert "<dt>Registration</dt><dd>syn, on its own</dd>" in text
     assert not re.search(r"url\(|@import|https?://", re.sub(r'"data:[^"]*"', "", text))
 
 

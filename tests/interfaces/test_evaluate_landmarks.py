@@ -97,9 +97,11 @@ def test_robustness_is_one_for_a_perfect_warp_and_zero_for_a_wrong_one(tmp_path,
     assert figures(rows["sub-01", "lddmm"]) == pytest.approx([8, 8, 6, 6, 0], abs=1e-3)
 
 
-def test_rigid_alone_has_no_affine_to_be_compared_with(tmp_path, evaluate):
-    register(tmp_path, "sub-01", "rigid", evaluations.shift(2, 0, 0))
-    row = evaluate(write(tmp_path, "sub-01"), write(tmp_path, "tpl-Tiny"))["sub-01", "rigid"]
+@pytest.mark.parametrize("method", ["rigid", "rigid-cfm"])
+def test_rigid_methods_alone_have_no_affine_to_be_compared_with(tmp_path, evaluate, method):
+    for each in ("rigid", "rigid-cfm"):
+        register(tmp_path, "sub-01", each, evaluations.shift(2, 0, 0))
+    row = evaluate(write(tmp_path, "sub-01"), write(tmp_path, "tpl-Tiny"))["sub-01", method]
     assert (row["mean_mm"], row["mean_before_mm"], row["robustness"], row["before"]) == (
         "2",
         "n/a",

@@ -6,7 +6,8 @@ import torch
 
 from gliomorph.models import geometry
 from gliomorph.models.metamorphosis import MetamorphosisSettings, register
-from gliomorph.models.refinement import refine
+from gliomorph.models.networks import DEFAULTS
+from gliomorph.models.refinement import refine, settings_for
 
 SHAPE, SPACING = (48, 44), (1.0, 1.0)
 SETTINGS = MetamorphosisSettings(
@@ -58,6 +59,22 @@ def test_appearance_lies_in_the_tumour_where_it_ends(images, answer):
 
 def test_no_iterations_change_nothing(images, answer):
     assert refine(answer, *images, SPACING, 0, SETTINGS) is answer
+
+
+def test_iterations_lower_the_energy(images, answer):
+    shape = [
+        entry for entry in refine(answer, *images, SPACING, 12, SETTINGS).energy if entry["stage"] == "shape"
+    ]
+    whole = [entry["similarity"] + entry["regularisation"] for entry in shape]
+    assert min(whole[6:]) < whole[0]
+
+
+@pytest.mark.parametrize("method", DEFAULTS)
+def test_networks_are_refined_with_their_own_appearance_and_masking(method):
+    network = DEFAULTS[method]
+    settings = settings_for(network)
+    assert (settings.mu, settings.masking) == (network.mu, network.masking)
+    assert bool(settings.mu) == method.startswith("metamorph-")
 
 
 def test_wrong_input_is_refused(images, answer):

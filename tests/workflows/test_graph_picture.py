@@ -31,6 +31,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "modality": "T1w",
         "methods": ["affine", "syn-cfm"],
         "registration_weights": [None, None],
+        "refinements": [0, 0],
         "seed": 0,
         "gpu": "none",
         "plan": {},

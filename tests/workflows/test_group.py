@@ -165,6 +165,29 @@ def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
     assert rows["sub-02"]["reason"] == BAD["reason"]
 
 
+@pytest.mark.parametrize(
+    ("records", "text"),
+    [
+        ([{}, {"refine": 0}], "affine"),
+        ([{"refine": 20}] * 2, "affine, refined by 20 iterations of optimisation"),
+        ([{"refine": 20}, {}], "affine, refined by 0 or 20 iterations of optimisation"),
+    ],
+)
+def test_the_page_says_how_far_the_methods_answers_were_refined(
+    settings: Settings,
+    template: TemplateFiles,
+    submitted: list[Any],
+    records: list[dict[str, int]],
+    text: str,
+) -> None:
+    for number, record in enumerate(records):
+        publish(settings, f"sub-{number}", **record)
+    atlas(settings, template, [])
+    (graph,) = submitted
+    assert graph.used["registration"] == graph.plan["metadata"]["Registration"] == text
+    assert graph.used["scans"] == 2
+
+
 def test_scan_that_cannot_be_run_any_more_is_left_out_with_its_reason(
     settings: Settings, template: TemplateFiles, submitted: list[Any]
 ) -> None:

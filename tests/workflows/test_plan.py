@@ -160,6 +160,24 @@ def test_changed_network_makes_its_own_method_run_again(settings: Settings, temp
     )
 
 
+def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    path = settings.output_dir.parent / "net.safetensors"
+    header = {"method": "metamorph-r", "masking": "local", "dimension": 3, "modalities": 1}
+    save_file({}, path, metadata={"network": json.dumps(header)})
+    plain = changed(settings, registration=("syn-cfm", "metamorph-r"), registration_weights=[path])
+    refined = changed(plain, refine=9)
+    before, after = (plan_scans(each, template)[0] for each in (plain, refined))
+    assert before.keys["syn-cfm"] == after.keys["syn-cfm"]
+    assert before.keys["metamorph-r"] != after.keys["metamorph-r"]
+    assert before.keys == plan_scans(changed(plain, refine=0), template)[0].keys
+    inputs = graph_inputs(after, refined, template, "run")
+    assert inputs["refinements"] == [0, 9]
+    (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
+    assert list(register._task.refine) == [0, 9]
+
+
 def test_resources_and_place_do_not_matter(settings: Settings, template: TemplateFiles) -> None:
     publish(plan_scans(settings, template)[0], settings)
     other = changed(settings, nprocs=7, mem_gb=3.0, omp_nthreads=2, work_dir=settings.output_dir / "w")
