@@ -57,6 +57,8 @@ class DataEngine:
         (X, Y, Z); if not given, the brain's box and 8 mm on each side, sides divisible by 8.
     device : str or torch.device
         Where they are made.
+    centre : sequence of float, optional
+        Where the middle of their grid lies in the anatomy, voxels; if not given, that of the brain's box.
 
     Raises
     ------
@@ -70,12 +72,15 @@ class DataEngine:
         modalities: Sequence[str] = ("T1w",),
         shape: Sequence[int] | None = None,
         device: str | torch.device = "cpu",
+        centre: Sequence[float] | None = None,
     ) -> None:
         unknown = sorted(set(modalities) - set(MEANS))
         if unknown or not modalities:
             raise ValueError(f"modalities among {', '.join(MEANS)} are required, got {', '.join(modalities)}")
         self.modalities = tuple(modalities)
         self.atlas = heads.atlas_of(anatomy, device)
+        if centre is not None:
+            self.atlas = attrs.evolve(self.atlas, centre=tuple(float(voxel) for voxel in centre))
         self.device = torch.device(device)
         margin = 2 * 8.0 / anatomy.voxel_mm
         box = [-(-(extent + margin) // DIVISOR) * DIVISOR for extent in self.atlas.extent]

@@ -47,7 +47,7 @@ class Atlas:
     step : int
         Voxels between neighbours of the coarse lattice.
     centre : tuple of float
-        Of the brain's box, voxels.
+        Where the middle of a head's grid lies, voxels: that of the brain's box as a rule.
     extent : tuple of int
         Sides of the brain's box, voxels.
     """
