@@ -25,9 +25,10 @@ from .training_data import (
     prepare,
     split,
 )
-from .training_files import TrainingFolder, draw_examples
+from .training_files import TrainingFolder
 from .training_networks import objective_of
 from .training_options import TrainingOptions
+from .training_pictures import draw_examples
 from .training_run import PICTURED, Passes, Progress, Report, go_on, pictured, row_of, write_card
 
 
