@@ -6,10 +6,12 @@ import csv
 import hashlib
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import phantoms
 import pytest
 import registration_trainings as runs
@@ -150,6 +152,27 @@ def test_a_finished_training_is_kept(done: Path, source: dict[str, Any]) -> None
     weights = runs.run(**source, folder=done, report=lines.append, progress=no_epoch)
     assert weights.read_bytes() == before
     assert f"resumed after epoch {EPOCHS}" in lines
+
+
+def test_a_finished_training_without_its_checkpoint_is_kept(
+    done: Path, source: dict[str, Any], tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(done, tmp_path / "out"))
+    (out / "checkpoint.pt").unlink()
+    lines: list[str] = []
+    weights = runs.run(**source, folder=out, report=lines.append, progress=no_epoch)
+    assert lines == [f"the training in {out} is finished: it is kept as it is"]
+    assert weights.read_bytes() == trained(done).read_bytes()
+
+
+def test_another_template_of_that_name_is_refused(
+    done: Path, source: dict[str, Any], template_home: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(template_home, tmp_path / "templates"))
+    image = next(home.glob("tpl-Tiny/*_T1w.nii.gz"))
+    runs.change_image(image, np.sqrt)
+    with pytest.raises(TrainingFolderError, match="template_sha256"):
+        runs.run(source["options"], done, home, progress=no_epoch)
 
 
 def test_other_options_are_refused(done: Path, source: dict[str, Any]) -> None:

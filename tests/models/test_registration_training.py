@@ -147,6 +147,13 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit():
         assert torch.equal(ours, theirs)
 
 
+def test_a_pair_goes_to_another_device_whole():
+    there = pair().to(torch.device("meta"))
+    assert {getattr(there, name).device.type for name in ("moving", "fixed", "mask", "brain")} == {"meta"}
+    assert there.shape == pair().shape
+    assert there.spacing_mm == pair().spacing_mm
+
+
 def test_total_is_the_sum_of_its_parts():
     losses = trainer("metamorph-r").step(pair())
     assert losses["total"] == losses["similarity"] + losses["regularisation"]
