@@ -24,6 +24,22 @@ def rate(text: str) -> float:
     return number
 
 
+def above_zero(text: str) -> float:
+    """A finite number above 0."""
+    number = _real(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"a number above 0 is required, got {text!r}")
+    return number
+
+
+def from_zero(text: str) -> float:
+    """A finite number of at least 0."""
+    number = _real(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of at least 0 is required, got {text!r}")
+    return number
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     number = _real(text)

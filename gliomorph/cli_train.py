@@ -1,4 +1,4 @@
-"""``gliomorph-train``: a segmentation network from a BIDS dataset or from simulated patients."""
+"""``gliomorph-train``: networks that segment or register, from scans or from simulated patients."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .cli_train_options import MODALITIES, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
+from .cli_train_registration import registration_options
+from .cli_train_registration_options import REGISTRATION
 from .environment import template_folders
 from .interfaces.device import DeviceError
 from .models.distillation_methods import SHARED_DECODER
@@ -34,13 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     try:
-        weights = _train(args)
+        weights = _train_registration(args) if args.role in REGISTRATION else _train(args)
     except KeyboardInterrupt:
         again = "the same command goes on after the last finished epoch"
         print(f"{PROGRAM}: interrupted; {again}", file=sys.stderr)
         return 130
     except (ValueError, OSError, ArithmeticError, RuntimeError) as error:
-        problem = _problem(error)
+        problem = _problem(error, args.role)
         if args.verbose or not problem:
             raise
         print(f"{PROGRAM}: {problem}", file=sys.stderr)
@@ -49,15 +51,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _problem(error: Exception) -> str:
+def _problem(error: Exception, role: str) -> str:
     """What to tell; an empty string for an error that nobody has foreseen."""
     if isinstance(error, FloatingPointError):
-        return f"{error}; begin anew with a smaller --learning-rate, or on a GPU with --single-precision"
+        other = "" if role in REGISTRATION else ", or on a GPU with --single-precision"
+        return f"{error}; begin anew with a smaller --learning-rate{other}"
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for this
-        return (
-            "the GPU's memory does not suffice: take a smaller --batch-size, --width or --box, or --gpu none"
+        smaller = (
+            "--batch-size or --width, a larger --voxel-size or --factor"
+            if role in REGISTRATION
+            else "--batch-size, --width or --box"
         )
+        return f"the GPU's memory does not suffice: take a smaller {smaller}, or --gpu none"
     return str(error) if isinstance(error, (ValueError, OSError, DeviceError)) else ""
+
+
+def _train_registration(args: argparse.Namespace) -> Path:
+    options = registration_options(args)
+    from .interfaces.train_registration import train
+    from .interfaces.training_files import TrainingFolder
+
+    with _Progress(args.epochs) as progress:
+        return train(
+            options,
+            TrainingFolder(args.out_dir),
+            [*args.template_dir, *template_folders()],
+            gpu=args.gpu,
+            report=progress.report,
+            progress=progress.update,
+        )
 
 
 def _train(args: argparse.Namespace) -> Path:
@@ -189,7 +211,7 @@ def _engine(args: argparse.Namespace, options: TrainingOptions, brain_ml: float)
 
 
 class _Progress:
-    """On a terminal a bar of the whole training, with epoch, loss and validation Dice; lines everywhere."""
+    """On a terminal a bar of the whole training, with epoch, loss and validation; lines everywhere."""
 
     def __init__(self, epochs: int) -> None:
         from rich.console import Console
@@ -223,13 +245,18 @@ class _Progress:
 
 
 def _figures(figures: Mapping[str, float]) -> str:
-    """``loss 1.234, validation Dice ET 0.41 TC 0.52 WT 0.62``; fits 80 columns, the latter from epoch 2."""
+    """``loss 1.234, validation Dice ET 0.41 TC 0.52 WT 0.62``; fits 80 columns, the latter from epoch 2.
+
+    Of a registration ``loss 12345.678, validation 0.41 of before``.
+    """
     dices = [
         f"{name.removeprefix('validation_').removesuffix('_dice')} {value:.2f}"
         for name, value in figures.items()
         if name.startswith("validation_") and name.endswith("_dice")
     ]
     loss = f"loss {figures['total']:.3f}"
+    if "validation_outside" in figures:
+        return f"{loss}, validation {figures['validation_outside']:.2f} of before"
     return f"{loss}, validation Dice {' '.join(dices)}" if dices else loss
 
 

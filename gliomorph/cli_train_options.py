@@ -1,4 +1,7 @@
-"""The options of ``gliomorph-train``, without anything that takes seconds to import."""
+"""The sub-commands of ``gliomorph-train`` and the options of a segmentation network's training.
+
+Without anything that takes seconds to import.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from . import __version__
 from .cli_numbers import not_negative, positive, rate, share
+from .cli_train_registration_options import REGISTRATION, add_registration_options, epilog_of
 from .interfaces.device import GPU_CHOICES
 from .models.distillation_methods import METHODS
 
@@ -19,7 +23,18 @@ ONLY_BIDS = ("derivatives", "train_fraction")
 ONLY_SIMULATED = ("held_out", "template", "template_dir")
 """Options of one source of patients alone; given with the other they would do nothing, and are refused."""
 
-EPILOG = f"""examples:
+SEGMENTATION = {
+    "teacher": "segments tumours from T1w, T1w with gadolinium (T1ce), T2w and FLAIR",
+    "student": "segments tumours from one of these images, perhaps taught by a teacher",
+}
+"""What each of these networks does."""
+
+EPILOG = f"""Options of one of them: {PROGRAM} student --help.
+
+Run the same command again after an interruption: it goes on after the last finished epoch, to the same result. A tool
+for research, not for diagnosis."""
+
+SEGMENTATION_EPILOG = f"""examples:
   a student on simulated patients, without any data of your own:
     {PROGRAM} student OUT --modality T1w --simulated 100 --voxel-size 2
   a teacher on a BIDS dataset (BraTS folders become one with gliomorph-import), then a student that it teaches:
@@ -35,23 +50,43 @@ pictures of validation patients in figures/. A tool for research, not for diagno
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``gliomorph-train``."""
+    """The parser of ``gliomorph-train``: a sub-command for each kind of network."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Train a network that segments brain tumours: a teacher that reads T1w, T1w with gadolinium "
-        "(T1ce),\nT2w and FLAIR, or a student that reads one of them.",
+        description="Train a network: one that segments brain tumours, or one that registers brains with tumours to a "
+        "template.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    kinds = parser.add_subparsers(dest="role", required=True, title="networks")
+    for role, purpose in SEGMENTATION.items():
+        _add_segmentation_options(_kind(kinds, role, purpose, SEGMENTATION_EPILOG))
+    for role, network in REGISTRATION.items():
+        add_registration_options(_kind(kinds, role, network.purpose, epilog_of(role)), role)
+    return parser
+
+
+def _kind(kinds: Any, role: str, purpose: str, epilog: str) -> argparse.ArgumentParser:
+    """The sub-command of one kind, with what all of them take."""
+    parser: argparse.ArgumentParser = kinds.add_parser(
+        role,
+        help=purpose,
+        description=f"Train a network that {purpose}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
-    add("role", choices=("teacher", "student"), help="all four modalities, or one")
     add("out_dir", metavar="OUT_DIR", type=Path, help="new or empty folder, or a training to go on with")
     add("--version", action="version", version=f"{PROGRAM} {__version__}")
     add("-v", "--verbose", action="store_true", help="show where an error comes from")
+    return parser
+
+
+def _add_segmentation_options(parser: argparse.ArgumentParser) -> None:
     _add_data(parser.add_argument_group("what it is trained on: --bids or --simulated"))
     _add_network(parser.add_argument_group("what is trained"))
     _add_optimisation(parser.add_argument_group("how it is trained"))
-    return parser
 
 
 def _add_data(group: Any) -> None:

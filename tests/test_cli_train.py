@@ -60,21 +60,37 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     return lines[0]
 
 
-def test_help_reads_well_and_does_not_wait_for_torch() -> None:
+def help_of(*words: str) -> str:
+    """What the command prints; torch is not loaded for it."""
     script = """
 import sys
 from gliomorph.cli_train import main
 try:
-    main(["--help"])
+    main([*sys.argv[1:], "--help"])
 except SystemExit:
     print("torch" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", script, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     *text, loaded = done.stdout.splitlines()
     assert loaded == "False"
-    for word in ("{teacher,student}", "--no-skips", "--start FILE", "examples:", *METHODS):
-        assert word in " ".join(text).replace("- ", "-")
     assert max(map(len, text)) <= 120
+    return " ".join(text).replace("- ", "-")
+
+
+def test_help_lists_all_networks() -> None:
+    text = help_of()
+    for role in ("teacher", "student", "metamorph-r", "metamorph-g", "voxelmorph"):
+        assert f" {role} " in text
+    assert "--bids" not in text
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_help_reads_well_and_does_not_wait_for_torch(role: str) -> None:
+    text = help_of(role)
+    for word in ("--no-skips", "--start FILE", "examples:", *METHODS):
+        assert word in text
+    assert "--lambda" not in text
 
 
 def test_options_of_a_dataset_reach_the_training(

@@ -27,10 +27,13 @@ import SimpleITK as sitk
 import tiny_networks
 from cohorts import Answer, Place
 
+from gliomorph.interfaces.aligned_scans import prepare_pairs
 from gliomorph.interfaces.evaluate_compare import evaluate_compare
 from gliomorph.interfaces.evaluate_landmarks import evaluate_landmarks
 from gliomorph.interfaces.images import read_image, to_array
+from gliomorph.interfaces.registration_data import PreparedPairs, target_of
 from gliomorph.interfaces.stored_network import weights_sha256
+from gliomorph.interfaces.templates import load_template
 from gliomorph.workflows.validation import validator_issues
 
 METHODS = {
@@ -300,6 +303,21 @@ def test_evaluation_finds_landmarks_where_the_heads_have_them(first: Run, tmp_pa
     assert [row["scan"] for row in rows] == ["sub-01", "sub-02", "sub-03"]
     assert max(float(row["mean_mm"]) for row in rows) < 1  # a quarter of a voxel
     assert [row["mean_mm"] for row in rows] == [row["mean_before_mm"] for row in rows]
+
+
+def test_networks_are_trained_on_what_registration_was_given(first: Run, tmp_path: Path) -> None:
+    """Image and mask, aligned: the method affine leaves both as they are."""
+    target = target_of(load_template("Tiny", 4, [first.place.root / "templates"]))
+    files = prepare_pairs(first.out, target, tmp_path)
+    assert sorted(files) == ["01", "02", "03"]
+    for subject, paths in files.items():
+        pair = PreparedPairs(files=tuple(paths), target=target).read(0, 0)
+        tails = {"desc-preproc_T1w": pair.moving, "label-tumor_desc-affine_mask": pair.mask}
+        for tail, found in tails.items():
+            written = read_image(first.out / f"sub-{subject}" / "anat" / template_name(subject, tail))
+            cropped = sitk.Resample(written, target.image, sitk.Transform(), sitk.sitkNearestNeighbor)
+            # kept in half precision
+            np.testing.assert_allclose(found[0, 0].numpy(), to_array(cropped), atol=3e-4)
 
 
 def test_native_mask_is_the_given_one(first: Run) -> None:

@@ -11,7 +11,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from gliomorph.interfaces.segmentation_weights import load_unet
-from gliomorph.interfaces.training_files import COLOURS
+from gliomorph.interfaces.training_pictures import COLOURS
 from gliomorph.models.unet import MODALITIES
 
 from .data import cohort

@@ -20,7 +20,7 @@ from gliomorph.interfaces.model_card import card_of, summary
 from gliomorph.interfaces.query import Scan, find_scans
 from gliomorph.interfaces.segmentation_weights import read_modalities, shipped_student
 from gliomorph.interfaces.stored_network import WeightsError, weights_sha256
-from gliomorph.interfaces.training_files import draw_examples
+from gliomorph.interfaces.training_pictures import draw_examples
 from gliomorph.interfaces.tumor import brats_labels, class_indices, resample_labels
 from gliomorph.models.segmentation_metrics import measure
 from gliomorph.workflows.names import ScanNames, anat_folder

@@ -64,6 +64,12 @@ class Registration:
         return self.method.replace("-", "")
 
     @property
+    def record(self) -> Path:
+        """The JSON that was written last of its outputs."""
+        name = f"{self.scan}_space-{self.template}_res-{self.resolution}_desc-{self.label}_registration.json"
+        return self.folder / name
+
+    @property
     def native_from_template(self) -> Path:
         """Transform of template points to native points: resamples native images onto the template."""
         name = f"{self.scan}_from-native_to-{self.template}_mode-image_desc-{self.label}_xfm.h5"

@@ -50,11 +50,36 @@ def match(
         raise ImageError(
             f"{Path(image).name}: only {used.sum()} brain voxels outside the tumour to match with"
         )
-    source = np.quantile(voxels[used], QUANTILES)
-    target = np.quantile(to_array(read_image(fixed))[to_array(read_image(fixed_brain)) > 0], QUANTILES)
-    matched = np.where(inside, np.interp(voxels, source, target), 0).astype(np.float32)
-    out = write_image(from_array(matched, picture), Path.cwd() / "matched.nii.gz")
+    source = landmarks(voxels[used])
+    target = landmarks(to_array(read_image(fixed))[to_array(read_image(fixed_brain)) > 0])
+    out = write_image(
+        from_array(mapped(voxels, inside, source, target), picture), Path.cwd() / "matched.nii.gz"
+    )
     return out, {"source": source.tolist(), "target": target.tolist()}
+
+
+def landmarks(values: np.ndarray) -> np.ndarray:
+    """The :data:`QUANTILES` of some intensities: ends of the map's pieces."""
+    return np.asarray(np.quantile(values, QUANTILES))
+
+
+def mapped(voxels: np.ndarray, inside: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """An image through the map that takes ``source`` to ``target``.
+
+    Parameters
+    ----------
+    voxels, inside : ndarray
+        An image and its brain (boolean), of one shape.
+    source, target : ndarray
+        :func:`landmarks` of the image (of its brain without the tumour) and of the template. Beyond their ends the
+        map is constant.
+
+    Returns
+    -------
+    matched : ndarray, float32
+        0 outside the brain.
+    """
+    return np.where(inside, np.interp(voxels, source, target), 0).astype(np.float32)
 
 
 Match = task(match, image=File, info=dict)

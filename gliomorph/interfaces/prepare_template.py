@@ -10,7 +10,7 @@ import attrs
 import SimpleITK as sitk
 
 from .images import write_image
-from .templates import load_template, working_grid
+from .templates import Template, load_template, working_grid
 
 
 @attrs.frozen(kw_only=True)
@@ -53,10 +53,17 @@ def prepare_template(name: str, resolution: int, folders: Sequence[Path], out_di
     if files.fixed_brain.exists():
         return files
     template = load_template(name, resolution, folders)
-    grid = working_grid(template)
+    fixed, fixed_brain = on_working_grid(template)
     write_image(template.image, files.image)
     write_image(template.brain_mask, files.brain)
-    write_image(sitk.Resample(template.image, grid, sitk.Transform(), sitk.sitkLinear), files.fixed)
-    cropped = sitk.Resample(template.brain_mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor)
-    write_image(cropped, files.fixed_brain)  # last: its presence says that all are there
+    write_image(fixed, files.fixed)
+    write_image(fixed_brain, files.fixed_brain)  # last: its presence says that all are there
     return files
+
+
+def on_working_grid(template: Template) -> tuple[sitk.Image, sitk.Image]:
+    """The template's image and its brain mask on the working grid."""
+    grid = working_grid(template)
+    fixed = sitk.Resample(template.image, grid, sitk.Transform(), sitk.sitkLinear)
+    fixed_brain = sitk.Resample(template.brain_mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor)
+    return fixed, fixed_brain

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
-import numpy as np
 import torch
 
 from ..models.segmentation_training import Batch, SegmentationTrainer
 from ..models.synthesis.engine import DataEngine
 from ..models.unet import UNet
 from .device import choose_device
-from .images import write_text
-from .model_card import card_of, model_card
+from .model_card import model_card
 from .segmentation_weights import load_unet, write_unet
 from .training_data import (
     PARTS,
@@ -25,22 +21,15 @@ from .training_data import (
     PreparedExamples,
     SimulatedExamples,
     TrainingDataError,
-    example_seed,
     one_by_one,
     prepare,
     split,
 )
-from .training_files import TrainingFolder, draw_examples
+from .training_files import TrainingFolder
 from .training_networks import objective_of
 from .training_options import TrainingOptions
-
-PICTURED = 3
-"""Validation patients in a picture."""
-PICTURES = 20
-"""At most, over a training."""
-
-Report = Callable[[str], None]
-Progress = Callable[[int, int, Mapping[str, float]], None]
+from .training_pictures import draw_examples
+from .training_run import PICTURED, Passes, Progress, Report, go_on, pictured, row_of, write_card
 
 
 def train(
@@ -65,8 +54,7 @@ def train(
     report : callable
         Gets lines for the reader.
     progress : callable
-        Gets steps done and in all, of the whole training, and figures: the ``epoch`` (from 1), the losses of the
-        last step, what the last validation found (``validation_…``).
+        As for :meth:`~gliomorph.interfaces.training_run.Passes.carry_out`.
 
     Returns
     -------
@@ -93,13 +81,12 @@ def train(
     run = _Run(
         options=options, folder=folder, parts=parts, trainer=trainer, network=network, channels=channels
     )
-    run.go_on(report, progress)
+    epochs = options.optimisation.epochs
+    go_on(trainer, folder, epochs, lambda latest: run.epoch(latest, progress), _dices, report)
     best, _ = load_unet(run.weights)
     counts = {name: len(part) for name, part in parts.items()}
     card = model_card(best.to(device), options, counts, one_by_one(parts["test"]), channels, run.weights)
-    if measured := (card_of(run.weights) or {}).get("measured"):
-        card["measured"] = measured  # figures that were added later, of the same weights
-    write_text(json.dumps(card, indent=1) + "\n", run.weights.with_suffix(".json"))
+    write_card(card, run.weights)
     return run.weights
 
 
@@ -132,53 +119,36 @@ class _Run:
         """Of the best epoch; by a cosine schedule of the last one, which has settled."""
         return _weights(self.options, self.folder)
 
-    def go_on(self, report: Report, progress: Progress) -> None:
-        """All epochs that are not done yet."""
-        trainer, latest = self.trainer, {}
-        if state := self.folder.load(trainer.device):
-            trainer.resume(state)
-            latest = self.folder.latest(trainer.epoch)
-            report(f"resumed after epoch {trainer.epoch}")
-        else:
-            # weights are written before the epoch's state: those of a first epoch are not without one, either
-            self.folder.keep(trainer.state())
-        epochs, first, start = self.options.optimisation.epochs, trainer.epoch, time.monotonic()
-        while not trainer.finished:
-            latest = self._epoch(latest, progress)
-            left = (time.monotonic() - start) / (trainer.epoch - first) * (epochs - trainer.epoch)
-            report(_line(latest, epochs, left))
-
-    def _epoch(self, latest: Mapping[str, float], progress: Progress) -> dict[str, float]:
+    def epoch(self, latest: Mapping[str, float], progress: Progress) -> dict[str, float]:
         """One epoch, its validation, and what is kept of it; its row in the log."""
         trainer, start = self.trainer, time.monotonic()
-        losses = self._pass(latest, progress)
+        losses = self._passes.carry_out(trainer.epoch, latest, progress)
         found = trainer.validate(one_by_one(self.parts["validation"]))
-        row: dict[str, float] = {"epoch": trainer.epoch + 1, "learning_rate": trainer.learning_rate}
-        row |= {f"train_{name}": value for name, value in losses.items()}
-        row |= {f"validation_{name}": value for name, value in found.items()}
+        row = row_of(trainer.epoch + 1, trainer.learning_rate, losses, found)
         if trainer.end_epoch(found["loss"]) or self.options.optimisation.schedule == "cosine":
             write_unet(self.network, self.options.network, self.weights)
-        every = max(1, self.options.optimisation.epochs // PICTURES)
-        if trainer.epoch % every == 0 or trainer.finished:
+        if pictured(trainer.epoch, self.options.optimisation.epochs) or trainer.finished:
             self._picture()
         row["seconds"] = round(time.monotonic() - start, 2)
         self.folder.save(trainer.state(), row)
         return row
 
-    def _pass(self, latest: Mapping[str, float], progress: Progress) -> dict[str, float]:
-        """One pass over the training examples in the epoch's own order; mean losses."""
-        options, examples, epoch = self.options, self.parts["train"], self.trainer.epoch
-        order = np.random.default_rng(example_seed(options.seed, epoch)).permutation(len(examples))
-        groups = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
-        before, total = epoch * len(groups), options.optimisation.epochs * len(groups)
-        known = {name: value for name, value in latest.items() if name.startswith("validation_")}
-        sums: dict[str, float] = {}
-        for done, batch in enumerate(_ahead(examples, groups, epoch), start=before + 1):
-            losses = self.trainer.step(batch)
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value * len(batch.labels)
-            progress(done, total, {"epoch": epoch + 1, **losses, **known})
-        return {name: value / len(examples) for name, value in sums.items()}
+    @property
+    def _passes(self) -> Passes[Batch]:
+        examples = self.parts["train"]
+
+        def batch(group: Sequence[int], epoch: int) -> Batch:
+            images, labels = zip(*(examples.read(index, epoch) for index in group), strict=True)
+            return Batch(images=torch.stack(images), labels=torch.stack(labels))
+
+        return Passes(
+            count=len(examples),
+            batch_size=self.options.batch_size,
+            epochs=self.options.optimisation.epochs,
+            seed=self.options.seed,
+            batch=batch,
+            step=self.trainer.step,
+        )
 
     def _picture(self) -> None:
         epoch, examples, shown = self.trainer.epoch, self.parts["validation"], []
@@ -190,6 +160,15 @@ class _Run:
             shown.append((image.cpu().numpy(), labels.cpu().numpy(), predicted.cpu().numpy()))
         path = self.folder.path / "figures" / f"epoch-{epoch:04d}.png"
         draw_examples(shown, f"validation, after epoch {epoch}", path)
+
+
+def _dices(row: Mapping[str, float]) -> str:
+    dices = (
+        f"{name.removeprefix('validation_').removesuffix('_dice')} {value:.3f}"
+        for name, value in row.items()
+        if name.endswith("_dice")
+    )
+    return f"Dice {', '.join(dices)}"
 
 
 def _weights(options: TrainingOptions, folder: TrainingFolder) -> Path:
@@ -238,40 +217,3 @@ def _fitting(engine: DataEngine | None, options: TrainingOptions) -> DataEngine:
     raise TrainingDataError(
         f"a data engine that makes {', '.join(channels)} at {voxel_mm:g} mm is required, got {found}"
     )
-
-
-def _ahead(examples: Examples, groups: list[np.ndarray], epoch: int) -> Iterator[Batch]:
-    """Batches in order, the next one made while the last is used."""
-
-    def batch(group: np.ndarray) -> Batch:
-        images, labels = zip(*(examples.read(int(index), epoch) for index in group), strict=True)
-        return Batch(images=torch.stack(images), labels=torch.stack(labels))
-
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(batch, groups[0])
-        for following in [*groups[1:], None]:
-            ready = coming.result()
-            if following is not None:
-                coming = pool.submit(batch, following)
-            yield ready
-
-
-def _line(row: Mapping[str, float], epochs: int, seconds_left: float) -> str:
-    dices = ", ".join(
-        f"{name.removeprefix('validation_').removesuffix('_dice')} {value:.3f}"
-        for name, value in row.items()
-        if name.endswith("_dice")
-    )
-    left = f", {_duration(seconds_left)} left at most" if seconds_left else ""
-    return (
-        f"epoch {row['epoch']:.0f}/{epochs}: loss {row['train_total']:.4f}, validation "
-        f"{row['validation_loss']:.4f}, Dice {dices} ({_duration(row['seconds'])}{left})"
-    )
-
-
-def _duration(seconds: float) -> str:
-    """In words, with two figures: ``41 s``, ``3.5 min``, ``2.1 h``."""
-    for unit, name in ((3600, "h"), (60, "min")):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.1f} {name}" if seconds < 10 * unit else f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.0f} s"

@@ -6,8 +6,6 @@ missing modality is found now and not in the night. Prepared scans are kept as s
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,31 +16,23 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from .. import __version__
 from ..models.augmentation import augment, crop
 from ..models.segmentation_training import Batch
 from ..models.synthesis.chance import Chance
 from ..models.synthesis.engine import DataEngine
 from ..models.unet import standardize
 from .brain import brain_of, finite_image
-from .images import ImageError, read_image, replacing, to_array, voxel_volume_ml
+from .images import ImageError, read_image, to_array, voxel_volume_ml
 from .network_grid import network_grid, on_network_grid
 from .query import Scan, TumorMask, find_scans
 from .simulate import anatomy_of
 from .templates import Template
+from .training_scans import TrainingDataError, prepare_all, require_within, stored
 from .tumor import brats_labels, class_indices, resample_labels
 
 PARTS = ("train", "validation", "test")
-LEAST_WITHIN = 0.5
-"""Of a tumour within the brain, and of a brain within that of another modality: else it is another subject's, or in
-another frame."""
-
-
-class TrainingDataError(ValueError):
-    """A dataset that cannot be trained on: every file that is in the way, and why."""
 
 
 class Examples(Protocol):
@@ -210,22 +200,12 @@ def prepare(
         Naming every scan that cannot be used.
     """
     scans = find_scans(bids_dir, derivatives=derivatives, modality=modalities[0])
-    files: dict[str, list[Path]] = {}
-    problems = []
-    for number, scan in enumerate(scans, start=1):
-        try:
-            path, notices = _prepare_scan(scan, modalities, voxel_mm, folder)
-        except (ImageError, OSError) as error:
-            problems.append(f"{scan.label}: {error}")
-            continue
-        files.setdefault(scan.subject, []).append(path)
-        report("; ".join([f"{scan.label} ({number} of {len(scans)}) is ready", *scan.notices, *notices]))
-    if problems:
-        raise TrainingDataError(
-            f"{len(problems)} of {len(scans)} scans cannot be trained on; mend or remove them:\n  "
-            + "\n  ".join(problems)
-        )
-    return files
+
+    def prepared(scan: Scan) -> tuple[Path, list[str]]:
+        path, notices = _prepare_scan(scan, modalities, voxel_mm, folder)
+        return path, [*scan.notices, *notices]
+
+    return prepare_all(scans, prepared, report)
 
 
 def _prepare_scan(
@@ -236,16 +216,14 @@ def _prepare_scan(
     tumor, brain_mask = scan.tumor, scan.brain_mask
     notices: list[str] = []
     assert tumor is not None
-    read = [*sources.values(), tumor.path, *(path for path in (tumor.table, brain_mask) if path)]
-    stamp = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in read]
-    text = json.dumps([__version__, list(modalities), voxel_mm, stamp])
-    path = folder / f"{scan.label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.safetensors"
-    if not path.exists():
-        images, labels, notices = _read_scan(sources, tumor, brain_mask, voxel_mm)
-        tensors = {"images": torch.from_numpy(images).half(), "labels": torch.from_numpy(labels)}
-        with replacing(path) as temporary:  # arrays from ITK have their axes in reverse
-            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
-    return path, notices
+    files = [*sources.values(), tumor.path, *(path for path in (tumor.table, brain_mask) if path)]
+
+    def read() -> dict[str, np.ndarray]:
+        images, labels, found = _read_scan(sources, tumor, brain_mask, voxel_mm)
+        notices.extend(found)
+        return {"images": images.astype(np.float16), "labels": labels}
+
+    return stored(scan.label, files, [list(modalities), voxel_mm], folder, read), notices
 
 
 def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
@@ -286,7 +264,7 @@ def _read_scan(
         except ImageError as error:
             raise ImageError(f"{path.name}: {error}") from error
         share = float((images[-1] != 0)[images[0] != 0].mean())
-        _require_within(
+        require_within(
             share, f"{path.name}: only {share:.0%} of the brain of {first.name} lies within its own"
         )
     assert grid is not None and brain is not None
@@ -321,7 +299,7 @@ def _read_labels(
     drawn = to_array(given) > 0
     there = to_array(sitk.Resample(brain, given, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
     share = float(there[drawn].mean())
-    _require_within(share, f"{name}: only {share:.0%} of the tumour lies within the brain of {image}")
+    require_within(share, f"{name}: only {share:.0%} of the tumour lies within the brain of {image}")
     labels = to_array(resample_labels(given, grid))
     if labels.any():
         return class_indices(labels), []
@@ -331,8 +309,3 @@ def _read_labels(
         f"{grid.GetSpacing()[0]:g} mm, the scan counts as one without tumour"
     )
     return class_indices(labels), [notice]
-
-
-def _require_within(share: float, problem: str) -> None:
-    if share < LEAST_WITHIN:
-        raise ImageError(f"{problem}; do both come from the same subject and frame?")

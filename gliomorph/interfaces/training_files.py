@@ -1,4 +1,4 @@
-"""The folder of a training: settings, log, checkpoint, pictures, weights with their card; all whole or not at all."""
+"""The folder of a training: settings, log, checkpoint, weights with their card; all whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,19 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import matplotlib as mpl
-import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from .images import remove_leftovers, replacing, write_text
 from .model_card import card_of
 from .stored_network import weights_sha256
-
-PANEL = 2.4
-"""Inches."""
-COLOURS = ("#00000000", "#3b6fd4", "#58c98b", "#f2c230")
-"""Background, NCR, ED, ET."""
 
 
 class TrainingFolderError(ValueError):
@@ -260,41 +252,3 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in options.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
-
-
-def draw_examples(
-    examples: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], title: str, path: Path
-) -> Path:
-    """A picture of some heads: image, truth, prediction, in the axial slice with most tumour.
-
-    Parameters
-    ----------
-    examples : sequence of (image, truth, prediction)
-        (X, Y, Z) each; class indices.
-    title : str
-    path : Path
-        PNG.
-
-    Returns
-    -------
-    path : Path
-    """
-    figure = Figure(figsize=(3 * PANEL, PANEL * len(examples) + 0.4), layout="constrained")
-    axes = figure.subplots(len(examples), 3, squeeze=False)
-    colours = mpl.colors.ListedColormap(COLOURS)
-    for row, (image, truth, predicted) in zip(axes, examples, strict=True):
-        area = (truth > 0).sum(axis=(0, 1))
-        level = int(area.argmax()) if area.any() else truth.shape[2] // 2
-        for axis, labels, name in zip(
-            row, (None, truth, predicted), ("image", "truth", "network"), strict=True
-        ):
-            axis.imshow(image[:, :, level].T, cmap="gray", origin="lower")
-            if labels is not None:
-                axis.imshow(labels[:, :, level].T, cmap=colours, vmin=0, vmax=3, alpha=0.6, origin="lower")
-            axis.set_title(name, fontsize=8)
-            axis.set_axis_off()
-    figure.suptitle(title, fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    return path

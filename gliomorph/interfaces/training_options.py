@@ -143,13 +143,27 @@ class TrainingOptions:
         return self._record(lambda path: path.name)
 
     def _record(self, words: Callable[[Path], str]) -> dict[str, Any]:
-        plain = attrs.asdict(
-            self, value_serializer=lambda _, __, value: words(value) if isinstance(value, Path) else value
-        )
         hashes: dict[str, Any] = {}
         if self.teacher:
             hashes["teacher_sha256"] = weights_sha256(self.teacher)
         if self.start:
             hashes["start_sha256"] = [weights_sha256(path) for path in self.start]
-        record: dict[str, Any] = json.loads(json.dumps(plain | hashes | {"version": __version__}))
-        return record
+        return record_of(self, words, hashes)
+
+
+def record_of(options: Any, words: Callable[[Path], str], hashes: Mapping[str, Any]) -> dict[str, Any]:
+    """Options ready for JSON, with the version.
+
+    Parameters
+    ----------
+    options : attrs instance
+    words : callable
+        What is written of a path.
+    hashes : mapping of str to object
+        Of the weights that are read, under the options' names followed by ``_sha256``.
+    """
+    plain = attrs.asdict(
+        options, value_serializer=lambda _, __, value: words(value) if isinstance(value, Path) else value
+    )
+    record: dict[str, Any] = json.loads(json.dumps({**plain, **hashes, "version": __version__}))
+    return record

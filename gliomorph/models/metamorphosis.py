@@ -271,13 +271,14 @@ def _levels(pair: Pair, settings: MetamorphosisSettings) -> Iterator[tuple[_Leve
             index=index,
             pair=images,
             kernel=Kernel(shape, images.spacing_mm, settings.sigma_mm, like=images.moving),
-            objective=_objective(images, settings),
+            objective=objective_of(settings, images),
             steps=settings.steps,
         )
         yield level, iterations
 
 
-def _objective(pair: Pair, settings: MetamorphosisSettings) -> Objective:
+def objective_of(settings: MetamorphosisSettings, pair: Pair) -> Objective:
+    """The energy that the settings name, for the grid and the fixed image of ``pair``."""
     measure = measure_of(settings, pair)
     # Beside a measure that counts fractions of what is unexplained, so does the squared difference.
     unexplained = squared_difference(0.5 * _variance(pair.fixed, pair.brain))

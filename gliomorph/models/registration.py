@@ -72,6 +72,16 @@ class Pair:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.moving.shape[2:])
 
+    def to(self, device: torch.device) -> Pair:
+        """The pair on another device."""
+        return Pair(
+            moving=self.moving.to(device),
+            fixed=self.fixed.to(device),
+            mask=self.mask.to(device),
+            brain=self.brain.to(device),
+            spacing_mm=self.spacing_mm,
+        )
+
     def at(self, shape: Sequence[int]) -> Pair:
         """The pair on another grid over the same box, by mean values over its voxels."""
         if tuple(shape) == self.shape:

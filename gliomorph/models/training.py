@@ -108,9 +108,9 @@ class Trainer:
         return copy.deepcopy(state)
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state` was taken."""
+        """Go on where :meth:`state` was taken, on whichever device."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.iteration = state["iteration"]
-        torch.set_rng_state(state["random"])
+        torch.set_rng_state(state["random"].cpu())

@@ -6,11 +6,11 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from ball_head import RADIUS_MM, ball_anatomy
+from ball_head import RADIUS_MM, Still, ball_anatomy
 from torch import Tensor
 
 from gliomorph.models import synthesis
-from gliomorph.models.synthesis import engine, lesions, signals
+from gliomorph.models.synthesis import engine, heads, lesions, signals
 from gliomorph.models.synthesis.engine import DataEngine
 
 
@@ -117,6 +117,18 @@ def test_the_box_holds_the_brain_and_eight_millimetres(anatomy: synthesis.Anatom
     example = DataEngine(anatomy, ("T1w", "T2w"), (40, 48, 32)).draw(0)
     assert example.images.shape == (2, 40, 48, 32)
     assert example.labels.shape == (40, 48, 32)
+
+
+def test_the_grid_lies_where_it_is_told(anatomy: synthesis.Anatomy) -> None:
+    """Heads that nothing moves are the anatomy, three voxels further."""
+    told = [(side - 1) / 2 + shift for side, shift in zip(anatomy.shape, (3, 0, -2), strict=True)]
+    sources = [
+        DataEngine(anatomy, shape=anatomy.shape),
+        DataEngine(anatomy, shape=anatomy.shape, centre=told),
+    ]
+    first, second = (heads.sample_positions(source.atlas, source.shape, Still(0)) for source in sources)
+    shift = (second - first).mean(dim=(0, 2, 3, 4))
+    assert shift.tolist() == pytest.approx([3, 0, -2], abs=1e-4)
 
 
 def test_the_engine_knows_the_volume_of_its_brains(anatomy: synthesis.Anatomy) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from ball_head import SIDE, VOXEL_MM, Still, ball_anatomy, ball_atlas
@@ -35,6 +37,30 @@ def test_head_without_variation_is_the_atlas(atlas: heads.Atlas) -> None:
     torch.testing.assert_close(positions, lattice, atol=1e-4, rtol=0)
     maps = heads.sample_head(atlas, positions, shape, Still(0))
     torch.testing.assert_close(maps, atlas.maps[0], atol=1e-3, rtol=0)  # positions are read to 1e-4 voxels
+
+
+class Affine(Chance):
+    """Nothing but the affine map varies, save around the ventricles."""
+
+    def field(self, shape: Sequence[int], sigma: float, count: int = 1) -> Tensor:
+        return torch.zeros(count, *shape)
+
+
+def test_misalignment_scales_the_affine_map_alone(atlas: heads.Atlas) -> None:
+    """A corner's way from where it lies in the atlas, or in the mirrored one."""
+    shape = atlas.maps.shape[2:]
+
+    def way(seed: int, misalignment: float) -> float:
+        corner = heads.sample_positions(atlas, shape, Affine(seed), misalignment)[0, :, 0, 0, 0]
+        there = shape[0] - 1.0 if corner[0] > shape[0] / 2 else 0.0
+        return float((corner - torch.tensor([there, 0, 0])).norm())
+
+    for seed in range(6):
+        ways = [way(seed, misalignment) for misalignment in (0.0, 0.25, 1.0)]
+        assert ways[0] < 1e-4
+        assert ways[0] < ways[1] < 0.5 * ways[2]
+    default = heads.sample_positions(atlas, shape, Affine(3))
+    assert torch.equal(default, heads.sample_positions(atlas, shape, Affine(3), 1.0))
 
 
 def test_heads_do_not_fold_even_with_wide_ventricles_and_mass_effect(

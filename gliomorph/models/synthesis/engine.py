@@ -57,6 +57,10 @@ class DataEngine:
         (X, Y, Z); if not given, the brain's box and 8 mm on each side, sides divisible by 8.
     device : str or torch.device
         Where they are made.
+    centre : sequence of float, optional
+        Where the middle of their grid lies in the anatomy, voxels; if not given, that of the brain's box.
+    misalignment : float
+        As for :func:`~.heads.sample_positions`.
 
     Raises
     ------
@@ -70,13 +74,17 @@ class DataEngine:
         modalities: Sequence[str] = ("T1w",),
         shape: Sequence[int] | None = None,
         device: str | torch.device = "cpu",
+        centre: Sequence[float] | None = None,
+        misalignment: float = 1.0,
     ) -> None:
         unknown = sorted(set(modalities) - set(MEANS))
         if unknown or not modalities:
             raise ValueError(f"modalities among {', '.join(MEANS)} are required, got {', '.join(modalities)}")
         self.modalities = tuple(modalities)
         self.atlas = heads.atlas_of(anatomy, device)
-        self.device = torch.device(device)
+        if centre is not None:
+            self.atlas = attrs.evolve(self.atlas, centre=tuple(float(voxel) for voxel in centre))
+        self.device, self.misalignment = torch.device(device), misalignment
         margin = 2 * 8.0 / anatomy.voxel_mm
         box = [-(-(extent + margin) // DIVISOR) * DIVISOR for extent in self.atlas.extent]
         self.shape = tuple(int(side) for side in (shape or box))
@@ -97,7 +105,7 @@ class DataEngine:
         chance = Chance(seed, self.device)
         atlas, voxel_mm = self.atlas, self.atlas.voxel_mm
         typical = chance.happens(TYPICAL)
-        positions = heads.sample_positions(atlas, self.shape, chance)
+        positions = heads.sample_positions(atlas, self.shape, chance, self.misalignment)
         growths = self._sample_growths(positions, chance)
         unit = atlas.step * voxel_mm
         for growth in growths:

@@ -47,7 +47,7 @@ class Atlas:
     step : int
         Voxels between neighbours of the coarse lattice.
     centre : tuple of float
-        Of the brain's box, voxels.
+        Where the middle of a head's grid lies, voxels: that of the brain's box as a rule.
     extent : tuple of int
         Sides of the brain's box, voxels.
     """
@@ -84,7 +84,7 @@ def _widening(fluid: Tensor, voxel_mm: float) -> Tensor:
     return slope / slope.square().sum(1, keepdim=True).sqrt().max().clamp_min(1e-6)
 
 
-def sample_positions(atlas: Atlas, shape: Sequence[int], chance: Chance) -> Tensor:
+def sample_positions(atlas: Atlas, shape: Sequence[int], chance: Chance, misalignment: float = 1.0) -> Tensor:
     """Where the voxels of a random head lie in the atlas.
 
     An affine map (what an alignment leaves over, perhaps mirrored), a random diffeomorphism, ventricles wider
@@ -96,6 +96,9 @@ def sample_positions(atlas: Atlas, shape: Sequence[int], chance: Chance) -> Tens
     shape : sequence of int
         (X, Y, Z) of the head's grid, in the atlas' voxel size.
     chance : Chance
+    misalignment : float
+        Of the affine map: with 1 heads differ in size by a tenth and are turned by up to 7 degrees, with 0 they are
+        aligned.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def sample_positions(atlas: Atlas, shape: Sequence[int], chance: Chance) -> Tens
         for strength, scale in zip(strengths, SCALES_MM, strict=True)
     ]
     displacement = geometry.exponential((fields[0] + fields[1])[None], 4)
-    matrix, shift = _alignment(atlas, shape, chance)
+    matrix, shift = _alignment(atlas, shape, chance, misalignment)
     points = atlas.step * (geometry.identity_grid(displacement) + displacement)
     positions = torch.einsum("ij,njxyz->nixyz", matrix, points) + shift
     return _widened(atlas, positions, chance.uniform(-1.0, 6.0))
@@ -124,19 +127,22 @@ def _widened(atlas: Atlas, positions: Tensor, reach_mm: float) -> Tensor:
     return positions
 
 
-def _alignment(atlas: Atlas, shape: Sequence[int], chance: Chance) -> tuple[Tensor, Tensor]:
+def _alignment(
+    atlas: Atlas, shape: Sequence[int], chance: Chance, misalignment: float
+) -> tuple[Tensor, Tensor]:
     """Matrix (3, 3) and shift (1, 3, 1, 1, 1) from the head's voxels to the atlas'."""
     skew = torch.zeros(3, 3)
     for row, column in ((0, 1), (0, 2), (1, 2)):
-        skew[row, column] = chance.uniform(-0.12, 0.12)
-    common = chance.uniform(0.92, 1.08)
-    zooms = torch.tensor([common * chance.uniform(0.93, 1.07) for _ in range(3)])
+        skew[row, column] = misalignment * chance.uniform(-0.12, 0.12)
+    common = chance.uniform(0.92, 1.08) ** misalignment
+    zooms = torch.tensor([common * chance.uniform(0.93, 1.07) ** misalignment for _ in range(3)])
     if chance.happens(0.5):
         zooms[0] = -zooms[0]
     matrix = torch.linalg.matrix_exp(skew - skew.T) * zooms
     middle = torch.tensor([(size - 1) / 2 for size in shape])
     target = (
-        torch.tensor(atlas.centre) + torch.tensor([chance.uniform(-4, 4) for _ in shape]) / atlas.voxel_mm
+        torch.tensor(atlas.centre)
+        + torch.tensor([misalignment * chance.uniform(-4, 4) for _ in shape]) / atlas.voxel_mm
     )
     shift = (target - matrix @ middle).view(1, 3, 1, 1, 1)
     return matrix.to(chance.device), shift.to(chance.device)
