@@ -21,7 +21,7 @@ from .transforms import read_transform
 from .tumor import LABELS
 
 if TYPE_CHECKING:
-    from ..models.unet import SegmentationSettings
+    from ..models.unet import SegmentationSettings, UNet
 
 PROBABILITY_REGIONS = ("WT", "TC", "ET")
 """Whose probabilities are handed on, in this order."""
@@ -38,8 +38,8 @@ def segment(
 ) -> tuple[Path, list[Path], dict[str, Any]]:
     """BraTS labels and region probabilities on the native grid.
 
-    The native image is brought to the network's grid, in the template's frame, in one interpolation; the
-    network's probabilities come back in one more.
+    The native image is brought to a network's grid, in the template's frame, in one interpolation; the network's
+    probabilities come back in one more. Of several networks the mean probabilities count.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def segment(
     affine : Path
         ITK transform, template points to native points.
     weights : Path
-        safetensors of a student.
+        safetensors of a student, one network or several.
     modality : str
         What the image is; must be the one that the weights were trained on.
     gpu : str
@@ -74,18 +74,19 @@ def segment(
     ImageError
         If no tumour is found.
     """
-    from ..models.segmentation import decide, probabilities
+    from ..models.segmentation import decide
 
     device = choose_device(gpu)
-    network, settings = load_student(Path(weights), modality)
-    grid = _grid(read_image(image), settings)
-    target, brain = read_image(native), read_image(brain_mask, sitk.sitkUInt8)
-    to_native = read_transform(affine)
-    voxels = on_network_grid(target, brain, grid, to_native)
-    window = _window(voxels, settings.width, device)
-    found = probabilities(network.to(device), _tensor(voxels), window, mirrored=True).cpu().numpy()
-    inside = to_array(brain) > 0
-    shares = _within(inside, from_network_grid(found, grid, target, to_native.GetInverse()))
+    members = load_student(Path(weights), modality)
+    aligned, target, brain = read_image(image), read_image(native), read_image(brain_mask, sitk.sitkUInt8)
+    to_native, inside = read_transform(affine), to_array(brain) > 0
+    found = np.zeros((len(VALUES), *target.GetSize()), np.float32)
+    for network, settings in members:
+        grid = _grid(aligned, settings)
+        voxels = on_network_grid(target, brain, grid, to_native)
+        there = _probabilities(network, settings, voxels, device)
+        found += from_network_grid(there, grid, target, to_native.GetInverse()) / len(members)
+    shares = _within(inside, found)
     classes = decide(shares, 1000 * voxel_volume_ml(target))
     if not classes.any():
         raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
@@ -128,10 +129,18 @@ def _scale(head: sitk.Image, brain_ml: float) -> float:
     return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
 
 
-def _tensor(voxels: np.ndarray) -> Any:
+def _probabilities(
+    network: UNet, settings: SegmentationSettings, voxels: np.ndarray, device: str
+) -> np.ndarray:
+    """Of the classes on the network's grid, (4, X, Y, Z)."""
     import torch
 
-    return torch.from_numpy(voxels)[None]
+    from ..models.segmentation import probabilities
+
+    window = _window(voxels, settings.width, device)
+    found = probabilities(network.to(device), torch.from_numpy(voxels)[None], window, mirrored=True)
+    array: np.ndarray = found.cpu().numpy()
+    return array
 
 
 def _window(voxels: np.ndarray, width: int, device: str) -> tuple[int, ...] | None:

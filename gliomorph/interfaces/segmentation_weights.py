@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from .stored_network import WeightsError, load_state, read_stored, settings_from, write_network
 
 if TYPE_CHECKING:
     from ..models.unet import SegmentationSettings, UNet
 
+    Member = tuple[UNet, SegmentationSettings]
+
 SHIPPED = Path(__file__).parents[1] / "models" / "weights"
 """``student-<modality>.safetensors``, each with its model card beside it."""
+
+MOST_MEMBERS = 8
+"""Of an ensemble."""
 
 MISSING = (
     "no segmentation network of gliomorph in it; a registration network is given with --registration-weights"
@@ -29,6 +37,48 @@ def write_unet(network: UNet, settings: SegmentationSettings, path: Path) -> Pat
     return write_network(network, "unet", settings, path)
 
 
+@attrs.frozen(kw_only=True)
+class EnsembleSettings:
+    """What an ensemble's file says of it.
+
+    Attributes
+    ----------
+    modalities : tuple of str
+        Those that every network reads.
+    members : tuple of SegmentationSettings
+    """
+
+    modalities: tuple[str, ...]
+    members: tuple[SegmentationSettings, ...]
+
+
+def write_ensemble(members: Sequence[Member], path: Path) -> Path:
+    """Store several networks, whose mean probabilities count, in one ``.safetensors`` file; returns its path.
+
+    Parameters
+    ----------
+    members : sequence of (UNet, SegmentationSettings)
+        They read the same modalities; width and voxel size may differ.
+    path : Path
+
+    Raises
+    ------
+    ValueError
+        Too many networks or none, or networks that read different modalities.
+    """
+    from torch import nn
+
+    networks, settings = zip(*members, strict=True) if members else ((), ())
+    read = {one.modalities for one in settings}
+    if not 1 <= len(networks) <= MOST_MEMBERS or len(read) != 1:
+        listed = "; ".join(", ".join(modalities) for modalities in sorted(read)) or "nothing"
+        raise ValueError(
+            f"1 to {MOST_MEMBERS} networks that read the same are required, got {len(networks)} that read {listed}"
+        )
+    ensemble = EnsembleSettings(modalities=read.pop(), members=settings)
+    return write_network(nn.ModuleList(networks), "unet ensemble", ensemble, path)
+
+
 def read_modalities(path: Path) -> tuple[str, ...]:
     """What the network in a file reads, as the file says; neither tensors nor torch are loaded.
 
@@ -44,8 +94,8 @@ def read_modalities(path: Path) -> tuple[str, ...]:
     return tuple(modalities)
 
 
-def read_unet_settings(path: Path) -> SegmentationSettings:
-    """The settings of the segmentation network that a file says it holds; its tensors are not loaded.
+def read_members(path: Path) -> list[SegmentationSettings]:
+    """The settings of the segmentation networks that a file says it holds, one or more; no tensors are loaded.
 
     Raises
     ------
@@ -54,39 +104,60 @@ def read_unet_settings(path: Path) -> SegmentationSettings:
     """
     from ..models.unet import SegmentationSettings
 
-    read_modalities(path)
+    read = read_modalities(path)
     stored = read_stored(path, MISSING)
-    settings: SegmentationSettings = settings_from(stored, SegmentationSettings, path)
+    members: Any = stored.get("members", [stored])
+    if not isinstance(members, list) or not 1 <= len(members) <= MOST_MEMBERS:
+        raise WeightsError(f"{path.name}: a list of 1 to {MOST_MEMBERS} members is required in its settings")
+    if not all(isinstance(member, dict) for member in members):
+        raise WeightsError(f"{path.name}: the settings of each member have to be a JSON object")
+    settings = [settings_from(member, SegmentationSettings, path) for member in members]
+    if any(tuple(one.modalities) != read for one in settings):
+        raise WeightsError(f"{path.name}: members that all read {', '.join(read)} are required")
     return settings
 
 
-def load_unet(path: Path) -> tuple[UNet, SegmentationSettings]:
-    """The stored network, on the CPU, in evaluation mode.
+def load_members(path: Path) -> list[Member]:
+    """The stored networks, on the CPU, in evaluation mode.
 
     Raises
     ------
     WeightsError
-        As :func:`read_unet_settings`; tensors that are not those of the settings, or not finite.
+        As :func:`read_members`; tensors that are not those of the settings, or not finite.
     """
-    settings = read_unet_settings(path)
-    state = load_state(path, settings.build, "segmentation")
-    network = settings.build()
+    from torch import nn
+
+    settings, single = read_members(path), "members" not in read_stored(path, MISSING)
+
+    def build() -> nn.Module:
+        networks = [one.build() for one in settings]
+        return networks[0] if single else nn.ModuleList(networks)
+
+    state = load_state(path, build, "segmentation")
+    network = build()
     network.load_state_dict(state)
-    return network.eval(), settings
+    networks = [network] if single else list(network.children())
+    return [(one.eval(), its) for one, its in zip(networks, settings, strict=True)]  # type: ignore[misc]
 
 
-def load_student(path: Path, modality: str) -> tuple[UNet, SegmentationSettings]:
-    """:func:`load_unet` of a network that reads this one modality.
+def load_unet(path: Path) -> Member:
+    """The stored network, of an ensemble the first one, as :func:`load_members`."""
+    return load_members(path)[0]
+
+
+def load_student(path: Path, modality: str) -> list[Member]:
+    """:func:`load_members` of networks that read this one modality.
 
     Raises
     ------
     WeightsError
-        Also for a network that reads anything else.
+        Also for networks that read anything else.
     """
-    network, settings = load_unet(path)
-    if settings.modalities != (modality,):
+    members = load_members(path)
+    read = members[0][1].modalities
+    if read != (modality,):
         raise WeightsError(
             f"{path.name}: a segmentation network that reads {modality} is required, this one reads "
-            f"{', '.join(settings.modalities)}"
+            f"{', '.join(read)}"
         )
-    return network, settings
+    return members

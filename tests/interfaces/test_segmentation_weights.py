@@ -21,8 +21,8 @@ from gliomorph.interfaces.segmentation_weights import (
     SHIPPED,
     load_student,
     load_unet,
+    read_members,
     read_modalities,
-    read_unet_settings,
     shipped_student,
     write_unet,
 )
@@ -30,7 +30,7 @@ from gliomorph.interfaces.stored_network import LARGEST, WeightsError
 from gliomorph.models.unet import MODALITIES, SegmentationSettings
 
 STUDENT = trainings.STUDENT
-READERS = [read_modalities, read_unet_settings, load_unet, lambda path: load_student(path, "T1w")]
+READERS = [read_modalities, read_members, load_unet, lambda path: load_student(path, "T1w")]
 STUDENTS = sorted(SHIPPED.glob("student-*.safetensors"))
 LARGEST_FILE = 20e6
 """Bytes of a network that is shipped: it goes with every installation."""
@@ -65,7 +65,7 @@ def test_a_network_is_loaded_as_it_was(settings: SegmentationSettings, file: Pat
     torch.manual_seed(0)
     network = settings.build()
     loaded, found = load_unet(write_unet(network, settings, file))
-    assert found == settings == read_unet_settings(file)
+    assert [found] == [settings] == read_members(file)
     assert read_modalities(file) == settings.modalities
     assert not loaded.training
     before, after = network.state_dict(), loaded.state_dict()
@@ -75,7 +75,7 @@ def test_a_network_is_loaded_as_it_was(settings: SegmentationSettings, file: Pat
 
 def test_settings_that_a_file_does_not_name_have_their_defaults(file: Path) -> None:
     save_file({}, file, metadata={"network": json.dumps({"modalities": ["FLAIR"]})})
-    assert read_unet_settings(file) == SegmentationSettings(modalities=["FLAIR"])
+    assert read_members(file) == [SegmentationSettings(modalities=["FLAIR"])]
 
 
 def test_weights_of_half_precision_are_used_in_single(file: Path) -> None:
@@ -165,7 +165,7 @@ def test_settings_that_are_no_object_are_refused(text: str, file: Path) -> None:
 )
 def test_settings_that_cannot_be_used_are_refused(changed: dict[str, Any], said: str, file: Path) -> None:
     stored(file, **changed)
-    for read in (read_unet_settings, load_unet, READERS[-1]):
+    for read in (read_members, load_unet, READERS[-1]):
         with pytest.raises(WeightsError, match=rf"net\.safetensors: .*{said}"):
             read(file)
 
@@ -227,7 +227,7 @@ def test_a_student_reads_the_modality_asked_for_and_no_other(modalities: tuple[s
     ):
         load_student(file, "FLAIR")
     if modalities == ("T1w",):
-        assert load_student(file, "T1w")[1] == settings
+        assert [found for _, found in load_student(file, "T1w")] == [settings]
 
 
 # What is shipped
@@ -242,13 +242,14 @@ def test_a_student_is_shipped_and_for_an_unknown_modality_none() -> None:
 def test_a_shipped_student_is_what_its_name_and_its_card_say(path: Path) -> None:
     modality = path.stem.removeprefix("student-")
     assert shipped_student(modality) == path
-    network, settings = load_student(path, modality)
+    members = load_student(path, modality)
     card = card_of(path)
     assert card is not None, "a card of these very weights is required, by their sha256"
     assert card["weights"]["file"] == path.name
     assert card["input"]["modalities"] == [modality]
-    assert card["input"]["voxel_mm"] == settings.voxel_mm
-    assert card["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+    sizes = [settings.voxel_mm for _, settings in members]
+    assert card["input"]["voxel_mm"] == (sizes if len(sizes) > 1 else sizes[0])
+    assert card["parameters"] == sum(p.numel() for network, _ in members for p in network.parameters())
     assert path.stat().st_size <= LARGEST_FILE
 
 
