@@ -1,4 +1,4 @@
-"""``gliomorph-train``: networks that segment or register, from scans or from simulated patients."""
+"""``gliomorph-train``: networks that segment or register, from scans or from simulated patients; ensembles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .cli_train_options import MODALITIES, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
+from .cli_train_options import ENSEMBLE, MODALITIES, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
 from .cli_train_registration import registration_options
 from .cli_train_registration_options import REGISTRATION
 from .environment import template_folders
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     try:
-        weights = _train_registration(args) if args.role in REGISTRATION else _train(args)
+        weights = _made(args)
     except KeyboardInterrupt:
         again = "the same command goes on after the last finished epoch"
         print(f"{PROGRAM}: interrupted; {again}", file=sys.stderr)
@@ -64,6 +64,15 @@ def _problem(error: Exception, role: str) -> str:
         )
         return f"the GPU's memory does not suffice: take a smaller {smaller}, or --gpu none"
     return str(error) if isinstance(error, (ValueError, OSError, DeviceError)) else ""
+
+
+def _made(args: argparse.Namespace) -> Path:
+    """The weights that were asked for."""
+    if args.role == ENSEMBLE:
+        from .interfaces.ensemble import join
+
+        return join(args.weights, args.out_file)
+    return _train_registration(args) if args.role in REGISTRATION else _train(args)
 
 
 def _train_registration(args: argparse.Namespace) -> Path:

@@ -34,6 +34,8 @@ EPILOG = f"""Options of one of them: {PROGRAM} student --help.
 Run the same command again after an interruption: it goes on after the last finished epoch, to the same result. A tool
 for research, not for diagnosis."""
 
+ENSEMBLE = "ensemble"
+
 SEGMENTATION_EPILOG = f"""examples:
   a student on simulated patients, without any data of your own:
     {PROGRAM} student OUT --modality T1w --simulated 100 --voxel-size 2
@@ -64,7 +66,23 @@ def build_parser() -> argparse.ArgumentParser:
         _add_segmentation_options(_kind(kinds, role, purpose, SEGMENTATION_EPILOG))
     for role, network in REGISTRATION.items():
         add_registration_options(_kind(kinds, role, network.purpose, epilog_of(role)), role)
+    _add_ensemble(kinds)
     return parser
+
+
+def _add_ensemble(kinds: Any) -> None:
+    purpose = "joins trained segmentation networks, whose mean probabilities then count"
+    parser = kinds.add_parser(
+        ENSEMBLE,
+        help=purpose,
+        description=f"Make a file of weights that {purpose}.\nThey read the same images; voxel sizes may differ.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("out_file", metavar="OUT_FILE", type=Path,
+        help="new .safetensors file, for gliomorph --weights; its model card goes beside it")  # fmt: skip
+    add("weights", metavar="FILE", nargs="+", type=Path, help="weights of trained networks, two or more")
+    add("-v", "--verbose", action="store_true", help="show where an error comes from")
 
 
 def _kind(kinds: Any, role: str, purpose: str, epilog: str) -> argparse.ArgumentParser:
@@ -119,7 +137,7 @@ def _add_network(group: Any) -> None:
         help="channels of the first level; fewer are faster (default: %(default)s)")  # fmt: skip
     add("--start", type=Path, nargs="+", default=[], metavar="FILE",
         help="begin with these weights of a like network (fine-tuning), not at random; its voxel size may differ; of "
-        "several networks that began alike, with their mean")  # fmt: skip
+        "several networks that began alike, with their mean; of an ensemble, with its first network")  # fmt: skip
     add("--method", choices=METHOD_NAMES, default="baseline", metavar="METHOD",
         help=f"how a student learns from a teacher, one of {', '.join(METHOD_NAMES)}; kl+kd is KD-Net, a shared "
         "decoder is the teacher's own, baseline does without a teacher (default: %(default)s)")  # fmt: skip

@@ -143,6 +143,33 @@ def test_brains_are_brought_to_the_size_that_the_network_knows(
     assert phantoms.dice(to_array(read_image(labels)) > 0, known > 0) > 0.9
 
 
+def test_probabilities_of_several_networks_are_their_mean(
+    heads, oracle, identity_xfm, monkeypatch, tmp_path, here
+):
+    class Blind(torch.nn.Module):
+        """Gives every class the same share."""
+
+        def __init__(self):
+            super().__init__()
+            self.nothing = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, image):
+            return self.nothing.expand(len(image), 4, *image.shape[2:])
+
+    def whole(*networks):
+        members = [(network, attrs.evolve(SETTINGS, voxel_mm=mm)) for network, mm in networks]
+        monkeypatch.setattr(module, "load_student", lambda *_: members)
+        _, files, _ = run(patient, heads["LPS"]["image"], identity_xfm, oracle)
+        return to_array(read_image(by_region(files)["WT"]))
+
+    patient, _ = write_patient(phantoms.frame("LPS"), tmp_path)
+    coarse, fine, nothing = (Oracle(), 4.0), (Oracle(), 3.0), (Blind(), 4.0)
+    apart = [whole(coarse), whole(fine), whole(nothing)]
+    # written with three decimals
+    assert np.abs(whole(coarse, fine, nothing) - np.mean(apart, axis=0)).max() < 2e-3
+    assert np.abs(apart[0] - apart[1]).max() > 0.1
+
+
 def test_tumor_stays_in_the_brain(heads, student, identity_xfm, tmp_path, here):
     patient, _ = write_patient(phantoms.frame("LPS"), tmp_path)
     labels, _, info = run(patient, heads["LPS"]["image"], identity_xfm, student((-99.0, 0.0, 0.0, 0.0)))
