@@ -17,7 +17,7 @@ FITTING_MM = 4.0
 LEVELS = 3
 """The finest splines have their knots at a quarter of the image's width, some 50 mm.
 
-A fourth level follows the anatomy: on simulated patients it leaves more bias than there was before.
+A fourth level follows the anatomy: it takes cortex and white matter for bias.
 """
 
 
