@@ -58,7 +58,7 @@ def _problem(error: Exception, role: str) -> str:
         return f"{error}; begin anew with a smaller --learning-rate{other}"
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for this
         smaller = (
-            "--batch-size or --width, a larger --voxel-size or --factor"
+            "--batch-size or --width, a larger --voxel-size or --network-voxel-size"
             if role in REGISTRATION
             else "--batch-size, --width or --box"
         )

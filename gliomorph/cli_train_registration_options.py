@@ -42,7 +42,7 @@ REGISTRATION = {
 
 ONLY_SIMULATED = ("held_out",)
 """Options that do nothing with scans, and are refused there."""
-NETWORK = ("width", "steps", "factor", "sigma_mm", "mu", "masking")
+NETWORK = ("width", "steps", "voxel_mm", "sigma_mm", "mu", "masking")
 """Options that are settings of the network; with weights to start from, these know them."""
 
 
@@ -95,8 +95,8 @@ def _add_network(group: Any, role: str) -> None:
         help="mm; 2 takes an eighth of the time and memory of 1 (default: %(default)s)")  # fmt: skip
     add("--width", type=positive, metavar="N", help=f"channels; fewer are faster (default: {kind.width})")
     add("--steps", type=positive, metavar="T", help=f"{kind.what_steps_are} (default: {kind.steps})")
-    add("--factor", type=positive, metavar="N",
-        help="voxels of the images in one of the convolutions', along each axis (default: 2)")  # fmt: skip
+    add("--network-voxel-size", dest="voxel_mm", type=above_zero, metavar="MM",
+        help="voxels of the convolutions, whatever those of the images (default: 4)")  # fmt: skip
     if role == "voxelmorph":
         add("--masking", choices=MASKINGS[:2],
             help="what the tumour mask is for: cfm: the cost leaves the tumour out, the result serves gliomorph as "

@@ -56,7 +56,7 @@ def test_help_has_the_options_of_that_network_and_does_not_wait_for_torch(role: 
     assert f"are faster (default: {settings.width})" in text
     assert f"(default: {settings.steps})" in text
     assert f"nothing (default: {settings.masking})" in text
-    assert f"(default: {settings.factor})" in text
+    assert f"(default: {settings.voxel_mm:g})" in text
     lam = text.split("weight of the path's energy (default: ")[1].split(",")[0]
     assert float(lam) == default_lam(role, "lncc")
 
@@ -75,12 +75,12 @@ def test_defaults_are_those_of_the_options(role: str, asked: list[dict[str, Any]
 
 def test_options_reach_the_training(asked: list[dict[str, Any]], tmp_path: Path) -> None:
     arguments = ["--simulated", "20", "--held-out", "5", "--template", "SRI24", "--template-dir", str(tmp_path),
-                 "--voxel-size", "2", "--width", "8", "--steps", "6", "--factor", "1", "--sigma", "6", "--mu", "0.02",
-                 "--epochs", "7", "--batch-size", "3", "--learning-rate", "0.01", "--measure", "ssd",
+                 "--voxel-size", "2", "--width", "8", "--steps", "6", "--network-voxel-size", "3",
+                 "--sigma", "6", "--mu", "0.02", "--epochs", "7", "--batch-size", "3", "--learning-rate", "0.01", "--measure", "ssd",
                  "--lambda", "1e-5", "--seed", "5", "--gpu", "none"]  # fmt: skip
     assert cli_train.main(["metamorph-g", str(tmp_path / "out"), *arguments]) == 0
     options = asked[0]["options"]
-    network = NetworkSettings(method="metamorph-g", width=8, steps=6, factor=1, sigma_mm=6.0, mu=0.02)
+    network = NetworkSettings(method="metamorph-g", width=8, steps=6, voxel_mm=3.0, sigma_mm=6.0, mu=0.02)
     assert options == RegistrationOptions(
         network=network, optimisation=EpochSettings(epochs=7, learning_rate=0.01), lam=1e-5, similarity="ssd",
         simulated=20, held_out=5, template="SRI24", voxel_mm=2, batch_size=3, seed=5,
@@ -213,7 +213,7 @@ def test_a_training_runs_says_where_it_is_and_can_be_trained_further(
         (FloatingPointError("not finite"), "not finite; begin anew with a smaller --learning-rate\n"),
         (
             torch.OutOfMemoryError("CUDA"),
-            "--batch-size or --width, a larger --voxel-size or --factor, or --gpu none",
+            "--batch-size or --width, a larger --voxel-size or --network-voxel-size, or --gpu none",
         ),
     ],
 )

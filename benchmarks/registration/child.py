@@ -188,7 +188,7 @@ def network_settings(run: dict[str, Any]) -> Any:
 
     settings = DEFAULTS[run["method"].removesuffix("-h60")]
     steps = settings.steps if settings.method == "voxelmorph" else run["steps"]
-    return attrs.evolve(settings, width=run["width"], steps=steps)
+    return attrs.evolve(settings, width=run["width"], steps=steps, voxel_mm=2.0)
 
 
 def resident_gb() -> float:

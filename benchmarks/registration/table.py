@@ -20,7 +20,7 @@ every time is compared with that one.
 """
 
 TRAINING_NOTES = """\
-What one training step of {label} (h={width}, factor 2, T={steps}, batch of one, voxels of 1 mm) adds to the
+What one training step of {label} (h={width}, on voxels of 2 mm, T={steps}, batch of one, voxels of 1 mm) adds to the
 resident memory of the process, network and images being there; on CUDA the peak that torch allocated in all.
 Checkpointed: each time step is computed again in the backward pass.
 """

@@ -31,6 +31,8 @@ MODALITY = "T1w"
 """That registration networks read."""
 MISALIGNMENT = 0.25
 """Of simulated patients: what an affine alignment leaves over, 2 degrees and 3 mm at the brain's surface."""
+TYPICAL = 0.8
+"""Share of the simulated patients with the usual contrast: one that is turned round cannot be matched to the template."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -200,7 +202,7 @@ def engine_on(target: Target, device: str) -> DataEngine:
         )
     )
     middle = [(side - 1) / 2 for side in anatomy.shape]
-    return DataEngine(anatomy, (MODALITY,), anatomy.shape, device, middle, MISALIGNMENT)
+    return DataEngine(anatomy, (MODALITY,), anatomy.shape, device, middle, MISALIGNMENT, TYPICAL)
 
 
 @attrs.frozen(kw_only=True)

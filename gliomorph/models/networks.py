@@ -2,8 +2,8 @@
 
 A network takes a :class:`~.registration.Pair` and gives a :class:`~.shooting.Path`, so that the same objective
 trains it, the same code finishes its answer, and an optimisation can go on from there (:mod:`.refinement`).
-The convolutions run on a grid coarser by ``factor``: the kernel discards what that loses. Images are
-interpolated, and compared, at full resolution.
+The convolutions run on voxels of their own size, whatever the images': the kernel discards what that loses, and a
+network serves every resolution. Images are interpolated, and compared, at full resolution.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class NetworkSettings:
         C, channels of each image.
     width : int
         Channels of a residual block (R) or of the U-Net's first level (G, VoxelMorph).
-    factor : int
-        The network's voxels are this many image voxels wide.
+    voxel_mm : float
+        Voxel size on which the network works, in mm: images are brought to it; to none finer than their own.
     steps : int
         T, time steps: residual blocks (R), of the shooting (G), or squarings (VoxelMorph: 2^steps).
     sigma_mm : float
@@ -70,7 +70,7 @@ class NetworkSettings:
     dimension: int = attrs.field(default=3, validator=valid.in_((2, 3)))
     modalities: int = attrs.field(default=1, validator=valid.ge(1))
     width: int = attrs.field(default=32, validator=valid.ge(1))
-    factor: int = attrs.field(default=2, validator=valid.ge(1))
+    voxel_mm: float = attrs.field(default=4.0, converter=float, validator=valid.gt(0))
     steps: int = attrs.field(default=15, validator=valid.ge(1))
     sigma_mm: float = attrs.field(default=8.0, converter=float, validator=valid.gt(0))
     mu: float = attrs.field(default=0.05, converter=float, validator=valid.ge(0))
@@ -115,7 +115,7 @@ DEFAULTS = {
 THESIS = NetworkSettings(
     method="metamorph-r",
     width=60,
-    factor=1,
+    voxel_mm=1.0,
     mu=metamorphosis.THESIS.mu,
     sees_mask=False,
 )
@@ -130,13 +130,14 @@ class RegistrationNetwork(nn.Module):
     ----------
     settings : NetworkSettings
     checkpointed : bool
-        In training, compute each time step again in the backward pass: memory of one step, a third more time.
+        In training, compute each time step again in the backward pass: memory of one step, a third more time. So it
+        is for voxels too small for all steps to be kept.
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.checkpointed = settings.dimension == 3
+        self.checkpointed = settings.dimension == 3 and settings.voxel_mm < 3
 
     def forward(self, pair: Pair) -> Path:
         raise NotImplementedError
@@ -152,7 +153,9 @@ class RegistrationNetwork(nn.Module):
 
     def small(self, pair: Pair) -> Pair:
         """The pair on the network's grid."""
-        return pair.at([math.ceil(size / self.settings.factor) for size in pair.shape])
+        sides = zip(pair.shape, pair.spacing_mm, strict=True)
+        finest = self.settings.voxel_mm
+        return pair.at([min(size, math.ceil(round(size * mm / finest, 6))) for size, mm in sides])
 
 
 class PairUNet(nn.Module):

@@ -71,7 +71,7 @@ def test_every_setting_travels(tmp_path):
         dimension=2,
         modalities=2,
         width=3,
-        factor=1,
+        voxel_mm=1,
         steps=1,
         sigma_mm=5,
         mu=0.25,

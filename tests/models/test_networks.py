@@ -19,7 +19,7 @@ each = pytest.mark.parametrize("method", DEFAULTS)
 
 
 def settings_of(method, dimension=2, **changed):
-    small = {"dimension": dimension, "width": 4, "steps": 4, "sigma_mm": 6.0}
+    small = {"dimension": dimension, "width": 4, "steps": 4, "sigma_mm": 6.0, "voxel_mm": 2.0}
     return attrs.evolve(DEFAULTS[method], **small | changed)
 
 
@@ -209,7 +209,7 @@ def test_several_modalities_are_one_network_away(method):
 
 def test_residual_blocks_add_up_along_the_flow():
     """Eq. 5.6 and 5.9 on full-resolution voxels and a full-resolution kernel, every step written out."""
-    settings = settings_of("metamorph-r", factor=1, mu=0.05)
+    settings = settings_of("metamorph-r", voxel_mm=1.0, mu=0.05)
     network, pair = random_network(settings), a_pair()
     network.start.data.normal_(std=0.3)
     kernel = Kernel(pair.shape, pair.spacing_mm, (6.0,), like=pair.moving)
@@ -241,8 +241,8 @@ def test_energy_does_not_depend_on_the_resolution_of_the_network():
     """Sums over image voxels: at half resolution a quarter of the voxels count four times."""
     pair = a_pair((64, 64))
     energies = []
-    for factor in (1, 2):
-        network = random_network(settings_of("metamorph-r", factor=factor))
+    for voxel_mm in (1.0, 2.0):
+        network = random_network(settings_of("metamorph-r", voxel_mm=voxel_mm))
         with torch.no_grad():
             for parameter in network.blocks.parameters():
                 parameter.zero_()
@@ -262,10 +262,10 @@ def test_path_is_watched_from_beginning_to_end():
 
 
 def test_sharp_appearance_is_that_of_a_network_at_full_resolution():
-    """With a factor of 1 the second pass repeats the first, inside the tumour."""
+    """On the images' own voxels the second pass repeats the first, inside the tumour."""
     pair = a_pair()
-    plain = random_network(settings_of("metamorph-r", factor=1))
-    sharp = random_network(settings_of("metamorph-r", factor=1, sharp=True))
+    plain = random_network(settings_of("metamorph-r", voxel_mm=1.0))
+    sharp = random_network(settings_of("metamorph-r", voxel_mm=1.0, sharp=True))
     with torch.inference_mode():
         expected, obtained = plain(pair), sharp(pair)
     torch.testing.assert_close(obtained.backward, expected.backward)
@@ -297,7 +297,7 @@ def test_apart_what_fills_the_tumour_moves_nothing():
     )
     moved = {}
     for apart in (False, True):
-        network = random_network(settings_of("metamorph-r", factor=1, steps=1, apart=apart))
+        network = random_network(settings_of("metamorph-r", voxel_mm=1.0, steps=1, apart=apart))
         with torch.no_grad():
             for parameter in network.blocks.parameters():
                 parameter.zero_()
@@ -361,7 +361,7 @@ def test_roughness_is_the_published_loss_times_the_voxels():
 def test_thesis_network_has_its_size():
     parameters = sum(p.numel() for p in build(THESIS).blocks.parameters())
     assert 1.4e6 < parameters < 1.7e6
-    assert (THESIS.factor, THESIS.steps, THESIS.sees_mask) == (1, 15, False)
+    assert (THESIS.voxel_mm, THESIS.steps, THESIS.sees_mask) == (1.0, 15, False)
 
 
 def test_start_is_learnt_and_shared_by_all_pairs():

@@ -21,7 +21,6 @@ from .contrast import MEANS
 
 DIVISOR = 8
 TYPICAL = 0.5
-"""Share of the patients with a modality's typical contrast and a good scan; the others vary without measure."""
 WITHOUT_TUMOR = 0.04
 TWO_FOCI = 0.2
 WITH_SPOTS = 0.2
@@ -61,6 +60,8 @@ class DataEngine:
         Where the middle of their grid lies in the anatomy, voxels; if not given, that of the brain's box.
     misalignment : float
         As for :func:`~.heads.sample_positions`.
+    typical : float
+        Share of the patients with a modality's typical contrast and a good scan; the others vary without measure.
 
     Raises
     ------
@@ -76,6 +77,7 @@ class DataEngine:
         device: str | torch.device = "cpu",
         centre: Sequence[float] | None = None,
         misalignment: float = 1.0,
+        typical: float = TYPICAL,
     ) -> None:
         unknown = sorted(set(modalities) - set(MEANS))
         if unknown or not modalities:
@@ -84,7 +86,7 @@ class DataEngine:
         self.atlas = heads.atlas_of(anatomy, device)
         if centre is not None:
             self.atlas = attrs.evolve(self.atlas, centre=tuple(float(voxel) for voxel in centre))
-        self.device, self.misalignment = torch.device(device), misalignment
+        self.device, self.misalignment, self.typical = torch.device(device), misalignment, typical
         margin = 2 * 8.0 / anatomy.voxel_mm
         box = [-(-(extent + margin) // DIVISOR) * DIVISOR for extent in self.atlas.extent]
         self.shape = tuple(int(side) for side in (shape or box))
@@ -104,7 +106,7 @@ class DataEngine:
         """The patient of this number; the same number gives the same patient on the same kind of device."""
         chance = Chance(seed, self.device)
         atlas, voxel_mm = self.atlas, self.atlas.voxel_mm
-        typical = chance.happens(TYPICAL)
+        typical = chance.happens(self.typical)
         positions = heads.sample_positions(atlas, self.shape, chance, self.misalignment)
         growths = self._sample_growths(positions, chance)
         unit = atlas.step * voxel_mm
