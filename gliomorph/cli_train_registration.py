@@ -37,7 +37,7 @@ def registration_options(args: argparse.Namespace) -> RegistrationOptions:
         derivatives_dir=args.derivatives_dir.resolve() if args.derivatives_dir else None,
         simulated=args.simulated or 0,
         held_out=args.held_out or 12,
-        template=args.template,
+        templates=tuple(args.template),
         voxel_mm=args.voxel_size,
         batch_size=args.batch_size,
         seed=args.seed,

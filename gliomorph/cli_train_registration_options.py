@@ -83,8 +83,9 @@ def _add_data(group: Any) -> None:
         help="instead of --simulated: what gliomorph has written of a cohort, with the same --template and the "
         "--voxel-size as its --resolution; two thirds of the subjects are for training, a sixth for validation, a "
         "sixth for the test")  # fmt: skip
-    add("--template", default="MNI152", metavar="NAME",
-        help="to which is registered, one for all (default: %(default)s, which is built in)")  # fmt: skip
+    add("--template", nargs="+", default=["MNI152"], metavar="NAME",
+        help="to which is registered; with --simulated several, whose patients come in turn, for a network that serves "
+        "them all (default: MNI152, which is built in)")  # fmt: skip
     add("--template-dir", nargs="+", type=Path, default=[], metavar="DIR",
         help="folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
 

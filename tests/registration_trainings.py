@@ -107,7 +107,7 @@ def options_of(deriv: Path | None = None, method: str = "metamorph-r", **changed
         "network": SETTINGS[method],
         "optimisation": EpochSettings(epochs=EPOCHS, learning_rate=1e-2),
         "lam": 6e-4,
-        "template": "Tiny",
+        "templates": ("Tiny",),
         "voxel_mm": 4,
     }
     known |= {"simulated": 2, "held_out": 1} if deriv is None else {"derivatives_dir": deriv}

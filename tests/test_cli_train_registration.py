@@ -76,14 +76,15 @@ def test_defaults_are_those_of_the_options(role: str, asked: list[dict[str, Any]
 def test_options_reach_the_training(asked: list[dict[str, Any]], tmp_path: Path) -> None:
     arguments = ["--simulated", "20", "--held-out", "5", "--template", "SRI24", "--template-dir", str(tmp_path),
                  "--voxel-size", "2", "--width", "8", "--steps", "6", "--network-voxel-size", "3",
-                 "--sigma", "6", "--mu", "0.02", "--epochs", "7", "--batch-size", "3", "--learning-rate", "0.01", "--measure", "ssd",
+                 "--sigma", "6", "--mu", "0.02", "--epochs", "7", "--batch-size", "3", "--learning-rate", "0.01",
+                 "--measure", "ssd",
                  "--lambda", "1e-5", "--seed", "5", "--gpu", "none"]  # fmt: skip
     assert cli_train.main(["metamorph-g", str(tmp_path / "out"), *arguments]) == 0
     options = asked[0]["options"]
     network = NetworkSettings(method="metamorph-g", width=8, steps=6, voxel_mm=3.0, sigma_mm=6.0, mu=0.02)
     assert options == RegistrationOptions(
         network=network, optimisation=EpochSettings(epochs=7, learning_rate=0.01), lam=1e-5, similarity="ssd",
-        simulated=20, held_out=5, template="SRI24", voxel_mm=2, batch_size=3, seed=5,
+        simulated=20, held_out=5, templates=("SRI24",), voxel_mm=2, batch_size=3, seed=5,
     )  # fmt: skip
     assert asked[0]["folder"].path == tmp_path / "out"
     assert asked[0]["folders"][0] == tmp_path

@@ -33,9 +33,7 @@ OPTIMISED = MetamorphosisSettings(
     appearance_iterations=20,
     similarity="ssd",
 )
-NETWORK = NetworkSettings(
-    method="metamorph-r", dimension=2, voxel_mm=2.0, sigma_mm=SIGMA, mu=MU, steps=STEPS
-)
+NETWORK = NetworkSettings(method="metamorph-r", dimension=2, voxel_mm=2.0, sigma_mm=SIGMA, mu=MU, steps=STEPS)
 VOXELMORPH = attrs.evolve(
     NETWORK, method="voxelmorph", mu=0, steps=7, width=16, masking="none", sees_mask=False
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def registration_card(
     network: RegistrationNetwork,
     options: RegistrationOptions,
     objective: Objective,
-    target: Target,
+    targets: Sequence[Target],
     counts: Mapping[str, int],
     test: Iterable[Pair],
     weights: Path,
@@ -39,7 +39,7 @@ def registration_card(
     options : RegistrationOptions
     objective : Objective
         That was minimised.
-    target : Target
+    targets : sequence of Target
     counts : mapping of str to int
         Pairs by part.
     test : iterable of Pair
@@ -55,14 +55,16 @@ def registration_card(
     device = next(network.parameters()).device
     rows = [_row(network, pair.to(device), objective) for pair in test]
     return {
-        "task": f"registration of {MODALITY} images of brains with tumours to the template {options.template}",
+        "task": f"registration of {MODALITY} images of brains with tumours to a template",
         "method": options.method,
-        "template": {"name": options.template, "voxel_mm": options.voxel_mm, "sha256": target.sha256},
+        "templates": [
+            {"name": target.template.name, "shape": list(target.image.GetSize()), "sha256": target.sha256}
+            for target in targets
+        ],
         "input": {
             "modalities": [MODALITY],
             "voxel_mm": options.voxel_mm,
             "preparation": "skull-stripped, affinely aligned, matched to the template, on its working grid",
-            "shape": list(target.image.GetSize()),
             "tumor_mask": network.settings.masking != "none",
         },
         "network": attrs.asdict(network.settings),
@@ -90,7 +92,9 @@ def _row(network: RegistrationNetwork, pair: Pair, objective: Objective) -> dict
 def _source(options: RegistrationOptions) -> str:
     if options.derivatives_dir is not None:
         return f"scans of the derivatives in {options.derivatives_dir.name}"
-    return f"simulated patients of the data engine on {options.template}, new ones in every epoch"
+    return (
+        f"simulated patients of the data engine on {' and '.join(options.templates)}, new ones in every epoch"
+    )
 
 
 def _measured_on(options: RegistrationOptions, count: int) -> str:

@@ -32,7 +32,7 @@ MODALITY = "T1w"
 MISALIGNMENT = 0.25
 """Of simulated patients: what an affine alignment leaves over, 2 degrees and 3 mm at the brain's surface."""
 TYPICAL = 0.8
-"""Share of the simulated patients with the usual contrast: one that is turned round cannot be matched to the template."""
+"""Share of the simulated patients with the usual contrast: others may not be matched to the template at all."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -153,6 +153,29 @@ class SimulatedPairs:
         source = landmarks(voxels[brain & ~tumor.cpu().numpy()])
         matched = mapped(voxels, brain, source, self.target.landmarks)
         return self.target.pair(torch.from_numpy(matched).to(image.device), tumor.float())
+
+
+@attrs.frozen(kw_only=True)
+class InTurn:
+    """Pairs of several sources, one of each in turn.
+
+    Attributes
+    ----------
+    sources : tuple of Pairs
+    count : int
+        Of all together; each source has its share, rounded up.
+    """
+
+    sources: tuple[Pairs, ...]
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, index: int, epoch: int) -> Pair:
+        """The pair of the source whose turn it is."""
+        round_, source = divmod(index, len(self.sources))
+        return self.sources[source].read(round_, epoch)
 
 
 @attrs.frozen

@@ -42,9 +42,11 @@ class RegistrationOptions:
         Simulated patients an epoch; 0 for a cohort.
     held_out : int
         Simulated patients for validation, and as many for the test.
-    template : str
+    templates : tuple of str
+        To which is registered: for a cohort the one of its run, for simulated patients one or several, in turn.
     voxel_mm : int
     batch_size : int
+        1 with several templates, whose grids differ.
     seed : int
 
     Raises
@@ -61,9 +63,9 @@ class RegistrationOptions:
     derivatives_dir: Path | None = attrs.field(default=None)
     simulated: int = attrs.field(default=0, validator=valid.ge(0))
     held_out: int = attrs.field(default=12, validator=valid.ge(1))
-    template: str = "MNI152"
+    templates: tuple[str, ...] = attrs.field(default=("MNI152",), converter=tuple)
     voxel_mm: int = attrs.field(default=1, validator=valid.ge(1))
-    batch_size: int = attrs.field(default=1, validator=valid.ge(1))
+    batch_size: int = attrs.field(default=1)
     seed: int = attrs.field(default=0, validator=valid.ge(0))
 
     @derivatives_dir.validator
@@ -72,6 +74,25 @@ class RegistrationOptions:
             raise ValueError(
                 "either a folder that gliomorph has written or simulated patients are required: "
                 "--derivatives-dir DIR or --simulated N"
+            )
+
+    @templates.validator
+    def _check_templates(self, _: object, templates: tuple[str, ...]) -> None:
+        if not templates or len(set(templates)) != len(templates):
+            raise ValueError(f"--template: one name or several different ones are required, got {templates}")
+        if self.derivatives_dir is not None and len(templates) > 1:
+            raise ValueError(
+                f"--template {' '.join(templates)}: the scans of --derivatives-dir are aligned with one template"
+            )
+
+    @batch_size.validator
+    def _check_batch(self, _: object, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"--batch-size: at least 1 is required, got {batch_size}")
+        if batch_size > 1 and len(self.templates) > 1:
+            raise ValueError(
+                f"--batch-size {batch_size}: with several templates, whose grids differ, pairs come one by one: "
+                "leave it out, or train for one template"
             )
 
     @property

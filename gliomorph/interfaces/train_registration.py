@@ -18,6 +18,7 @@ from .aligned_scans import prepare_pairs
 from .device import choose_device
 from .registration_card import registration_card
 from .registration_data import (
+    InTurn,
     Pairs,
     PreparedPairs,
     SimulatedPairs,
@@ -52,7 +53,7 @@ def train(
     folder : TrainingFolder
         A training in it that was begun with the same options goes on.
     template_folders : sequence of Path
-        Where the options' template is looked for.
+        Where the options' templates are looked for.
     gpu : str
         ``auto``, ``all`` or ``none``.
     report : callable
@@ -74,12 +75,14 @@ def train(
         An energy or gradient that is not finite; what was kept is of the epoch before.
     """
     device = torch.device(choose_device(gpu))
-    target = target_of(load_template(options.template, options.voxel_mm, template_folders))
+    targets = [
+        target_of(load_template(name, options.voxel_mm, template_folders)) for name in options.templates
+    ]
     network = _first_network(options).to(device)
-    if folder.open({**options.record(), "template_sha256": target.sha256}):
+    if folder.open({**options.record(), "templates_sha256": [target.sha256 for target in targets]}):
         report(f"the training in {folder.path} is finished: it is kept as it is")
         return _weights(options, folder)
-    parts = _pairs(options, folder, target, device, report)
+    parts = _pairs(options, folder, targets, device, report)
     run = _Run(options=options, folder=folder, parts=parts, trainer=_trainer(options, network, parts, device))
     epochs = options.optimisation.epochs
     go_on(run.trainer, folder, epochs, lambda latest: run.epoch(latest, progress), _figures, report)
@@ -87,7 +90,7 @@ def train(
     counts = {name: len(part) for name, part in parts.items()}
     objective = run.trainer.trainer.objective
     write_card(
-        registration_card(trained, options, objective, target, counts, held_out(parts["test"]), run.weights),
+        registration_card(trained, options, objective, targets, counts, held_out(parts["test"]), run.weights),
         run.weights,
     )
     return run.weights
@@ -189,17 +192,13 @@ def _trainer(
 def _pairs(
     options: RegistrationOptions,
     folder: TrainingFolder,
-    target: Target,
+    targets: Sequence[Target],
     device: torch.device,
     report: Report,
 ) -> dict[str, Pairs]:
     if options.derivatives_dir is None:
-        engine = engine_on(target, str(device))
-        counts = (options.simulated, options.held_out, options.held_out)
-        return {
-            name: SimulatedPairs(engine=engine, target=target, count=count, seed=options.seed, part=part)
-            for part, (name, count) in enumerate(zip(PARTS, counts, strict=True))
-        }
+        return _simulated_pairs(options, targets, device)
+    (target,) = targets
     files = prepare_pairs(options.derivatives_dir, target, folder.prepared, report)
     parts = {
         name: {subject: files[subject] for subject in subjects}
@@ -210,3 +209,20 @@ def _pairs(
         name: PreparedPairs(files=tuple(path for paths in subjects.values() for path in paths), target=target)
         for name, subjects in parts.items()
     }
+
+
+def _simulated_pairs(
+    options: RegistrationOptions, targets: Sequence[Target], device: torch.device
+) -> dict[str, Pairs]:
+    engines = [engine_on(target, str(device)) for target in targets]
+
+    def pairs(part: int, count: int) -> Pairs:
+        share = -(-count // len(targets))
+        sources = tuple(
+            SimulatedPairs(engine=engine, target=target, count=share, seed=options.seed, part=part)
+            for engine, target in zip(engines, targets, strict=True)
+        )
+        return InTurn(sources=sources, count=count)
+
+    counts = (options.simulated, options.held_out, options.held_out)
+    return {name: pairs(part, count) for part, (name, count) in enumerate(zip(PARTS, counts, strict=True))}

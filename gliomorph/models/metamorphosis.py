@@ -278,7 +278,7 @@ def _levels(pair: Pair, settings: MetamorphosisSettings) -> Iterator[tuple[_Leve
 
 
 def objective_of(settings: MetamorphosisSettings, pair: Pair) -> Objective:
-    """The energy that the settings name, for the grid and the fixed image of ``pair``."""
+    """The energy that the settings name, for the voxel size and the fixed image of ``pair``."""
     measure = measure_of(settings, pair)
     # Beside a measure that counts fractions of what is unexplained, so does the squared difference.
     unexplained = squared_difference(0.5 * _variance(pair.fixed, pair.brain))
@@ -292,12 +292,11 @@ def objective_of(settings: MetamorphosisSettings, pair: Pair) -> Objective:
 
 
 def measure_of(settings: MetamorphosisSettings, pair: Pair) -> Measure:
-    """The dissimilarity that the settings name, for the grid of ``pair``."""
+    """The dissimilarity that the settings name, for the voxel size of ``pair``."""
 
     def local() -> Measure:
         width = max(settings.window_mm, 1.5 * max(pair.spacing_mm))
-        window = Kernel(pair.shape, pair.spacing_mm, (width,), nodes_per_sigma=1.5, like=pair.moving)
-        return local_correlation(window)
+        return local_correlation(width, pair.spacing_mm)
 
     builders: dict[str, Callable[[], Measure]] = {
         "lncc": local,

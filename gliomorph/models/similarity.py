@@ -10,7 +10,8 @@ of the image, between 0 and 1, that the other does not explain. One λ then serv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from .kernels import Kernel
 
 Measure = Callable[[Tensor, Tensor, Tensor], Tensor]
 
+WINDOW_NODES_PER_SIGMA = 1.5
+"""Of the grid on which local statistics are taken."""
 VARIANCE_FLOOR = 1e-3
 """About that of the noise in a scan in [0, 1]. Added to the local variances and to the covariance, as if both
 images had a texture in common: flat regions then agree."""
@@ -95,26 +98,36 @@ def mutual_information(bins: int = 32) -> Measure:
     return measure
 
 
-def local_correlation(window: Kernel) -> Measure:
+def local_correlation(width_mm: float, spacing_mm: Sequence[float]) -> Measure:
     """The measure Σ w (1 − ρ²), ρ the correlation inside a Gaussian window around each point.
 
     Blind to smooth bias and to contrast that differs from place to place. The statistics are taken with
-    weights, on the coarse grid of ``window``.
+    weights, on a grid as coarse as the window allows.
 
     Parameters
     ----------
-    window : Kernel
-        Local mean.
+    width_mm : float
+        Standard deviation of the window.
+    spacing_mm : sequence of float
+        Voxel size of the images, which may have any number of voxels.
 
     Returns
     -------
     measure : callable
     """
 
-    def mean(image: Tensor) -> Tensor:
-        return window.smooth(window.restrict(image))
+    @lru_cache(maxsize=4)
+    @torch.inference_mode(False)
+    def window_on(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Kernel:
+        like = torch.empty(0, dtype=dtype, device=device)
+        return Kernel(shape, spacing_mm, (width_mm,), WINDOW_NODES_PER_SIGMA, like)
 
     def measure(warped: Tensor, fixed: Tensor, weight: Tensor) -> Tensor:
+        window = window_on(weight.shape[2:], weight.dtype, weight.device)
+
+        def mean(image: Tensor) -> Tensor:
+            return window.smooth(window.restrict(image))
+
         count = mean(weight).clamp_min(1e-3)
         first, second = weight * warped, weight * fixed
         mean_first, mean_second = mean(first) / count, mean(second) / count

@@ -69,7 +69,7 @@ def test_everything_is_there(done: Path, source: dict[str, Any]) -> None:
 def test_settings_are_those_of_the_training(done: Path, source: dict[str, Any]) -> None:
     known = json.loads((done / "settings.json").read_text())
     target = runs.target_from(source["template_home"])
-    assert known == {**source["options"].record(), "template_sha256": target.sha256}
+    assert known == {**source["options"].record(), "templates_sha256": [target.sha256]}
 
 
 def test_the_log_has_a_row_an_epoch(done: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_log_has_a_row_an_epoch(done: Path) -> None:
 def test_the_card_says_what_the_network_is_and_how_good(done: Path, source: dict[str, Any]) -> None:
     card, options = card_of(done), source["options"]
     assert card["method"] == options.method
-    assert card["template"]["name"] == "Tiny"
+    assert [template["name"] for template in card["templates"]] == ["Tiny"]
     assert card["weights"]["sha256"] == hashlib.sha256(trained(done).read_bytes()).hexdigest()
     assert card["settings"] == options.public_record()
     train = 4 if options.derivatives_dir else 2
@@ -171,7 +171,7 @@ def test_another_template_of_that_name_is_refused(
     home = Path(shutil.copytree(template_home, tmp_path / "templates"))
     image = next(home.glob("tpl-Tiny/*_T1w.nii.gz"))
     runs.change_image(image, np.sqrt)
-    with pytest.raises(TrainingFolderError, match="template_sha256"):
+    with pytest.raises(TrainingFolderError, match="templates_sha256"):
         runs.run(source["options"], done, home, progress=no_epoch)
 
 

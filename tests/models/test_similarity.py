@@ -36,7 +36,7 @@ MEASURES = {
     "cc": correlation,
     "vir": intensity_ratio,
     "mi": mutual_information(),
-    "lncc": local_correlation(Kernel(SHAPE, (1.0, 1.0), (3.0,), like=EVERYWHERE)),
+    "lncc": local_correlation(3.0, (1.0, 1.0)),
 }
 each = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 
