@@ -78,7 +78,7 @@ def _add_processing(group: Any) -> None:
     add("--registration", nargs="+", choices=METHODS, metavar="METHOD",
         help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}, and the learned ones "
         f"{', '.join(NEEDED)}; the first feeds the atlas (default: {default_method('T1w')} where the primary image is "
-        f"T1w, which its network reads, else {default_method('')})")  # fmt: skip
+        f"T1w, which its network reads, else {default_method('T2w')})")  # fmt: skip
     shipped = ", ".join(method for method in NEEDED if shipped_network(method)) or "none"
     add("--registration-weights", nargs="+", type=Path, default=[], metavar="FILE",
         help="safetensors of registration networks, one for each learned method (default: those that come with "

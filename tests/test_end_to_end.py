@@ -11,7 +11,8 @@ import numpy as np
 import phantoms
 import pytest
 import SimpleITK as sitk
-from runs import METHODS, NETWORK, REGIONS, Run, atlas_map, documented, template_name
+from cohorts import Place
+from runs import METHODS, NETWORK, REGIONS, Run, atlas_map, documented, ran, template_name
 
 from gliomorph.interfaces.aligned_scans import prepare_pairs
 from gliomorph.interfaces.evaluate_compare import evaluate_compare
@@ -20,6 +21,8 @@ from gliomorph.interfaces.images import read_image, to_array
 from gliomorph.interfaces.registration_data import PreparedPairs, target_of
 from gliomorph.interfaces.stored_network import weights_sha256
 from gliomorph.interfaces.templates import load_template
+from gliomorph.interfaces.weights import shipped_network
+from gliomorph.settings import REFINE
 from gliomorph.workflows.validation import validator_issues
 
 pytest_plugins = ["run_fixtures"]
@@ -69,6 +72,19 @@ def test_record_names_the_network_and_its_refinement(first: Run) -> None:
     assert (used["weights"], used["weights_sha256"]) == (NETWORK, weights_sha256(network))
     assert (used["refine"], used["refinement"]["masking"]) == (1, "local")
     assert (first.out / "sub-01" / "figures" / "sub-01_desc-metamorphrhealthy_T1w.png").exists()
+
+
+def test_default_is_the_network_that_comes_with_gliomorph_and_its_refinement(tmp_path: Path) -> None:
+    default = ran(Place(tmp_path).prepare(["01"]), levels=["participant"])
+    assert default.answer.code == 0, default.answer.text
+    assert "template Tiny at 4 mm, metamorph-r" in default.answer.text
+    assert "notice metamorph-r: its network (metamorph-r.safetensors) was trained for" in default.answer.text
+    assert "for another template, Tiny, was not measured" in default.answer.text
+    path = default.out / "sub-01" / "anat" / "sub-01_space-Tiny_res-4_desc-metamorphr_registration.json"
+    used, shipped = json.loads(path.read_text()), shipped_network("metamorph-r")
+    assert shipped is not None
+    assert (used["weights"], used["weights_sha256"]) == (shipped.name, weights_sha256(shipped))
+    assert used["refine"] == REFINE
 
 
 def test_outputs_are_valid_bids_derivatives(first: Run) -> None:
