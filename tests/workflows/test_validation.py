@@ -30,7 +30,8 @@ from gliomorph.workflows.validation import (
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "bids").mkdir()
-    return Settings(bids_dir=tmp_path / "bids", output_dir=tmp_path / "out", work_dir=tmp_path / "work")
+    folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
+    return Settings(**folders, registration=("affine",))
 
 
 def test_valid_dataset_has_no_errors(tmp_path: Path) -> None:
@@ -125,8 +126,8 @@ def test_gpu_that_is_required_and_missing_is_refused(settings: Settings, monkeyp
 def test_estimate_of_disk_counts_the_default_as_one_method(settings: Settings, monkeypatch: Any) -> None:
     check_folders(settings)
     with_free(monkeypatch, 1000)
-    spelt = attrs.evolve(settings, registration=("metamorphosis",))
-    assert check_resources(settings, 10) == check_resources(spelt, 10)
+    default = attrs.evolve(settings, registration=("metamorph-r",))
+    assert check_resources(settings, 10) == check_resources(default, 10)
 
 
 @pytest.fixture
@@ -169,11 +170,11 @@ def test_nothing_is_said_where_the_network_was_trained_for_the_template(
     with_card: Callable[..., Settings], settings: Settings, template: str
 ) -> None:
     assert network_notices(with_card(TRAINED, template=template)) == []
-    assert network_notices(attrs.evolve(settings, template=template)) == []
+    assert network_notices(attrs.evolve(settings, template=template, registration=("metamorph-r",))) == []
 
 
-def test_default_is_told_to_be_unmeasured_on_a_template_of_ones_own(settings: Settings) -> None:
-    (told,) = network_notices(attrs.evolve(settings, template="Colin27"))
+def test_shipped_network_is_told_to_be_unmeasured_on_a_template_of_ones_own(settings: Settings) -> None:
+    (told,) = network_notices(attrs.evolve(settings, template="Colin27", registration=("metamorph-r",)))
     assert told.startswith("metamorph-r: its network (metamorph-r.safetensors) was trained for ")
 
 
