@@ -13,14 +13,14 @@ from typing import Any
 
 from . import __version__
 from .environment import LOG_LEVEL, prepare_environment, template_folders
-from .interfaces.weights import NEEDED
-from .settings import LEVELS, METHODS, MODALITIES, REFINE, Settings, SettingsError
+from .interfaces.weights import NEEDED, shipped_network
+from .settings import LEVELS, METHODS, MODALITIES, REFINE, Settings, SettingsError, default_method
 from .workflows.validation import check_folders
 
 INTERRUPTED = 130
 
 EPILOG = """examples:
-  gliomorph BIDS OUT participant group -d masks=BIDS/derivatives/masks --registration metamorphosis syn-cfm
+  gliomorph BIDS OUT participant group -d masks=BIDS/derivatives/masks --registration metamorph-r syn-cfm
   gliomorph BIDS OUT participant --participant-label 01 02 --template SRI24 --template-dir TEMPLATES
   gliomorph BIDS OUT group
 Run the same command again after a failure or an interruption: what is done is kept. A tool for research, not for
@@ -75,14 +75,17 @@ def _add_processing(group: Any) -> None:
     add("--template-dir", nargs="+", type=Path, default=[], dest="template_dirs", metavar="DIR",
         help="folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
     add("--resolution", type=int, choices=(1, 2, 3, 4), default=1, help="voxels in mm (default: %(default)s)")
-    add("--registration", nargs="+", choices=METHODS, default=["metamorphosis"], metavar="METHOD",
-        help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}; with --registration-weights "
-        f"also {', '.join(NEEDED)}; the first feeds the atlas (default: metamorphosis)")  # fmt: skip
+    add("--registration", nargs="+", choices=METHODS, metavar="METHOD",
+        help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}, and the learned ones "
+        f"{', '.join(NEEDED)}; the first feeds the atlas (default: {default_method('T1w')} where the primary image is "
+        f"T1w, which its network reads, else {default_method('T2w')})")  # fmt: skip
+    shipped = ", ".join(method for method in NEEDED if shipped_network(method)) or "none"
     add("--registration-weights", nargs="+", type=Path, default=[], metavar="FILE",
-        help="safetensors of registration networks, one for each learned method")  # fmt: skip
+        help="safetensors of registration networks, one for each learned method (default: those that come with "
+        f"gliomorph: {shipped}; trained on T1w for SRI24 and MNI152)")  # fmt: skip
     add("--refine", type=int, metavar="N",
-        help="learned methods: N iterations of optimisation on each pair after the network's answer "
-        f"(default: {REFINE})")  # fmt: skip
+        help="a learned method's answer is followed by N iterations of optimisation on each pair; 0: the network "
+        f"alone (default: {REFINE})")  # fmt: skip
     add("--weights", type=Path, metavar="FILE",
         help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
         "with gliomorph for T1w and for T1ce)")  # fmt: skip
@@ -129,11 +132,11 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         name: getattr(args, name)
         for name in (
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration", "registration_weights", "refine", "weights", "random_seed", "omp_nthreads", "gpu",
+            "registration_weights", "refine", "weights", "random_seed", "omp_nthreads", "gpu",
             "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
         )
     }  # fmt: skip
-    optional = {name: getattr(args, name) for name in ("nprocs", "mem_gb")}
+    optional = {name: getattr(args, name) for name in ("registration", "nprocs", "mem_gb")}
     settings = Settings(
         **options,
         **{name: value for name, value in optional.items() if value is not None},

@@ -12,7 +12,7 @@ import attrs
 from .interfaces.memory import available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
 from .interfaces.stored_network import WeightsError
-from .interfaces.weights import NEEDED, fitting, read_header
+from .interfaces.weights import NEEDED, fitting, read_header, shipped_network
 
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 METHODS = (
@@ -29,13 +29,18 @@ METHODS = (
     "metamorph-g",
     "metamorph-r",
 )
-REFINE = 0
+REFINE = 15
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
 
 
 class SettingsError(ValueError):
     """An option that cannot be carried out: the message names it and says what is possible."""
+
+
+def default_method(modality: str) -> str:
+    """The registration of a run that names none: MetaMorph-R, whose network reads T1w, else the metamorphosis."""
+    return "metamorph-r" if modality == "T1w" else "metamorphosis"
 
 
 def method_label(method: str) -> str:
@@ -91,7 +96,7 @@ class Settings:
     template: str = "MNI152"
     template_dirs: tuple[Path, ...] = attrs.field(converter=_paths, default=())
     resolution: int = attrs.field(default=1, validator=attrs.validators.in_((1, 2, 3, 4)))
-    registration: tuple[str, ...] = attrs.field(converter=tuple, default=("metamorphosis",))
+    registration: tuple[str, ...] = attrs.field(converter=tuple)
     registration_weights: tuple[Path, ...] = attrs.field(converter=_paths, default=())
     refine: int | None = None
     weights: Path | None = attrs.field(converter=attrs.converters.optional(_resolved), default=None)
@@ -103,6 +108,10 @@ class Settings:
     skip_bids_validation: bool = False
     clean_workdir: bool = False
     stop_on_first_crash: bool = False
+
+    @registration.default
+    def _default_registration(self) -> tuple[str, ...]:
+        return (default_method(self.modality),)
 
     def __attrs_post_init__(self) -> None:
         self._check_choices()
@@ -183,9 +192,9 @@ class Settings:
             )
 
     def networks(self) -> dict[str, Path]:
-        """The weights file of each learned method that was asked for."""
+        """The weights file of each learned method that was asked for: the given one, else the shipped one."""
         return {
-            method: fitting(method, self.registration_weights)
+            method: fitting(method, self.registration_weights, shipped_network(method))
             for method in self.registration
             if method in NEEDED
         }

@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 
 import gliomorph
 from gliomorph import cli
+from gliomorph.interfaces import weights
 from gliomorph.settings import Settings, SettingsError
 
 DOCUMENTED = [
@@ -41,6 +42,7 @@ DOCUMENTED = [
     "--notrack",
     "--registration",
     "--registration-weights",
+    "--refine",
     "--template",
     "--template-dir",
     "--resolution",
@@ -92,11 +94,22 @@ def test_levels_may_stand_in_the_middle_or_at_the_end(folders: list[str], order:
     assert (settings.resolution, settings.registration, settings.nprocs) == (2, ("affine", "syn"), 3)
 
 
+@pytest.mark.parametrize(("modality", "method"), [("T1w", "metamorph-r"), ("FLAIR", "metamorphosis")])
+def test_default_registration_goes_by_the_modality(
+    folders: list[str], tmp_path: Path, modality: str, method: str
+) -> None:
+    words = [*folders, "participant", "--modality", modality]
+    assert cli.parse(words)[0].registration == (method,)
+    configured, _ = cli.parse([*words, *config(tmp_path, 'registration = "syn"')])
+    assert configured.registration == ("syn",)
+
+
 def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GLIOMORPH_TEMPLATES", raising=False)
     settings, args = cli.parse([*folders, "participant"])
     assert settings.work_dir == settings.output_dir / "work"
-    assert settings.registration == ("metamorphosis",)
+    assert settings.registration == ("metamorph-r",)
+    assert settings.refine is None
     assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, "auto")
     assert settings.template_dirs == ()
     assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)
@@ -253,10 +266,6 @@ def test_filter_file_reaches_the_settings(folders: list[str], tmp_path: Path) ->
         (["--template-dir", "nowhere"], "--template-dir .*nowhere: not a folder"),
         (["--weights", "nowhere"], "--weights .*nowhere: no such file"),
         (["--registration-weights", "a", "b"], "--registration-weights .*a: no such file"),
-        (
-            ["--registration", "syn", "metamorph-r"],
-            "metamorph-r takes one file .*--registration-weights FILE",
-        ),
         (["--registration", "syn", "--refine", "3"], "--refine 3: learned methods alone are refined"),
         (["participant"], "analysis level: none, or one twice"),
     ],
@@ -264,6 +273,14 @@ def test_filter_file_reaches_the_settings(folders: list[str], tmp_path: Path) ->
 def test_options_that_cannot_be_carried_out(folders: list[str], words: list[str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         cli.parse([*folders, "participant", *words])
+
+
+def test_learned_method_without_weights_is_refused(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    with pytest.raises(SettingsError, match=r"metamorph-r takes one file .*--registration-weights FILE"):
+        cli.parse([*folders, "participant", "--registration", "syn", "metamorph-r"])
 
 
 def test_output_and_work_folders_keep_away_from_the_input(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gliomorph.settings import REFINE
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -45,3 +47,7 @@ def test_links_and_paths_exist(document):
         and not (ROOT / module.replace(".", "/")).is_dir()
     ]
     assert not missing
+
+
+def test_usage_gives_the_default_of_refine():
+    assert f"`--refine N` ({REFINE} by default)" in (ROOT / "docs" / "usage.md").read_text()

@@ -10,26 +10,43 @@ import pytest
 from safetensors.numpy import save_file
 
 from gliomorph import settings as module
-from gliomorph.interfaces.weights import NEEDED
-from gliomorph.settings import LEVELS, METHODS, Settings, SettingsError, method_label
+from gliomorph.interfaces import weights
+from gliomorph.interfaces.weights import NEEDED, shipped_network
+from gliomorph.settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError, method_label
 
 
 @pytest.fixture
-def make(tmp_path):
-    """Settings with two existing folders and what a test adds."""
+def folders(tmp_path):
+    """Options that have to be given, and where a run may write."""
     for name in ("bids", "masks"):
         (tmp_path / name).mkdir()
-    folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
-    return lambda **options: Settings(**folders | options)
+    return {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
 
 
-def test_defaults_are_usable(make, tmp_path):
-    settings = make()
+@pytest.fixture
+def make(folders):
+    """Settings with a method that needs no network, and what a test adds."""
+    return lambda **options: Settings(**folders | {"registration": ("affine",)} | options)
+
+
+def test_defaults_are_usable(folders, tmp_path):
+    settings = Settings(**folders)
     assert settings.levels == ("participant",)
-    assert settings.registration == ("metamorphosis",)
     assert settings.nprocs >= 1
     assert settings.mem_gb > 0
     assert settings.bids_dir == tmp_path / "bids"
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_default_registration_is_the_shipped_network_where_it_reads_the_modality(folders, modality):
+    settings = Settings(**folders, modality=modality)
+    if modality == "T1w":
+        assert settings.registration == ("metamorph-r",)
+        assert settings.networks() == {"metamorph-r": shipped_network("metamorph-r")}
+        assert settings.refinement("metamorph-r") == module.REFINE
+    else:
+        assert settings.registration == ("metamorphosis",)
+        assert settings.networks() == {}
 
 
 def test_settings_are_frozen(make):
@@ -201,12 +218,40 @@ def test_methods_that_learn_are_known():
 def test_each_learned_method_has_its_file(make, networks):
     settings = make(registration=METHODS, registration_weights=reversed(networks.values()))
     assert settings.networks() == networks
-    assert make().networks() == {}
+    assert make(registration=("syn",)).networks() == {}
+
+
+@pytest.fixture
+def unshipped(tmp_path, monkeypatch):
+    """A folder, empty, in place of that of the networks that come with gliomorph."""
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    return tmp_path / "shipped"
+
+
+def test_learned_method_takes_the_given_file_else_the_shipped_one(make, networks, unshipped):
+    shipped = {}
+    for method in ("metamorph-g", "metamorph-r"):
+        shipped[method] = unshipped / f"{method}.safetensors"
+        shipped[method].write_bytes(networks[method].read_bytes())
+    both = {"registration": ("metamorph-g", "syn", "metamorph-r")}
+    assert make(**both).networks() == shipped
+    given = networks["metamorph-r"]
+    assert make(**both, registration_weights=[given]).networks() == shipped | {"metamorph-r": given}
+
+
+def test_default_without_weights_says_what_to_do(folders, unshipped):
+    said = (
+        r"^--registration-weights: metamorph-r takes one file .* and none comes with gliomorph; name it with "
+        r"--registration-weights .*, train one with gliomorph-train, or .* --registration metamorphosis$"
+    )
+    with pytest.raises(SettingsError, match=said):
+        Settings(**folders)
 
 
 @pytest.mark.parametrize("method", NEEDED)
-def test_learned_method_without_weights_is_refused(make, networks, method):
-    held = r"0 of those given fit \(no file was given\); name it with --registration-weights FILE \[FILE \.\.\.\]"
+def test_learned_method_without_weights_is_refused(make, networks, unshipped, method):
+    held = r"0 of those given fit \(no file was given\), and none comes with gliomorph; name it with --registration-w"
     with pytest.raises(SettingsError, match=rf"^--registration-weights: {method} takes one file .*{held}"):
         make(registration=("syn", method))
     others = [path for name, path in networks.items() if name != method]
@@ -220,7 +265,14 @@ def test_two_files_for_one_method_are_refused(make, network):
         make(registration=("metamorph-r",), registration_weights=files)
 
 
-def test_file_that_no_method_takes_is_refused(make, networks):
+def test_file_that_no_method_takes_is_refused(make, network, networks):
+    with pytest.raises(
+        SettingsError, match=r"flat\.safetensors .*dimension=2.*: no requested method takes it"
+    ):
+        make(
+            registration=("metamorph-r",),
+            registration_weights=[network("flat", method="metamorph-r", dimension=2)],
+        )
     said = r"metamorph-g\.safetensors \(method='metamorph-g', .*\): no requested method takes it; "
     with pytest.raises(
         SettingsError, match=rf"--registration-weights: {said}--registration asks for metamorph-r"

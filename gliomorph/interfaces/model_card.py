@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from .. import __version__
 from ..models.segmentation import decide, probabilities
 from ..models.segmentation_metrics import measure
+from .stored_network import card_of as card_of
 from .stored_network import weights_sha256
 
 if TYPE_CHECKING:
@@ -85,16 +85,6 @@ def model_card(
         "limits": LIMITS,
         "generated_by": f"gliomorph {__version__}",
     }
-
-
-def card_of(weights: Path) -> dict[str, Any] | None:
-    """The card beside weights, if there is one and it is of these very weights, by their sha256."""
-    try:
-        card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
-        described = card["weights"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return card if described == weights_sha256(weights) else None
 
 
 def summary(figures: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float | int | None]]:

@@ -49,7 +49,7 @@ def register(
     rigid, affine : Path
         ITK transforms, template points to native points.
     weights : Path or None
-        safetensors of the network, learned methods only.
+        safetensors of the network, learned methods only; None: the one that comes with gliomorph.
     method : str
         A key of :data:`METHODS`.
     seed : int
@@ -74,7 +74,7 @@ def register(
     ImageError
         Images on grids that differ.
     WeightsError
-        A learned method whose ``weights`` do not fit.
+        A learned method whose ``weights`` do not fit, or that has none.
     ValueError
         ``refine`` below 0, or above it for a method that is not learned.
     """

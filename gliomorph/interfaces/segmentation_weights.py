@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .stored_network import WeightsError, load_state, read_stored, settings_from, write_network
+from .stored_network import SHIPPED, WeightsError, load_state, read_stored, settings_from, write_network
 
 if TYPE_CHECKING:
     from ..models.unet import SegmentationSettings, UNet
 
     Member = tuple[UNet, SegmentationSettings]
-
-SHIPPED = Path(__file__).parents[1] / "models" / "weights"
-"""``student-<modality>.safetensors``, each with its model card beside it."""
 
 MOST_MEMBERS = 8
 """Of an ensemble."""
@@ -27,7 +24,7 @@ MISSING = (
 
 
 def shipped_student(modality: str) -> Path | None:
-    """The student for a modality that comes with gliomorph, if there is one."""
+    """``student-<modality>.safetensors``, which comes with gliomorph, if there is one."""
     path = SHIPPED / f"student-{modality}.safetensors"
     return path if path.is_file() else None
 

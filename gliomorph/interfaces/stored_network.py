@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LARGEST = 4096
 """No number among the settings may be larger: a file that asks for a million steps is no network of ours."""
 
+SHIPPED = Path(__file__).parents[1] / "models" / "weights"
+"""The networks that come with gliomorph, each with its model card, JSON of the same name, beside it."""
+
 weights_sha256 = sha256_of
 """What tells one network's file from another."""
 
@@ -75,6 +78,16 @@ def _sort_header(path: Path) -> None:
     header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8
     path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + size :])
+
+
+def card_of(weights: Path) -> dict[str, Any] | None:
+    """The card beside weights, if there is one and it is of these very weights, by their sha256."""
+    try:
+        card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+        described = card["weights"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return card if described == weights_sha256(weights) else None
 
 
 def settings_from(stored: dict[str, Any], kind: type, path: Path) -> Any:

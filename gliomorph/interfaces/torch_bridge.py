@@ -13,7 +13,7 @@ from .images import to_array
 from .problem import Answer, Problem
 from .stored_network import weights_sha256
 from .transforms import displacement_to_itk
-from .weights import NEEDED, fitting, load_network
+from .weights import NEEDED, fitting, load_network, shipped_network
 
 if TYPE_CHECKING:
     from ..models.registration import Registration
@@ -36,18 +36,21 @@ def metamorphosis(problem: Problem) -> Answer:
 def predicted(method: str, problem: Problem) -> Answer:
     """What the network of a learned method, a key of :data:`~.weights.NEEDED`, makes of the pair.
 
+    It is that of ``problem.weights``, or where none is given the one that comes with gliomorph.
+
     Where ``problem.refine`` asks for it, optimisation goes on from there, with the appearance and the masking that
     the network was made for.
 
     Raises
     ------
     WeightsError
-        None of the given files fits the method.
+        The given file does not fit the method, or none was given and none comes with gliomorph.
     """
     from ..models.networks import predict
     from ..models.refinement import refine, settings_for
 
-    path = fitting(method, [problem.weights] if problem.weights else [])
+    given = [problem.weights] if problem.weights else []
+    path = fitting(method, given, None if given else shipped_network(method))
     network = load_network(path, NEEDED[method].method)
     device = choose_device(problem.gpu)
     moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))

@@ -1,4 +1,4 @@
-"""Registration networks on disk: which file serves which method."""
+"""Registration networks on disk, and those that come with gliomorph: which file serves which method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import validators as valid
 
-from .stored_network import WeightsError, load_state, read_stored, settings_from, write_network
+from .stored_network import SHIPPED, WeightsError, load_state, read_stored, settings_from, write_network
 
 if TYPE_CHECKING:
     from ..models.networks import NetworkSettings, RegistrationNetwork
@@ -49,6 +49,12 @@ NEEDED = {
     "metamorph-r": Header(method="metamorph-r", masking="local"),
 }
 """The network that each learned registration method takes."""
+
+
+def shipped_network(method: str) -> Path | None:
+    """``<method>.safetensors``, the network of a learned method that comes with gliomorph, if there is one."""
+    path = SHIPPED / f"{method}.safetensors"
+    return path if path.is_file() else None
 
 
 def write_weights(network: RegistrationNetwork, path: Path) -> Path:
@@ -125,7 +131,7 @@ def load_network(path: Path, expected_method: str) -> RegistrationNetwork:
     return network.eval()
 
 
-def fitting(method: str, weights: Iterable[Path]) -> Path:
+def fitting(method: str, weights: Iterable[Path], shipped: Path | None = None) -> Path:
     """The one file that holds the network of a learned method, by the files' headers.
 
     Parameters
@@ -134,6 +140,8 @@ def fitting(method: str, weights: Iterable[Path]) -> Path:
         A key of :data:`NEEDED`.
     weights : iterable of Path
         Files of registration networks.
+    shipped : Path, optional
+        Taken where none of them fits.
 
     Raises
     ------
@@ -144,8 +152,21 @@ def fitting(method: str, weights: Iterable[Path]) -> Path:
     matches = [path for path, header in headers.items() if header == NEEDED[method]]
     if len(matches) == 1:
         return matches[0]
+    if shipped is not None and not matches:
+        return shipped
     held = "; ".join(f"{path.name} holds {header}" for path, header in headers.items())
     raise WeightsError(
         f"{method} takes one file with the weights of a network of {NEEDED[method]}: {len(matches)} of those given "
-        f"fit ({held or 'no file was given'}); name it with --registration-weights FILE [FILE ...]"
+        f"fit ({held or 'no file was given'}){_ways_out(method)}"
+    )
+
+
+def _ways_out(method: str) -> str:
+    """What can be done where no file, or more than one, fits."""
+    name = "name it with --registration-weights FILE [FILE ...]"
+    if shipped_network(method) is not None:
+        return f"; {name}, or give none for the one that comes with gliomorph"
+    return (
+        f", and none comes with gliomorph; {name}, train one with gliomorph-train, or ask for a method that needs "
+        "none, such as --registration metamorphosis"
     )

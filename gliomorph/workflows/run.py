@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 from rich.console import Console
+from rich.markup import escape
 
 from ..environment import prepare_environment
 from ..interfaces.images import remove_leftovers
@@ -19,7 +20,7 @@ from .names import group_names
 from .participants import Failure, cache_folder, graph_inputs, run_participants
 from .plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
-from .validation import check_resources, summary_of, validate_bids
+from .validation import check_resources, network_notices, summary_of, validate_bids
 
 
 def run(
@@ -139,6 +140,8 @@ def _announce(console: Console, settings: Settings, planned: Sequence[PlannedSca
         if p.status == "impossible":
             console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
     if count["run"]:
+        for text in network_notices(settings):
+            console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
         console.print(
             f"{settings.processes(count['run'])} processes of {settings.threads(count['run'])} threads; "
             + "; ".join(check_resources(settings, count["run"])),

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..interfaces.device import choose_device
+from ..interfaces.stored_network import card_of
 from ..settings import Settings, SettingsError
 
 WORK_GB = {1: 0.5, 2: 0.08, 3: 0.03, 4: 0.02}
@@ -107,6 +108,48 @@ def check_resources(settings: Settings, scans: int) -> list[str]:
         if free < need:
             raise SettingsError(f"{folder}: about {need:.1f} GB are needed, {free:.1f} GB are free")
     return [f"disk: about {work:.1f} GB of work files in {settings.work_dir}, {output:.1f} GB of outputs"]
+
+
+def network_notices(settings: Settings) -> list[str]:
+    """What the model cards of the requested methods' networks do not vouch for: another template or modality.
+
+    Returns
+    -------
+    notices : list of str
+        None of a network without a card, whatever it was trained for.
+    """
+    notices = []
+    for method, path in settings.networks().items():
+        templates, modalities = _trained_for(card_of(path) or {})
+        for what, known, used in (
+            ("template", templates, settings.template),
+            ("modality", modalities, settings.modality),
+        ):
+            if known and used not in known:
+                notices.append(
+                    f"{method}: its network ({path.name}) was trained for {' and '.join(known)}; its answer "
+                    f"for another {what}, {used}, was not measured: {_way_out(settings.refinement(method))}"
+                )
+    return notices
+
+
+def _trained_for(card: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Templates and modalities that a card names."""
+    templates, read = card.get("templates"), card.get("input")
+    dicts = [each for each in templates if isinstance(each, dict)] if isinstance(templates, list) else []
+    modalities = read.get("modalities") if isinstance(read, dict) else None
+    return _words([each.get("name") for each in dicts]), _words(modalities)
+
+
+def _words(value: Any) -> list[str]:
+    """Those of a list. A card may be anyone's: anything else is passed over, and so is what drives a terminal."""
+    found = value if isinstance(value, list) else []
+    return [word for word in found if isinstance(word, str) and word.isprintable()]
+
+
+def _way_out(refine: int) -> str:
+    follows = f"{refine} iterations of --refine follow" if refine else "--refine N lets N iterations follow"
+    return f"{follows} it on each pair, and --registration metamorphosis does without a network"
 
 
 def summary_of(issues: Sequence[str], most: int = 5) -> list[str]:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 import tiny_networks
 
 from gliomorph.interfaces import register as module
-from gliomorph.interfaces import torch_bridge
+from gliomorph.interfaces import torch_bridge, weights
 from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.register import METHODS, register
 from gliomorph.interfaces.stored_network import WeightsError, weights_sha256
@@ -268,6 +268,20 @@ def test_network_answers_as_every_method_does(pair, here, networks, method, capl
         assert not to_array(residual)[inside < 0.49].any()
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_network_is_the_given_one_else_that_which_comes_with_gliomorph(
+    pair, here, networks, tmp_path, monkeypatch, given
+):
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "shipped")
+    shipped = tiny_networks.write_tiny(tmp_path / "shipped", "voxelmorph", seed=1)
+    taken = networks["voxelmorph"] if given else shipped
+    *_, used = register(
+        **pair | {"weights": taken if given else None}, method="voxelmorph", seed=7, gpu="none"
+    )
+    record = json.loads(used.read_text())
+    assert (record["weights"], record["weights_sha256"]) == ("voxelmorph.safetensors", weights_sha256(taken))
+
+
 @pytest.mark.parametrize("method", NEEDED)
 def test_refinement_brings_a_networks_answer_nearer_and_is_on_record(pair, here, networks, method):
     learned = pair | {"weights": networks[method], "method": method, "seed": 7, "gpu": "none"}
@@ -310,10 +324,11 @@ def test_refinement_that_cannot_be_is_refused(pair, here, method, refine):
         register(**pair, method=method, seed=0, gpu="none", refine=refine)
 
 
-def test_learned_method_without_its_weights_says_what_it_needs(pair, here, networks):
+def test_learned_method_without_its_weights_says_what_it_needs(pair, here, networks, tmp_path, monkeypatch):
     other = networks["voxelmorph"]
     with pytest.raises(WeightsError, match=r"metamorph-r takes one file .*voxelmorph.safetensors holds"):
         register(**pair | {"weights": other}, method="metamorph-r", seed=0, gpu="none")
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "none")
     with pytest.raises(WeightsError, match="no file was given"):
         register(**pair, method="metamorph-r", seed=0, gpu="none")
 

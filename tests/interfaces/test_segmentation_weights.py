@@ -16,9 +16,7 @@ import trainings
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
-from gliomorph.interfaces.model_card import card_of
 from gliomorph.interfaces.segmentation_weights import (
-    SHIPPED,
     load_student,
     load_unet,
     read_members,
@@ -26,7 +24,7 @@ from gliomorph.interfaces.segmentation_weights import (
     shipped_student,
     write_unet,
 )
-from gliomorph.interfaces.stored_network import LARGEST, WeightsError
+from gliomorph.interfaces.stored_network import LARGEST, SHIPPED, WeightsError, card_of
 from gliomorph.models.unet import MODALITIES, SegmentationSettings
 
 STUDENT = trainings.STUDENT
@@ -251,7 +249,3 @@ def test_a_shipped_student_is_what_its_name_and_its_card_say(path: Path) -> None
     assert card["input"]["voxel_mm"] == (sizes if len(sizes) > 1 else sizes[0])
     assert card["parameters"] == sum(p.numel() for network, _ in members for p in network.parameters())
     assert path.stat().st_size <= LARGEST_FILE
-
-
-def test_every_card_has_its_weights() -> None:
-    assert {path.stem for path in SHIPPED.glob("*.json")} == {path.stem for path in STUDENTS}

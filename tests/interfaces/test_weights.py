@@ -1,4 +1,4 @@
-"""Registration networks on disk: as they were, or a refusal that says what the file is."""
+"""Registration networks on disk: as they were, a refusal that says what the file is, and those that are shipped."""
 
 import hashlib
 import json
@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from safetensors.torch import save_file as save_tensors
 
-from gliomorph.interfaces.stored_network import LARGEST, WeightsError, weights_sha256
+from gliomorph.interfaces import weights
+from gliomorph.interfaces.stored_network import LARGEST, SHIPPED, WeightsError, card_of, weights_sha256
 from gliomorph.interfaces.weights import (
     NEEDED,
     Header,
@@ -21,10 +22,15 @@ from gliomorph.interfaces.weights import (
     load_network,
     read_header,
     read_settings,
+    shipped_network,
     write_weights,
 )
 from gliomorph.models.networks import NETWORKS, NetworkSettings
 from gliomorph.models.unet import UNet
+
+NETWORKS_SHIPPED = sorted(p for p in SHIPPED.glob("*.safetensors") if not p.stem.startswith("student-"))
+LARGEST_FILE = 12e6
+"""Bytes of a network that is shipped: it goes with every installation."""
 
 
 @pytest.fixture
@@ -246,17 +252,30 @@ def test_method_finds_its_file_by_what_it_holds(tmp_path):
     assert {method: fitting(method, files).name for method in NEEDED} == names
 
 
-def test_method_without_a_fitting_file_is_told_what_the_files_hold(tmp_path):
+def test_shipped_network_is_taken_where_no_file_fits(tmp_path):
+    given = [
+        tiny_networks.write_tiny(tmp_path, method, f"own {method}")
+        for method in ("voxelmorph", "metamorph-g")
+    ]
+    shipped = tmp_path / "metamorph-g.safetensors"
+    assert fitting("metamorph-g", given, shipped) == given[1]
+    assert fitting("metamorph-g", given[:1], shipped) == shipped
+    assert fitting("metamorph-g", [], shipped) == shipped
+
+
+def test_method_without_a_fitting_file_is_told_what_the_files_hold(tmp_path, monkeypatch):
     flat = tiny_networks.write_tiny(tmp_path, "metamorph-r", "flat", dimension=2)
     plain = tiny_networks.write_tiny(tmp_path, "metamorph-r", "plain", masking="none", sees_mask=False)
     message = (
         r"^metamorph-r takes one file .* method='metamorph-r', masking='local', dimension=3, modalities=1: "
         r"0 of those given fit \(flat holds .*dimension=2.*; plain holds .*masking='none'.*\); "
-        r"name it with --registration-weights FILE"
+        r"name it with --registration-weights FILE \[FILE \.\.\.\], or give none for the one that comes with gliomorph$"
     )
     with pytest.raises(WeightsError, match=message):
         fitting("metamorph-r", [flat, plain])
-    with pytest.raises(WeightsError, match=r"0 of those given fit \(no file was given\)"):
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    message = r"0 of those given fit \(no file was given\), and none comes with gliomorph; .*gliomorph-train"
+    with pytest.raises(WeightsError, match=message):
         fitting("metamorph-r", [])
 
 
@@ -271,3 +290,31 @@ def test_words_of_a_file_cannot_drive_the_terminal(stored):
     with pytest.raises(WeightsError, match=r"'\\x1b\[2Jx+\.\.\.x+'") as caught:
         fitting("voxelmorph", [path])
     assert "\x1b" not in str(caught.value)
+
+
+# What is shipped
+
+
+def test_the_network_of_the_default_is_shipped_and_of_no_method_none():
+    assert shipped_network("metamorph-r") in NETWORKS_SHIPPED
+    assert shipped_network("metamorphosis") is None
+
+
+@pytest.mark.parametrize("path", NETWORKS_SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_network_is_what_its_name_and_its_card_say(path):
+    assert shipped_network(path.stem) == path
+    assert read_header(path) == NEEDED[path.stem]
+    network = load_network(path, NEEDED[path.stem].method)
+    card = card_of(path)
+    assert card is not None, "a card of these very weights is required, by their sha256"
+    assert card["weights"]["file"] == path.name
+    assert {template["name"] for template in card["templates"]} >= {"SRI24", "MNI152"}
+    assert card["input"]["modalities"] == ["T1w"]
+    assert card["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+    assert path.stat().st_size <= LARGEST_FILE
+
+
+def test_every_shipped_card_has_its_weights():
+    assert {path.stem for path in SHIPPED.glob("*.json")} == {
+        path.stem for path in SHIPPED.glob("*.safetensors")
+    }

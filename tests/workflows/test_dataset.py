@@ -21,6 +21,7 @@ def settings(tmp_path: Path) -> Settings:
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",
         derivatives={"masks": tmp_path / "masks"},
+        registration=("affine",),
     )
 
 

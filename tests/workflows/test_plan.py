@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from gliomorph.interfaces.prepare_template import TemplateFiles
-from gliomorph.settings import Settings
+from gliomorph.settings import REFINE, Settings
 from gliomorph.workflows import plan
 from gliomorph.workflows.participants import graph_inputs
 from gliomorph.workflows.plan import PlannedScan, plan_scans, publication
@@ -166,12 +166,13 @@ def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
     path = settings.output_dir.parent / "net.safetensors"
     header = {"method": "metamorph-r", "masking": "local", "dimension": 3, "modalities": 1}
     save_file({}, path, metadata={"network": json.dumps(header)})
-    plain = changed(settings, registration=("syn-cfm", "metamorph-r"), registration_weights=[path])
+    plain = changed(settings, registration=("syn-cfm", "metamorph-r"), registration_weights=[path], refine=0)
     refined = changed(plain, refine=9)
     before, after = (plan_scans(each, template)[0] for each in (plain, refined))
     assert before.keys["syn-cfm"] == after.keys["syn-cfm"]
     assert before.keys["metamorph-r"] != after.keys["metamorph-r"]
-    assert before.keys == plan_scans(changed(plain, refine=0), template)[0].keys
+    default, same = (changed(plain, refine=count) for count in (None, REFINE))
+    assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
     inputs = graph_inputs(after, refined, template, "run")
     assert inputs["refinements"] == [0, 9]
     (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import cohorts
 import pytest
+import tiny_networks
 
 from gliomorph.interfaces.device import DeviceError
+from gliomorph.interfaces.stored_network import weights_sha256
 from gliomorph.settings import Settings, SettingsError
 from gliomorph.workflows import validation
-from gliomorph.workflows.validation import check_folders, check_resources, summary_of, validate_bids
+from gliomorph.workflows.validation import (
+    check_folders,
+    check_resources,
+    network_notices,
+    summary_of,
+    validate_bids,
+)
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "bids").mkdir()
-    return Settings(bids_dir=tmp_path / "bids", output_dir=tmp_path / "out", work_dir=tmp_path / "work")
+    folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
+    return Settings(**folders, registration=("affine",))
 
 
 def test_valid_dataset_has_no_errors(tmp_path: Path) -> None:
@@ -101,8 +113,6 @@ def test_full_disk_is_noticed_before(settings: Settings, monkeypatch: Any) -> No
 
 
 def test_gpu_that_is_required_and_missing_is_refused(settings: Settings, monkeypatch: Any) -> None:
-    import attrs
-
     def none(gpu: str) -> str:
         raise DeviceError(f"--gpu {gpu}: there is none")
 
@@ -111,6 +121,74 @@ def test_gpu_that_is_required_and_missing_is_refused(settings: Settings, monkeyp
     with pytest.raises(SettingsError, match="--gpu all: there is none"):
         check_resources(attrs.evolve(settings, gpu="all"), 1)
     assert check_resources(attrs.evolve(settings, gpu="auto"), 1)
+
+
+def test_estimate_of_disk_counts_the_default_as_one_method(settings: Settings, monkeypatch: Any) -> None:
+    check_folders(settings)
+    with_free(monkeypatch, 1000)
+    default = attrs.evolve(settings, registration=("metamorph-r",))
+    assert check_resources(settings, 10) == check_resources(default, 10)
+
+
+@pytest.fixture
+def with_card(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
+    """Settings with a network of MetaMorph-R, and beside it a card with what a test says of it."""
+
+    def write(card: Any, **options: Any) -> Settings:
+        path = tiny_networks.write_tiny(tmp_path, "metamorph-r", "own.safetensors")
+        described = {"weights": {"sha256": weights_sha256(path)}}
+        path.with_suffix(".json").write_text(json.dumps(card | described if isinstance(card, dict) else card))
+        learned = {"registration": ("syn", "metamorph-r"), "registration_weights": [path]}
+        return attrs.evolve(settings, **learned | options)
+
+    return write
+
+
+TRAINED = {"templates": [{"name": "SRI24"}, {"name": "MNI152"}], "input": {"modalities": ["T1w"]}}
+
+
+def test_template_that_the_network_was_not_trained_for_is_told_with_the_way_out(
+    with_card: Callable[..., Settings],
+) -> None:
+    (told,) = network_notices(with_card(TRAINED, template="Colin27", refine=7))
+    assert told == (
+        "metamorph-r: its network (own.safetensors) was trained for SRI24 and MNI152; its answer for another template, "
+        "Colin27, was not measured: 7 iterations of --refine follow it on each pair, and --registration metamorphosis "
+        "does without a network"
+    )
+    (told,) = network_notices(with_card(TRAINED, template="Colin27", refine=0))
+    assert "was not measured: --refine N lets N iterations follow it on each pair" in told
+
+
+def test_modality_that_the_network_does_not_read_is_told(with_card: Callable[..., Settings]) -> None:
+    (told,) = network_notices(with_card(TRAINED, modality="FLAIR"))
+    assert "was trained for T1w; its answer for another modality, FLAIR, was not measured" in told
+
+
+@pytest.mark.parametrize("template", ["SRI24", "MNI152"])
+def test_nothing_is_said_where_the_network_was_trained_for_the_template(
+    with_card: Callable[..., Settings], settings: Settings, template: str
+) -> None:
+    assert network_notices(with_card(TRAINED, template=template)) == []
+    assert network_notices(attrs.evolve(settings, template=template, registration=("metamorph-r",))) == []
+
+
+def test_shipped_network_is_told_to_be_unmeasured_on_a_template_of_ones_own(settings: Settings) -> None:
+    (told,) = network_notices(attrs.evolve(settings, template="Colin27", registration=("metamorph-r",)))
+    assert told.startswith("metamorph-r: its network (metamorph-r.safetensors) was trained for ")
+
+
+@pytest.mark.parametrize(
+    "card",
+    [{}, [], {"templates": "SRI24", "input": []}, {"templates": [1, {"name": 2}, {"name": "\x1b[2J"}]}],
+)
+def test_nothing_is_said_of_a_network_whose_card_says_nothing(
+    with_card: Callable[..., Settings], card: Any
+) -> None:
+    learned = with_card(card, template="Colin27", modality="FLAIR")
+    assert network_notices(learned) == []
+    learned.registration_weights[0].with_suffix(".json").unlink()
+    assert network_notices(learned) == []
 
 
 def test_long_lists_are_cut() -> None:

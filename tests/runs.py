@@ -1,0 +1,102 @@
+"""Whole runs of the command on the cohorts of :mod:`cohorts`: what they leave, and what they should leave."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cohorts
+from cohorts import Answer, Place
+
+METHODS = {
+    "affine": "affine",
+    "syn-cfm": "syncfm",
+    "metamorphosis": "metamorphosis",
+    "metamorph-r": "metamorphr",
+}
+NETWORK = "network.safetensors"
+REGIONS = ("ET", "NCR", "ED", "TC", "WT")
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """A run and the folders as it left them.
+
+    Attributes
+    ----------
+    place : Place
+    answer : Answer
+    out : Path
+        A copy of the output folder.
+    before, after : dict
+        Listings of the output folder, without logs.
+    """
+
+    place: Place
+    answer: Answer
+    out: Path
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+    @property
+    def executed(self) -> int:
+        """Stages that ran."""
+        return self.place.executed(self.answer.started)
+
+    def changed(self) -> set[str]:
+        """Files written by this run, new ones included."""
+        return {name for name, value in self.after.items() if self.before.get(name) != value}
+
+
+def ran(place: Place, *options: str, **more: Any) -> Run:
+    """Run and keep a copy of the outputs; nothing may be left in the folders that must stay empty."""
+    before = cohorts.outputs(place.out) if place.out.exists() else {}
+    answer = place.run(*options, **more)
+    copy = place.root / f"copy-{len(list(place.root.glob('copy-*')))}"
+    shutil.copytree(place.out, copy)
+    return Run(place=place, answer=answer, out=copy, before=before, after=cohorts.outputs(place.out))
+
+
+def every_method(place: Place) -> list[str]:
+    learned = ["--registration-weights", str(place.root / NETWORK), "--refine", "1"]
+    return ["--registration", *METHODS, *learned]
+
+
+def template_name(subject: str, tail: str) -> str:
+    return f"sub-{subject}_space-Tiny_res-4_{tail}.nii.gz"
+
+
+def atlas_map(region: str) -> str:
+    return f"tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_label-{region}_desc-frequency_probseg.nii.gz"
+
+
+def documented_images(subject: str, methods: dict[str, str]) -> list[str]:
+    """Images of a subject, spelled out as in the design."""
+    names = ["desc-n4_T1w", "seg-brats_desc-masks_dseg"]
+    names += [f"label-{label}_desc-masks_mask" for label in ("tumor", "TC", "ET")]
+    names.append("space-Tiny_res-4_desc-preproc_T1w")
+    for label in methods.values():
+        names += [
+            f"space-Tiny_res-4_desc-{label}_T1w",
+            f"space-Tiny_res-4_label-tumor_desc-{label}_mask",
+            f"space-Tiny_res-4_label-coverage_desc-{label}_mask",
+            f"space-Tiny_seg-brats_res-4_desc-{label}_dseg",
+        ]
+    for label in {"metamorphosis", "metamorphr"} & set(methods.values()):
+        names += [f"space-Tiny_res-4_desc-{label}{what}_T1w" for what in ("healthy", "appearance")]
+    return [f"sub-{subject}/anat/sub-{subject}_{name}" for name in names]
+
+
+def documented(subject: str, methods: dict[str, str]) -> set[str]:
+    """All files of a subject's ``anat`` folder."""
+    images = documented_images(subject, methods)
+    names = {f"{image}{end}" for image in images for end in (".nii.gz", ".json")}
+    names |= {f"{image}.tsv" for image in images if image.endswith("dseg")}
+    stem = f"sub-{subject}/anat/sub-{subject}"
+    for label in methods.values():
+        names.add(f"{stem}_space-Tiny_res-4_desc-{label}_registration.json")
+        names.add(f"{stem}_from-native_to-Tiny_mode-image_desc-{label}_xfm.h5")
+        names.add(f"{stem}_from-Tiny_to-native_mode-image_desc-{label}_xfm.h5")
+    return names
