@@ -202,5 +202,5 @@ def test_twin_has_the_patients_map_and_tissues_and_healthy_tissue_in_place_of_th
     for contrast, image in twin.images.items():
         change = np.abs(image.astype(float) - patient.images[contrast])
         change /= patient.parameters["contrast"][contrast]["gain"]
-        assert (change[far] > 0).mean() < 1e-3 and change[far].max() < 0.05
+        assert (change[far] > 0).mean() < 1e-3 and change[far].max() < 0.25
         assert (change[core] > 0).mean() > 0.9
