@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser = _parser()
     given = vars(parser.parse_args(arguments))
     try:
-        return Options(**given)
+        return Options.parsed(**given)
     except ValueError as error:
         parser.error(str(error))
 
@@ -60,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         help="that register the twins, too; nothing after it: none "
         f"(default: those of {', '.join(twins.DEFAULT)} that are run)")  # fmt: skip
     add("--against", default="", metavar="METHOD",
-        help="which the others are tested against, as the tables name it (default: metamorph-r, else metamorphosis)")  # fmt: skip
+        help="which the others are tested against, as tables name it "
+        "(default: metamorph-r, else metamorphosis)")  # fmt: skip
     add("--nprocs", type=int, default=available_cpus(), help="as for gliomorph (default: %(default)s)")
     add("--omp-nthreads", type=int, default=1, help="as for gliomorph (default: %(default)s)")
     add("--gpu", default="auto", choices=("auto", "all", "none"), help="as for gliomorph")
@@ -68,4 +68,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

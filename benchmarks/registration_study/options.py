@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from gliomorph.environment import template_folders
 from gliomorph.interfaces.weights import NEEDED, fitting, read_header
 from gliomorph.settings import METHODS
 
-from . import twins
+from .twins import DEFAULT as TWINS
 
 REFERENCES = ("metamorph-r", "metamorphosis")
 """What the others are tested against, unless ``--against`` says otherwise; the first that is run."""
@@ -67,69 +67,101 @@ class Run:
         return f"{method}, refined {self.refine}" if self.refine else method
 
 
-def _resolved(paths: Sequence[Path]) -> tuple[Path, ...]:
-    return tuple(Path(path).resolve() for path in paths)
-
-
 @attrs.frozen(kw_only=True)
 class Options:
-    """The options of the command line, with what follows from them.
+    """What a study does; made by :meth:`parsed`.
 
-    Raises
-    ------
-    ValueError
-        Methods without weights, weights without a method, or methods of ``twins`` or ``against`` that are not run.
+    Attributes
+    ----------
+    out : Path
+    subjects, seed, resolution : int
+    template : str
+    template_dir : tuple of Path
+    methods : tuple of str
+        In the order of the tables.
+    weights : mapping of str to Path
+        Of the learned methods.
+    refine : tuple of int
+        The learned methods run once for each.
+    twins : tuple of str
+        Methods that register the twins, too.
+    against : str
+        What the others are tested against, as tables name it.
+    nprocs, omp_nthreads : int
+    gpu : str
     """
 
-    out: Path = attrs.field(converter=lambda path: Path(path).resolve())
-    subjects: int = attrs.field(default=6, validator=attrs.validators.ge(1))
-    seed: int = 11
-    template: str = "MNI152"
-    template_dir: tuple[Path, ...] = attrs.field(default=(), converter=_resolved)
-    resolution: int = 2
-    methods: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    registration_weights: tuple[Path, ...] = attrs.field(default=(), converter=_resolved)
-    refine: tuple[int, ...] = attrs.field(default=(0,), converter=lambda values: tuple(dict.fromkeys(values)))
-    twins: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(tuple))
-    against: str = ""
-    nprocs: int = 1
-    omp_nthreads: int = 1
-    gpu: str = "auto"
-    weights: dict[str, Path] = attrs.field(init=False, repr=False)
+    out: Path
+    subjects: int
+    seed: int
+    template: str
+    template_dir: tuple[Path, ...]
+    resolution: int
+    methods: tuple[str, ...]
+    weights: Mapping[str, Path]
+    refine: tuple[int, ...]
+    twins: tuple[str, ...]
+    against: str
+    nprocs: int
+    omp_nthreads: int
+    gpu: str
 
-    def __attrs_post_init__(self) -> None:
-        weights = learned_weights(self.methods, self.registration_weights)
-        asked = self.methods or [method for method in METHODS if method not in NEEDED or method in weights]
-        methods = tuple(method for method in METHODS if method in asked)
-        chosen = (
-            [method for method in twins.DEFAULT if method in methods] if self.twins is None else self.twins
+    @classmethod
+    def parsed(
+        cls,
+        *,
+        out: Path,
+        template_dir: Sequence[Path],
+        methods: Sequence[str],
+        registration_weights: Sequence[Path],
+        refine: Sequence[int],
+        twins: Sequence[str] | None,
+        **others: Any,
+    ) -> Options:
+        """The options of the command line, with what was left open decided.
+
+        Raises
+        ------
+        ValueError
+            Methods without weights, weights without a method, or methods of ``twins`` or ``against`` that are not run.
+        """
+        given = tuple(path.resolve() for path in registration_weights)
+        weights = learned_weights(methods, given)
+        asked = methods or [method for method in METHODS if method not in NEEDED or method in weights]
+        ordered = tuple(method for method in METHODS if method in asked)
+        chosen = [method for method in TWINS if method in ordered] if twins is None else twins
+        options = cls(
+            out=out.resolve(),
+            template_dir=tuple(path.resolve() for path in template_dir),
+            methods=ordered,
+            weights=weights,
+            refine=tuple(dict.fromkeys(refine)),
+            twins=tuple(dict.fromkeys(chosen)),
+            **others,
         )
-        found: dict[str, Any] = {
-            "weights": weights,
-            "methods": methods,
-            "twins": tuple(dict.fromkeys(chosen)),
-        }
-        for name, value in found.items():  # frozen: what was left open is decided once, here
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "against", self.against or self._reference())
-        self._check()
+        options = attrs.evolve(options, against=options.against or options.reference)
+        options.check(given)
+        return options
 
-    def _reference(self) -> str:
-        known = (label for method in REFERENCES for label in self.labels if label.split(",")[0] == method)
-        return next(known, self.labels[0])
-
-    def _check(self) -> None:
-        unused = [path.name for path in self.registration_weights if path not in self.weights.values()]
+    def check(self, given: Sequence[Path]) -> None:
+        """Raise ``ValueError`` for what cannot be run with the weights that were given."""
+        unused = [path.name for path in given if path not in self.weights.values()]
         if unused:
             raise ValueError(
                 f"--registration-weights: no method of {', '.join(self.methods)} takes {unused[0]}"
             )
         if min(self.refine) < 0:
             raise ValueError(f"--refine: 0 or more iterations are required, got {min(self.refine)}")
-        if missing := [method for method in self.twins or () if method not in self.methods]:
+        if missing := [method for method in self.twins if method not in self.methods]:
             raise ValueError(f"--twins {missing[0]}: choose from what is run: {', '.join(self.methods)}")
         if self.against not in self.labels:
             raise ValueError(f"--against {self.against}: choose from {'; '.join(self.labels)}")
+
+    @property
+    def reference(self) -> str:
+        """The first of :data:`REFERENCES` that is run, else the first method."""
+        known = (label for method in REFERENCES for label in self.labels if label.split(",")[0] == method)
+        return next(known, self.labels[0])
 
     @property
     def runs(self) -> tuple[Run, ...]:
