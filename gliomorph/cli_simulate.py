@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_argument("--subjects", metavar="N", type=positive, required=True, help="number of patients")
     arguments.add_argument("--seed", metavar="S", type=not_negative, default=0, help="default: 0")
     arguments.add_argument(
-        "--resolution", type=int, choices=(1, 2), default=1, help="voxel size in mm, default: 1"
+        "--resolution", type=int, choices=(1, 2, 3, 4), default=1, help="voxel size in mm, default: 1"
     )
     arguments.add_argument(
         "--template", metavar="NAME", default="MNI152", help="one with CSF, GM and WM maps, default: MNI152"

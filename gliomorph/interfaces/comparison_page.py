@@ -66,7 +66,7 @@ def _cells(study: Study, column: Column) -> list[dict[str, object]]:
             continue
         sd = deviation(values)
         spread = "" if sd is None else f" ({shown(sd)})"
-        tests = f"t {_p(tested.t_p)}, W {_p(tested.wilcoxon_p)}" if tested else ""
+        tests = f"t {p_text(tested.t_p)}, W {p_text(tested.wilcoxon_p)}" if tested else ""
         cells.append(
             {
                 "text": shown(float(values.mean())) + spread,
@@ -87,7 +87,8 @@ def _best(column: Column) -> set[str]:
     return {method for method, mean in means.items() if mean == top}
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value in three decimals; a dash for NaN."""
     if not np.isfinite(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

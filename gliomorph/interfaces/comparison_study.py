@@ -147,7 +147,8 @@ def compare_methods(
         )
     measured = {name: (MEASURES[name], _quality(registrations, name)) for name in QUALITY} | dict(extra)
     columns = [
-        _column(name, measure, values, scans, methods, chosen) for name, (measure, values) in measured.items()
+        column_of(name, measure, values, scans, methods, chosen)
+        for name, (measure, values) in measured.items()
     ]
     return Study(
         registrations=registrations,
@@ -168,9 +169,10 @@ def _quality(registrations: Registrations, name: str) -> Values:
     return values
 
 
-def _column(
+def column_of(
     name: str, measure: Measure, values: Values, scans: Sequence[str], methods: Sequence[str], baseline: str
 ) -> Column:
+    """One measure's column: the values of ``methods`` on those of ``scans`` where all that know it have one."""
     known = [method for method in methods if any(scan in values.get(method, {}) for scan in scans)]
     complete = tuple(scan for scan in scans if known and all(scan in values[method] for method in known))
     arrays = {method: np.array([values[method][scan] for scan in complete]) for method in known}

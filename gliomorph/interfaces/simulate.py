@@ -48,6 +48,9 @@ the template and the native images, and all sampled parameters.
 
 Survival follows proportional hazards with these log hazard ratios: {hazards}.
 """
+UNSEEN = """
+These are twins of such patients: their tumours displace the brain, but healthy tissue shows in their place.
+"""
 
 
 class SimulationError(ValueError):
@@ -66,11 +69,15 @@ class Cohort:
         With tissues.
     grid : str
         One of :data:`GRIDS`; ``mixed`` goes through the others, patient after patient.
+    visible : bool
+        False: the patients' twins, in which the tumours are healthy tissue
+        (:func:`~gliomorph.models.synthesis.simulate_patient`). Seed, template and grid give the same people.
     """
 
     seed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
     template: Template
     grid: str = attrs.field(default="isotropic", validator=attrs.validators.in_(GRIDS))
+    visible: bool = True
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -81,6 +88,7 @@ class Cohort:
             "Template": self.template.name,
             "Resolution": self.template.resolution,
             "Grid": self.grid,
+            **({} if self.visible else {"Tumor": "healthy tissue"}),
         }
 
 
@@ -172,10 +180,11 @@ def check_folder(out_dir: Path, cohort: Cohort, labels: list[str]) -> None:
     settings = _recorded_settings(out_dir / "dataset_description.json")
     if settings is None:
         raise SimulationError(f"{out_dir} is not empty and was not made by {PROGRAM}: choose another folder")
+    asked = cohort.settings
     changed = [
-        f"{key} {settings.get(key)} there, {value} asked for"
-        for key, value in cohort.settings.items()
-        if settings.get(key) != value
+        f"{key} {settings.get(key)} there, {asked.get(key)} asked for"
+        for key in asked | settings
+        if settings.get(key) != asked.get(key)
     ]
     if changed:
         raise SimulationError(
@@ -215,7 +224,7 @@ def simulate_subject(
     grid = synthesis.GRIDS[(number - 1) % len(synthesis.GRIDS)] if cohort.grid == "mixed" else cohort.grid
     demographics = synthesis.sample_demographics(rng)
     parameters = synthesis.sample_parameters(anatomy, rng, grid)
-    patient = synthesis.simulate_patient(anatomy, parameters)
+    patient = synthesis.simulate_patient(anatomy, parameters, visible=cohort.visible)
     survival = synthesis.sample_survival(
         demographics["age"],
         patient.measured["regions_ml"]["WT"],
@@ -310,7 +319,7 @@ def write_descriptions(out_dir: Path, cohort: Cohort) -> None:
     )
     derivative = out_dir / "derivatives" / "truth"
     write_text(json_text(raw), out_dir / "dataset_description.json")
-    write_text(readme, out_dir / "README")
+    write_text(readme + ("" if cohort.visible else UNSEEN), out_dir / "README")
     write_text(json_text(truth), derivative / "dataset_description.json")
     write_text("Truth of the simulated cohort two folders above; see its README.\n", derivative / "README")
     write_text("*_xfm.*\n*_simulation.json\n", derivative / ".bidsignore")

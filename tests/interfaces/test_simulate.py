@@ -220,3 +220,25 @@ def test_no_subjects_or_no_tissues_are_errors(cohort: simulate.Cohort, tmp_path:
     with pytest.raises(simulate.SimulationError, match="tissue maps of CSF, GM, WM are required"):
         simulate.simulate_cohort(tmp_path, 1, bare)
     assert not any(tmp_path.iterdir())
+
+
+def test_twins_are_the_same_people_with_the_same_maps_and_no_tumor(
+    dataset: Path, cohort: simulate.Cohort, tmp_path: Path
+) -> None:
+    twins = attrs.evolve(cohort, visible=False)
+    simulate.simulate_cohort(tmp_path / "twins", 1, twins)
+    there, expected = digests(tmp_path / "twins"), digests(dataset)
+    anat = "derivatives/truth/sub-01/anat/sub-01"
+    for name in ("from-native_to-Ball", "from-Ball_to-native"):
+        xfm = f"{anat}_{name}_mode-image_desc-truth_xfm.h5"
+        assert there[xfm] == expected[xfm]
+    assert there[f"{anat}_desc-brain_mask.nii.gz"] == expected[f"{anat}_desc-brain_mask.nii.gz"]
+    assert not to_array(read_image(truth(tmp_path / "twins", "01", "seg-brats_dseg.nii.gz"))).any()
+    people = [
+        (folder / "participants.tsv").read_text().splitlines()[1] for folder in (tmp_path / "twins", dataset)
+    ]
+    assert people[0] == people[1]
+    assert "healthy tissue shows" in (tmp_path / "twins" / "README").read_text()
+    for folder, asked in ((tmp_path / "twins", cohort), (dataset, twins)):
+        with pytest.raises(simulate.SimulationError, match="another simulation"):
+            simulate.simulate_cohort(folder, 3, asked)

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from gliomorph.models import synthesis
 from gliomorph.models.synthesis import deformation, tumor
@@ -186,3 +187,20 @@ def test_demographics_stay_in_range() -> None:
     people = [synthesis.sample_demographics(rng) for _ in range(300)]
     assert all(20 <= person["age"] <= 85 for person in people)
     assert {person["sex"] for person in people} == {"F", "M"}
+
+
+def test_twin_has_the_patients_map_and_tissues_and_healthy_tissue_in_place_of_the_tumor(
+    patient: synthesis.Patient, anatomy: synthesis.Anatomy
+) -> None:
+    twin = synthesis.simulate_patient(anatomy, patient.parameters, visible=False)
+    for name in ("forward", "inverse", "tissues", "brain", "native_to_world", "native_from_patient"):
+        np.testing.assert_array_equal(getattr(twin, name), getattr(patient, name))
+    assert not twin.regions.any() and not twin.template_regions.any()
+    # the blur reaches two voxels; wisps of oedema that fill less than half of a voxel have no label
+    far = ~ndimage.binary_dilation(patient.regions > 0, iterations=3)
+    core = ndimage.binary_erosion(patient.regions > 0)
+    for contrast, image in twin.images.items():
+        change = np.abs(image.astype(float) - patient.images[contrast])
+        change /= patient.parameters["contrast"][contrast]["gain"]
+        assert (change[far] > 0).mean() < 1e-3 and change[far].max() < 0.25
+        assert (change[core] > 0).mean() > 0.9

@@ -42,7 +42,7 @@ class Patient:
     images : dict of str to ndarray
         Of every one of :data:`CONTRASTS`; int16, native grid, 0 outside the brain.
     regions, tissues, brain : ndarray, uint8
-        Native grid: BraTS labels; 1 CSF, 2 GM, 3 WM of the healthy anatomy; brain mask.
+        Native grid: BraTS labels of the tumour that is seen; 1 CSF, 2 GM, 3 WM of the healthy anatomy; brain mask.
     native_to_world : ndarray, shape (4, 4)
         Native voxel indices to world (LPS, mm).
     template_regions : ndarray, uint8
@@ -55,7 +55,8 @@ class Patient:
     parameters : dict
         What made this patient; :func:`simulate_patient` replays it.
     measured : dict
-        Figures of the result: volumes (ml), displacement (mm), determinants, round-trip error (mm).
+        Figures of the result: volumes (ml) of the tumour, seen or not; displacement (mm), determinants, round-trip
+        error (mm).
     """
 
     images: dict[str, np.ndarray] = attrs.field(repr=False)
@@ -123,7 +124,7 @@ def sample_parameters(anatomy: Anatomy, rng: np.random.Generator, grid: str = "i
     }
 
 
-def simulate_patient(anatomy: Anatomy, parameters: dict[str, Any]) -> Patient:
+def simulate_patient(anatomy: Anatomy, parameters: dict[str, Any], *, visible: bool = True) -> Patient:
     """Images and truth that follow from ``parameters``; the same ones always give the same patient.
 
     Parameters
@@ -132,6 +133,9 @@ def simulate_patient(anatomy: Anatomy, parameters: dict[str, Any]) -> Patient:
         From :func:`~.anatomy.prepare_anatomy`.
     parameters : dict
         From :func:`sample_parameters`, or read back from JSON.
+    visible : bool
+        False: the patient's twin. Maps, mass effect, tissues, bias field and noise are the same; where the tumour is,
+        the healthy tissue shows, and both label maps are empty.
 
     Returns
     -------
@@ -158,7 +162,8 @@ def simulate_patient(anatomy: Anatomy, parameters: dict[str, Any]) -> Patient:
     inside = healthy.sum(axis=0) >= 0.5
     healthy *= inside / np.maximum(healthy.sum(axis=0), 1e-6)
     regions *= inside
-    shares = np.concatenate([healthy * (1 - regions.sum(axis=0)), regions])
+    seen = regions if visible else np.zeros_like(regions)
+    shares = np.concatenate([healthy * (1 - seen.sum(axis=0)), seen])
     spacing_mm = np.array(parameters["grid"]["spacing_mm"])
     images = {
         name: render(name, settings, shares, texture, inside, spacing_mm)
@@ -170,11 +175,11 @@ def simulate_patient(anatomy: Anatomy, parameters: dict[str, Any]) -> Patient:
     template_regions = label_regions(tumor.memberships(points, brain, anatomy.white, anatomy.fluid))
     return Patient(
         images=images,
-        regions=labels,
+        regions=labels if visible else np.zeros_like(labels),
         tissues=np.where(inside, healthy.argmax(axis=0) + 1, 0).astype(np.uint8),
         brain=inside.astype(np.uint8),
         native_to_world=native_to_world,
-        template_regions=template_regions,
+        template_regions=template_regions if visible else np.zeros_like(template_regions),
         forward=forward,
         inverse=inverse,
         native_from_patient=native_from_patient,
