@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from gliomorph.environment import template_folders
-from gliomorph.interfaces.weights import NEEDED, fitting, read_header
+from gliomorph.interfaces.weights import NEEDED, fitting, read_header, shipped_network
 from gliomorph.settings import METHODS
 
 from .twins import DEFAULT as TWINS
@@ -19,7 +19,7 @@ REFERENCES = ("metamorph-r", "metamorphosis")
 
 
 def learned_weights(methods: Sequence[str], given: Sequence[Path]) -> dict[str, Path]:
-    """The network of each learned method, by method: the only place that decides where it comes from.
+    """The network of each learned method: a given one that fits, else the one that comes with gliomorph.
 
     Parameters
     ----------
@@ -35,11 +35,13 @@ def learned_weights(methods: Sequence[str], given: Sequence[Path]) -> dict[str, 
     Raises
     ------
     WeightsError
-        A method that was asked for without a file that fits, or with several.
+        A method that was asked for without a network, or with several.
     """
     held = [read_header(path) for path in given]
-    wanted = methods or [method for method, header in NEEDED.items() if header in held]
-    return {method: fitting(method, given) for method in wanted if method in NEEDED}
+    wanted = methods or [
+        method for method, header in NEEDED.items() if header in held or shipped_network(method)
+    ]
+    return {method: fitting(method, given, shipped_network(method)) for method in wanted if method in NEEDED}
 
 
 @attrs.frozen(kw_only=True)
