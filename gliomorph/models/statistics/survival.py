@@ -17,8 +17,11 @@ from .checks import design, survival
 from .patterns import Patterns, require_full_coverage, require_testable
 from .risk_sets import NullModel, RiskSets, fit_null_model, risk_sets
 
-BLOCK = 2**20
-"""Numbers in one temporary array."""
+BLOCK = 2**16
+"""Ranks that are sorted at a time: they stay in the processor's cache."""
+
+SUMS = 2**22
+"""Sums over lesioned subjects at a time."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -58,7 +61,7 @@ class ScoreTest:
     def __call__(self, permutations: np.ndarray) -> np.ndarray:
         """z of permuted subjects: (P, N) → (P, U); 0 where the lesion has no variance in any risk set."""
         result = np.empty((len(permutations), len(self.patterns)))
-        rows = max(1, 4 * BLOCK // (len(self.patterns) * self.terms.shape[1]))
+        rows = max(1, SUMS // (len(self.patterns) * self.terms.shape[1]))
         for start in range(0, len(permutations), rows):
             result[start : start + rows] = self._z(permutations[start : start + rows])
         return result
@@ -177,7 +180,8 @@ def _score_test(
         terms=np.column_stack(
             [risk.events - w * hazard, w * risk.until(spread / total), _shared(risk, null, columns)]
         ),
-        rank=risk.rank.astype(np.uint16 if n < 2**16 else np.uint32),
+        # 32 bits: numpy sorts them with vector instructions, ten times as fast as 16 bits
+        rank=risk.rank.astype(np.int32),
         relative_risk=w[risk.order],
         step=risk.until(spread / total**2)[risk.order],
     )
@@ -209,8 +213,9 @@ def _minority(patterns: Patterns) -> tuple[Patterns, np.ndarray]:
 
 def _patterns_by_count(patterns: Patterns) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Patterns with equally many lesions, and their lesioned subjects: rows (R,), members (R, k)."""
-    subject, start = np.nonzero(patterns.lesioned)[1], np.concatenate([[0], np.cumsum(patterns.lesions)])
-    for count in np.unique(patterns.lesions):
-        rows = np.flatnonzero(patterns.lesions == count)
+    lesions = patterns.lesions
+    subject, start = np.nonzero(patterns.lesioned)[1], np.concatenate([[0], np.cumsum(lesions)])
+    for count in np.unique(lesions):
+        rows = np.flatnonzero(lesions == count)
         for part in np.array_split(rows, -(-len(rows) * count // BLOCK)):
             yield part, subject[start[part][:, None] + np.arange(count)]
