@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import attrs
@@ -74,8 +75,6 @@ def adjusted_cox(
 
 
 def _fit(lifelines: Any, table: pd.DataFrame) -> tuple[float, float, float]:
-    import warnings
-
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 
     with warnings.catch_warnings():

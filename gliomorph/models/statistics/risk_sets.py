@@ -8,6 +8,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
+FLAT = 1e-6
+"""Information, for covariates of unit variance, below which the likelihood rises for ever."""
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class RiskSets:
@@ -116,11 +119,11 @@ def fit_null_model(risk: RiskSets, covariates: np.ndarray, iterations: int = 50)
     beta = np.zeros(covariates.shape[1])
     for _ in range(iterations):
         model = _evaluate(risk, scaled, beta)
+        if np.linalg.eigvalsh(model.information).min(initial=1.0) < FLAT:
+            break
         if np.abs(model.score).max(initial=0) < 1e-9 * len(covariates):
             return _evaluate(risk, covariates, beta / scale)
         beta = _climb(risk, scaled, model)
-        if np.abs(beta).max() > 20:
-            break
     raise ValueError(
         "the Cox model of the covariates has no finite estimate: a covariate tells early events from late ones "
         "perfectly; leave it out"

@@ -57,11 +57,14 @@ def look_up(tables: Tables, scores: Lookup) -> np.ndarray:
     kinds = tables.total.astype(np.int64) * width + tables.group
     if (kinds == kinds.flat[0]).all():
         return scores(*divmod(int(kinds.flat[0]), width))[tables.lesions, tables.both]
-    result = np.empty(kinds.shape)
-    for kind in np.unique(kinds):
-        here = kinds == kind
-        result[here] = scores(*divmod(int(kind), width))[tables.lesions[here], tables.both[here]]
-    return result
+    # fields of view differ: the tables of all (n, g) behind one another
+    occurs = np.zeros(width**2, bool)
+    occurs[kinds] = True
+    known = [scores(*divmod(int(kind), width)) for kind in np.flatnonzero(occurs)]
+    start = np.zeros(width**2, np.int64)
+    start[occurs] = np.cumsum([0] + [table.size for table in known[:-1]])
+    place = start[kinds] + tables.lesions * (tables.group + 1) + tables.both
+    return np.concatenate([table.ravel() for table in known])[place]
 
 
 def hypergeometric_pmf(total: int, group: int) -> np.ndarray:
