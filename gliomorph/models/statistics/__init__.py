@@ -1,0 +1,50 @@
+"""Statistics of a population atlas: arrays in, arrays out.
+
+Lesions are a matrix subjects × voxels. ``select_voxels`` says which to test, ``find_patterns`` leaves each
+lesion pattern once,
+a test (``logrank_test``, ``cox_score_test``, ``linear_model``, ``fisher_statistic``, ``liebermeister_statistic``)
+turns patterns and variables into a function of permutations, ``permutation_test`` gives its corrected p, and
+``Patterns.expand`` brings values back to voxels.
+"""
+
+from .cox import HazardRatios, adjusted_cox
+from .fdr import FalseDiscovery, false_discovery_rate
+from .fisher import fisher_p
+from .glm import LinearModel, linear_model
+from .group_tests import GroupEffect, adiffi, fisher_statistic, liebermeister_statistic
+from .intervals import binomial_interval
+from .liebermeister import liebermeister_p
+from .patterns import Patterns, find_patterns
+from .permutation import PermutationTest, permutation_test
+from .selection import select_voxels
+from .survival import ScoreTest, cox_score_test, logrank_test
+from .tfce import tfce, tfce_of_patterns
+from .two_by_two import Tables, count_tables
+
+__all__ = [
+    "FalseDiscovery",
+    "GroupEffect",
+    "HazardRatios",
+    "LinearModel",
+    "Patterns",
+    "PermutationTest",
+    "ScoreTest",
+    "Tables",
+    "adiffi",
+    "adjusted_cox",
+    "binomial_interval",
+    "count_tables",
+    "cox_score_test",
+    "false_discovery_rate",
+    "find_patterns",
+    "fisher_p",
+    "fisher_statistic",
+    "liebermeister_p",
+    "liebermeister_statistic",
+    "linear_model",
+    "logrank_test",
+    "permutation_test",
+    "select_voxels",
+    "tfce",
+    "tfce_of_patterns",
+]
