@@ -35,6 +35,7 @@ from gliomorph.models.atlas_maps import (
     surroundings,
     to_arrays,
 )
+from gliomorph.models.atlas_maps.moments import MOST
 
 GRID = Grid(shape=(7, 6, 5), affine=np.diag([2.0, 1.0, 1.5, 1.0]) + np.eye(4, k=3) * -6.0)
 STRATA = ("sexF", "sexM", "ageunder50", "age50up")
@@ -260,6 +261,23 @@ def test_integers_are_averaged_as_numbers() -> None:
     assert (mean_map(sums, "all", "image", 2) == 3.5).all()
 
 
+def test_no_sum_overflows_as_long_as_there_is_room() -> None:
+    assert MOST * int(LIMIT * 2**FRACTION_BITS) ** 2 < 2**63
+    sums = AtlasSums.empty(GRID)
+    sums.members = dict.fromkeys(map(str, range(MOST)))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at most 65535 participants, got 65536"):
+        sums.add(Participant(label="x", labels=np.zeros(GRID.shape, np.uint8)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+@pytest.mark.parametrize("shape", [(7, 6, 5), (4, 2, 3), (1, 1, 3)])
+def test_voxels_are_found_whatever_the_type_and_size(dtype: type, shape: tuple[int, int, int]) -> None:
+    labels = np.random.default_rng(6).choice([0, 0, 0, 1, 2, 4], shape).astype(dtype)
+    sums = AtlasSums.empty(Grid(shape=shape, affine=np.eye(4)))
+    sums.add(Participant(label="1", labels=labels))
+    assert (sums.grid.volume(sums.cells["all"].count("WT")) == (labels > 0)).all()
+
+
 def test_unlike_sums_do_not_merge() -> None:
     sums = summed(cohort(3))
     with pytest.raises(ValueError, match="3 participants are in both sums, the first is 000"):
@@ -339,12 +357,9 @@ def functional(stratum: str, region: str, primitives: Sequence[tuple[str, str]])
 @pytest.mark.parametrize("seed", range(4))
 def test_no_small_cell_follows_from_those_shown(seed: int) -> None:
     column = ("sexF", "sexM")
-    sums = summed(
-        [
-            attrs.evolve(p, strata=p.strata[:1] if p.strata and p.strata[0] in column else ())
-            for p in cohort(30, seed)
-        ]
-    )
+    sums = AtlasSums.empty(GRID, column)
+    for person in cohort(30, seed):
+        sums.add(attrs.evolve(person, strata=tuple({*column} & {*person.strata}), values={}, where={}))
     shown = release(sums, [column], 5)
     primitives = [(s, part) for s in (*column, "none") for part in (*PARTS, "whole")]
     cells = [(s, r) for s in ("all", *column) for r in REGIONS]
