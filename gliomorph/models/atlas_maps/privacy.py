@@ -7,8 +7,9 @@ That alone would leave subtractions. Maps are tied by sums: all = women + men, W
 withheld parts of a total that is shown are 1 to ``min_cell`` − 1 participants, its smallest shown part is withheld too,
 until they are none or enough; and where a total is withheld whose parts are all shown, so is the smallest of them.
 
-Not hidden are: fields of view; which voxels are withheld; differences between two releases, such as the atlas before
-and after a participant was added.
+So no small cell is a sum or difference of those shown in its stratum or column. Not hidden are: bounds (a part is at
+most its total); fields of view; which voxels are withheld; combinations of several columns; differences between two
+releases, such as the atlas before and after a participant was added.
 """
 
 from __future__ import annotations
