@@ -1,0 +1,56 @@
+"""A population atlas: sums over participants that are read one at a time, and the maps that are made of them.
+
+``AtlasSums.empty``, ``add`` for every participant, ``release`` to decide what may be shown, then ``frequency_map`` and
+the others; ``to_arrays`` and ``of_arrays`` keep the sums for participants to come.
+"""
+
+from .intervals import binomial_interval
+from .maps import (
+    FrequencyMap,
+    centroid_density,
+    coverage_map,
+    deviation_map,
+    frequency_map,
+    laterality,
+    log_jacobian,
+    mean_map,
+    midline,
+    mirror,
+    surroundings,
+)
+from .moments import FRACTION_BITS, LIMIT, Moments
+from .privacy import Release, near, release
+from .records import EVERYBODY, PARTS, REGIONS, Grid, Member, Participant
+from .storage import of_arrays, to_arrays
+from .sums import AtlasSums, Cell
+
+__all__ = [
+    "EVERYBODY",
+    "FRACTION_BITS",
+    "LIMIT",
+    "PARTS",
+    "REGIONS",
+    "AtlasSums",
+    "Cell",
+    "FrequencyMap",
+    "Grid",
+    "Member",
+    "Moments",
+    "Participant",
+    "Release",
+    "binomial_interval",
+    "centroid_density",
+    "coverage_map",
+    "deviation_map",
+    "frequency_map",
+    "laterality",
+    "log_jacobian",
+    "mean_map",
+    "midline",
+    "mirror",
+    "near",
+    "of_arrays",
+    "release",
+    "surroundings",
+    "to_arrays",
+]
