@@ -58,7 +58,8 @@ def predicted(method: str, problem: Problem) -> Answer:
     used = {"weights": path.name, "weights_sha256": weights_sha256(path), "refine": problem.refine}
     result = predict(network, moving, fixed, tumor, spacing, brain, device, progress)
     if problem.refine:
-        settings, count = settings_for(network.settings), problem.refine
+        count = problem.refine
+        settings = settings_for(network.settings, count)
         result = refine(result, moving, fixed, tumor, spacing, count, settings, brain, device, progress)
         used["refinement"] = attrs.asdict(settings)
     return _answer(result, problem, device, network.settings, **used)

@@ -41,9 +41,9 @@ def refine(
     moving, fixed, tumor_mask, spacing_mm, brain_mask, device, progress
         As in :func:`.metamorphosis.register`.
     iterations : int
-        For shape, at the finest level of ``settings``; 0 gives ``answer`` back. The appearance is
-        found anew, by the settings' own number of iterations.
+        For shape; 0 gives ``answer`` back. The appearance is found anew, by the settings' own number of iterations.
     settings : MetamorphosisSettings, optional
+        Its finest level counts alone.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def refine(
         fixed,
         tumor.astype(np.uint8),
         spacing_mm,
-        attrs.evolve(settings, voxel_mm=settings.voxel_mm[-1:], iterations=(iterations,)),
+        _at_finest(settings, iterations),
         brain_mask,
         device,
         progress,
@@ -86,9 +86,13 @@ def refine(
     )
 
 
-def settings_for(network: NetworkSettings) -> MetamorphosisSettings:
+def settings_for(network: NetworkSettings, iterations: int) -> MetamorphosisSettings:
     """The optimisation behind a network's answer: appearance and masking as the network has them, μ = 0 for none."""
-    return MetamorphosisSettings(mu=network.mu, masking=network.masking)
+    return _at_finest(MetamorphosisSettings(mu=network.mu, masking=network.masking), iterations)
+
+
+def _at_finest(settings: MetamorphosisSettings, iterations: int) -> MetamorphosisSettings:
+    return attrs.evolve(settings, voxel_mm=settings.voxel_mm[-1:], iterations=(iterations,))
 
 
 def _field(displacement: np.ndarray, like: Tensor) -> Tensor:
