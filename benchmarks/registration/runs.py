@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 SYN = "syn"
 SHIPPED = "metamorph-r-shipped"
-"""The default of ``gliomorph``: the network that comes with it, then the iterations that follow without ``--refine``."""
+"""The default of ``gliomorph``: the network that comes with it, then the iterations without ``--refine``."""
 
 
 @attrs.frozen(kw_only=True)
