@@ -101,6 +101,8 @@ class MetamorphosisSettings:
         Standard deviation of the Gaussian window of ``lncc``; one and a half voxels of the level at least.
     masking : {"local", "cfm", "none"}
         What the tumour mask is for (:mod:`.objective`).
+    margin_mm : float
+        Around the tumour, left out of the comparison with it (:mod:`.objective`).
     optimiser : {"adam", "lbfgs"}
         L-BFGS (strong Wolfe line search) counts evaluations of the energy as iterations.
     inverse_consistency : float
@@ -121,6 +123,7 @@ class MetamorphosisSettings:
     similarity: str = attrs.field(default="lncc", validator=valid.in_(SIMILARITIES))
     window_mm: float = attrs.field(default=3.0, validator=valid.gt(0))
     masking: Masking = attrs.field(default="local", validator=valid.in_(MASKINGS))
+    margin_mm: float = attrs.field(default=4.0, converter=float, validator=valid.ge(0))
     optimiser: str = attrs.field(default="adam", validator=valid.in_(OPTIMISERS))
     inverse_consistency: float = attrs.field(default=0.0, validator=valid.ge(0))
 
@@ -142,6 +145,7 @@ THESIS = MetamorphosisSettings(
     iterations=(100,),
     appearance_iterations=100,
     similarity="ssd",
+    margin_mm=0.0,
 )
 """The thesis' scaling for BraTS (§5.3.4), in our units. Its μ = 0.1 goes with an un-normalised Sobel gradient of
 gain g = 32: z' = g z leaves the velocity as it is and turns μ² into μ² / g in the image's equation. The energy
@@ -288,6 +292,7 @@ def objective_of(settings: MetamorphosisSettings, pair: Pair) -> Objective:
         measure=measure,
         inside=measure if settings.similarity == "ssd" else unexplained,
         inverse_consistency=settings.inverse_consistency,
+        margin_mm=settings.margin_mm,
     )
 
 
