@@ -29,7 +29,7 @@ METHODS = (
     "metamorph-g",
     "metamorph-r",
 )
-REFINE = 40
+REFINE = 60
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
 

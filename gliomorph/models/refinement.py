@@ -22,6 +22,8 @@ from .objective import Objective
 from .registration import Pair, Progress, Registration, pair_of
 from .shooting import Path
 
+SIGMA_MM = 10.0
+"""Of the kernel behind a network: wider than from the beginning, which fewer iterations ask for."""
 FOLLOWING = 20
 """Iterations that find the geodesic, on the coarsest voxels."""
 
@@ -117,7 +119,7 @@ class _Following(Objective):
 
 def settings_for(network: NetworkSettings, iterations: int) -> MetamorphosisSettings:
     """The optimisation behind a network's answer: appearance and masking as the network has them, μ = 0 for none."""
-    settings = MetamorphosisSettings(mu=network.mu, masking=network.masking)
+    settings = MetamorphosisSettings(mu=network.mu, masking=network.masking, sigma_mm=SIGMA_MM)
     return _at_finest(settings, iterations)
 
 
