@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 import pytest
-from scipy import stats
 
 from gliomorph.interfaces import tumor as tumor_module
 from gliomorph.models.atlas_maps import (
@@ -19,7 +18,6 @@ from gliomorph.models.atlas_maps import (
     AtlasSums,
     Grid,
     Participant,
-    binomial_interval,
     centroid_density,
     coverage_map,
     deviation_map,
@@ -36,6 +34,7 @@ from gliomorph.models.atlas_maps import (
     to_arrays,
 )
 from gliomorph.models.atlas_maps.moments import MOST
+from gliomorph.models.statistics import binomial_interval
 
 GRID = Grid(shape=(7, 6, 5), affine=np.diag([2.0, 1.0, 1.5, 1.0]) + np.eye(4, k=3) * -6.0)
 STRATA = ("sexF", "sexM", "ageunder50", "age50up")
@@ -296,24 +295,6 @@ def test_names_of_strata_and_means_are_checked() -> None:
         AtlasSums.empty(GRID, ("sexF", "all"))
     with pytest.raises(ValueError, match="mean of the same name"):
         AtlasSums.empty(GRID, spreads=("image",))
-
-
-@pytest.mark.parametrize("total", [1, 5, 30, 1000])
-@pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_intervals_are_those_of_scipy(total: int, confidence: float) -> None:
-    count = np.unique(np.linspace(0, total, 20).astype(int))
-    low, high = binomial_interval(count, np.array(total), confidence)
-    for k, a, b in zip(count.tolist(), low, high, strict=True):
-        expected = stats.binomtest(k, total).proportion_ci(confidence, "wilson")
-        np.testing.assert_allclose((a, b), (expected.low, expected.high), atol=1e-12)
-
-
-def test_intervals_of_nobody_are_everything_and_of_nonsense_refused() -> None:
-    assert [float(limit) for limit in binomial_interval(np.array(0), np.array(0))] == [0.0, 1.0]
-    with pytest.raises(ValueError, match="0 ≤ count ≤ total"):
-        binomial_interval(np.array(3), np.array(2))
-    with pytest.raises(ValueError, match="confidence"):
-        binomial_interval(np.array(1), np.array(2), 1.0)
 
 
 # --- what is withheld ---

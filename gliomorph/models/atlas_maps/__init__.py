@@ -4,7 +4,6 @@
 the others; ``to_arrays`` and ``of_arrays`` keep the sums for participants to come.
 """
 
-from .intervals import binomial_interval
 from .maps import (
     FrequencyMap,
     centroid_density,
@@ -38,7 +37,6 @@ __all__ = [
     "Moments",
     "Participant",
     "Release",
-    "binomial_interval",
     "centroid_density",
     "coverage_map",
     "deviation_map",

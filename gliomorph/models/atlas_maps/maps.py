@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 from scipy import ndimage
 
-from .intervals import binomial_interval
+from ..statistics import binomial_interval
 from .privacy import Release, near
 from .records import Grid
 from .sums import AtlasSums
