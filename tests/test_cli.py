@@ -48,6 +48,9 @@ DOCUMENTED = [
     "--resolution",
     "--weights",
     "--modality",
+    "--strata",
+    "--min-cell",
+    "--min-coverage",
 ]
 
 
@@ -112,7 +115,21 @@ def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.refine is None
     assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, "auto")
     assert settings.template_dirs == ()
+    assert (settings.strata, settings.min_cell, settings.min_coverage) == ((), 5, 0.5)
     assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)
+
+
+def test_options_of_the_atlas(folders: list[str], tmp_path: Path) -> None:
+    words = [*folders, "group", "--registration", "affine"]
+    settings, _ = cli.parse(
+        [*words, "--strata", "sex", "age:40,60", "--min-cell", "10", "--min-coverage", "0.8"]
+    )
+    assert [variable.column for variable in settings.variables] == ["sex", "age"]
+    assert settings.variables[1].edges == (40.0, 60.0)
+    assert (settings.min_cell, settings.min_coverage) == (10, 0.8)
+    text = 'strata = ["sex"]\nmin-cell = 7'
+    configured, _ = cli.parse([*words, *config(tmp_path, text)])
+    assert (configured.strata, configured.min_cell) == (("sex",), 7)
 
 
 def test_labels_with_and_without_prefix_and_underscores(folders: list[str]) -> None:
