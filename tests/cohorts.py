@@ -181,6 +181,7 @@ class Place:
         words = [sys.executable, "-m", "gliomorph", str(self.bids), str(self.out), *levels]
         words += ["-d", f"masks={self.bids / 'derivatives' / 'masks'}"] if masks else []
         words += ["--template", "Tiny", "--template-dir", str(self.root / "templates"), "--resolution", "4"]
+        words += ["--min-cell", "1"]
         # one thread: sums in one order, so that runs can be compared byte by byte
         words += ["-w", str(self.work), "--nprocs", "2", "--omp-nthreads", "1", "--mem", "4", "--gpu", "none"]
         return [*words, *options]

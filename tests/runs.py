@@ -72,6 +72,26 @@ def atlas_map(region: str) -> str:
     return f"tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_label-{region}_desc-frequency_probseg.nii.gz"
 
 
+def atlas_maps(method: str) -> list[str]:
+    """Images of the whole cohort's atlas: no statistics of what a method does not do."""
+    stem = "tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4"
+    names = [f"{stem}_desc-coverage_probseg", "tpl-Tiny/anat/tpl-Tiny_res-4_desc-mean_T1w"]
+    for region in REGIONS:
+        names += [
+            f"{stem}_label-{region}_desc-{what}_probseg"
+            for what in ("frequency", "frequencylow", "frequencyhigh")
+        ]
+        names += [
+            f"{stem}_stat-{what}_label-{region}_statmap" for what in ("count", "laterality", "centroids")
+        ]
+    statistics = [] if method == "affine" else ["logjacobian"]
+    if method.startswith("metamorph"):
+        statistics.append("appearance")
+        names.append("tpl-Tiny/anat/tpl-Tiny_res-4_desc-meanhealthy_T1w")
+    names += [f"{stem}_stat-{what}_desc-{name}_statmap" for name in statistics for what in ("mean", "sd")]
+    return [f"{name}.nii.gz" for name in names]
+
+
 def documented_images(subject: str, methods: dict[str, str]) -> list[str]:
     """Images of a subject, spelled out as in the design."""
     names = ["desc-n4_T1w", "seg-brats_desc-masks_dseg"]

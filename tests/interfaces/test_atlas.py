@@ -1,11 +1,16 @@
 """Population maps against a slow, obvious count; independent of the order of the scans."""
 
+from pathlib import Path
+
+import attrs
 import numpy as np
 import pandas as pd
 import phantoms
 import pytest
 
-from gliomorph.interfaces.atlas import atlas, read_record, region_mask
+import gliomorph.interfaces.atlas as module
+from gliomorph.interfaces.atlas import atlas, read_record
+from gliomorph.interfaces.atlas_scan import region_mask
 from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 
 GRID = phantoms.grid((9, 8, 7), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
@@ -43,16 +48,45 @@ class Cohort:
         self.template = write_image(from_array(np.ones(shape, np.float32), GRID), folder / "template.nii.gz")
         self.template_brain = write_image(from_array(self.brain, GRID), folder / "brain.nii.gz")
 
-    def run(self, order=(0, 1, 2, 3, 4)):
-        frequency, coverage, mean, regions, counts = atlas(
-            scans=[f"sub-{number}" for number in order],
-            kinds=[self.kinds[number] for number in order],
-            template=self.template,
-            template_brain=self.template_brain,
-            **{name: [paths[number] for number in order] for name, paths in self.paths.items()},
-        )
-        files = {name: file.fspath for name, file in frequency.items()}
-        return files, coverage.fspath, mean.fspath, regions.fspath, counts
+    def run(self, order=(0, 1, 2, 3, 4), **changes):
+        bundles = {
+            "warped": self.paths["images"],
+            "tumor": self.paths["tumors"],
+            "coverage": self.paths["coverages"],
+        }
+        arguments = {
+            "scans": [f"sub-{number}" for number in order],
+            "files": [{name: paths[number] for name, paths in bundles.items()} for number in order],
+            "kinds": [self.kinds[number] for number in order],
+            "keys": [f"key {number}" for number in order],
+            "strata": [],
+            "template": self.template,
+            "template_brain": self.template_brain,
+            "min_cell": 1,
+            "min_coverage": 0.0,
+            "code": "code",
+            "kept": "",
+        }
+        maps, facts, regions, patients = atlas(**{**arguments, **changes})
+        files = {key: file.fspath for key, file in maps.items()}
+        return Answer(files=files, facts=facts, regions=regions.fspath, patients=patients.fspath)
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What the stage gives."""
+
+    files: dict
+    facts: dict
+    regions: Path
+    patients: Path
+
+    def map(self, key, stratum="all"):
+        return to_array(read_image(self.files[f"{stratum}/{key}"]))
+
+    def contents(self):
+        paths = {**self.files, "regions": self.regions, "patients": self.patients}
+        return {name: path.read_bytes() for name, path in paths.items()}
 
 
 @pytest.fixture
@@ -61,100 +95,208 @@ def cohort(tmp_path, here):
 
 
 def test_frequencies_are_counts_over_those_who_see_the_voxel(cohort):
-    files, _, _, _, counts = cohort.run()
-    assert counts == {"ET": 3, "NCR": 3, "ED": 3, "TC": 3, "WT": 5}
+    found = cohort.run()
+    sizes = {region: found.facts[f"all/frequency_{region}"]["SampleSize"] for region in WHICH}
+    assert sizes == {"ET": 3, "NCR": 3, "ED": 3, "TC": 3, "WT": 5}
     for region, values in WHICH.items():
-        expected = np.zeros(GRID.GetSize())
+        expected = np.full(GRID.GetSize(), np.nan)
+        counts = np.full(GRID.GetSize(), np.nan)
         for index in np.ndindex(GRID.GetSize()):
             ill = seen = 0
             for labels, covered, kind in zip(cohort.labels, cohort.covered, cohort.kinds, strict=True):
                 if covered[index] and (kind == "dseg" or region == "WT"):
                     seen += 1
                     ill += labels[index] in values
-            expected[index] = ill / seen if seen else 0
-        image = read_image(files[region])
-        assert phantoms.same_grid(image, GRID)
-        np.testing.assert_allclose(to_array(image), expected, atol=1e-7)  # single precision
+            if seen:
+                expected[index], counts[index] = ill / seen, ill
+        assert phantoms.same_grid(read_image(found.files[f"all/frequency_{region}"]), GRID)
+        frequency = found.map(f"frequency_{region}")
+        np.testing.assert_allclose(frequency, expected, atol=1e-7)  # single precision
+        np.testing.assert_array_equal(found.map(f"count_{region}"), counts)
+        low, high = found.map(f"low_{region}"), found.map(f"high_{region}")
+        known = ~np.isnan(expected)
+        assert (low[known] <= frequency[known] + 1e-6).all() and (
+            frequency[known] <= high[known] + 1e-6
+        ).all()
 
 
 def test_regions_hold_each_other(cohort):
-    files, _, _, _, _ = cohort.run((0, 1, 2))
-    maps = {region: to_array(read_image(path)) for region, path in files.items()}
+    found = cohort.run((0, 1, 2))
+    maps = {region: np.nan_to_num(found.map(f"frequency_{region}")) for region in WHICH}
     assert (maps["ET"] <= maps["TC"]).all()
     assert (maps["TC"] <= maps["WT"]).all()
     # the three labels exclude each other; single precision
     np.testing.assert_allclose(maps["WT"], maps["ET"] + maps["NCR"] + maps["ED"], atol=1e-6)
 
 
-def test_coverage_is_the_share_of_all_scans(cohort):
-    _, coverage, _, _, _ = cohort.run()
-    np.testing.assert_allclose(to_array(read_image(coverage)), np.mean(cohort.covered, axis=0), atol=1e-7)
+def test_coverage_is_the_share_of_all_scans_and_of_those_with_regions(cohort):
+    found = cohort.run()
+    np.testing.assert_allclose(found.map("coverage"), np.mean(cohort.covered, axis=0), atol=1e-7)
+    np.testing.assert_allclose(found.map("coverage_regions"), np.mean(cohort.covered[:3], axis=0), atol=1e-7)
+    assert "all/coverage_regions" not in cohort.run((0, 1)).files
 
 
-def test_mean_is_of_images_over_their_median_in_the_brain(cohort):
-    _, _, mean, _, _ = cohort.run()
+def test_voxels_that_too_few_see_have_no_frequency(cohort):
+    found = cohort.run((0, 1), min_coverage=0.8)
+    seen_by_both = (cohort.covered[0] & cohort.covered[1]) > 0
+    np.testing.assert_array_equal(~np.isnan(found.map("frequency_WT")), seen_by_both)
+
+
+def test_mean_is_of_images_over_their_median_where_they_are_seen_in_the_brain(cohort):
     inside = cohort.brain > 0
-    expected = np.mean([image / np.median(image[inside]) for image in cohort.images], axis=0)
-    np.testing.assert_allclose(to_array(read_image(mean)), expected, rtol=1e-6)  # single precision
+    images = np.array([image / np.median(image[inside]) for image in cohort.images])
+    seen = np.array(cohort.covered)
+    expected = (images * seen).sum(axis=0)[inside] / seen.sum(axis=0)[inside]
+    mean = cohort.run().map("mean")
+    np.testing.assert_allclose(mean[inside], expected, atol=1e-5)  # values are rounded to 4e-6 and single
+    assert not mean[~inside].any()
 
 
 def test_gain_of_a_scanner_does_not_change_the_mean(cohort):
-    before = to_array(read_image(cohort.run()[2]))
+    before = cohort.run().map("mean")
     write_image(from_array(cohort.images[0] * 512, GRID), cohort.paths["images"][0])
-    np.testing.assert_allclose(to_array(read_image(cohort.run()[2])), before, rtol=1e-6)
+    np.testing.assert_allclose(cohort.run().map("mean"), before, atol=1e-5)
 
 
-def test_order_of_the_scans_does_not_matter(cohort):
-    def contents(order):
-        files, coverage, mean, regions, counts = cohort.run(order)
-        exact = {name: path.read_bytes() for name, path in files.items()}
-        exact |= {"coverage": coverage.read_bytes(), "regions": regions.read_bytes()}
-        return exact, to_array(read_image(mean)), counts
-
-    first, mean, counts = contents((0, 1, 2, 3, 4))
-    again, other_mean, other_counts = contents((4, 2, 0, 3, 1))
-    assert first == again
-    assert counts == other_counts
-    # sums of doubles in another order, rounded to single precision; callers sort
-    np.testing.assert_allclose(other_mean, mean, rtol=1e-6)
-    assert contents((0, 1, 2, 3, 4))[0] == first
+def test_order_of_the_scans_changes_no_byte(cohort):
+    first = cohort.run().contents()
+    assert cohort.run((4, 2, 0, 3, 1)).contents() == first
 
 
 def test_masks_alone_make_a_whole_tumor_map_and_no_other(cohort):
-    files, _, _, regions, counts = cohort.run((3, 4))
-    assert set(files) == {"WT"}
-    assert counts == {"WT": 2}
-    assert pd.read_csv(regions, sep="\t")["region"].tolist() == ["WT"]
+    found = cohort.run((3, 4))
+    assert {key for key in found.files if "frequency" in key} == {"all/frequency_WT"}
+    assert pd.read_csv(found.regions, sep="\t")["region"].tolist() == ["WT"]
 
 
 def test_table_tells_volumes_and_the_peak(cohort):
-    files, _, _, regions, _ = cohort.run()
-    table = pd.read_csv(regions, sep="\t").set_index("region")
+    found = cohort.run()
+    table = pd.read_csv(found.regions, sep="\t").set_index("region")
     ml = [np.isin(labels, [1, 4]).sum() * 0.01 for labels in cohort.labels[:3]]
     row = table.loc["TC"]
     # five digits
     assert row["volume_ml_mean"] == pytest.approx(np.mean(ml), rel=1e-4)
     assert row["volume_ml_sd"] == pytest.approx(np.std(ml, ddof=1), rel=1e-4)
     assert row["volume_ml_median"] == pytest.approx(np.median(ml), rel=1e-4)
-    assert (row["scans"], row["scans_with_region"]) == (3, 3)
-    share = to_array(read_image(files["TC"]))
-    assert row["peak_frequency"] == pytest.approx(share.max(), rel=1e-4)
-    lps = [
-        -row["peak_x_mm"],
-        -row["peak_y_mm"],
-        row["peak_z_mm"],
-    ]  # the table is in RAS, as radiologists read
-    assert share[GRID.TransformPhysicalPointToIndex(lps)] == share.max()
+    assert (row["scans"], row["scans_with_region"], row["stratum"]) == (3, 3, "all")
+    share = found.map("frequency_TC")
+    assert row["peak_frequency"] == pytest.approx(np.nanmax(share), rel=1e-4)
+    # the table is in RAS, as radiologists read
+    lps = [float(value) for value in (-row["peak_x_mm"], -row["peak_y_mm"], row["peak_z_mm"])]
+    assert share[GRID.TransformPhysicalPointToIndex(lps)] == np.nanmax(share)
+
+
+def test_patients_table_has_a_row_each_with_what_its_tumour_tells(cohort):
+    table = pd.read_csv(cohort.run().patients, sep="\t").set_index("participant_id")
+    assert table.index.tolist() == [f"sub-{number}" for number in range(5)]
+    assert table["TC_ml"].isna().tolist() == [False] * 3 + [True] * 2
+    for number, labels in enumerate(cohort.labels):
+        row = table.loc[f"sub-{number}"]
+        assert row["WT_ml"] == pytest.approx((labels > 0).sum() * 0.01, rel=1e-4)
+        centre = GRID.TransformContinuousIndexToPhysicalPoint(np.argwhere(labels > 0).mean(axis=0).tolist())
+        found = [-row["centroid_x_mm"], -row["centroid_y_mm"], row["centroid_z_mm"]]
+        np.testing.assert_allclose(found, centre, atol=0.01)  # two decimals
+    assert (table["foci"] >= 1).all() and (table["laterality_index"].abs() <= 1).all()
 
 
 def test_region_that_nobody_has_is_zero_and_has_no_volume(cohort):
     for number in range(3):
         labels = np.where(cohort.labels[number] == 4, 2, cohort.labels[number])
         write_image(from_array(labels, GRID), cohort.paths["tumors"][number])
-    files, _, _, regions, counts = cohort.run()
-    assert not to_array(read_image(files["ET"])).any()
-    assert counts["ET"] == 3
-    assert "ET\t3\t0\tn/a\tn/a\tn/a\t0\t" in regions.read_text()
+    found = cohort.run()
+    assert not np.nan_to_num(found.map("frequency_ET")).any()
+    assert "ET\t3\t0\tn/a\tn/a\tn/a\t0\t" in found.regions.read_text()
+
+
+def test_nothing_is_shown_that_fewer_than_the_smallest_cell_share(cohort):
+    found = cohort.run(min_cell=3)
+    count = np.sum(
+        [(labels > 0) & (seen > 0) for labels, seen in zip(cohort.labels, cohort.covered, strict=True)], 0
+    )
+    shown = found.map("count_WT")
+    assert (shown[~np.isnan(shown)] >= 3).all()
+    assert np.isnan(found.map("frequency_WT")[count < 3]).all()
+    assert found.facts["all/frequency_WT"]["MinimumCell"] == 3
+    assert "all/frequency_ET" in found.files and "all/frequency_ET" not in cohort.run(min_cell=4).files
+
+
+STRATA = [
+    {"label": "sexF", "column": "sex", "description": "sex = 'F'", "scans": ["sub-0", "sub-1", "sub-3"]},
+    {"label": "sexM", "column": "sex", "description": "sex = 'M'", "scans": ["sub-2", "sub-4"]},
+]
+
+
+def test_strata_have_the_maps_of_their_scans_alone(cohort):
+    women = cohort.run((0, 1, 3)).contents()
+    found = cohort.run(strata=STRATA)
+    whole = found.contents()
+    for key in set(women) - {"regions", "patients"}:
+        assert whole[key.replace("all/", "sexF/")] == women[key]
+    facts = found.facts["sexF/frequency_WT"]
+    assert (facts["SampleSize"], facts["Stratum"]["Definition"]) == (3, "sex = 'F'")
+    assert set(pd.read_csv(found.regions, sep="\t")["stratum"]) == {"all", "sexF", "sexM"}
+    assert "sexF" not in found.patients.read_text()
+
+
+class Reads:
+    """Counts the scans that are read."""
+
+    def __init__(self, monkeypatch):
+        self.scans = []
+        whole = module.read_scan
+
+        def read(scan, *others):
+            self.scans.append(scan)
+            return whole(scan, *others)
+
+        monkeypatch.setattr(module, "read_scan", read)
+
+    def taken(self):
+        taken, self.scans = self.scans, []
+        return taken
+
+
+def test_added_scans_do_not_make_the_others_be_read_again(cohort, tmp_path, monkeypatch):
+    reads, kept = Reads(monkeypatch), tmp_path / "work" / "sums.npz"
+    whole = cohort.run().contents()
+    reads.taken()
+    cohort.run((0, 2, 4), kept=str(kept))
+    assert reads.taken() == ["sub-0", "sub-2", "sub-4"]
+    assert cohort.run(kept=str(kept)).contents() == whole
+    assert reads.taken() == ["sub-1", "sub-3"]
+    bytes_of_parts = kept.read_bytes()
+    assert cohort.run((3, 1, 4, 0, 2), kept=str(kept)).contents() == whole
+    assert reads.taken() == []
+    kept.unlink()
+    cohort.run((4, 3, 2, 1, 0), kept=str(kept))
+    assert kept.read_bytes() == bytes_of_parts
+    assert [path.name for path in kept.parent.iterdir()] == ["sums.npz"]
+
+
+@pytest.mark.parametrize("change", ["key", "gone", "code", "strata", "template", "damaged", "pickled"])
+def test_kept_sums_that_do_not_fit_are_made_anew(cohort, tmp_path, monkeypatch, change):
+    reads, kept = Reads(monkeypatch), tmp_path / "sums.npz"
+    cohort.run(kept=str(kept))
+    reads.taken()
+    order, changes = (0, 1, 2, 3, 4), {"kept": str(kept)}
+    if change == "key":
+        changes["keys"] = ["another", *(f"key {number}" for number in order[1:])]
+    elif change == "gone":
+        order = (0, 1, 2, 3)
+    elif change == "code":
+        changes["code"] = "other"
+    elif change == "strata":
+        changes["strata"] = STRATA
+    elif change == "template":
+        cohort.brain[0, 0, 1] = 1
+        write_image(from_array(cohort.brain, GRID), cohort.template_brain)
+    elif change == "damaged":
+        kept.write_bytes(kept.read_bytes()[:-300])
+    else:
+        np.savez(kept, code=np.array(["code"], object))
+    again = cohort.run(order, **changes).contents()
+    assert reads.taken() == [f"sub-{number}" for number in order]
+    assert again == cohort.run(order, **{**changes, "kept": ""}).contents()
 
 
 def test_no_scan_is_refused(cohort):
@@ -163,9 +305,8 @@ def test_no_scan_is_refused(cohort):
 
 
 def test_lists_of_different_lengths_are_refused(cohort):
-    cohort.paths["coverages"].pop()
-    with pytest.raises((ValueError, IndexError), match=r"shorter|range"):
-        cohort.run()
+    with pytest.raises(ValueError, match="shorter"):
+        cohort.run(keys=["key 0"])
 
 
 @pytest.mark.parametrize("region", WHICH)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces import figures
 from gliomorph.interfaces.cohort_report import cohort_report
-from gliomorph.interfaces.images import from_array, write_image
+from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 
 EVIL = 'sub-<script>alert("x")</script>'
 
@@ -152,3 +152,57 @@ def test_cohort_without_scans_has_a_page(maps, tmp_path):
 
 def test_empty_map_is_drawn(maps, tmp_path):
     assert "WT (whole tumour): empty." in write(maps, tmp_path, frequency={"WT": maps["empty"]})
+
+
+def story(**changed: object) -> dict[str, object]:
+    """Two strata, of which one has a map."""
+    strata = [
+        {"label": "sexF", "description": "sex = 'F'", "count": 6, "folder": "tpl-TINY/cohort-sexF/anat"},
+        {"label": "sexM", "description": "sex = 'M'", "count": 5, "folder": "tpl-TINY/cohort-sexM/anat"},
+    ]
+    told = {"flow": [["in the dataset", 14], ["in the atlas", 11]], "strata": strata}
+    return {
+        **told,
+        "notices": ["1 participant in no bin of 'age': missing"],
+        "methods": "We did [1].",
+        **changed,
+    }
+
+
+def test_strata_stand_beside_everybody(maps, tmp_path):
+    text = write(maps, tmp_path, strata={"sexF": maps["frequency"]}, story=story())
+    images = re.findall(r'<img id="([^"]*)"', text)
+    assert images == ["frequency-WT", "coverage", "mean", "stratum-all", "stratum-sexF"]
+    assert '<a href="tpl-TINY/cohort-sexM/anat">maps</a>' in text
+    assert "1 participant in no bin of" in text
+
+
+def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
+    excluded = [
+        {"scan": "sub-1", "stage": "measure", "cause": "warped brain overlaps by 0.41 only (Dice)"},
+        {"scan": "sub-2", "stage": "measure", "cause": "warped brain overlaps by 0.56 only (Dice)"},
+        {"scan": "sub-3", "stage": "n4", "cause": "too dark"},
+    ]
+    text = write(maps, tmp_path, excluded=excluded, story=story())
+    assert '<tr><th scope="row">in the atlas</th><td class="number">11</td></tr>' in text
+    assert "2 at measure: warped brain overlaps by … only (Dice)" in text
+    assert "1 at n4: too dark" in text
+    assert "<blockquote>We did [1].</blockquote>" in text
+    assert '<a href="group_patients.tsv">' in text
+
+
+def test_what_is_withheld_is_not_drawn(maps, tmp_path):
+    """NaN in a map."""
+    array = to_array(read_image(maps["frequency"])).copy()
+    array[array < 0.1] = np.nan
+    path = write_image(from_array(array, read_image(maps["frequency"])), tmp_path / "withheld.nii.gz")
+    log = write_image(from_array(array - 0.2, read_image(maps["frequency"])), tmp_path / "log.nii.gz")
+    text = write(maps, tmp_path, frequency={"WT": path}, log_jacobian=log)
+    assert "highest 40.0 % at -7, -9, 10 mm" in text and 'id="logjacobian"' in text
+
+
+def test_the_story_is_escaped(maps, tmp_path, undrawn):
+    strata = [{"label": "x", "description": EVIL, "count": 5, "folder": "javascript:alert(1)"}]
+    told = story(flow=[[EVIL, 1]], strata=strata, notices=[EVIL], methods=EVIL)
+    text = write(maps, tmp_path, story=told, strata={"x": maps["frequency"]}, excluded=[{"cause": EVIL}])
+    assert "<script>alert" not in text and 'href="javascript:' not in text

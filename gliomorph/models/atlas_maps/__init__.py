@@ -22,6 +22,7 @@ from .privacy import Release, near, release
 from .records import EVERYBODY, PARTS, REGIONS, Grid, Member, Participant
 from .storage import of_arrays, to_arrays
 from .sums import AtlasSums, Cell
+from .tumors import count_components, laterality_index
 
 __all__ = [
     "EVERYBODY",
@@ -38,10 +39,12 @@ __all__ = [
     "Participant",
     "Release",
     "centroid_density",
+    "count_components",
     "coverage_map",
     "deviation_map",
     "frequency_map",
     "laterality",
+    "laterality_index",
     "log_jacobian",
     "mean_map",
     "midline",

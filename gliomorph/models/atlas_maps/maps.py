@@ -27,7 +27,7 @@ class FrequencyMap:
         Participants whose tumour tells about the region.
     frequency, low, high : ndarray
         (X, Y, Z) float32 in [0, 1]: participants with the region divided by those covered; Wilson's interval. NaN
-        where it is withheld or nobody is covered.
+        where it is withheld, or nobody or too few are covered.
     """
 
     subjects: int
@@ -37,9 +37,25 @@ class FrequencyMap:
 
 
 def frequency_map(
-    sums: AtlasSums, stratum: str, region: str, release: Release, confidence: float = 0.95
+    sums: AtlasSums,
+    stratum: str,
+    region: str,
+    release: Release,
+    confidence: float = 0.95,
+    min_coverage: float = 0.0,
 ) -> FrequencyMap | None:
     """The frequency of a region in a stratum, with its interval.
+
+    Parameters
+    ----------
+    sums : AtlasSums
+    stratum, region : str
+    release : Release
+        Of these sums.
+    confidence : float
+        Of the interval.
+    min_coverage : float
+        Share of the participants that have to be covered, else NaN.
 
     Returns
     -------
@@ -48,14 +64,14 @@ def frequency_map(
     """
     if (stratum, region) not in release.shown:
         return None
-    covered = sums.covered(stratum, region)
-    voxels = np.flatnonzero(release.everywhere(stratum, region) & (covered > 0))
+    covered, subjects = sums.covered(stratum, region), sums.subjects(stratum, region)
+    enough = (covered > 0) & (covered >= min_coverage * subjects)
+    voxels = np.flatnonzero(release.everywhere(stratum, region) & enough)
     count, total = sums.cells[stratum].count(region)[voxels].astype(np.int32), covered[voxels]
     low, high = binomial_interval(count, total, confidence)
     maps = np.full((3, sums.grid.size), np.nan, np.float32)
     maps[0, voxels], maps[1, voxels], maps[2, voxels] = count / total, low, high
     frequency, lower, upper = (sums.grid.volume(values) for values in maps)
-    subjects = sums.subjects(stratum, region)
     return FrequencyMap(subjects=subjects, frequency=frequency, low=lower, high=upper)
 
 

@@ -1,0 +1,144 @@
+"""The maps of one stratum, with what their sidecars say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import numpy as np
+
+from ..models.atlas_maps import (
+    REGIONS,
+    AtlasSums,
+    Release,
+    centroid_density,
+    coverage_map,
+    deviation_map,
+    frequency_map,
+    laterality,
+    mean_map,
+)
+from .atlas_scan import REACH_MM, Frame
+
+FWHM_MM = 12.0
+"""Of the centroids' density."""
+CONFIDENCE = 0.95
+
+MEAN_TEXTS = {
+    "image": "Mean of the warped images, each divided by its median in the template's brain",
+    "healthy": "Mean of the registered brains with the tumours' appearance replaced, intensities of the template",
+    "appearance": "appearance residual inside the tumours, in the template's intensities",
+    "logjacobian": f"logarithm of det J of the deformation within {REACH_MM:g} mm around the tumours: positive where "
+    "the template's tissue is larger in the patient",
+}
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class AtlasMap:
+    """A map.
+
+    Attributes
+    ----------
+    key : str
+        As in :func:`~gliomorph.workflows.names.map_names`.
+    values : ndarray
+        (X, Y, Z) float32.
+    facts : dict
+        For its sidecar.
+    """
+
+    key: str
+    values: np.ndarray
+    facts: dict[str, Any]
+
+
+def stratum_maps(
+    sums: AtlasSums, stratum: str, shown: Release, frame: Frame, min_coverage: float
+) -> Iterator[AtlasMap]:
+    """All maps of a stratum that may be shown, one at a time.
+
+    Parameters
+    ----------
+    sums : AtlasSums
+    stratum : str
+        ``all`` or one of the sums' strata.
+    shown : Release
+    frame : Frame
+    min_coverage : float
+        Share of the participants whose field of view has to hold a voxel.
+    """
+    for region in REGIONS:
+        yield from _region_maps(sums, stratum, region, shown, frame, min_coverage)
+    subjects = sums.subjects(stratum, "WT")
+    text = "Share of the participants whose field of view covers the voxel"
+    yield AtlasMap(
+        key="coverage",
+        values=coverage_map(sums, stratum),
+        facts={"SampleSize": subjects, "Description": text},
+    )
+    with_regions = sums.subjects(stratum, "TC")
+    if shown.min_cell <= with_regions < subjects:
+        text += ", of those whose tumours have sub-regions"
+        yield AtlasMap(
+            key="coverage_regions",
+            values=coverage_map(sums, stratum, "TC"),
+            facts={"SampleSize": with_regions, "Description": text},
+        )
+    yield from _means(sums, stratum, shown.min_cell)
+
+
+def _region_maps(
+    sums: AtlasSums, stratum: str, region: str, shown: Release, frame: Frame, min_coverage: float
+) -> Iterator[AtlasMap]:
+    found = frequency_map(sums, stratum, region, shown, CONFIDENCE, min_coverage)
+    if found is None:
+        return
+    known = {"Region": region, "SampleSize": found.subjects}
+    withheld = "; NaN where it is withheld"
+    share = "Participants with tumour in the voxel, divided by those whose field of view covers it"
+    count = sums.grid.volume(sums.cells[stratum].count(region).astype(np.float32))
+    interval = f"limit of the {CONFIDENCE:.0%} interval (Wilson) of the frequency"
+    centroids = sums.centroids(stratum, region)
+    for key, values, text in (
+        ("frequency", found.frequency, share),
+        ("low", found.low, f"Lower {interval}"),
+        ("high", found.high, f"Upper {interval}"),
+        (
+            "count",
+            np.where(np.isnan(found.frequency), np.nan, count),
+            "Participants with tumour in the voxel",
+        ),
+        (
+            "laterality",
+            laterality(found.frequency, frame.grid, frame.midline_mm),
+            f"Frequency minus that of the voxel mirrored at x = {frame.midline_mm:g} mm (RAS)",
+        ),
+        (
+            "centroids",
+            centroid_density(centroids, frame.grid, FWHM_MM, shown.min_cell),
+            f"Tumours with their centre of mass in a mm³, smoothed by a Gaussian of {FWHM_MM:g} mm FWHM",
+        ),
+    ):
+        facts = known | {"Description": text + withheld}
+        yield AtlasMap(key=f"{key}_{region}", values=values.astype(np.float32), facts=facts)
+
+
+def _means(sums: AtlasSums, stratum: str, min_cell: int) -> Iterator[AtlasMap]:
+    for name in sums.means:
+        most = int(sums.cells[stratum].moments[name].count.max(initial=0))
+        if most < min_cell:
+            continue
+        known = {"SampleSize": sums.subjects(stratum, "WT"), "LargestCount": most}
+        values = mean_map(sums, stratum, name, min_cell)
+        if name in ("image", "healthy"):
+            facts = known | {"Description": f"{MEAN_TEXTS[name]}; 0 outside its brain", "SkullStripped": True}
+            key = "mean" if name == "image" else "mean_healthy"
+            yield AtlasMap(key=key, values=np.nan_to_num(values, nan=0.0), facts=facts)
+            continue
+        withheld = f"; NaN where fewer than {max(min_cell, 1)} have a value"
+        facts = known | {"Description": f"Mean {MEAN_TEXTS[name]}{withheld}"}
+        yield AtlasMap(key=f"{name}_mean", values=values, facts=facts)
+        deviation = deviation_map(sums, stratum, name, max(min_cell, 2))
+        facts = known | {"Description": f"Standard deviation (n − 1) of the {MEAN_TEXTS[name]}{withheld}"}
+        yield AtlasMap(key=f"{name}_sd", values=deviation, facts=facts)
