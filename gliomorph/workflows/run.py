@@ -182,7 +182,7 @@ def _group(
     causes = last_causes(settings.output_dir / "logs")
     problem = run_group(settings, template, everyone, causes, run_id, console, verbose)
     if problem:
-        console.print(f"[red]no atlas[/red]: {problem}", highlight=False)
+        console.print(f"[red]no atlas[/red]: {escape(problem)}", highlight=False)
         return 1
     names = group_names(settings.template, settings.resolution, ["WT"])
     for what, name in (("report", names["report"]), ("atlas", names["frequency_WT"])):
