@@ -36,7 +36,10 @@ def cohort_pictures(
     """The whole cohort's maps."""
     maps = {region: _known(path) for region, path in frequency.items()}
     cuts = _cuts(template, maps)
-    pictures = [_region_picture(region, values, template, cuts) for region, values in maps.items()]
+    pictures = [
+        _region_picture(region, values, template, cuts, _nothing(frequency[region]))
+        for region, values in maps.items()
+    ]
     if coverage is not None:
         pictures.append(_coverage_picture(read_image(coverage), template, cuts))
     if mean_image is not None:
@@ -88,6 +91,11 @@ def _known(path: Path) -> sitk.Image:
     return from_array(np.nan_to_num(to_array(image), nan=0.0), image)
 
 
+def _nothing(path: Path) -> str:
+    """What to say of a map without any frequency above 0."""
+    return "withheld everywhere" if np.isnan(to_array(read_image(path))).all() else "empty"
+
+
 def _cuts(template: sitk.Image, maps: Mapping[str, sitk.Image]) -> tuple[Cut, ...]:
     """Slices spread over the extent of the tumours."""
     widest = maps.get("WT", next(iter(maps.values()), None))
@@ -95,13 +103,15 @@ def _cuts(template: sitk.Image, maps: Mapping[str, sitk.Image]) -> tuple[Cut, ..
     return spread_cuts(template, extent, SLICES)
 
 
-def _region_picture(region: str, values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut]) -> Picture:
+def _region_picture(
+    region: str, values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut], nothing: str
+) -> Picture:
     array = to_array(values)
     peak = np.unravel_index(int(array.argmax()), array.shape)
     x, y, z = values.TransformIndexToPhysicalPoint([int(i) for i in peak])
     name = f"{region} ({REGION_TEXTS[region]})" if region in REGION_TEXTS else region
     where = (
-        f"highest {100 * array.max():.1f} % at {-x:.0f}, {-y:.0f}, {z:.0f} mm" if array.max() > 0 else "empty"
+        f"highest {100 * array.max():.1f} % at {-x:.0f}, {-y:.0f}, {z:.0f} mm" if array.max() > 0 else nothing
     )
     png = figures.heat_map(values, template, cuts, title=f"Frequency: {name}", label="share of scans")
     return _picture(f"frequency-{region}", f"{name}: {where}.", png)

@@ -197,7 +197,10 @@ def test_what_is_withheld_is_not_drawn(maps, tmp_path):
     array[array < 0.1] = np.nan
     path = write_image(from_array(array, read_image(maps["frequency"])), tmp_path / "withheld.nii.gz")
     log = write_image(from_array(array - 0.2, read_image(maps["frequency"])), tmp_path / "log.nii.gz")
-    text = write(maps, tmp_path, frequency={"WT": path}, log_jacobian=log)
+    nothing = from_array(np.full_like(array, np.nan), read_image(maps["frequency"]))
+    none = write_image(nothing, tmp_path / "none.nii.gz")
+    text = write(maps, tmp_path, frequency={"WT": path, "ET": none}, log_jacobian=log)
+    assert "ET (enhancing tumour): withheld everywhere." in text
     assert "highest 40.0 % at -7, -9, 10 mm" in text and 'id="logjacobian"' in text
 
 
