@@ -24,6 +24,7 @@ import attrs
 from gliomorph.interfaces.memory import peak_gb, reset_peak
 
 from .images import Images, load
+from .runs import SHIPPED
 
 Action = Callable[[Images], object]
 """A registration of a pair."""
@@ -101,6 +102,8 @@ def prepare(run: dict[str, Any], brief: bool = False) -> Action:
     """The method, ready to register; ``brief`` is one iteration of each kind."""
     if run["method"].startswith("syn"):
         return syn(run["method"])
+    if run["method"] == SHIPPED:
+        return shipped(run, brief)
     return predicted(run) if run["width"] else optimised(run, brief)
 
 
@@ -178,6 +181,27 @@ def predicted(run: dict[str, Any]) -> Action:
             images.brain,
             run["device"],
         )
+
+    return action
+
+
+def shipped(run: dict[str, Any], brief: bool) -> Action:
+    """The network that comes with gliomorph and the iterations that follow it by default."""
+    from gliomorph.interfaces.weights import load_network, shipped_network
+    from gliomorph.models.networks import predict
+    from gliomorph.models.refinement import refine, settings_for
+    from gliomorph.settings import REFINE
+
+    path = shipped_network("metamorph-r")
+    assert path is not None
+    network = load_network(path, "metamorph-r").to(run["device"])
+    count = 1 if brief else REFINE
+    settings = settings_for(network.settings, count)
+
+    def action(images: Images) -> object:
+        pair = (images.moving, images.fixed, images.tumor, images.spacing_mm)
+        answer = predict(network, *pair, images.brain, run["device"])
+        return refine(answer, *pair, count, settings, images.brain, run["device"])
 
     return action
 

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 """Where ``benchmarks`` is imported from."""
 
 SYN = "syn"
+SHIPPED = "metamorph-r-shipped"
+"""The default of ``gliomorph``: the network that comes with it, then the iterations without ``--refine``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +53,7 @@ METHODS = {
     "metamorph-r": Method(label="MetaMorph-R", width=32),
     "metamorph-r-h60": Method(label="MetaMorph-R (h=60)", width=60),
     "voxelmorph": Method(label="VoxelMorph", width=16),
+    SHIPPED: Method(label="MetaMorph-R as shipped, refined"),
 }
 
 TRAINED = "metamorph-r"

@@ -72,7 +72,7 @@ def test_iterations_lower_the_energy(images, answer):
 @pytest.mark.parametrize("method", DEFAULTS)
 def test_networks_are_refined_with_their_own_appearance_and_masking(method):
     network = DEFAULTS[method]
-    settings = settings_for(network)
+    settings = settings_for(network, 3)
     assert (settings.mu, settings.masking) == (network.mu, network.masking)
     assert bool(settings.mu) == method.startswith("metamorph-")
 
