@@ -1,7 +1,7 @@
 """Every registration method against the known truth of simulated patients, and against their twins without a tumour.
 
     python -m benchmarks.registration_study OUT [--subjects 6] [--seed 11] [--resolution 2] [--template MNI152]
-        [--methods …] [--registration-weights FILE …] [--refine 0 15] [--twins METHOD …] [--against METHOD]
+        [--methods …] [--registration-weights FILE …] [--refine 0 30] [--twins METHOD …] [--against METHOD]
 
 simulates a cohort, runs ``gliomorph`` on it with every method, and measures: target registration error (TRE) outside
 the tumour and near it, overlap of ventricles and tumour, folds, det J in the tumour beside the true one, seconds and

@@ -19,6 +19,10 @@ from .metamorphosis import MetamorphosisSettings
 from .networks import NetworkSettings
 from .registration import Progress, Registration, pair_of
 
+SIGMA_MM = 5.0
+STEPS = 2
+"""After a network what is left is short and local: a narrower kernel than from the beginning, and fewer time steps."""
+
 
 def refine(
     answer: Registration,
@@ -88,7 +92,8 @@ def refine(
 
 def settings_for(network: NetworkSettings, iterations: int) -> MetamorphosisSettings:
     """The optimisation behind a network's answer: appearance and masking as the network has them, μ = 0 for none."""
-    return _at_finest(MetamorphosisSettings(mu=network.mu, masking=network.masking), iterations)
+    settings = MetamorphosisSettings(mu=network.mu, masking=network.masking, sigma_mm=SIGMA_MM, steps=STEPS)
+    return _at_finest(settings, iterations)
 
 
 def _at_finest(settings: MetamorphosisSettings, iterations: int) -> MetamorphosisSettings:
