@@ -17,7 +17,7 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 demo: $(VENV)/installed
 	$(BIN)/gliomorph-simulate $(DEMO)/bids --subjects 6 --seed 1 --resolution 2
 	$(BIN)/gliomorph $(DEMO)/bids $(DEMO)/derivatives participant group -w $(DEMO)/work \
-	  -d truth=$(DEMO)/bids/derivatives/truth --resolution 2 --registration metamorphosis syn-cfm --min-cell 1
+	  -d truth=$(DEMO)/bids/derivatives/truth --resolution 2 --registration metamorph-r syn-cfm
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

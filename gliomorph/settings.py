@@ -30,7 +30,7 @@ METHODS = (
     "metamorph-g",
     "metamorph-r",
 )
-REFINE = 30
+REFINE = 40
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
 MIN_COVERAGE = 0.5

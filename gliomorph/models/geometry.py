@@ -264,6 +264,16 @@ def stretch(image: Tensor, shape: Sequence[int]) -> Tensor:
     return functional.interpolate(image, size=tuple(shape), mode=mode, align_corners=False)
 
 
+def dilate(mask: Tensor, margin_mm: float, spacing_mm: Sequence[float]) -> Tensor:
+    """The greatest value of ``mask`` (batch, channels, …) in a box of ±``margin_mm`` around each voxel."""
+    pool = functional.max_pool3d if mask.dim() == 5 else functional.max_pool2d
+    reach = [round(margin_mm / mm) for mm in spacing_mm]
+    for axis, voxels in enumerate(reach):
+        only = [voxels if other == axis else 0 for other in range(len(reach))]
+        mask = pool(mask, [2 * count + 1 for count in only], stride=1, padding=only)
+    return mask
+
+
 def jacobian_determinant(displacement: Tensor) -> Tensor:
     """det D(Id + u), shape (batch, 1, …): local change of volume; not positive where the map folds."""
     return determinant(jacobian(displacement))

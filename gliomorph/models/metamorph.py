@@ -181,7 +181,7 @@ class ResidualBlock(nn.Module):
 class FilledConv3d(nn.Conv3d):
     """A convolution whose few input channels are filled up with zeros on the CPU.
 
-    For so few of them torch has a path of its own there, which takes up to five times as long.
+    For so few of them torch has a slower path of its own there.
     """
 
     def forward(self, image: Tensor) -> Tensor:

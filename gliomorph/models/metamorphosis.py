@@ -101,6 +101,8 @@ class MetamorphosisSettings:
         Standard deviation of the Gaussian window of ``lncc``; one and a half voxels of the level at least.
     masking : {"local", "cfm", "none"}
         What the tumour mask is for (:mod:`.objective`).
+    margin_mm : float
+        Around the tumour, left out of the comparison with it (:mod:`.objective`).
     optimiser : {"adam", "lbfgs"}
         L-BFGS (strong Wolfe line search) counts evaluations of the energy as iterations.
     inverse_consistency : float
@@ -121,6 +123,7 @@ class MetamorphosisSettings:
     similarity: str = attrs.field(default="lncc", validator=valid.in_(SIMILARITIES))
     window_mm: float = attrs.field(default=3.0, validator=valid.gt(0))
     masking: Masking = attrs.field(default="local", validator=valid.in_(MASKINGS))
+    margin_mm: float = attrs.field(default=4.0, converter=float, validator=valid.ge(0))
     optimiser: str = attrs.field(default="adam", validator=valid.in_(OPTIMISERS))
     inverse_consistency: float = attrs.field(default=0.0, validator=valid.ge(0))
 
@@ -142,6 +145,7 @@ THESIS = MetamorphosisSettings(
     iterations=(100,),
     appearance_iterations=100,
     similarity="ssd",
+    margin_mm=0.0,
 )
 """The thesis' scaling for BraTS (§5.3.4), in our units. Its μ = 0.1 goes with an un-normalised Sobel gradient of
 gain g = 32: z' = g z leaves the velocity as it is and turns μ² into μ² / g in the image's equation. The energy
@@ -149,7 +153,7 @@ of appearance then weighs g times what it does there: no μ matches both."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class _Level:
+class Level:
     """The pair at one voxel size, with what acts on it."""
 
     index: int
@@ -230,13 +234,13 @@ def register(
     momentum, mu = _start(start, pair), _appearance(settings, pair)
     # Without a mask nothing tells shape from appearance: they can only be found together, from zero.
     together = mu if settings.masking == "none" else 0.0
-    for level, iterations in _levels(pair, settings):
+    for level, iterations in levels_of(pair, settings):
         # in these units the values of z_0 do not depend on the voxel size
         momentum = geometry.stretch(momentum, level.pair.shape)
-        momentum = _optimise(momentum, level, together, iterations, settings, record)
+        momentum = optimise(momentum, level, together, iterations, settings, record)
     if mu and not together:
         filled = level.filled(momentum, mu)
-        momentum = _optimise(filled, level, mu, settings.appearance_iterations, settings, record)
+        momentum = optimise(filled, level, mu, settings.appearance_iterations, settings, record)
     with torch.no_grad():
         path = level.shoot(momentum, mu)
     where = appearance_mask(pair, settings.masking)
@@ -261,13 +265,13 @@ def _appearance(settings: MetamorphosisSettings, pair: Pair) -> float:
     return settings.mu if allowed and settings.appearance_iterations else 0.0
 
 
-def _levels(pair: Pair, settings: MetamorphosisSettings) -> Iterator[tuple[_Level, int]]:
+def levels_of(pair: Pair, settings: MetamorphosisSettings) -> Iterator[tuple[Level, int]]:
     """Each level with its number of iterations, coarse to fine."""
     full, spacing = pair.shape, pair.spacing_mm
     for index, (voxel, iterations) in enumerate(zip(settings.voxel_mm, settings.iterations, strict=True)):
         shape = tuple(max(1, min(n, round(n * mm / voxel))) for n, mm in zip(full, spacing, strict=True))
         images = pair.at(shape)
-        level = _Level(
+        level = Level(
             index=index,
             pair=images,
             kernel=Kernel(shape, images.spacing_mm, settings.sigma_mm, like=images.moving),
@@ -288,6 +292,7 @@ def objective_of(settings: MetamorphosisSettings, pair: Pair) -> Objective:
         measure=measure,
         inside=measure if settings.similarity == "ssd" else unexplained,
         inverse_consistency=settings.inverse_consistency,
+        margin_mm=settings.margin_mm,
     )
 
 
@@ -314,9 +319,9 @@ def _variance(image: Tensor, where: Tensor) -> float:
     return max(values.var().item() if values.numel() > 1 else 0.0, 1.5e-5)
 
 
-def _optimise(
+def optimise(
     momentum: Tensor,
-    level: _Level,
+    level: Level,
     mu: float,
     iterations: int,
     settings: MetamorphosisSettings,

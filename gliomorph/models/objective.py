@@ -7,10 +7,13 @@ D is one of :mod:`.similarity`, ½‖I_1 − J‖² in the thesis. How the tumou
 ``none``
     it does not: every voxel counts, and appearance (μ > 0) may change everywhere;
 ``cfm``
-    cost-function masking: D leaves the moving, flowing tumour out;
+    cost-function masking: D leaves the moving, flowing tumour out, and a margin around it;
 ``local``
-    local regularisation (Eq. 5.11): every voxel counts, and appearance may change inside the tumour alone.
-    While a path has no appearance it is as ``cfm``.
+    local regularisation (Eq. 5.11): as ``cfm``, and appearance may change inside the tumour alone, where a path with
+    appearance is compared as well.
+
+Why a margin: a scan is blurred, so that the voxels next to the tumour show some of it. Compared with healthy tissue
+they would best have no extent at all, and pull the tumour together to a fraction of its volume.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ class Objective:
         D inside a tumour whose appearance may change: intensities, not their correlation, are asked to agree.
     inverse_consistency : float
         ω, per mm².
+    margin_mm : float
+        Around the moving tumour, along each axis, in mm: what D leaves out with it. 0 in the thesis.
     """
 
     lam: float
@@ -54,6 +59,7 @@ class Objective:
     measure: Measure = attrs.field(factory=squared_difference)
     inside: Measure = attrs.field(factory=squared_difference)
     inverse_consistency: float = 0.0
+    margin_mm: float = 0.0
 
     def similarity(self, path: Path, pair: Pair) -> Tensor:
         """D of the warped moving image, with its new appearance, and the fixed one."""
@@ -61,13 +67,13 @@ class Objective:
         displacement = in_voxels(path.backward, pair.shape)
         if self.masking == "none":
             return self.measure(geometry.warp(start, displacement), pair.fixed, pair.brain)
-        both = geometry.warp(torch.cat([start, pair.mask], 1), displacement)
-        warped, mask = both.split([start.shape[1], 1], 1)
-        # Were the weight differentiated, the tumour would grow over whatever fits badly.
-        tumor = mask.detach() * pair.brain
-        value = self.measure(warped, pair.fixed, pair.brain - tumor)
+        around = geometry.dilate(pair.mask, self.margin_mm, pair.spacing_mm)
+        moved = geometry.warp(torch.cat([start, pair.mask, around], 1), displacement)
+        warped, tumor, around = moved.split([start.shape[1], 1, 1], 1)
+        # Were the weights differentiated, the tumour would grow over whatever fits badly.
+        value = self.measure(warped, pair.fixed, pair.brain * (1 - around.detach()))
         if self.masking == "local" and path.change is not None:
-            value = value + self.inside(warped, pair.fixed, tumor)
+            value = value + self.inside(warped, pair.fixed, pair.brain * tumor.detach())
         return value
 
     def regularisation(self, path: Path, pair: Pair) -> Tensor:

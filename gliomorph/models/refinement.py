@@ -1,8 +1,8 @@
 """A registration that is at hand as the start of some steps of optimisation on that pair.
 
-The moving image is carried over by the first answer, what is left between it and the fixed image is registered
-by metamorphosis, and the two maps are composed: the sum of two diffeomorphisms' work is one diffeomorphism, and
-any first answer will do (a network's, SyN's).
+Metamorphosis goes on from the geodesic that follows the answer most closely. Any first answer will do (a network's,
+SyN's), and the result is one geodesic. What an answer does where nothing in the image speaks for it no geodesic
+follows, for its forces lie on edges: of composed maps, each would keep the errors of the one before.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import torch
 from torch import Tensor
 
 from . import geometry, metamorphosis
+from .kernels import in_voxels
 from .metamorphosis import MetamorphosisSettings
 from .networks import NetworkSettings
-from .registration import Progress, Registration, pair_of
+from .objective import Objective
+from .registration import Pair, Progress, Registration, pair_of
+from .shooting import Path
 
-SIGMA_MM = 5.0
-STEPS = 2
-"""After a network what is left is short and local: a narrower kernel than from the beginning, and fewer time steps."""
+FOLLOWING = 20
+"""Iterations that find the geodesic, on the coarsest voxels."""
 
 
 def refine(
@@ -36,7 +38,7 @@ def refine(
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> Registration:
-    """``answer`` followed by what ``iterations`` of optimisation add to it.
+    """What ``iterations`` of metamorphosis make of ``answer``.
 
     Parameters
     ----------
@@ -47,12 +49,12 @@ def refine(
     iterations : int
         For shape; 0 gives ``answer`` back. The appearance is found anew, by the settings' own number of iterations.
     settings : MetamorphosisSettings, optional
-        Its finest level counts alone.
+        Its iterations are those at the finest level alone.
 
     Returns
     -------
     registration : Registration
-        Both maps composed; appearance, energy and momentum are those of the optimisation.
+        Of the geodesic that the optimisation ends with.
 
     Raises
     ------
@@ -63,42 +65,61 @@ def refine(
         raise ValueError(f"iterations has to be 0 or more, got {iterations}")
     if not iterations:
         return answer
-    settings = settings or MetamorphosisSettings()
+    settings = _at_finest(settings or MetamorphosisSettings(), iterations)
     pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
     if answer.displacement.shape[1:] != pair.shape:
         raise ValueError(
             f"the answer has to be one for these images: they have {pair.shape}, "
             f"its displacement {answer.displacement.shape[1:]}"
         )
-    there, back = (_field(u, pair.moving) for u in (answer.displacement, answer.inverse_displacement))
-    carried = geometry.warp(pair.moving, there, "cubic")[0].cpu().numpy()
-    tumor = (geometry.warp(pair.mask, there) >= 0.5)[0, 0].cpu().numpy()
-    left = metamorphosis.register(
-        carried.reshape(moving.shape),
-        fixed,
-        tumor.astype(np.uint8),
-        spacing_mm,
-        _at_finest(settings, iterations),
-        brain_mask,
-        device,
-        progress,
+    start = followed(answer.displacement, pair, settings)
+    return metamorphosis.register(
+        moving, fixed, tumor_mask, spacing_mm, settings, brain_mask, device, progress, start[0].cpu().numpy()
     )
-    composed = geometry.compose(there, _field(left.displacement, there))
-    inverse = geometry.compose(_field(left.inverse_displacement, back), back)
-    return attrs.evolve(
-        left, displacement=composed[0].cpu().numpy(), inverse_displacement=inverse[0].cpu().numpy()
+
+
+def followed(displacement: np.ndarray, pair: Pair, settings: MetamorphosisSettings) -> Tensor:
+    """z_0 of the geodesic from the moving image whose map is nearest to a given one.
+
+    Parameters
+    ----------
+    displacement : ndarray
+        (D, X, Y[, Z]), from fixed points to moving ones, in voxels of ``pair``.
+    pair : Pair
+        Of batch one; its brain is where the maps are compared.
+    settings : MetamorphosisSettings
+        Kernel, time steps, λ and the coarsest voxels, on which z_0 is found.
+
+    Returns
+    -------
+    momentum : Tensor
+        (1, C, …) on the grid of those voxels.
+    """
+    level, _ = next(metamorphosis.levels_of(pair, settings))
+    wanted = torch.as_tensor(displacement, dtype=pair.moving.dtype, device=pair.moving.device)[None]
+    objective = _Following(lam=settings.lam, displacement=geometry.resize(wanted, level.pair.shape))
+    still = torch.zeros_like(level.pair.moving)
+    return metamorphosis.optimise(
+        still, attrs.evolve(level, objective=objective), 0.0, FOLLOWING, settings, lambda _: None
     )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Following(Objective):
+    """E with ½‖ψ_1 − ψ‖² over the brain, in mm², in place of D: ψ − Id is ``displacement``, in voxels of the pair."""
+
+    displacement: Tensor
+
+    def similarity(self, path: Path, pair: Pair) -> Tensor:
+        lacking = in_voxels(path.backward, pair.shape) - self.displacement
+        return 0.5 * (pair.brain * (lacking * geometry.columns(pair.spacing_mm, lacking)).square()).sum()
 
 
 def settings_for(network: NetworkSettings, iterations: int) -> MetamorphosisSettings:
     """The optimisation behind a network's answer: appearance and masking as the network has them, μ = 0 for none."""
-    settings = MetamorphosisSettings(mu=network.mu, masking=network.masking, sigma_mm=SIGMA_MM, steps=STEPS)
+    settings = MetamorphosisSettings(mu=network.mu, masking=network.masking)
     return _at_finest(settings, iterations)
 
 
 def _at_finest(settings: MetamorphosisSettings, iterations: int) -> MetamorphosisSettings:
-    return attrs.evolve(settings, voxel_mm=settings.voxel_mm[-1:], iterations=(iterations,))
-
-
-def _field(displacement: np.ndarray, like: Tensor) -> Tensor:
-    return torch.as_tensor(displacement, dtype=like.dtype, device=like.device)[None]
+    return attrs.evolve(settings, iterations=(0,) * (len(settings.voxel_mm) - 1) + (iterations,))

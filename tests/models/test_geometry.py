@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import binary_dilation
 
 from gliomorph.models import geometry
 
@@ -180,3 +181,13 @@ def test_threads_share_one_image(three_threads, shape, interpolation):
         results.append([warped[:1], *torch.autograd.grad((weights * warped[:1]).sum(), wanted)])
     for shared, plain in zip(*results, strict=True):
         torch.testing.assert_close(shared, plain)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 2.0), (2.0, 2.0, 2.0)])
+def test_a_mask_is_dilated_by_millimetres(spacing):
+    generator = torch.Generator().manual_seed(0)
+    mask = (torch.rand(1, 1, *[20] * len(spacing), generator=generator) > 0.99).float()
+    box = np.ones([2 * round(4 / mm) + 1 for mm in spacing], bool)
+    expected = binary_dilation(mask[0, 0].numpy() > 0, box)
+    np.testing.assert_array_equal(geometry.dilate(mask, 4.0, spacing)[0, 0].numpy(), expected)
+    assert torch.equal(geometry.dilate(mask, 0.0, spacing), mask)

@@ -4,6 +4,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from gliomorph.models import geometry
 from gliomorph.models.kernels import Kernel
@@ -12,6 +13,7 @@ from gliomorph.models.shooting import shoot
 
 SHAPE, SPACING = (32, 36, 28), (2.0, 2.0, 2.0)
 QUICK = MetamorphosisSettings(
+    margin_mm=0.0,
     sigma_mm=8.0,
     voxel_mm=(4.0, 2.0),
     iterations=(20, 10),
@@ -314,3 +316,21 @@ def test_the_thesis_preset_scales_mu_by_the_gain_of_its_gradient():
     torch.testing.assert_close(geodesic.backward, -velocity / nodes)
     torch.testing.assert_close(geodesic.change, torch.full_like(image, 0.1**2 * z))
     assert (THESIS.steps, THESIS.lam, THESIS.sigma_mm, THESIS.similarity) == (15, 1e-7, (8.0,), "ssd")
+
+
+@pytest.mark.parametrize(("margin", "kept"), [(0.0, False), (MetamorphosisSettings().margin_mm, True)])
+def test_a_blurred_tumour_keeps_its_size_by_the_margin(margin, kept):
+    """Nothing has moved: the scan shows some of the tumour in the voxels beside it, that is all."""
+    texture = gaussian_filter(np.random.default_rng(0).normal(size=(96, 96)), 5)
+    healthy = 0.6 + 0.25 * texture / np.abs(texture).max()
+    x, y = np.meshgrid(*[np.arange(96) - 48] * 2, indexing="ij")
+    tumor = np.hypot(x, y) < 12
+    blurred = gaussian_filter(tumor.astype(float), 2)
+    scan = (1 - blurred) * healthy + 0.15 * blurred
+    settings = MetamorphosisSettings(margin_mm=margin, appearance_iterations=0, voxel_mm=(2.0, 1.0))
+    found = register(
+        scan.astype(np.float32), healthy.astype(np.float32), tumor.astype(np.uint8), (1.0, 1.0), settings
+    )
+    mask = torch.from_numpy(tumor.astype(np.float32))[None, None]
+    warped = geometry.warp(mask, torch.from_numpy(found.displacement)[None]) >= 0.5
+    assert (float(warped.sum() / mask.sum()) > 0.95) == kept

@@ -87,3 +87,27 @@ def test_mask_is_no_way_to_lower_the_energy(pair):
     weight = pair.brain * (1 - geometry.warp(pair.mask, map_.detach()))
     (0.5 * (weight * (geometry.warp(pair.moving, held) - pair.fixed) ** 2).sum()).backward()
     torch.testing.assert_close(map_.grad, held.grad)
+
+
+@pytest.mark.parametrize("masking", ["cfm", "local"])
+def test_the_margin_around_the_tumour_costs_nothing(pair, masking):
+    """Whatever lies there, and however far the mask has moved."""
+    objective = Objective(lam=1.0, masking=masking, margin_mm=2.0)
+    shift = torch.zeros(2, 2, *SHAPE, dtype=torch.float64)
+    shift[:, 0] = 1.0
+    path = Path(backward=shift, forward=-shift, change=None, energy=torch.zeros(1))
+    around = torch.zeros_like(pair.mask)
+    around[..., 2:10, 3:11] = 1
+    changed = attrs.evolve(pair, moving=torch.where(around > 0, 7.0, pair.moving))
+    torch.testing.assert_close(objective.similarity(path, changed), objective.similarity(path, pair))
+    beyond = attrs.evolve(pair, moving=torch.where(around > 0, pair.moving, 7.0))
+    assert objective.similarity(path, beyond) > objective.similarity(path, pair)
+
+
+def test_in_the_margin_nothing_is_compared_with_appearance_either(pair):
+    change = torch.full_like(pair.moving, 0.3)
+    objective = Objective(lam=1.0, margin_mm=2.0)
+    around = geometry.dilate(pair.mask, 2.0, pair.spacing_mm)
+    where = pair.brain * (1 - around + pair.mask)
+    expected = 0.5 * (where * (pair.moving + pair.mask * change - pair.fixed) ** 2).sum()
+    torch.testing.assert_close(objective.similarity(still(pair, change), pair), expected)

@@ -9,7 +9,7 @@ from gliomorph.models.objective import Objective
 from gliomorph.models.registration import Pair
 from gliomorph.models.training import Trainer, TrainingSettings
 
-SETTINGS = attrs.evolve(DEFAULTS["metamorph-r"], dimension=2, width=6, steps=4, sigma_mm=4.0)
+SETTINGS = attrs.evolve(DEFAULTS["metamorph-r"], dimension=2, width=6, steps=4, sigma_mm=4.0, voxel_mm=1.0)
 
 
 def disc(centre):
