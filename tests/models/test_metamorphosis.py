@@ -318,8 +318,10 @@ def test_the_thesis_preset_scales_mu_by_the_gain_of_its_gradient():
     assert (THESIS.steps, THESIS.lam, THESIS.sigma_mm, THESIS.similarity) == (15, 1e-7, (8.0,), "ssd")
 
 
-@pytest.mark.parametrize(("margin", "kept"), [(0.0, False), (MetamorphosisSettings().margin_mm, True)])
-def test_a_blurred_tumour_keeps_its_size_by_the_margin(margin, kept):
+@pytest.mark.parametrize(
+    ("margin", "least", "most"), [(0.0, 0.0, 0.15), (MetamorphosisSettings().margin_mm, 0.95, 1.05)]
+)
+def test_a_blurred_tumour_keeps_its_size_by_the_margin(margin, least, most):
     """Nothing has moved: the scan shows some of the tumour in the voxels beside it, that is all."""
     texture = gaussian_filter(np.random.default_rng(0).normal(size=(96, 96)), 5)
     healthy = 0.6 + 0.25 * texture / np.abs(texture).max()
@@ -333,4 +335,4 @@ def test_a_blurred_tumour_keeps_its_size_by_the_margin(margin, kept):
     )
     mask = torch.from_numpy(tumor.astype(np.float32))[None, None]
     warped = geometry.warp(mask, torch.from_numpy(found.displacement)[None]) >= 0.5
-    assert (float(warped.sum() / mask.sum()) > 0.95) == kept
+    assert least < float(warped.sum() / mask.sum()) < most
