@@ -13,7 +13,7 @@ from typing import Any
 
 from . import __version__
 from .environment import LOG_LEVEL, prepare_environment, template_folders
-from .interfaces.strata import MIN_CELL
+from .interfaces.small_cells import MIN_CELL
 from .interfaces.weights import NEEDED, shipped_network
 from .settings import (
     LEVELS,
@@ -108,9 +108,10 @@ def _add_atlas(group: Any) -> None:
     add("--strata", nargs="+", default=(), metavar="WORD",
         help="maps of groups of participants as well: NAME makes one of each category of a column of "
         "participants.tsv, NAME:40,60 of the numbers below 40, from 40 to below 60, and from 60 up")  # fmt: skip
-    add("--min-cell", type=int, default=MIN_CELL, metavar="N",
+    add("--min-cell", type=int, metavar="N",
         help="maps, of all participants too, show nothing that fewer than N participants share; 1 shows everything, "
-        "for simulated patients or maps that nobody else will see (default: %(default)s)")  # fmt: skip
+        f"for simulated patients or maps that nobody else will see (default: {MIN_CELL} in strata, while the maps of "
+        "all participants show everything)")  # fmt: skip
     add("--min-coverage", type=float, default=MIN_COVERAGE, metavar="SHARE",
         help="frequencies are left out where the fields of view of fewer than this share of the participants hold the "
         "voxel (default: %(default)s)")  # fmt: skip

@@ -12,7 +12,8 @@ import attrs
 from .interfaces.memory import available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
 from .interfaces.stored_network import WeightsError
-from .interfaces.strata import MIN_CELL, Variable, parse_strata
+from .interfaces.small_cells import SmallCells, small_cells
+from .interfaces.strata import Variable, parse_strata
 from .interfaces.weights import NEEDED, fitting, read_header, shipped_network
 
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
@@ -104,7 +105,7 @@ class Settings:
     refine: int | None = None
     weights: Path | None = attrs.field(converter=attrs.converters.optional(_resolved), default=None)
     strata: tuple[str, ...] = attrs.field(converter=tuple, default=())
-    min_cell: int = MIN_CELL
+    min_cell: int | None = None
     min_coverage: float = MIN_COVERAGE
     nprocs: int = attrs.field(factory=available_cpus)
     omp_nthreads: int | None = None
@@ -150,14 +151,21 @@ class Settings:
                 )
 
     def _check_atlas(self) -> None:
-        if self.min_cell < 1:
-            raise SettingsError(f"--min-cell: at least 1 participant is required, got {self.min_cell}")
         if not 0 <= self.min_coverage <= 1:
             raise SettingsError(f"--min-coverage: a share, 0 to 1, is required, got {self.min_coverage}")
+        try:
+            small_cells(self.min_cell)
+        except ValueError as error:
+            raise SettingsError(f"--min-cell: {error}") from error
         try:
             parse_strata(self.strata)
         except ValueError as error:
             raise SettingsError(str(error)) from error
+
+    @property
+    def cells(self) -> SmallCells:
+        """How few participants a map may be of."""
+        return small_cells(self.min_cell)
 
     @property
     def variables(self) -> tuple[Variable, ...]:

@@ -115,7 +115,7 @@ def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.refine is None
     assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, "auto")
     assert settings.template_dirs == ()
-    assert (settings.strata, settings.min_cell, settings.min_coverage) == ((), 5, 0.5)
+    assert (settings.strata, settings.min_cell, settings.min_coverage) == ((), None, 0.5)
     assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)
 
 

@@ -30,7 +30,7 @@ def atlas(
     strata: list[dict[str, Any]],
     template: Path,
     template_brain: Path,
-    min_cell: int,
+    min_cell: dict[str, int],
     min_coverage: float,
     code: str,
     kept: str,
@@ -51,8 +51,9 @@ def atlas(
         ``label``, ``column``, ``description`` and ``scans`` of those to be published.
     template, template_brain : Path
         The template's full grid.
-    min_cell : int
-        Nothing is shown that fewer participants share; 1 shows everything.
+    min_cell : dict of str to int
+        Nothing is shown that fewer participants share; 1 shows everything: ``everybody`` and ``strata``, as those of
+        :class:`~gliomorph.interfaces.small_cells.SmallCells`.
     min_coverage : float
         Share of the participants whose field of view has to hold a voxel.
     code : str
@@ -81,13 +82,13 @@ def atlas(
     frame = Frame.of(template, template_brain)
     sums, rows = _sum(scans, files, kinds, keys, strata, frame, code, kept)
     columns = [[s["label"] for s in strata if s["column"] == column] for column in _columns(strata)]
-    shown = release(sums, columns, min_cell)
+    shown = release(sums, columns, min_cell["strata"], min_cell["everybody"])
     maps: dict[str, File] = {}
     facts: dict[str, dict[str, Any]] = {}
     table = []
     definitions: dict[str, dict[str, Any]] = {EVERYBODY: {}} | {s["label"]: _definition(s) for s in strata}
     for stratum, definition in definitions.items():
-        known = {"MinimumCell": min_cell, "MinimumCoverage": min_coverage} | definition
+        known = {"MinimumCell": shown.smallest(stratum), "MinimumCoverage": min_coverage} | definition
         for found in stratum_maps(sums, stratum, shown, frame, min_coverage):
             key = f"{stratum}/{found.key}"
             image = from_array(found.values, frame.image)
@@ -95,7 +96,7 @@ def atlas(
             facts[key] = found.facts | known
             if found.key.startswith("frequency_"):
                 region = found.facts["Region"]
-                table.append(region_row(sums, stratum, region, found.values, frame, min_cell))
+                table.append(region_row(sums, stratum, region, found.values, frame, shown.smallest(stratum)))
     regions = write_regions(table, Path.cwd() / "regions.tsv")
     patients = write_patients(rows, Path.cwd() / "patients.tsv")
     return maps, facts, File(regions), File(patients)

@@ -34,7 +34,7 @@ def region_row(
     sums : AtlasSums
     stratum, region : str
     frequency : ndarray
-        (X, Y, Z), NaN where it is withheld.
+        (X, Y, Z), 0 where it is withheld.
     frame : Frame
     min_cell : int
     """
@@ -64,10 +64,10 @@ def _voxels(sums: AtlasSums, stratum: str, region: str) -> list[int]:
 
 
 def _peak(frequency: np.ndarray, frame: Frame) -> dict[str, float | None]:
-    if np.isnan(frequency).all():
+    if not frequency.any():
         return dict.fromkeys(("peak_frequency", "peak_x_mm", "peak_y_mm", "peak_z_mm"))
     # the first in the order of the file's voxels, x fastest, whatever the array's own order
-    flat = int(np.nanargmax(frequency.ravel(order="F")))
+    flat = int(np.argmax(frequency.ravel(order="F")))
     index = np.unravel_index(flat, frequency.shape, order="F")
     x, y, z = frame.grid.affine[:3, :3] @ index + frame.grid.affine[:3, 3]
     peak = float(frequency[index])

@@ -34,12 +34,9 @@ def cohort_pictures(
     log_jacobian: Path | None = None,
 ) -> list[Picture]:
     """The whole cohort's maps."""
-    maps = {region: _known(path) for region, path in frequency.items()}
+    maps = {region: read_image(path) for region, path in frequency.items()}
     cuts = _cuts(template, maps)
-    pictures = [
-        _region_picture(region, values, template, cuts, _nothing(frequency[region]))
-        for region, values in maps.items()
-    ]
+    pictures = [_region_picture(region, values, template, cuts) for region, values in maps.items()]
     if coverage is not None:
         pictures.append(_coverage_picture(read_image(coverage), template, cuts))
     if mean_image is not None:
@@ -68,9 +65,9 @@ def strata_pictures(
     shown = [stratum for stratum in strata if stratum["label"] in maps]
     if not shown:
         return []
-    images = [("all", "all participants", _known(whole))]
+    images = [("all", "all participants", read_image(whole))]
     images += [
-        (s["label"], f"{s['description']}, {s['count']} participants", _known(maps[s["label"]]))
+        (s["label"], f"{s['description']}, {s['count']} participants", read_image(maps[s["label"]]))
         for s in shown
     ]
     top = max(float(to_array(image).max()) for _, _, image in images)
@@ -85,17 +82,6 @@ def strata_pictures(
     ]
 
 
-def _known(path: Path) -> sitk.Image:
-    """A map with 0 for what is withheld."""
-    image = read_image(path)
-    return from_array(np.nan_to_num(to_array(image), nan=0.0), image)
-
-
-def _nothing(path: Path) -> str:
-    """What to say of a map without any frequency above 0."""
-    return "withheld everywhere" if np.isnan(to_array(read_image(path))).all() else "empty"
-
-
 def _cuts(template: sitk.Image, maps: Mapping[str, sitk.Image]) -> tuple[Cut, ...]:
     """Slices spread over the extent of the tumours."""
     widest = maps.get("WT", next(iter(maps.values()), None))
@@ -103,15 +89,15 @@ def _cuts(template: sitk.Image, maps: Mapping[str, sitk.Image]) -> tuple[Cut, ..
     return spread_cuts(template, extent, SLICES)
 
 
-def _region_picture(
-    region: str, values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut], nothing: str
-) -> Picture:
+def _region_picture(region: str, values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut]) -> Picture:
     array = to_array(values)
     peak = np.unravel_index(int(array.argmax()), array.shape)
     x, y, z = values.TransformIndexToPhysicalPoint([int(i) for i in peak])
     name = f"{region} ({REGION_TEXTS[region]})" if region in REGION_TEXTS else region
     where = (
-        f"highest {100 * array.max():.1f} % at {-x:.0f}, {-y:.0f}, {z:.0f} mm" if array.max() > 0 else nothing
+        f"highest {100 * array.max():.1f} % at {-x:.0f}, {-y:.0f}, {z:.0f} mm"
+        if array.max() > 0
+        else "empty, or withheld everywhere"
     )
     png = figures.heat_map(values, template, cuts, title=f"Frequency: {name}", label="share of scans")
     return _picture(f"frequency-{region}", f"{name}: {where}.", png)

@@ -64,7 +64,7 @@ def cohort_report(
     strata : mapping of str to Path, optional
         WT's frequency by the label of a stratum.
     story : mapping, optional
-        ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``count``, ``folder``), ``notices``,
+        ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``count``, ``folder``), ``notices``,
         ``methods``: texts. A folder is a relative path that is not yet percent-encoded.
 
     Returns
@@ -73,7 +73,7 @@ def cohort_report(
     """
     left_out = {row.get("scan", "") for row in excluded}
     rows = _rows(quality, pages)
-    told = {"flow": [], "strata": [], "notices": [], "methods": ""} | dict(story or {})
+    told = {"warning": "", "flow": [], "strata": [], "notices": [], "methods": ""} | dict(story or {})
     background = read_image(template)
     beside = []
     if strata and "WT" in frequency:
@@ -90,6 +90,7 @@ def cohort_report(
         ],
         excluded=[{key: row.get(key, "") for key in ("scan", "stage", "cause")} for row in excluded],
         pictures=cohort_pictures(background, frequency, coverage, mean_image, log_jacobian),
+        warning=told["warning"],
         strata_pictures=beside,
         strata=[{**stratum, "href": _href(stratum["folder"])} for stratum in told["strata"]],
         flow=told["flow"],

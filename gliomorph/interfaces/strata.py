@@ -16,11 +16,11 @@ from pathlib import Path
 
 import attrs
 
+from .small_cells import MIN_CELL
 from .strata_bins import Finding, NotAssigned, Part, Variable, listed, number, people, plain, split
 
 EVERYBODY = "all"
 """The label of all participants; no stratum gets it."""
-MIN_CELL = 5
 LONGEST_LABEL = 40
 
 

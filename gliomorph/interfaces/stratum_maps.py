@@ -78,14 +78,14 @@ def stratum_maps(
         facts={"SampleSize": subjects, "Description": text},
     )
     with_regions = sums.subjects(stratum, "TC")
-    if shown.min_cell <= with_regions < subjects:
+    if shown.smallest(stratum) <= with_regions < subjects:
         text += ", of those whose tumours have sub-regions"
         yield AtlasMap(
             key="coverage_regions",
             values=coverage_map(sums, stratum, "TC"),
             facts={"SampleSize": with_regions, "Description": text},
         )
-    yield from _means(sums, stratum, shown.min_cell)
+    yield from _means(sums, stratum, shown.smallest(stratum))
 
 
 def _region_maps(
@@ -94,34 +94,50 @@ def _region_maps(
     found = frequency_map(sums, stratum, region, shown, CONFIDENCE, min_coverage)
     if found is None:
         return
-    known = {"Region": region, "SampleSize": found.subjects}
-    withheld = "; NaN where it is withheld"
+    smallest = shown.smallest(stratum)
+    known = {"Region": region, "SampleSize": found.subjects, "WithheldVoxels": found.withheld}
+    unknown = _unknown(smallest, min_coverage)
     share = "Participants with tumour in the voxel, divided by those whose field of view covers it"
-    count = sums.grid.volume(sums.cells[stratum].count(region).astype(np.float32))
+    visible = ~np.isnan(found.frequency)
+    count = sums.grid.volume(sums.cells[stratum].count(region)) * visible
     interval = f"limit of the {CONFIDENCE:.0%} interval (Wilson) of the frequency"
-    centroids = sums.centroids(stratum, region)
+    mirrored = f"Frequency minus that of the voxel mirrored at x = {frame.midline_mm:g} mm (RAS)"
     for key, values, text in (
-        ("frequency", found.frequency, share),
-        ("low", found.low, f"Lower {interval}"),
-        ("high", found.high, f"Upper {interval}"),
-        (
-            "count",
-            np.where(np.isnan(found.frequency), np.nan, count),
-            "Participants with tumour in the voxel",
-        ),
+        ("frequency", np.where(visible, found.frequency, 0), f"{share}; 0 also where {unknown}"),
+        ("count", count, f"Participants with tumour in the voxel; 0 also where {unknown}"),
+        ("low", found.low, f"Lower {interval}; NaN where {unknown}"),
+        ("high", found.high, f"Upper {interval}; NaN where {unknown}"),
         (
             "laterality",
             laterality(found.frequency, frame.grid, frame.midline_mm),
-            f"Frequency minus that of the voxel mirrored at x = {frame.midline_mm:g} mm (RAS)",
-        ),
-        (
-            "centroids",
-            centroid_density(centroids, frame.grid, FWHM_MM, shown.min_cell),
-            f"Tumours with their centre of mass in a mm³, smoothed by a Gaussian of {FWHM_MM:g} mm FWHM",
+            f"{mirrored}; NaN where, on either side, {unknown}",
         ),
     ):
-        facts = known | {"Description": text + withheld}
+        facts = known | {"Description": text}
         yield AtlasMap(key=f"{key}_{region}", values=values.astype(np.float32), facts=facts)
+    yield _centroids(sums, stratum, region, smallest, frame)
+
+
+def _unknown(smallest: int, min_coverage: float) -> str:
+    """Where a frequency is not shown, in words."""
+    covered = f"less than {min_coverage:.0%} of the participants" if min_coverage else "no participant"
+    text = f"the fields of view of {covered} hold the voxel"
+    if smallest == 1:
+        return text
+    return f"fewer than {smallest} participants share it or could be told by subtraction, or {text}"
+
+
+def _centroids(sums: AtlasSums, stratum: str, region: str, smallest: int, frame: Frame) -> AtlasMap:
+    centroids = sums.centroids(stratum, region)
+    text = f"Tumours with their centre of mass in a mm³, smoothed by a Gaussian of {FWHM_MM:g} mm FWHM"
+    withheld = f"; NaN with fewer than {smallest} within that distance" if smallest > 1 else ""
+    facts = {
+        "Region": region,
+        "SampleSize": sums.subjects(stratum, region),
+        "Description": text + withheld,
+    }
+    values = centroid_density(centroids, frame.grid, FWHM_MM, smallest)
+    return AtlasMap(key=f"centroids_{region}", values=values, facts=facts)
 
 
 def _means(sums: AtlasSums, stratum: str, min_cell: int) -> Iterator[AtlasMap]:

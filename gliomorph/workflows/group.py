@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 from pydra.compose import workflow
 from rich.console import Console
 from rich.markup import escape
@@ -29,7 +30,7 @@ from .plan import SPATIAL_REFERENCES, PlannedScan
 from .progress import Board
 from .state import code_hash, key_of
 from .story import CITATIONS, story_of
-from .strata import find_strata, too_few
+from .strata import find_strata
 from .sweep import swept
 from .worker import PoolWorker, submitting
 
@@ -160,14 +161,15 @@ def run_group(
     inputs, excluded = selection.inputs, selection.excluded
     if not inputs:
         return f"no scan has valid outputs of {method} in {settings.output_dir}: there is nothing to make an atlas of"
-    if len(inputs) < settings.min_cell:
-        return too_few(len(inputs), settings.min_cell)
+    if refusal := settings.cells.refusal(len(inputs)):
+        return refusal
     try:
         found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
     except SettingsError as error:
         return str(error)
-    for notice in found.notices:
-        console.print(f"[yellow]notice[/yellow] {escape(notice.text)}", highlight=False)
+    warning = settings.cells.warning(len(inputs))
+    for text in [*filter(None, [warning]), *(notice.text for notice in found.notices)]:
+        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
     strata = _strata(found, inputs)
     table = quality_table(members)
     key = key_of(
@@ -176,7 +178,7 @@ def run_group(
         excluded=excluded,
         strata=strata,
         notices=[notice.text for notice in found.notices],
-        options=[settings.min_cell, settings.min_coverage],
+        options=[attrs.asdict(settings.cells), settings.min_coverage],
         code=code_hash(),
     )
     names = group_names(settings.template, settings.resolution, list(REGIONS))
@@ -220,7 +222,7 @@ def _options(settings: Settings, method: str) -> dict[str, Any]:
     """What the atlas' stage is told; its sums are kept by template, resolution and method."""
     name = f"{settings.template}_res-{settings.resolution}_{method_label(method)}_sums.npz"
     return {
-        "min_cell": settings.min_cell,
+        "min_cell": attrs.asdict(settings.cells),
         "min_coverage": settings.min_coverage,
         "code": code_hash(),
         "kept": str(settings.work_dir / "atlas" / name),

@@ -34,6 +34,7 @@ def story_of(
 ) -> dict[str, Any]:
     """The page's story, as :func:`~gliomorph.interfaces.cohort_report.cohort_report` takes it."""
     return {
+        "warning": settings.cells.warning(len(selection.inputs)),
         "flow": [list(step) for step in selection.flow],
         "strata": [
             {
@@ -66,9 +67,11 @@ def methods_text(
     ]
     if settings.min_coverage:
         sentences.append(f"Voxels that fewer than {settings.min_coverage:.0%} of them cover were left out.")
-    if settings.min_cell > 1:
-        sentences.append(f"Frequencies of fewer than {settings.min_cell} participants were withheld.")
     if strata:
         told = "; ".join(f"{s['description']} ({len(s['scans'])})" for s in strata)
         sentences.append(f"Strata: {told}.")
+    if settings.cells.everybody > 1:
+        sentences.append(f"Frequencies of fewer than {settings.cells.everybody} participants were withheld.")
+    elif strata and settings.cells.strata > 1:
+        sentences.append(f"In strata, frequencies of fewer than {settings.cells.strata} were withheld.")
     return " ".join(sentences)

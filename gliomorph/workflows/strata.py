@@ -36,7 +36,7 @@ def find_strata(settings: Settings, participants: Iterable[str]) -> Stratificati
         rows = read_table(path)
     except (OSError, ValueError) as error:
         raise SettingsError(f"--strata: {error}") from error
-    found = stratify(settings.variables, rows, participants, settings.min_cell)
+    found = stratify(settings.variables, rows, participants, settings.cells.strata)
     if found.errors:
         raise SettingsError("--strata: " + "; ".join(error.text for error in found.errors))
     return found
@@ -56,15 +56,7 @@ def atlas_notices(settings: Settings, dry_run: bool = False) -> list[str]:
         return ["--strata has no effect without the level group"] if settings.strata else []
     people = [path.name for path in settings.bids_dir.glob("sub-*") if path.is_dir()]
     found = find_strata(settings, people)
-    notices = [finding.text for finding in found.notices] if dry_run else []
-    if len(people) < settings.min_cell:
-        notices.append(too_few(len(people), settings.min_cell))
-    return notices
-
-
-def too_few(count: int, min_cell: int) -> str:
-    """Why there is no atlas of so few participants."""
-    return (
-        f"an atlas of {count} participant{'s' * (count != 1)} would show nothing: --min-cell is {min_cell}; "
-        "--min-cell 1 shows everything, for maps that nobody else will see"
-    )
+    notices = [settings.cells.refusal(len(people))]
+    if dry_run:
+        notices += [settings.cells.warning(len(people)), *(finding.text for finding in found.notices)]
+    return [text for text in notices if text]

@@ -17,6 +17,9 @@ GRID = phantoms.grid((9, 8, 7), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
 WHICH = {"ET": [4], "NCR": [1], "ED": [2], "TC": [1, 4], "WT": [1, 2, 4]}
 
 
+ALL_SHOWN = {"everybody": 1, "strata": 1}
+
+
 class Cohort:
     """Five random scans, the last two with a whole-tumour mask only; one sees half of the grid."""
 
@@ -62,7 +65,7 @@ class Cohort:
             "strata": [],
             "template": self.template,
             "template_brain": self.template_brain,
-            "min_cell": 1,
+            "min_cell": ALL_SHOWN,
             "min_coverage": 0.0,
             "code": "code",
             "kept": "",
@@ -99,8 +102,8 @@ def test_frequencies_are_counts_over_those_who_see_the_voxel(cohort):
     sizes = {region: found.facts[f"all/frequency_{region}"]["SampleSize"] for region in WHICH}
     assert sizes == {"ET": 3, "NCR": 3, "ED": 3, "TC": 3, "WT": 5}
     for region, values in WHICH.items():
-        expected = np.full(GRID.GetSize(), np.nan)
-        counts = np.full(GRID.GetSize(), np.nan)
+        expected, counts = np.zeros(GRID.GetSize()), np.zeros(GRID.GetSize())
+        known = np.zeros(GRID.GetSize(), bool)
         for index in np.ndindex(GRID.GetSize()):
             ill = seen = 0
             for labels, covered, kind in zip(cohort.labels, cohort.covered, cohort.kinds, strict=True):
@@ -108,13 +111,13 @@ def test_frequencies_are_counts_over_those_who_see_the_voxel(cohort):
                     seen += 1
                     ill += labels[index] in values
             if seen:
-                expected[index], counts[index] = ill / seen, ill
+                expected[index], counts[index], known[index] = ill / seen, ill, True
         assert phantoms.same_grid(read_image(found.files[f"all/frequency_{region}"]), GRID)
         frequency = found.map(f"frequency_{region}")
         np.testing.assert_allclose(frequency, expected, atol=1e-7)  # single precision
         np.testing.assert_array_equal(found.map(f"count_{region}"), counts)
         low, high = found.map(f"low_{region}"), found.map(f"high_{region}")
-        known = ~np.isnan(expected)
+        assert (np.isnan(low) == ~known).all() and (np.isnan(high) == ~known).all()
         assert (low[known] <= frequency[known] + 1e-6).all() and (
             frequency[known] <= high[known] + 1e-6
         ).all()
@@ -122,7 +125,7 @@ def test_frequencies_are_counts_over_those_who_see_the_voxel(cohort):
 
 def test_regions_hold_each_other(cohort):
     found = cohort.run((0, 1, 2))
-    maps = {region: np.nan_to_num(found.map(f"frequency_{region}")) for region in WHICH}
+    maps = {region: found.map(f"frequency_{region}") for region in WHICH}
     assert (maps["ET"] <= maps["TC"]).all()
     assert (maps["TC"] <= maps["WT"]).all()
     # the three labels exclude each other; single precision
@@ -139,7 +142,11 @@ def test_coverage_is_the_share_of_all_scans_and_of_those_with_regions(cohort):
 def test_voxels_that_too_few_see_have_no_frequency(cohort):
     found = cohort.run((0, 1), min_coverage=0.8)
     seen_by_both = (cohort.covered[0] & cohort.covered[1]) > 0
-    np.testing.assert_array_equal(~np.isnan(found.map("frequency_WT")), seen_by_both)
+    np.testing.assert_array_equal(~np.isnan(found.map("high_WT")), seen_by_both)
+    assert not found.map("frequency_WT")[~seen_by_both].any()
+    assert (
+        "0 also where the fields of view of less than 80%" in found.facts["all/frequency_WT"]["Description"]
+    )
 
 
 def test_mean_is_of_images_over_their_median_where_they_are_seen_in_the_brain(cohort):
@@ -180,10 +187,10 @@ def test_table_tells_volumes_and_the_peak(cohort):
     assert row["volume_ml_median"] == pytest.approx(np.median(ml), rel=1e-4)
     assert (row["scans"], row["scans_with_region"], row["stratum"]) == (3, 3, "all")
     share = found.map("frequency_TC")
-    assert row["peak_frequency"] == pytest.approx(np.nanmax(share), rel=1e-4)
+    assert row["peak_frequency"] == pytest.approx(share.max(), rel=1e-4)
     # the table is in RAS, as radiologists read
     lps = [float(value) for value in (-row["peak_x_mm"], -row["peak_y_mm"], row["peak_z_mm"])]
-    assert share[GRID.TransformPhysicalPointToIndex(lps)] == np.nanmax(share)
+    assert share[GRID.TransformPhysicalPointToIndex(lps)] == share.max()
 
 
 def test_patients_table_has_a_row_each_with_what_its_tumour_tells(cohort):
@@ -204,20 +211,43 @@ def test_region_that_nobody_has_is_zero_and_has_no_volume(cohort):
         labels = np.where(cohort.labels[number] == 4, 2, cohort.labels[number])
         write_image(from_array(labels, GRID), cohort.paths["tumors"][number])
     found = cohort.run()
-    assert not np.nan_to_num(found.map("frequency_ET")).any()
-    assert "ET\t3\t0\tn/a\tn/a\tn/a\t0\t" in found.regions.read_text()
+    assert not found.map("frequency_ET").any()
+    assert "ET\t3\t0\tn/a\tn/a\tn/a\tn/a\t" in found.regions.read_text()
+
+
+def whole_tumours(cohort, numbers):
+    """In how many of the scans each voxel is seen to be tumour."""
+    return np.sum([(cohort.labels[number] > 0) & (cohort.covered[number] > 0) for number in numbers], axis=0)
 
 
 def test_nothing_is_shown_that_fewer_than_the_smallest_cell_share(cohort):
-    found = cohort.run(min_cell=3)
-    count = np.sum(
-        [(labels > 0) & (seen > 0) for labels, seen in zip(cohort.labels, cohort.covered, strict=True)], 0
-    )
-    shown = found.map("count_WT")
-    assert (shown[~np.isnan(shown)] >= 3).all()
-    assert np.isnan(found.map("frequency_WT")[count < 3]).all()
-    assert found.facts["all/frequency_WT"]["MinimumCell"] == 3
-    assert "all/frequency_ET" in found.files and "all/frequency_ET" not in cohort.run(min_cell=4).files
+    found = cohort.run(min_cell={"everybody": 3, "strata": 3})
+    count, shown = whole_tumours(cohort, range(5)), found.map("count_WT")
+    few = (count > 0) & (count < 3)
+    assert few.any() and (shown[shown > 0] >= 3).all()
+    for key, nothing in (("count_WT", 0), ("frequency_WT", 0), ("low_WT", np.nan), ("high_WT", np.nan)):
+        np.testing.assert_array_equal(found.map(key)[count < 3], nothing)
+    facts = found.facts["all/frequency_WT"]
+    assert facts["MinimumCell"] == 3
+    assert facts["WithheldVoxels"] == np.count_nonzero((count > 0) & (shown == 0)) > 0
+    assert "0 also where fewer than 3 participants share it or could be told by" in facts["Description"]
+    assert "all/frequency_ET" in found.files
+    assert "all/frequency_ET" not in cohort.run(min_cell={"everybody": 4, "strata": 4}).files
+
+
+def test_strata_are_withheld_where_few_share_a_voxel_and_the_whole_cohort_is_not(cohort):
+    strata = [STRATA[0] | {"scans": [f"sub-{number}" for number in range(4)]}]
+    plain = cohort.run(strata=strata)
+    found = cohort.run(strata=strata, min_cell={"everybody": 1, "strata": 2})
+    of_all = {key: path.read_bytes() for key, path in found.files.items() if key.startswith("all/")}
+    assert of_all == {key: plain.files[key].read_bytes() for key in of_all}
+    assert found.facts["all/count_WT"]["WithheldVoxels"] == 0
+    assert found.facts["all/count_WT"]["MinimumCell"] == 1
+    rest, shown = whole_tumours(cohort, [4]), found.map("count_WT", "sexF")
+    count = whole_tumours(cohort, range(4))
+    # where everybody minus the stratum is one, the stratum is withheld, too
+    np.testing.assert_array_equal(shown, np.where((count >= 2) & (rest == 0), count, 0))
+    assert found.facts["sexF/count_WT"]["WithheldVoxels"] == np.count_nonzero((count > 0) & (shown == 0)) > 0
 
 
 STRATA = [

@@ -151,7 +151,9 @@ def test_cohort_without_scans_has_a_page(maps, tmp_path):
 
 
 def test_empty_map_is_drawn(maps, tmp_path):
-    assert "WT (whole tumour): empty." in write(maps, tmp_path, frequency={"WT": maps["empty"]})
+    assert "WT (whole tumour): empty, or withheld everywhere." in write(
+        maps, tmp_path, frequency={"WT": maps["empty"]}
+    )
 
 
 def story(**changed: object) -> dict[str, object]:
@@ -191,17 +193,17 @@ def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
     assert '<a href="group_patients.tsv">' in text
 
 
-def test_what_is_withheld_is_not_drawn(maps, tmp_path):
-    """NaN in a map."""
+def test_deformation_that_is_not_known_everywhere_is_drawn(maps, tmp_path):
     array = to_array(read_image(maps["frequency"])).copy()
     array[array < 0.1] = np.nan
-    path = write_image(from_array(array, read_image(maps["frequency"])), tmp_path / "withheld.nii.gz")
     log = write_image(from_array(array - 0.2, read_image(maps["frequency"])), tmp_path / "log.nii.gz")
-    nothing = from_array(np.full_like(array, np.nan), read_image(maps["frequency"]))
-    none = write_image(nothing, tmp_path / "none.nii.gz")
-    text = write(maps, tmp_path, frequency={"WT": path, "ET": none}, log_jacobian=log)
-    assert "ET (enhancing tumour): withheld everywhere." in text
-    assert "highest 40.0 % at -7, -9, 10 mm" in text and 'id="logjacobian"' in text
+    assert 'id="logjacobian"' in write(maps, tmp_path, log_jacobian=log)
+
+
+def test_the_page_of_a_small_cohort_warns(maps, tmp_path, undrawn):
+    assert 'class="notice"' not in write(maps, tmp_path, story=story())
+    text = write(maps, tmp_path, story=story(warning="3 patients: do not share"))
+    assert '<p class="notice" role="note">3 patients: do not share.</p>' in text
 
 
 def test_the_story_is_escaped(maps, tmp_path, undrawn):

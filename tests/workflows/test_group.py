@@ -37,7 +37,6 @@ def settings(tmp_path: Path) -> Settings:
         template="Tiny",
         resolution=4,
         registration=("affine",),
-        min_cell=1,
     )
 
 
@@ -267,7 +266,20 @@ def test_one_scan_of_each_participant_counts_and_the_others_are_listed(
     assert submitted[0].excluded == [{"scan": "sub-01_ses-post", "stage": "atlas", "cause": cause}]
 
 
-def test_fewer_participants_than_the_smallest_cell_make_no_atlas(
+def test_a_small_cohort_has_an_atlas_and_a_warning(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    console = Console(file=io.StringIO(), width=200)
+    assert run_group(settings, template, [], {}, "run", console) == ""
+    assert isinstance(console.file, io.StringIO)
+    warning = "1 patient: single patients can be read from these maps; do not share them"
+    assert warning in console.file.getvalue()
+    assert submitted[0].story["warning"] == warning
+    assert submitted[0].options["min_cell"] == {"everybody": 1, "strata": 5}
+
+
+def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atlas(
     settings: Settings, template: TemplateFiles, submitted: list[Any]
 ) -> None:
     publish(settings, "sub-01")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 
 from gliomorph.interfaces.strata import Finding
@@ -29,6 +30,7 @@ def test_page_is_told_the_flow_the_strata_and_the_notices(settings: Settings) ->
     folder = "tpl-SRI24/cohort-sexF/anat"
     assert told["strata"] == [{"label": "sexF", "description": "sex = 'F'", "count": 2, "folder": folder}]
     assert told["notices"] == ["one thing"]
+    assert told["warning"] == ""
 
 
 def test_methods_paragraph_has_the_figures_and_cites_what_is_listed(settings: Settings) -> None:
@@ -36,7 +38,11 @@ def test_methods_paragraph_has_the_figures_and_cites_what_is_listed(settings: Se
     text = story_of(settings, selection, STRATA, [], "syn-cfm")["methods"]
     assert "Of 9 scans, 7 had a valid registration, 6 passed the quality gate, and 5 were used" in text
     assert "Voxels that fewer than 50% of them cover were left out." in text
-    assert "Frequencies of fewer than 5 participants were withheld." in text
+    assert "In strata, frequencies of fewer than 5 were withheld." in text
     assert "sex = 'F' (2)" in text
+    assert "withheld" not in story_of(settings, selection, [], [], "syn-cfm")["methods"]
+    asked = attrs.evolve(settings, min_cell=4)
+    text_of_asked = story_of(asked, selection, [], [], "syn-cfm")["methods"]
+    assert "Frequencies of fewer than 4 participants were withheld." in text_of_asked
     for number, author in ((1, "Maillard"), (2, "Tustison"), (3, "Avants"), (4, "Rohlfing"), (5, "Wilson")):
         assert f"[{number}]" in text and CITATIONS[number - 1].startswith(author)

@@ -25,12 +25,15 @@ class FrequencyMap:
     ----------
     subjects : int
         Participants whose tumour tells about the region.
+    withheld : int
+        Voxels in which participants have the region and which enough of them cover, but which are not shown.
     frequency, low, high : ndarray
         (X, Y, Z) float32 in [0, 1]: participants with the region divided by those covered; Wilson's interval. NaN
         where it is withheld, or nobody or too few are covered.
     """
 
     subjects: int
+    withheld: int
     frequency: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -66,13 +69,15 @@ def frequency_map(
         return None
     covered, subjects = sums.covered(stratum, region), sums.subjects(stratum, region)
     enough = (covered > 0) & (covered >= min_coverage * subjects)
-    voxels = np.flatnonzero(release.everywhere(stratum, region) & enough)
-    count, total = sums.cells[stratum].count(region)[voxels].astype(np.int32), covered[voxels]
+    visible, counts = release.everywhere(stratum, region), sums.cells[stratum].count(region)
+    withheld = int(np.count_nonzero(enough & ~visible & (counts > 0)))
+    voxels = np.flatnonzero(visible & enough)
+    count, total = counts[voxels].astype(np.int32), covered[voxels]
     low, high = binomial_interval(count, total, confidence)
     maps = np.full((3, sums.grid.size), np.nan, np.float32)
     maps[0, voxels], maps[1, voxels], maps[2, voxels] = count / total, low, high
     frequency, lower, upper = (sums.grid.volume(values) for values in maps)
-    return FrequencyMap(subjects=subjects, frequency=frequency, low=lower, high=upper)
+    return FrequencyMap(subjects=subjects, withheld=withheld, frequency=frequency, low=lower, high=upper)
 
 
 def coverage_map(sums: AtlasSums, stratum: str, region: str = "WT") -> np.ndarray:

@@ -52,6 +52,21 @@ def test_who_is_in_no_stratum_and_columns_that_do_not_divide_are_told(tmp_path: 
 def test_a_cohort_smaller_than_the_smallest_cell_is_told_before_the_run(tmp_path: Path) -> None:
     (told,) = atlas_notices(settings(tmp_path, min_cell=5))
     assert told.startswith("an atlas of 3 participants would show nothing: --min-cell is 5")
+    unasked = settings(tmp_path, min_cell=None)
+    assert atlas_notices(unasked) == []
+    (told,) = atlas_notices(unasked, dry_run=True)
+    assert told == "3 patients: single patients can be read from these maps; do not share them"
+
+
+def test_one_participant_is_no_stratum_unless_it_is_asked_for(tmp_path: Path) -> None:
+    found = find_strata(settings(tmp_path, strata=("sex",), min_cell=None), ["1", "2", "3"])
+    assert found.published == ()
+    assert [notice.text for notice in found.notices] == [
+        "no maps of sex = 'F': 2 participants, fewer than 5",
+        "no maps of sex = 'M': 1 participant, fewer than 5",
+    ]
+    found = find_strata(settings(tmp_path, strata=("sex",)), ["1", "2", "3"])
+    assert [stratum.participants for stratum in found.published] == [("1", "3"), ("2",)]
 
 
 def test_strata_without_the_level_group_are_told(tmp_path: Path) -> None:
