@@ -11,8 +11,8 @@ import attrs
 
 from .interfaces.memory import available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
-from .interfaces.stored_network import WeightsError
 from .interfaces.small_cells import SmallCells, small_cells
+from .interfaces.stored_network import WeightsError
 from .interfaces.strata import Variable, parse_strata
 from .interfaces.weights import NEEDED, fitting, read_header, shipped_network
 

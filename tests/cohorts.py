@@ -36,6 +36,8 @@ SUBJECTS = {
 }
 """Axes of the grid, the head's shift (mm) and size, the tumour's place from the head's centre (mm)."""
 
+SEXES = {"01": "F", "02": "F", "03": "M"}
+
 DSEG_TABLE = "index\tname\tabbreviation\n1\tnecrosis\tNCR\n2\toedema\tED\n4\tenhancing\tET\n"
 
 
@@ -113,8 +115,12 @@ def write_cohort(bids: Path, subjects: Iterable[str]) -> Path:
     (bids / "README").write_text("Heads that were drawn, not scanned: the test data of gliomorph.\n" * 3)
     description |= {"DatasetType": "derivative", "GeneratedBy": [{"Name": "tests"}]}
     (masks / "dataset_description.json").write_text(json.dumps(description))
+    rows = []
     for subject in subjects:
         write_subject(bids, subject)
+        rows.append(f"sub-{subject}\t{SEXES.get(subject, 'n/a')}\n")
+    if rows:
+        (bids / "participants.tsv").write_text("".join(["participant_id\tsex\n", *rows]))
     return bids
 
 
@@ -181,7 +187,6 @@ class Place:
         words = [sys.executable, "-m", "gliomorph", str(self.bids), str(self.out), *levels]
         words += ["-d", f"masks={self.bids / 'derivatives' / 'masks'}"] if masks else []
         words += ["--template", "Tiny", "--template-dir", str(self.root / "templates"), "--resolution", "4"]
-        words += ["--min-cell", "1"]
         # one thread: sums in one order, so that runs can be compared byte by byte
         words += ["-w", str(self.work), "--nprocs", "2", "--omp-nthreads", "1", "--mem", "4", "--gpu", "none"]
         return [*words, *options]

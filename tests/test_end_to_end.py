@@ -57,7 +57,7 @@ def test_every_documented_file_is_written_and_no_other(first: Run) -> None:
         "group_quality.tsv",
         "group_regions.tsv",
     }
-    maps = set(atlas_maps("affine"))
+    maps = {name for stratum in ("", "sexF", "sexM") for name in atlas_maps("affine", stratum)}
     assert {name for name in first.after if name.startswith("tpl-") and name.endswith(".nii.gz")} == maps
     assert all(name.replace(".nii.gz", ".json") in first.after for name in maps)
 
@@ -101,7 +101,7 @@ def test_frequency_is_the_mean_of_the_written_masks(first: Run) -> None:
     np.testing.assert_allclose(frequency[everyone], masks.mean(axis=0)[everyone], atol=1e-6)
     # two of three are at least half of them
     share = np.divide(
-        masks.sum(axis=0), seen.sum(axis=0), out=np.full_like(frequency, np.nan), where=seen.sum(axis=0) > 1
+        masks.sum(axis=0), seen.sum(axis=0), out=np.zeros_like(frequency), where=seen.sum(axis=0) > 1
     )
     np.testing.assert_allclose(frequency, share, atol=1e-6)
 
@@ -109,11 +109,24 @@ def test_frequency_is_the_mean_of_the_written_masks(first: Run) -> None:
 def test_regions_of_the_atlas_are_nested(first: Run) -> None:
     maps = {region: to_array(read_image(first.out / atlas_map(region))) for region in REGIONS}
     for small, large in (("ET", "TC"), ("NCR", "TC"), ("TC", "WT"), ("ED", "WT")):
-        known = ~np.isnan(maps[large])
-        assert (maps[small][known] <= maps[large][known] + 1e-6).all()
+        assert (maps[small] <= maps[large] + 1e-6).all()
     sidecar = json.loads((first.out / atlas_map("ET").replace(".nii.gz", ".json")).read_text())
     assert (sidecar["SampleSize"], sidecar["Region"]) == (3, "ET")
     assert sidecar["Participants"] == ["sub-01", "sub-02", "sub-03"]
+
+
+def test_sidecars_of_the_atlas_tell_what_it_is_made_of(first: Run) -> None:
+    known = {"GeneratedBy", "Template", "Resolution", "SpatialReference", "Registration", "MinimumCoverage"}
+    for stratum, count in (("", 3), ("sexF", 2), ("sexM", 1)):
+        for name in atlas_maps("affine", stratum):
+            sidecar = json.loads((first.out / name.replace(".nii.gz", ".json")).read_text())
+            assert known <= sidecar.keys()
+            assert (sidecar["SampleSize"], sidecar["NumberOfScans"]) == (count, count)
+            assert sidecar.get("Stratum", {}).get("Label", "") == stratum
+            sources = [uri.removeprefix("bids::") for uri in sidecar["Sources"]]
+            if stratum:
+                assert sources.pop(0) == "bids:raw:participants.tsv"
+            assert sources and all((first.out / source).is_file() for source in sources)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -64,8 +64,8 @@ def cohort_report(
     strata : mapping of str to Path, optional
         WT's frequency by the label of a stratum.
     story : mapping, optional
-        ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``count``, ``folder``), ``notices``,
-        ``methods``: texts. A folder is a relative path that is not yet percent-encoded.
+        ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``count``, ``folder``),
+        ``notices``, ``methods``: texts. A folder is a relative path that is not yet percent-encoded.
 
     Returns
     -------

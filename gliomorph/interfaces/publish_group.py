@@ -8,6 +8,7 @@ from typing import Any
 
 from fileformats.generic import File
 
+from ..models.atlas_maps import EVERYBODY
 from .images import write_text
 from .publish import copy, write_sidecar
 from .task import task
@@ -30,7 +31,8 @@ def publish_group(
     plan : dict
         ``out_dir``; ``names`` of tables, page and description and ``maps``, those of maps by key (all relative);
         ``stale``, patterns of names that maps of the same template and resolution have; ``metadata`` for every
-        sidecar; ``participants``; ``key``; ``atlas`` (its description).
+        sidecar; ``participants``; ``sources``, for each scan its ``kind`` and the BIDS URIs of its files, and
+        ``table``, the URI of what strata are made by; ``key``; ``atlas`` (its description).
     maps : dict of str to File
         By ``<stratum>/<key>``.
     facts : dict of str to dict
@@ -54,7 +56,7 @@ def publish_group(
     for name, table in (("regions", regions), ("patients", patients), ("quality", quality)):
         copy(table, out / names[name])
     known = {
-        "AtlasSampleSize": facts["all/coverage"]["SampleSize"],
+        "AtlasSampleSize": facts[f"{EVERYBODY}/coverage"]["SampleSize"],
         "InputsKey": plan["key"],
         "Outputs": sorted(plan["maps"][key] for key in maps),
     }
@@ -64,9 +66,24 @@ def publish_group(
 
 
 def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """Who is in the whole atlas is listed there; who is in a stratum would tell a participant's data."""
-    participants = {"Participants": plan["participants"]} if key.startswith("all/") else {}
-    return plan["metadata"] | facts | participants
+    """Who is in the whole atlas is listed there; who is in a stratum would tell a participant's data.
+
+    A stratum's sources are those of all participants, and the table that says who of them counts.
+    """
+    made_of = facts["MadeOf"]
+    sources = [
+        scan[name]
+        for scan in plan["sources"]
+        if scan["kind"] in made_of["kinds"]
+        for name in made_of["files"]
+        if name in scan
+    ]
+    told = {name: value for name, value in facts.items() if name != "MadeOf"}
+    # one scan of each participant counts
+    content = plan["metadata"] | told | {"NumberOfScans": facts["SampleSize"]}
+    if key.startswith(f"{EVERYBODY}/"):
+        return content | {"Participants": plan["participants"], "Sources": sources}
+    return content | {"Sources": [plan["table"], *sources]}
 
 
 def _remove_others(out: Path, patterns: list[str], written: set[Path]) -> None:

@@ -19,7 +19,8 @@ from ..models.atlas_maps import (
     laterality,
     mean_map,
 )
-from .atlas_scan import REACH_MM, Frame
+from ..models.atlas_maps.records import kinds_of
+from .atlas_scan import MEANS, REACH_MM, Frame
 
 FWHM_MM = 12.0
 """Of the centroids' density."""
@@ -45,12 +46,17 @@ class AtlasMap:
     values : ndarray
         (X, Y, Z) float32.
     facts : dict
-        For its sidecar.
+        For its sidecar. ``MadeOf`` says which of the scans' files: ``files``, as
+        :func:`~gliomorph.interfaces.atlas_scan.read_scan` names them, of tumours of these ``kinds``.
     """
 
     key: str
     values: np.ndarray
     facts: dict[str, Any]
+
+
+def _made_of(*files: str, region: str = "WT") -> dict[str, Any]:
+    return {"MadeOf": {"files": [*files, "coverage"], "kinds": list(kinds_of(region))}}
 
 
 def stratum_maps(
@@ -75,7 +81,7 @@ def stratum_maps(
     yield AtlasMap(
         key="coverage",
         values=coverage_map(sums, stratum),
-        facts={"SampleSize": subjects, "Description": text},
+        facts={"SampleSize": subjects, "Description": text} | _made_of(),
     )
     with_regions = sums.subjects(stratum, "TC")
     if shown.smallest(stratum) <= with_regions < subjects:
@@ -83,7 +89,7 @@ def stratum_maps(
         yield AtlasMap(
             key="coverage_regions",
             values=coverage_map(sums, stratum, "TC"),
-            facts={"SampleSize": with_regions, "Description": text},
+            facts={"SampleSize": with_regions, "Description": text} | _made_of(region="TC"),
         )
     yield from _means(sums, stratum, shown.smallest(stratum))
 
@@ -96,6 +102,7 @@ def _region_maps(
         return
     smallest = shown.smallest(stratum)
     known = {"Region": region, "SampleSize": found.subjects, "WithheldVoxels": found.withheld}
+    known |= _made_of("tumor", region=region)
     unknown = _unknown(smallest, min_coverage)
     share = "Participants with tumour in the voxel, divided by those whose field of view covers it"
     visible = ~np.isnan(found.frequency)
@@ -135,9 +142,14 @@ def _centroids(sums: AtlasSums, stratum: str, region: str, smallest: int, frame:
         "Region": region,
         "SampleSize": sums.subjects(stratum, region),
         "Description": text + withheld,
-    }
+    } | _made_of("tumor", region=region)
     values = centroid_density(centroids, frame.grid, FWHM_MM, smallest)
     return AtlasMap(key=f"centroids_{region}", values=values, facts=facts)
+
+
+def _files_of_mean(name: str) -> tuple[str, ...]:
+    """Images of a template's brain are read as they are, statistics inside or around the tumour."""
+    return (MEANS[name],) if name in ("image", "healthy") else (MEANS[name], "tumor")
 
 
 def _means(sums: AtlasSums, stratum: str, min_cell: int) -> Iterator[AtlasMap]:
@@ -145,7 +157,9 @@ def _means(sums: AtlasSums, stratum: str, min_cell: int) -> Iterator[AtlasMap]:
         most = int(sums.cells[stratum].moments[name].count.max(initial=0))
         if most < min_cell:
             continue
-        known = {"SampleSize": sums.subjects(stratum, "WT"), "LargestCount": most}
+        known = {"SampleSize": sums.subjects(stratum, "WT"), "LargestCount": most} | _made_of(
+            *_files_of_mean(name)
+        )
         values = mean_map(sums, stratum, name, min_cell)
         if name in ("image", "healthy"):
             facts = known | {"Description": f"{MEAN_TEXTS[name]}; 0 outside its brain", "SkullStripped": True}

@@ -23,7 +23,7 @@ from ..interfaces.strata import EVERYBODY, Stratification
 from ..interfaces.task import File
 from ..interfaces.tumor import REGIONS
 from ..settings import Settings, SettingsError, method_label
-from .members import Member, find_members, quality_table, scan_files, select
+from .members import Member, find_members, quality_table, scan_files, select, sources_of
 from .names import ATLAS, group_names, map_names, stale_patterns
 from .participants import cache_folder
 from .plan import SPATIAL_REFERENCES, PlannedScan
@@ -186,8 +186,9 @@ def run_group(
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
         return ""
     quality = write_text(table, settings.work_dir / "group_quality.tsv")
+    scans = scan_files(inputs, method, settings)
     graph = GroupGraph(
-        **scan_files(inputs, method, settings),
+        **scans,
         strata=strata,
         quality=File(quality),
         template=File(template.image),
@@ -198,7 +199,8 @@ def run_group(
         title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.template}",
         used=_used(settings, inputs),
         story=story_of(settings, selection, strata, found.notices, _registration(method, inputs)),
-        plan=_group_plan(settings, names, key, inputs, strata),
+        plan=_group_plan(settings, names, key, inputs, strata)
+        | {"sources": sources_of(scans, settings.output_dir)},
         run=run,
     )
     return _submit(graph, settings, console, verbose)
@@ -288,8 +290,10 @@ def _group_plan(
         "maps": maps,
         "stale": stale_patterns(settings.template, settings.resolution),
         "participants": [member.scan for member in inputs],
+        "table": "bids:raw:participants.tsv",
         "key": key,
         "metadata": {
+            "Template": settings.template,
             "SpatialReference": reference,
             "Resolution": f"{settings.resolution} mm isotropic, the template's grid",
             "Registration": _registration(settings.registration[0], inputs),

@@ -153,6 +153,15 @@ def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> dic
     return lists
 
 
+def sources_of(scans: Mapping[str, Any], out_dir: Path) -> list[dict[str, str]]:
+    """For each scan of :func:`scan_files` its kind and the BIDS URIs of its files."""
+    return [
+        {"kind": kind}
+        | {name: f"bids::{Path(path).relative_to(out_dir).as_posix()}" for name, path in files.items()}
+        for kind, files in zip(scans["kinds"], scans["files"], strict=True)
+    ]
+
+
 def _suffix(member: Member, method: str, settings: Settings) -> str:
     """The primary image's suffix, from the warped image that lies beside the record."""
     space = f"{member.stem}_space-{settings.template}_res-{settings.resolution}_desc-{method_label(method)}"

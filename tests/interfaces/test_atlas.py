@@ -165,9 +165,12 @@ def test_gain_of_a_scanner_does_not_change_the_mean(cohort):
     np.testing.assert_allclose(cohort.run().map("mean"), before, atol=1e-5)
 
 
-def test_order_of_the_scans_changes_no_byte(cohort):
-    first = cohort.run().contents()
-    assert cohort.run((4, 2, 0, 3, 1)).contents() == first
+@pytest.mark.parametrize("cells", [{"everybody": 1, "strata": 1}, {"everybody": 1, "strata": 2}])
+def test_order_of_the_scans_changes_no_byte(cohort, cells):
+    first = cohort.run(strata=STRATA, min_cell=cells)
+    other = cohort.run((4, 2, 0, 3, 1), strata=STRATA, min_cell=cells)
+    assert other.contents() == first.contents()
+    assert other.facts == first.facts
 
 
 def test_masks_alone_make_a_whole_tumor_map_and_no_other(cohort):
@@ -266,6 +269,25 @@ def test_strata_have_the_maps_of_their_scans_alone(cohort):
     assert (facts["SampleSize"], facts["Stratum"]["Definition"]) == (3, "sex = 'F'")
     assert set(pd.read_csv(found.regions, sep="\t")["stratum"]) == {"all", "sexF", "sexM"}
     assert "sexF" not in found.patients.read_text()
+
+
+def test_every_map_has_what_its_sidecar_requires(cohort):
+    found = cohort.run(strata=STRATA)
+    required = {"SampleSize", "Description", "MinimumCell", "MinimumCoverage", "MadeOf"}
+    assert found.facts.keys() == found.files.keys()
+    for key, facts in found.facts.items():
+        assert required <= facts.keys(), key
+        assert ("Stratum" in facts) == (not key.startswith("all/"))
+        assert "coverage" in facts["MadeOf"]["files"]
+        regional = key.split("_")[-1] in WHICH
+        assert not regional or facts["Region"] == key.split("_")[-1]
+        assert facts["MadeOf"]["kinds"] == (
+            ["dseg"] if facts.get("Region", "WT") != "WT" else ["dseg", "mask"]
+        ) or (key.endswith("coverage_regions"))
+    assert found.facts["all/coverage_regions"]["MadeOf"] == {"files": ["coverage"], "kinds": ["dseg"]}
+    assert found.facts["sexM/mean"]["MadeOf"]["files"] == ["warped", "coverage"]
+    stratum = {"Label": "sexM", "Column": "sex", "Definition": "sex = 'M'", "SampleSize": 2}
+    assert found.facts["sexM/mean"]["Stratum"] == stratum
 
 
 class Reads:

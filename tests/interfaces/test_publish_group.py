@@ -15,6 +15,16 @@ from gliomorph.workflows.names import group_names, map_names, stale_patterns
 EVERY = ("all/coverage", "all/frequency_WT", "all/count_WT", "sexF/coverage", "sexF/frequency_WT")
 
 
+def facts_of(key):
+    """As :func:`~gliomorph.interfaces.atlas.atlas` gives them."""
+    files = ["coverage"] if key.endswith("coverage") else ["tumor", "coverage"]
+    kinds = ["dseg"] if key.endswith("ET") else ["dseg", "mask"]
+    return {
+        "SampleSize": 7 if key.startswith("all") else 5,
+        "MadeOf": {"files": files, "kinds": kinds},
+    }
+
+
 @pytest.fixture
 def group(tmp_path):
     """Arguments of :func:`publish_group`."""
@@ -31,12 +41,17 @@ def group(tmp_path):
                 "maps": maps,
                 "stale": stale_patterns("SRI24", 1),
                 "participants": ["sub-1", "sub-2"],
+                "sources": [
+                    {"kind": "dseg", "tumor": "bids::dseg1", "coverage": "bids::coverage1"},
+                    {"kind": "mask", "tumor": "bids::mask2", "coverage": "bids::coverage2"},
+                ],
+                "table": "bids:raw:participants.tsv",
                 "metadata": {"SpatialReference": "here", "GeneratedBy": "gliomorph 0"},
                 "key": "abc",
                 "atlas": {"Name": "gliomorph", "License": "CC0"},
             },
             "maps": {key: File(write_text(f"map {key}", work / f"{key}.nii.gz")) for key in keys},
-            "facts": {key: {"SampleSize": 7 if key.startswith("all") else 5} for key in keys},
+            "facts": {key: facts_of(key) for key in keys},
             **{name: write_text(name, work / f"{name}.x") for name in files},
             "page": write_text("<html></html>", work / "page.html"),
             "run": "1",
@@ -66,6 +81,23 @@ def test_every_image_has_a_sidecar_with_its_sample_size(group, tmp_path):
     description = json.loads((out / "atlas-gliomorph_description.json").read_text())
     assert sorted(description.pop("Outputs")) == sorted(images)
     assert description == {"Name": "gliomorph", "License": "CC0", "AtlasSampleSize": 7, "InputsKey": "abc"}
+
+
+def test_sidecars_name_the_files_that_a_map_is_made_of(group, tmp_path):
+    publish_group(**group(("all/coverage", "all/frequency_WT", "all/frequency_ET", "sexF/frequency_ET")))
+    found = {
+        path.name.split("_res-1_")[1].removesuffix(".json"): json.loads(path.read_text())
+        for path in (tmp_path / "out").glob("tpl-SRI24/anat/*.json")
+    }
+    first, second = ["bids::dseg1", "bids::coverage1"], ["bids::mask2", "bids::coverage2"]
+    assert found["desc-coverage_probseg"]["Sources"] == [first[1], second[1]]
+    assert found["label-WT_desc-frequency_probseg"]["Sources"] == [*first, *second]
+    assert found["label-ET_desc-frequency_probseg"]["Sources"] == first
+    (path,) = (tmp_path / "out").glob("tpl-SRI24/cohort-sexF/anat/*.json")
+    stratum = json.loads(path.read_text())
+    # those of all participants, of whom the table says who counts
+    assert stratum["Sources"] == ["bids:raw:participants.tsv", *first]
+    assert stratum["NumberOfScans"] == 5 and "MadeOf" not in stratum
 
 
 def test_sidecars_of_strata_do_not_say_who_is_in_them(group, tmp_path):

@@ -1,7 +1,7 @@
 """What of the counts may be shown, so that no map and no difference of maps shows fewer than ``min_cell`` participants.
 
-The maps of everybody may be under another rule than those of strata: a frequency of everybody that shows one participant
-tells of nobody's stratum. Where they show everything, what follows is about strata, and about everybody minus strata.
+The maps of everybody may be under another rule than those of strata: where they show one participant, they do not tell
+its stratum. If they show everything, what follows is about strata, and about everybody minus strata.
 
 A frequency is shown in a voxel where at least ``min_cell`` participants have the region. Everywhere else it is
 withheld: where nobody has it too, since otherwise the outline of what is withheld would be that of a lone tumour.
