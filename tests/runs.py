@@ -96,6 +96,16 @@ def atlas_maps(method: str, stratum: str = "") -> list[str]:
     return [f"{name}.nii.gz" for name in names]
 
 
+def contrast_maps(contrast: str) -> list[str]:
+    """Images of two strata beside each other."""
+    stem = f"tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-{contrast}"
+    return [
+        f"{stem}_stat-{what}_label-{region}_statmap.nii.gz"
+        for what in ("difference", "oddsratio")
+        for region in REGIONS
+    ]
+
+
 def documented_images(subject: str, methods: dict[str, str]) -> list[str]:
     """Images of a subject, spelled out as in the design."""
     names = ["desc-n4_T1w", "seg-brats_desc-masks_dseg"]

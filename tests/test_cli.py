@@ -383,7 +383,11 @@ TABLE = "participant_id\tsex\tage\nsub-1\tF\t30\nsub-2\tM\tn/a\nsub-3\tF\t70\n"
         (None, "sex", "there is no such file"),
         (TABLE, "gender", "participants.tsv has no column 'gender'; it has 'age', 'sex'"),
         (TABLE + "sub-3\tM\t71\n", "sex", "participants.tsv has more than one row of '3': leave one of each"),
-        (TABLE.replace("30", "").replace("70", "n/a"), "age:50", "no participant with a scan has a number of 'age'"),
+        (
+            TABLE.replace("30", "").replace("70", "n/a"),
+            "age:50",
+            "no participant with a scan has a number of 'age'",
+        ),
     ],
 )
 def test_strata_that_cannot_be_made_are_one_line_and_exit_two(

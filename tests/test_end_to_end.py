@@ -12,7 +12,18 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 from cohorts import Place
-from runs import METHODS, NETWORK, REGIONS, Run, atlas_map, atlas_maps, documented, ran, template_name
+from runs import (
+    METHODS,
+    NETWORK,
+    REGIONS,
+    Run,
+    atlas_map,
+    atlas_maps,
+    contrast_maps,
+    documented,
+    ran,
+    template_name,
+)
 
 from gliomorph.interfaces.aligned_scans import prepare_pairs
 from gliomorph.interfaces.evaluate_compare import evaluate_compare
@@ -58,6 +69,7 @@ def test_every_documented_file_is_written_and_no_other(first: Run) -> None:
         "group_regions.tsv",
     }
     maps = {name for stratum in ("", "sexF", "sexM") for name in atlas_maps("affine", stratum)}
+    maps |= set(contrast_maps("sexMVSsexF"))
     assert {name for name in first.after if name.startswith("tpl-") and name.endswith(".nii.gz")} == maps
     assert all(name.replace(".nii.gz", ".json") in first.after for name in maps)
 

@@ -7,18 +7,20 @@ the same bytes in any order.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 from fileformats.generic import File
 
-from ..models.atlas_maps import EVERYBODY, AtlasSums, release
+from ..models.atlas_maps import EVERYBODY, AtlasSums, Release, release
 from .atlas_scan import MEANS, SPREADS, Frame, read_scan
 from .atlas_tables import region_row, write_patients, write_regions
 from .images import from_array, write_image
 from .kept_sums import Rows, updated_sums
-from .stratum_maps import stratum_maps
+from .strata import contrasts_of
+from .stratum_maps import AtlasMap, contrast_maps, stratum_maps
 from .task import task
 
 
@@ -64,7 +66,8 @@ def atlas(
     Returns
     -------
     maps : dict of str to File
-        By ``<stratum>/<key>``; the stratum of everybody is ``all``.
+        By ``<stratum>/<key>``; the stratum of everybody is ``all``. Those of a contrast by its label in place of the
+        stratum's.
     facts : dict of str to dict
         What each map's sidecar says of it.
     regions : File
@@ -86,17 +89,14 @@ def atlas(
     maps: dict[str, File] = {}
     facts: dict[str, dict[str, Any]] = {}
     table = []
-    definitions: dict[str, dict[str, Any]] = {EVERYBODY: {}} | {s["label"]: _definition(s) for s in strata}
-    for stratum, definition in definitions.items():
-        known = {"MinimumCell": shown.smallest(stratum), "MinimumCoverage": min_coverage} | definition
-        for found in stratum_maps(sums, stratum, shown, frame, min_coverage):
-            key = f"{stratum}/{found.key}"
-            image = from_array(found.values, frame.image)
-            maps[key] = File(write_image(image, Path.cwd() / f"{key}.nii.gz"))
-            facts[key] = found.facts | known
-            if found.key.startswith("frequency_"):
-                region = found.facts["Region"]
-                table.append(region_row(sums, stratum, region, found.values, frame, shown.smallest(stratum)))
+    for stratum, found in _maps(sums, strata, shown, frame, min_coverage):
+        key = f"{stratum}/{found.key}"
+        image = from_array(found.values, frame.image)
+        maps[key] = File(write_image(image, Path.cwd() / f"{key}.nii.gz"))
+        facts[key] = found.facts | {"MinimumCell": shown.smallest(stratum), "MinimumCoverage": min_coverage}
+        if found.key.startswith("frequency_"):
+            region = found.facts["Region"]
+            table.append(region_row(sums, stratum, region, found.values, frame, shown.smallest(stratum)))
     regions = write_regions(table, Path.cwd() / "regions.tsv")
     patients = write_patients(rows, Path.cwd() / "patients.tsv")
     return maps, facts, File(regions), File(patients)
@@ -131,6 +131,21 @@ def _sum(
     return updated_sums(Path(kept) if kept else None, code, empty, wanted, read)
 
 
+def _maps(
+    sums: AtlasSums, strata: Sequence[Mapping[str, Any]], shown: Release, frame: Frame, min_coverage: float
+) -> Iterator[tuple[str, AtlasMap]]:
+    """Label and map of everybody, of every stratum and of every contrast, one at a time."""
+    definitions = {s["label"]: _definition(s) for s in strata}
+    for stratum in (EVERYBODY, *definitions):
+        known = {"Stratum": definitions[stratum]} if stratum in definitions else {}
+        for found in stratum_maps(sums, stratum, shown, frame, min_coverage):
+            yield stratum, attrs.evolve(found, facts=found.facts | known)
+    for label, stratum, reference in contrasts_of((s["column"], s["label"]) for s in strata):
+        known = {"Stratum": definitions[stratum], "Reference": definitions[reference]}
+        for found in contrast_maps(sums, stratum, reference, shown, min_coverage):
+            yield label, attrs.evolve(found, facts=found.facts | known)
+
+
 def _columns(strata: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(s["column"] for s in strata))
 
@@ -140,8 +155,12 @@ def _strata_of(scans: Sequence[str], strata: Sequence[Mapping[str, Any]]) -> dic
 
 
 def _definition(stratum: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"Label": stratum["label"], "Column": stratum["column"], "Definition": stratum["description"]}
-    return {"Stratum": known | {"SampleSize": len(stratum["scans"])}}
+    return {
+        "Label": stratum["label"],
+        "Column": stratum["column"],
+        "Definition": stratum["description"],
+        "SampleSize": len(stratum["scans"]),
+    }
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,8 @@ def cohort_page(
         pages=pages,
         used=used,
         log_jacobian=_path(maps, f"{EVERYBODY}/logjacobian_mean"),
-        strata={
-            stratum["label"]: Path(maps[key])
-            for stratum in story["strata"]
-            if (key := f"{stratum['label']}/frequency_WT") in maps
-        },
+        strata=_by_label(maps, story["strata"], "frequency_WT"),
+        contrasts=_by_label(maps, story["contrasts"], "oddsratio_WT"),
         story=story,
     )
 
@@ -75,6 +72,12 @@ def _frequencies(maps: Mapping[str, File], stratum: str) -> dict[str, Path]:
     """Frequency maps of a stratum by region."""
     start = f"{stratum}/frequency_"
     return {key.removeprefix(start): Path(path) for key, path in maps.items() if key.startswith(start)}
+
+
+def _by_label(maps: Mapping[str, File], told: Sequence[Mapping[str, Any]], key: str) -> dict[str, Path]:
+    """One map of every stratum or contrast that has it."""
+    found = {row["label"]: _path(maps, f"{row['label']}/{key}") for row in told}
+    return {label: path for label, path in found.items() if path is not None}
 
 
 def _path(maps: Mapping[str, File], key: str) -> Path | None:

@@ -24,6 +24,8 @@ REGION_TEXTS = {
 SLICES = 4
 STRETCH = 1.5
 """det J at the ends of the colour bar: this, and its inverse."""
+ODDS = 16.0
+"""As :data:`STRETCH`, of odds ratios."""
 
 
 def cohort_pictures(
@@ -58,7 +60,7 @@ def strata_pictures(
     whole : Path
         Frequency of everybody.
     strata : sequence of mappings
-        ``label``, ``description`` and ``count``.
+        ``label``, ``description`` and ``people``, their number in words.
     maps : mapping of str to Path
         Frequency by label; a stratum without one is left out.
     """
@@ -67,8 +69,7 @@ def strata_pictures(
         return []
     images = [("all", "all participants", read_image(whole))]
     images += [
-        (s["label"], f"{s['description']}, {s['count']} participants", read_image(maps[s["label"]]))
-        for s in shown
+        (s["label"], f"{s['description']}, {s['people']}", read_image(maps[s["label"]])) for s in shown
     ]
     top = max(float(to_array(image).max()) for _, _, image in images)
     cuts = _cuts(template, {"WT": images[0][2]})
@@ -80,6 +81,41 @@ def strata_pictures(
         )
         for label, text, image in images
     ]
+
+
+def contrast_pictures(
+    template: sitk.Image, whole: Path, contrasts: Sequence[Mapping[str, Any]], maps: Mapping[str, Path]
+) -> list[Picture]:
+    """Odds ratios of whole tumours: the same slices in all.
+
+    Parameters
+    ----------
+    template : SimpleITK.Image
+    whole : Path
+        Frequency of everybody.
+    contrasts : sequence of mappings
+        ``label`` and ``description``.
+    maps : mapping of str to Path
+        Odds ratio by label; a contrast without one is left out.
+    """
+    cuts = _cuts(template, {"WT": read_image(whole)})
+    return [
+        _picture(
+            f"contrast-{c['label']}",
+            f"Odds ratio of WT, {c['description']}.",
+            _ratio_png(read_image(maps[c["label"]]), cuts, c["description"], "odds ratio", ODDS),
+        )
+        for c in contrasts
+        if c["label"] in maps
+    ]
+
+
+def _ratio_png(ratio: sitk.Image, cuts: Sequence[Cut], title: str, label: str, limit: float) -> bytes:
+    """A ratio that is NaN where it is not known."""
+    array = to_array(ratio)
+    known = from_array((~np.isnan(array)).astype(np.float32), ratio)
+    drawn = from_array(np.nan_to_num(array, nan=1.0), ratio)
+    return figures.ratio_map(drawn, known, cuts, title=title, label=label, limit=limit)
 
 
 def _cuts(template: sitk.Image, maps: Mapping[str, sitk.Image]) -> tuple[Cut, ...]:
@@ -116,12 +152,8 @@ def _coverage_picture(values: sitk.Image, template: sitk.Image, cuts: Sequence[C
 
 
 def _jacobian_picture(values: sitk.Image, cuts: Sequence[Cut]) -> Picture:
-    array = to_array(values)
-    known = from_array((~np.isnan(array)).astype(np.float32), values)
-    ratio = from_array(np.exp(np.nan_to_num(array, nan=0.0)), values)
-    png = figures.ratio_map(
-        ratio, known, cuts, title="Mean deformation around the tumours", label="det J", limit=STRETCH
-    )
+    ratio = from_array(np.exp(to_array(values)), values)
+    png = _ratio_png(ratio, cuts, "Mean deformation around the tumours", "det J", STRETCH)
     caption = "Geometric mean of det J around the tumours: red where the template's tissue is larger in the patients."
     return _picture("logjacobian", caption, png)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from .cohort_pictures import cohort_pictures, strata_pictures
+from .cohort_pictures import cohort_pictures, contrast_pictures, strata_pictures
 from .images import read_image
 from .pages import MEASURES, Measure, as_json, as_number, flag, render, shown
 
@@ -19,6 +19,15 @@ OUTLIER = 3.5
 """Distance from the median, in robust standard deviations, beyond which a measure is flagged."""
 MINIMUM = 8
 """Fewer values than this have no outliers."""
+NOTHING_TOLD: Mapping[str, Any] = {
+    "warning": "",
+    "flow": [],
+    "strata": [],
+    "contrasts": [],
+    "notices": [],
+    "methods": "",
+}
+"""Of a cohort's story."""
 
 
 def cohort_report(
@@ -35,6 +44,7 @@ def cohort_report(
     used: Mapping[str, Any],
     log_jacobian: Path | None = None,
     strata: Mapping[str, Path] | None = None,
+    contrasts: Mapping[str, Path] | None = None,
     story: Mapping[str, Any] | None = None,
 ) -> Path:
     """The cohort's page.
@@ -63,9 +73,12 @@ def cohort_report(
         Mean logarithm of det J.
     strata : mapping of str to Path, optional
         WT's frequency by the label of a stratum.
+    contrasts : mapping of str to Path, optional
+        WT's odds ratio by the label of a contrast.
     story : mapping, optional
-        ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``count``, ``folder``),
-        ``notices``, ``methods``: texts. A folder is a relative path that is not yet percent-encoded.
+        ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``people``, ``folder``),
+        ``contrasts`` (``label``, ``description``), ``notices``, ``methods``: texts. A folder is a relative path that is
+        not yet percent-encoded.
 
     Returns
     -------
@@ -73,11 +86,12 @@ def cohort_report(
     """
     left_out = {row.get("scan", "") for row in excluded}
     rows = _rows(quality, pages)
-    told = {"warning": "", "flow": [], "strata": [], "notices": [], "methods": ""} | dict(story or {})
+    told = {**NOTHING_TOLD, **(story or {})}
     background = read_image(template)
-    beside = []
-    if strata and "WT" in frequency:
-        beside = strata_pictures(background, frequency["WT"], told["strata"], strata)
+    beside, compared = [], []
+    if "WT" in frequency:
+        beside = strata_pictures(background, frequency["WT"], told["strata"], strata or {})
+        compared = contrast_pictures(background, frequency["WT"], told["contrasts"], contrasts or {})
     return render(
         "cohort.html.j2",
         Path(out_file),
@@ -92,6 +106,7 @@ def cohort_report(
         pictures=cohort_pictures(background, frequency, coverage, mean_image, log_jacobian),
         warning=told["warning"],
         strata_pictures=beside,
+        contrast_pictures=compared,
         strata=[{**stratum, "href": _href(stratum["folder"])} for stratum in told["strata"]],
         flow=told["flow"],
         causes=_causes(excluded),

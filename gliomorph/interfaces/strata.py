@@ -78,6 +78,33 @@ class Stratification:
         return tuple(stratum.label for stratum in self.published if participant in stratum.participants)
 
 
+def contrasts_of(strata: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """What is compared: within each column, every stratum with the first one.
+
+    Parameters
+    ----------
+    strata : iterable of (str, str)
+        Column and label of those to be published.
+
+    Returns
+    -------
+    contrasts : list of (str, str, str)
+        Its label, those of the stratum and of the reference.
+
+    Examples
+    --------
+    >>> contrasts_of([("sex", "sexF"), ("sex", "sexM"), ("site", "siteA")])
+    [('sexMVSsexF', 'sexM', 'sexF')]
+    """
+    references: dict[str, str] = {}
+    found = []
+    for column, label in strata:
+        reference = references.setdefault(column, label)
+        if label != reference:
+            found.append((f"{label}VS{reference}", label, reference))
+    return found
+
+
 def parse_strata(words: Sequence[str]) -> tuple[Variable, ...]:
     """The words of ``--strata``.
 

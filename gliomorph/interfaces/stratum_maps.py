@@ -13,6 +13,7 @@ from ..models.atlas_maps import (
     AtlasSums,
     Release,
     centroid_density,
+    contrast,
     coverage_map,
     deviation_map,
     frequency_map,
@@ -172,3 +173,35 @@ def _means(sums: AtlasSums, stratum: str, min_cell: int) -> Iterator[AtlasMap]:
         deviation = deviation_map(sums, stratum, name, max(min_cell, 2))
         facts = known | {"Description": f"Standard deviation (n − 1) of the {MEAN_TEXTS[name]}{withheld}"}
         yield AtlasMap(key=f"{name}_sd", values=deviation, facts=facts)
+
+
+def contrast_maps(
+    sums: AtlasSums, stratum: str, reference: str, shown: Release, min_coverage: float
+) -> Iterator[AtlasMap]:
+    """Differences and odds ratios of two strata that exclude each other.
+
+    Parameters
+    ----------
+    sums : AtlasSums
+    stratum, reference : str
+    shown : Release
+    min_coverage : float
+        As for :func:`stratum_maps`, of each of the two.
+    """
+    unknown = f"NaN where, in either, {_unknown(shown.smallest(stratum), min_coverage)}"
+    for region in REGIONS:
+        found = contrast(sums, stratum, reference, region, shown, min_coverage)
+        if found is None:
+            continue
+        known = {"Region": region, "SampleSize": found.subjects} | _made_of("tumor", region=region)
+        for key, values, text in (
+            ("difference", found.difference, f"Frequency in {stratum} minus that in {reference}"),
+            (
+                "oddsratio",
+                found.odds_ratio,
+                f"Odds in {stratum} over those in {reference}, ½ added to all cells where one is empty "
+                "(Haldane-Anscombe); NaN where nobody has it, or everybody",
+            ),
+        ):
+            facts = known | {"Description": f"{text}; {unknown}"}
+            yield AtlasMap(key=f"{key}_{region}", values=values, facts=facts)

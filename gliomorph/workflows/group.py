@@ -19,12 +19,12 @@ from ..interfaces.cohort_page import CohortPage
 from ..interfaces.images import write_text
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.publish_group import PublishGroup
-from ..interfaces.strata import EVERYBODY, Stratification
+from ..interfaces.strata import EVERYBODY, Stratification, contrasts_of
 from ..interfaces.task import File
 from ..interfaces.tumor import REGIONS
 from ..settings import Settings, SettingsError, method_label
 from .members import Member, find_members, quality_table, scan_files, select, sources_of
-from .names import ATLAS, group_names, map_names, stale_patterns
+from .names import ATLAS, contrast_names, group_names, map_names, stale_patterns
 from .participants import cache_folder
 from .plan import SPATIAL_REFERENCES, PlannedScan
 from .progress import Board
@@ -284,6 +284,8 @@ def _group_plan(
     for stratum in strata:
         label = stratum["label"]
         maps |= {f"{label}/{key}": name for key, name in map_names(*place, label).items()}
+    for label, _, _ in contrasts_of((s["column"], s["label"]) for s in strata):
+        maps |= {f"{label}/{key}": name for key, name in contrast_names(*place, label).items()}
     return {
         "out_dir": str(settings.output_dir),
         "names": names,

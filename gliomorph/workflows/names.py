@@ -142,8 +142,18 @@ def map_names(template: str, resolution: int, regions: list[str], stratum: str =
     return {key: str(folder / f"{tail}.nii.gz") for key, tail in tails.items()}
 
 
+def contrast_names(template: str, resolution: int, regions: list[str], contrast: str) -> dict[str, str]:
+    """Maps of a comparison of two strata, by key; beside those of everybody."""
+    stem = f"tpl-{template}_atlas-{ATLAS}_res-{resolution}_contrast-{contrast}"
+    return {
+        f"{what}_{region}": f"tpl-{template}/anat/{stem}_stat-{what}_label-{region}_statmap.nii.gz"
+        for what in ("difference", "oddsratio")
+        for region in regions
+    }
+
+
 def stale_patterns(template: str, resolution: int) -> list[str]:
-    """Patterns of all names that :func:`map_names` has ever given to one template and resolution."""
+    """Patterns of all names that one template and resolution has ever given to maps."""
     stem, folder = f"tpl-{template}", f"tpl-{template}/anat"
     return [
         f"{folder}/{stem}_atlas-{ATLAS}_res-{resolution}_*",

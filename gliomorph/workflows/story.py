@@ -7,7 +7,8 @@ from typing import Any
 
 import gliomorph
 
-from ..interfaces.strata_bins import Finding
+from ..interfaces.strata import contrasts_of
+from ..interfaces.strata_bins import Finding, people
 from ..settings import Settings
 from .members import Selection
 
@@ -33,6 +34,7 @@ def story_of(
     registration: str,
 ) -> dict[str, Any]:
     """The page's story, as :func:`~gliomorph.interfaces.cohort_report.cohort_report` takes it."""
+    described = {stratum["label"]: stratum["description"] for stratum in strata}
     return {
         "warning": settings.cells.warning(len(selection.inputs)),
         "flow": [list(step) for step in selection.flow],
@@ -40,10 +42,14 @@ def story_of(
             {
                 "label": stratum["label"],
                 "description": stratum["description"],
-                "count": len(stratum["scans"]),
+                "people": people(len(stratum["scans"])),
                 "folder": f"tpl-{settings.template}/cohort-{stratum['label']}/anat",
             }
             for stratum in strata
+        ],
+        "contrasts": [
+            {"label": label, "description": f"{described[stratum]} against {described[reference]}"}
+            for label, stratum, reference in contrasts_of((s["column"], s["label"]) for s in strata)
         ],
         "notices": [notice.text for notice in notices],
         "methods": methods_text(settings, selection, strata, registration),

@@ -268,6 +268,11 @@ def test_strata_have_the_maps_of_their_scans_alone(cohort):
     facts = found.facts["sexF/frequency_WT"]
     assert (facts["SampleSize"], facts["Stratum"]["Definition"]) == (3, "sex = 'F'")
     assert set(pd.read_csv(found.regions, sep="\t")["stratum"]) == {"all", "sexF", "sexM"}
+    expected = found.map("frequency_WT", "sexM") - found.map("frequency_WT", "sexF")
+    known = ~np.isnan(found.map("low_WT", "sexM") + found.map("low_WT", "sexF"))
+    difference = np.where(known, expected, np.nan)
+    np.testing.assert_allclose(found.map("difference_WT", "sexMVSsexF"), difference, atol=1e-6)
+    assert found.facts["sexMVSsexF/oddsratio_ET"]["Reference"]["Label"] == "sexF"
     assert "sexF" not in found.patients.read_text()
 
 

@@ -159,8 +159,18 @@ def test_empty_map_is_drawn(maps, tmp_path):
 def story(**changed: object) -> dict[str, object]:
     """Two strata, of which one has a map."""
     strata = [
-        {"label": "sexF", "description": "sex = 'F'", "count": 6, "folder": "tpl-TINY/cohort-sexF/anat"},
-        {"label": "sexM", "description": "sex = 'M'", "count": 5, "folder": "tpl-TINY/cohort-sexM/anat"},
+        {
+            "label": "sexF",
+            "description": "sex = 'F'",
+            "people": "6 participants",
+            "folder": "tpl-TINY/cohort-sexF/anat",
+        },
+        {
+            "label": "sexM",
+            "description": "sex = 'M'",
+            "people": "5 participants",
+            "folder": "tpl-TINY/cohort-sexM/anat",
+        },
     ]
     told = {"flow": [["in the dataset", 14], ["in the atlas", 11]], "strata": strata}
     return {
@@ -177,6 +187,17 @@ def test_strata_stand_beside_everybody(maps, tmp_path):
     assert images == ["frequency-WT", "coverage", "mean", "stratum-all", "stratum-sexF"]
     assert '<a href="tpl-TINY/cohort-sexM/anat">maps</a>' in text
     assert "1 participant in no bin of" in text
+    assert "Odds ratio" not in text
+
+
+def test_contrasts_are_drawn_where_they_are_known(maps, tmp_path):
+    odds = to_array(read_image(maps["frequency"])) * 20
+    odds[odds < 0.1] = np.nan
+    path = write_image(from_array(odds, read_image(maps["frequency"])), tmp_path / "odds.nii.gz")
+    told = story(contrasts=[{"label": "sexMVSsexF", "description": "men against <women>"}])
+    text = write(maps, tmp_path, contrasts={"sexMVSsexF": path}, story=told)
+    assert '<img id="contrast-sexMVSsexF"' in text
+    assert "Odds ratio of WT, men against &lt;women&gt;." in text
 
 
 def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
@@ -207,7 +228,7 @@ def test_the_page_of_a_small_cohort_warns(maps, tmp_path, undrawn):
 
 
 def test_the_story_is_escaped(maps, tmp_path, undrawn):
-    strata = [{"label": "x", "description": EVIL, "count": 5, "folder": "javascript:alert(1)"}]
+    strata = [{"label": "x", "description": EVIL, "people": EVIL, "folder": "javascript:alert(1)"}]
     told = story(flow=[[EVIL, 1]], strata=strata, notices=[EVIL], methods=EVIL)
     text = write(maps, tmp_path, story=told, strata={"x": maps["frequency"]}, excluded=[{"cause": EVIL}])
     assert "<script>alert" not in text and 'href="javascript:' not in text

@@ -28,9 +28,14 @@ def test_page_is_told_the_flow_the_strata_and_the_notices(settings: Settings) ->
     told = story_of(settings, selection, STRATA, [Finding(kind="constant", text="one thing")], "syn-cfm")
     assert told["flow"] == [list(step) for step in FLOW]
     folder = "tpl-SRI24/cohort-sexF/anat"
-    assert told["strata"] == [{"label": "sexF", "description": "sex = 'F'", "count": 2, "folder": folder}]
+    assert told["strata"] == [
+        {"label": "sexF", "description": "sex = 'F'", "people": "2 participants", "folder": folder}
+    ]
     assert told["notices"] == ["one thing"]
-    assert told["warning"] == ""
+    assert (told["warning"], told["contrasts"]) == ("", [])
+    men = {"label": "sexM", "column": "sex", "description": "sex = 'M'", "scans": ["sub-3"]}
+    told = story_of(settings, selection, [*STRATA, men], [], "syn-cfm")
+    assert told["contrasts"] == [{"label": "sexMVSsexF", "description": "sex = 'M' against sex = 'F'"}]
 
 
 def test_methods_paragraph_has_the_figures_and_cites_what_is_listed(settings: Settings) -> None:

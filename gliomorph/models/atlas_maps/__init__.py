@@ -4,6 +4,7 @@
 the others; ``to_arrays`` and ``of_arrays`` keep the sums for participants to come.
 """
 
+from .contrasts import Contrast, contrast
 from .maps import (
     FrequencyMap,
     centroid_density,
@@ -32,6 +33,7 @@ __all__ = [
     "REGIONS",
     "AtlasSums",
     "Cell",
+    "Contrast",
     "FrequencyMap",
     "Grid",
     "Member",
@@ -39,6 +41,7 @@ __all__ = [
     "Participant",
     "Release",
     "centroid_density",
+    "contrast",
     "count_components",
     "coverage_map",
     "deviation_map",

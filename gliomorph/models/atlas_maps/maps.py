@@ -67,8 +67,7 @@ def frequency_map(
     """
     if (stratum, region) not in release.shown:
         return None
-    covered, subjects = sums.covered(stratum, region), sums.subjects(stratum, region)
-    enough = (covered > 0) & (covered >= min_coverage * subjects)
+    covered, enough = well_covered(sums, stratum, region, min_coverage)
     visible, counts = release.everywhere(stratum, region), sums.cells[stratum].count(region)
     withheld = int(np.count_nonzero(enough & ~visible & (counts > 0)))
     voxels = np.flatnonzero(visible & enough)
@@ -77,7 +76,16 @@ def frequency_map(
     maps = np.full((3, sums.grid.size), np.nan, np.float32)
     maps[0, voxels], maps[1, voxels], maps[2, voxels] = count / total, low, high
     frequency, lower, upper = (sums.grid.volume(values) for values in maps)
+    subjects = sums.subjects(stratum, region)
     return FrequencyMap(subjects=subjects, withheld=withheld, frequency=frequency, low=lower, high=upper)
+
+
+def well_covered(
+    sums: AtlasSums, stratum: str, region: str, min_coverage: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many are covered, (V,) uint16, and whether these are at least one and that share of all, (V,) bool."""
+    covered = sums.covered(stratum, region)
+    return covered, (covered > 0) & (covered >= min_coverage * sums.subjects(stratum, region))
 
 
 def coverage_map(sums: AtlasSums, stratum: str, region: str = "WT") -> np.ndarray:
