@@ -167,12 +167,13 @@ def _means(sums: AtlasSums, stratum: str, min_cell: int) -> Iterator[AtlasMap]:
             key = "mean" if name == "image" else "mean_healthy"
             yield AtlasMap(key=key, values=np.nan_to_num(values, nan=0.0), facts=facts)
             continue
-        withheld = f"; NaN where fewer than {max(min_cell, 1)} have a value"
-        facts = known | {"Description": f"Mean {MEAN_TEXTS[name]}{withheld}"}
+        withheld = "; NaN where fewer than {} have a value"
+        facts = known | {"Description": f"Mean {MEAN_TEXTS[name]}{withheld.format(min_cell)}"}
         yield AtlasMap(key=f"{name}_mean", values=values, facts=facts)
-        deviation = deviation_map(sums, stratum, name, max(min_cell, 2))
-        facts = known | {"Description": f"Standard deviation (n − 1) of the {MEAN_TEXTS[name]}{withheld}"}
-        yield AtlasMap(key=f"{name}_sd", values=deviation, facts=facts)
+        least = max(min_cell, 2)
+        text = f"Standard deviation (n − 1) of the {MEAN_TEXTS[name]}{withheld.format(least)}"
+        deviation = deviation_map(sums, stratum, name, least)
+        yield AtlasMap(key=f"{name}_sd", values=deviation, facts=known | {"Description": text})
 
 
 def contrast_maps(
