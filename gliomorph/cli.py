@@ -13,8 +13,18 @@ from typing import Any
 
 from . import __version__
 from .environment import LOG_LEVEL, prepare_environment, template_folders
+from .interfaces.small_cells import MIN_CELL
 from .interfaces.weights import NEEDED, shipped_network
-from .settings import LEVELS, METHODS, MODALITIES, REFINE, Settings, SettingsError, default_method
+from .settings import (
+    LEVELS,
+    METHODS,
+    MIN_COVERAGE,
+    MODALITIES,
+    REFINE,
+    Settings,
+    SettingsError,
+    default_method,
+)
 from .workflows.validation import check_folders
 
 INTERRUPTED = 130
@@ -49,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_selection(parser.add_argument_group("what is read"))
     _add_processing(parser.add_argument_group("what is done"))
+    _add_atlas(parser.add_argument_group("the atlas"))
     _add_resources(parser.add_argument_group("how it is run"))
     return parser
 
@@ -92,6 +103,20 @@ def _add_processing(group: Any) -> None:
     add("--random-seed", type=int, default=0, help="of all random sampling (default: %(default)s)")
 
 
+def _add_atlas(group: Any) -> None:
+    add = group.add_argument
+    add("--strata", nargs="+", default=(), metavar="WORD",
+        help="maps of groups of participants as well: NAME makes one of each category of a column of "
+        "participants.tsv, NAME:40,60 of the numbers below 40, from 40 to below 60, and from 60 up")  # fmt: skip
+    add("--min-cell", type=int, metavar="N",
+        help="maps, of all participants too, show nothing that fewer than N participants share; 1 shows everything, "
+        f"for simulated patients or maps that nobody else will see (default: {MIN_CELL} in strata, while the maps of "
+        "all participants show everything)")  # fmt: skip
+    add("--min-coverage", type=float, default=MIN_COVERAGE, metavar="SHARE",
+        help="frequencies are left out where the fields of view of fewer than this share of the participants hold the "
+        "voxel (default: %(default)s)")  # fmt: skip
+
+
 def _add_resources(group: Any) -> None:
     add = group.add_argument
     add("-w", "--work-dir", type=Path, metavar="DIR", help="intermediate results (default: OUTPUT_DIR/work)")
@@ -132,7 +157,8 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         name: getattr(args, name)
         for name in (
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration_weights", "refine", "weights", "random_seed", "omp_nthreads", "gpu",
+            "registration_weights", "refine", "weights", "strata", "min_cell", "min_coverage", "random_seed",
+            "omp_nthreads", "gpu",
             "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
         )
     }  # fmt: skip

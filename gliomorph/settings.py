@@ -11,7 +11,9 @@ import attrs
 
 from .interfaces.memory import available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
+from .interfaces.small_cells import SmallCells, small_cells
 from .interfaces.stored_network import WeightsError
+from .interfaces.strata import Variable, parse_strata
 from .interfaces.weights import NEEDED, fitting, read_header, shipped_network
 
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
@@ -32,6 +34,8 @@ METHODS = (
 REFINE = 60
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
+MIN_COVERAGE = 0.5
+"""Share of the participants whose field of view has to hold a voxel, unless ``--min-coverage`` says otherwise."""
 
 
 class SettingsError(ValueError):
@@ -100,6 +104,9 @@ class Settings:
     registration_weights: tuple[Path, ...] = attrs.field(converter=_paths, default=())
     refine: int | None = None
     weights: Path | None = attrs.field(converter=attrs.converters.optional(_resolved), default=None)
+    strata: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    min_cell: int | None = None
+    min_coverage: float = MIN_COVERAGE
     nprocs: int = attrs.field(factory=available_cpus)
     omp_nthreads: int | None = None
     mem_gb: float = attrs.field(factory=available_memory_gb)
@@ -115,6 +122,7 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         self._check_choices()
+        self._check_atlas()
         self._check_folders()
         self._check_networks()
 
@@ -141,6 +149,28 @@ class Settings:
                 raise SettingsError(
                     f"-d {name}=…: the name becomes a BIDS label and must be alphanumeric, for instance masks"
                 )
+
+    def _check_atlas(self) -> None:
+        if not 0 <= self.min_coverage <= 1:
+            raise SettingsError(f"--min-coverage: a share, 0 to 1, is required, got {self.min_coverage}")
+        try:
+            small_cells(self.min_cell)
+        except ValueError as error:
+            raise SettingsError(f"--min-cell: {error}") from error
+        try:
+            parse_strata(self.strata)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+
+    @property
+    def cells(self) -> SmallCells:
+        """How few participants a map may be of."""
+        return small_cells(self.min_cell)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """What ``--strata`` divides the participants by."""
+        return parse_strata(self.strata)
 
     def _check_folders(self) -> None:
         if not self.bids_dir.is_dir():

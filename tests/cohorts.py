@@ -36,6 +36,8 @@ SUBJECTS = {
 }
 """Axes of the grid, the head's shift (mm) and size, the tumour's place from the head's centre (mm)."""
 
+SEXES = {"01": "F", "02": "F", "03": "M"}
+
 DSEG_TABLE = "index\tname\tabbreviation\n1\tnecrosis\tNCR\n2\toedema\tED\n4\tenhancing\tET\n"
 
 
@@ -97,11 +99,14 @@ def labels_path(bids: Path, subject: str) -> Path:
 
 
 def write_subject(bids: Path, subject: str, like: str = "") -> None:
-    """``T1w`` in ``bids``, ``seg-brats_dseg`` with its table in ``bids/derivatives/masks``."""
+    """``T1w`` in ``bids``, ``seg-brats_dseg`` with its table in ``bids/derivatives/masks``, a row in the table."""
     image, labels = head(like or subject)
     write_image(image, image_path(bids, subject))
     path = write_image(labels, labels_path(bids, subject))
     path.with_name(path.name.replace(".nii.gz", ".tsv")).write_text(DSEG_TABLE)
+    names = sorted(folder.name for folder in bids.glob("sub-*"))
+    rows = [f"{name}\t{SEXES.get(name.removeprefix('sub-'), 'n/a')}\n" for name in names]
+    (bids / "participants.tsv").write_text("".join(["participant_id\tsex\n", *rows]))
 
 
 def write_cohort(bids: Path, subjects: Iterable[str]) -> Path:

@@ -60,8 +60,9 @@ def ran(place: Place, *options: str, **more: Any) -> Run:
 
 
 def every_method(place: Place) -> list[str]:
+    """Options of a run by all :data:`METHODS`, with strata of one or two subjects."""
     learned = ["--registration-weights", str(place.root / NETWORK), "--refine", "1"]
-    return ["--registration", *METHODS, *learned]
+    return ["--registration", *METHODS, *learned, "--strata", "sex", "--min-cell", "1"]
 
 
 def template_name(subject: str, tail: str) -> str:
@@ -70,6 +71,39 @@ def template_name(subject: str, tail: str) -> str:
 
 def atlas_map(region: str) -> str:
     return f"tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_label-{region}_desc-frequency_probseg.nii.gz"
+
+
+def atlas_maps(method: str, stratum: str = "") -> list[str]:
+    """Images of the atlas, of everybody or of a stratum: no statistics of what a method does not do."""
+    plain = (
+        f"tpl-Tiny/cohort-{stratum}/anat/tpl-Tiny_cohort-{stratum}" if stratum else "tpl-Tiny/anat/tpl-Tiny"
+    )
+    stem = f"{plain}_atlas-gliomorph_res-4"
+    names = [f"{stem}_desc-coverage_probseg", f"{plain}_res-4_desc-mean_T1w"]
+    for region in REGIONS:
+        names += [
+            f"{stem}_label-{region}_desc-{what}_probseg"
+            for what in ("frequency", "frequencylow", "frequencyhigh")
+        ]
+        names += [
+            f"{stem}_stat-{what}_label-{region}_statmap" for what in ("count", "laterality", "centroids")
+        ]
+    statistics = [] if method == "affine" else ["logjacobian"]
+    if method.startswith("metamorph"):
+        statistics.append("appearance")
+        names.append(f"{plain}_res-4_desc-meanhealthy_T1w")
+    names += [f"{stem}_stat-{what}_desc-{name}_statmap" for name in statistics for what in ("mean", "sd")]
+    return [f"{name}.nii.gz" for name in names]
+
+
+def contrast_maps(contrast: str) -> list[str]:
+    """Images of two strata beside each other."""
+    stem = f"tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-{contrast}"
+    return [
+        f"{stem}_stat-{what}_label-{region}_statmap.nii.gz"
+        for what in ("difference", "oddsratio")
+        for region in REGIONS
+    ]
 
 
 def documented_images(subject: str, methods: dict[str, str]) -> list[str]:

@@ -48,6 +48,9 @@ DOCUMENTED = [
     "--resolution",
     "--weights",
     "--modality",
+    "--strata",
+    "--min-cell",
+    "--min-coverage",
 ]
 
 
@@ -112,7 +115,21 @@ def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.refine is None
     assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, "auto")
     assert settings.template_dirs == ()
+    assert (settings.strata, settings.min_cell, settings.min_coverage) == ((), None, 0.5)
     assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)
+
+
+def test_options_of_the_atlas(folders: list[str], tmp_path: Path) -> None:
+    words = [*folders, "group", "--registration", "affine"]
+    settings, _ = cli.parse(
+        [*words, "--strata", "sex", "age:40,60", "--min-cell", "10", "--min-coverage", "0.8"]
+    )
+    assert [variable.column for variable in settings.variables] == ["sex", "age"]
+    assert settings.variables[1].edges == (40.0, 60.0)
+    assert (settings.min_cell, settings.min_coverage) == (10, 0.8)
+    text = 'strata = ["sex"]\nmin-cell = 7'
+    configured, _ = cli.parse([*words, *config(tmp_path, text)])
+    assert (configured.strata, configured.min_cell) == (("sex",), 7)
 
 
 def test_labels_with_and_without_prefix_and_underscores(folders: list[str]) -> None:
@@ -355,6 +372,41 @@ def test_words_that_are_no_options_exit_with_two(
     with pytest.raises(SystemExit, match="2"):
         cli.main([*folders, *words])
     assert "usage: gliomorph" in capsys.readouterr().err
+
+
+TABLE = "participant_id\tsex\tage\nsub-1\tF\t30\nsub-2\tM\tn/a\nsub-3\tF\t70\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "word", "said"),
+    [
+        (None, "sex", "there is no such file"),
+        (TABLE, "gender", "participants.tsv has no column 'gender'; it has 'age', 'sex'"),
+        (TABLE + "sub-3\tM\t71\n", "sex", "participants.tsv has more than one row of '3': leave one of each"),
+        (
+            TABLE.replace("30", "").replace("70", "n/a"),
+            "age:50",
+            "no participant with a scan has a number of 'age'",
+        ),
+    ],
+)
+def test_strata_that_cannot_be_made_are_one_line_and_exit_two(
+    folders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    table: str | None,
+    word: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr(cli, "prepare_environment", lambda *_: None)
+    for name in ("sub-1", "sub-2", "sub-3"):
+        (Path(folders[0]) / name).mkdir()
+    if table is not None:
+        (Path(folders[0]) / "participants.tsv").write_text(table)
+    assert cli.main([*folders, "group", "--skip-bids-validation", "--strata", word]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gliomorph: --strata: ")
+    assert said in line
 
 
 def test_module_runs_without_a_traceback_where_there_is_nothing_to_run(

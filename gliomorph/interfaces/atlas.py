@@ -1,58 +1,79 @@
-"""The population atlas: frequencies, coverage and mean image, streamed one scan at a time.
+"""The population atlas as a stage: sums over the scans, the maps of every stratum, and tables.
 
-Sums run over the scans in the order given; callers sort by label, so that the same scans give the same bytes.
+Scans are read one at a time and only where the kept sums lack them. Sums are integers, so that the same scans give
+the same bytes in any order.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import SimpleITK as sitk
+import attrs
 from fileformats.generic import File
 
-from .images import from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..models.atlas_maps import EVERYBODY, AtlasSums, Release, release
+from .atlas_scan import MEANS, SPREADS, Frame, read_scan
+from .atlas_tables import region_row, write_patients, write_regions
+from .images import from_array, write_image
+from .kept_sums import Rows, updated_sums
+from .strata import contrasts_of
+from .stratum_maps import AtlasMap, contrast_maps, stratum_maps
 from .task import task
-from .tumor import LABELS, REGIONS
 
 
 def atlas(
     scans: list[str],
-    images: list[Path],
-    tumors: list[Path],
+    files: list[dict[str, File]],
     kinds: list[str],
-    coverages: list[Path],
+    keys: list[str],
+    strata: list[dict[str, Any]],
     template: Path,
     template_brain: Path,
-) -> tuple[dict[str, File], File, File, File, dict[str, int]]:
-    """Maps over all scans on the template's grid.
+    min_cell: dict[str, int],
+    min_coverage: float,
+    code: str,
+    kept: str,
+) -> tuple[dict[str, File], dict[str, dict[str, Any]], File, File]:
+    """Maps of all scans and of every stratum on the template's grid.
 
     Parameters
     ----------
     scans : list of str
-        Labels, in the order of the other lists.
-    images, tumors, coverages : list of Path
-        Template space: warped image, tumour (``dseg`` or ``mask``), field of view.
+        Labels, one of each participant, in the order of the other lists.
+    files : list of dict
+        As :func:`~gliomorph.interfaces.atlas_scan.read_scan` takes them.
     kinds : list of str
         ``dseg`` scans count for every region, ``mask`` scans for WT only.
+    keys : list of str
+        A scan's changes whenever its files do.
+    strata : list of dict
+        ``label``, ``column``, ``description`` and ``scans`` of those to be published.
     template, template_brain : Path
         The template's full grid.
+    min_cell : dict of str to int
+        Nothing is shown that fewer participants share; 1 shows everything: ``everybody`` and ``strata``, as those of
+        :class:`~gliomorph.interfaces.small_cells.SmallCells`.
+    min_coverage : float
+        Share of the participants whose field of view has to hold a voxel.
+    code : str
+        Of what computes: kept sums of other code are not taken.
+    kept : str
+        Where the sums are kept for the next time; empty for nowhere.
 
     Returns
     -------
-    frequency : dict of str to File
-        By region: scans with tumour in the voxel divided by scans whose field of view covers it, [0, 1].
-    coverage : File
-        Share of the scans whose field of view covers the voxel, [0, 1].
-    mean : File
-        Mean of the warped images, each divided by its median in the brain.
+    maps : dict of str to File
+        By ``<stratum>/<key>``; the stratum of everybody is ``all``. Those of a contrast by its label in place of the
+        stratum's.
+    facts : dict of str to dict
+        What each map's sidecar says of it.
     regions : File
-        Table: region, number of scans, with how many tumours, volumes in ml, peak frequency and its position.
-    counts : dict of str to int
-        Scans by region.
+        Table: regions of every stratum, number of scans, with how many tumours, volumes in ml, the peak.
+    patients : File
+        Table: a row for each scan.
 
     Raises
     ------
@@ -61,80 +82,84 @@ def atlas(
     """
     if not scans:
         raise ValueError("no scan has valid outputs: there is nothing to make an atlas of")
-    grid = read_image(template)
-    brain = to_array(read_image(template_brain)) > 0
-    counts, covered, numbers = _accumulate(tumors, kinds, coverages, grid.GetSize())
-    mean = _mean_image(images, brain)
-    folder = Path.cwd()
-    frequency, rows = {}, []
-    for region, count in counts.items():
-        share = np.divide(count, covered[region], out=np.zeros_like(count), where=covered[region] > 0)
-        path = write_image(from_array(share, grid), folder / f"frequency_{region}.nii.gz")
-        frequency[region] = File(path)
-        rows.append(_row(region, numbers[region], share, grid))
-    coverage = from_array(covered["WT"] / len(scans), grid)
-    table = folder / "regions.tsv"
-    pd.DataFrame(rows).to_csv(table, sep="\t", index=False, na_rep="n/a", float_format="%.5g")
-    return (
-        frequency,
-        File(write_image(coverage, folder / "coverage.nii.gz")),
-        File(write_image(from_array(mean, grid), folder / "mean.nii.gz")),
-        File(table),
-        {region: len(volumes) for region, volumes in numbers.items()},
-    )
+    frame = Frame.of(template, template_brain)
+    sums, rows = _sum(scans, files, kinds, keys, strata, frame, code, kept)
+    columns = [[s["label"] for s in strata if s["column"] == column] for column in _columns(strata)]
+    shown = release(sums, columns, min_cell["strata"], min_cell["everybody"])
+    maps: dict[str, File] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    table = []
+    for stratum, found in _maps(sums, strata, shown, frame, min_coverage):
+        key = f"{stratum}/{found.key}"
+        image = from_array(found.values, frame.image)
+        maps[key] = File(write_image(image, Path.cwd() / f"{key}.nii.gz"))
+        facts[key] = found.facts | {"MinimumCell": shown.smallest(stratum), "MinimumCoverage": min_coverage}
+        if found.key.startswith("frequency_"):
+            region = found.facts["Region"]
+            table.append(region_row(sums, stratum, region, found.values, frame, shown.smallest(stratum)))
+    regions = write_regions(table, Path.cwd() / "regions.tsv")
+    patients = write_patients(rows, Path.cwd() / "patients.tsv")
+    return maps, facts, File(regions), File(patients)
 
 
-def region_mask(labels: np.ndarray, region: str, kind: str) -> np.ndarray:
-    """Voxels of a region in BraTS labels (1 NCR, 2 ED, 4 ET); a plain mask is WT as a whole."""
-    if kind == "mask":
-        return labels > 0
-    return np.isin(labels, [LABELS[part] for part in REGIONS[region]])
+def _sum(
+    scans: Sequence[str],
+    files: Sequence[Mapping[str, Any]],
+    kinds: Sequence[str],
+    keys: Sequence[str],
+    strata: Sequence[Mapping[str, Any]],
+    frame: Frame,
+    code: str,
+    kept: str,
+) -> tuple[AtlasSums, Rows]:
+    means = [name for name, needed in MEANS.items() if any(needed in bundle for bundle in files)]
+    inside = _strata_of(scans, strata)
+    given = {
+        scan: ({name: Path(path) for name, path in bundle.items()}, kind, key)
+        for scan, bundle, kind, key in zip(scans, files, kinds, keys, strict=True)
+    }
+
+    def empty() -> AtlasSums:
+        spreads = [name for name in SPREADS if name in means]
+        return AtlasSums.empty(frame.grid, [s["label"] for s in strata], means, spreads, frame.brain)
+
+    def read(scan: str) -> Any:
+        paths, kind, key = given[scan]
+        return read_scan(scan, paths, kind, inside[scan], key, frame)
+
+    wanted = {scan: (key, inside[scan]) for scan, (_, _, key) in given.items()}
+    return updated_sums(Path(kept) if kept else None, code, empty, wanted, read)
 
 
-def _accumulate(
-    tumors: list[Path], kinds: list[str], coverages: list[Path], size: tuple[int, ...]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, list[float]]]:
-    """Counts and coverage by region, and every scan's volume in ml."""
-    counts = {region: np.zeros(size, np.float32) for region in REGIONS}
-    covered = {region: np.zeros(size, np.float32) for region in REGIONS}
-    volumes: dict[str, list[float]] = {region: [] for region in REGIONS}
-    for tumor, kind, coverage in zip(tumors, kinds, coverages, strict=True):
-        image = read_image(tumor, sitk.sitkUInt8)
-        labels, seen = to_array(image), to_array(read_image(coverage, sitk.sitkUInt8)) > 0
-        for region in REGIONS if kind == "dseg" else ("WT",):
-            inside = region_mask(labels, region, kind)
-            counts[region] += inside & seen
-            covered[region] += seen
-            volumes[region].append(float(inside.sum()) * voxel_volume_ml(image))
-    known = [region for region in REGIONS if volumes[region]]
-    return {r: counts[r] for r in known}, covered, {r: volumes[r] for r in known}
+def _maps(
+    sums: AtlasSums, strata: Sequence[Mapping[str, Any]], shown: Release, frame: Frame, min_coverage: float
+) -> Iterator[tuple[str, AtlasMap]]:
+    """Label and map of everybody, of every stratum and of every contrast, one at a time."""
+    definitions = {s["label"]: _definition(s) for s in strata}
+    for stratum in (EVERYBODY, *definitions):
+        known = {"Stratum": definitions[stratum]} if stratum in definitions else {}
+        for found in stratum_maps(sums, stratum, shown, frame, min_coverage):
+            yield stratum, attrs.evolve(found, facts=found.facts | known)
+    for label, stratum, reference in contrasts_of((s["column"], s["label"]) for s in strata):
+        known = {"Stratum": definitions[stratum], "Reference": definitions[reference]}
+        for found in contrast_maps(sums, stratum, reference, shown, min_coverage):
+            yield label, attrs.evolve(found, facts=found.facts | known)
 
 
-def _mean_image(images: list[Path], brain: np.ndarray) -> np.ndarray:
-    total = np.zeros(brain.shape, np.float64)
-    for path in images:
-        voxels = to_array(read_image(path))
-        inside = voxels[brain & (voxels > 0)]
-        if inside.size:
-            total += voxels / np.median(inside)
-    return (total / len(images)).astype(np.float32)
+def _columns(strata: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(s["column"] for s in strata))
 
 
-def _row(region: str, volumes: list[float], share: np.ndarray, grid: sitk.Image) -> dict[str, Any]:
-    peak = np.unravel_index(int(np.argmax(share)), share.shape)
-    x, y, z = grid.TransformIndexToPhysicalPoint([int(i) for i in peak])
-    found = [volume for volume in volumes if volume > 0]
+def _strata_of(scans: Sequence[str], strata: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    return {scan: [s["label"] for s in strata if scan in s["scans"]] for scan in scans}
+
+
+def _definition(stratum: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "region": region,
-        "scans": len(volumes),
-        "scans_with_region": len(found),
-        "volume_ml_mean": float(np.mean(found)) if found else float("nan"),
-        "volume_ml_sd": float(np.std(found, ddof=1)) if len(found) > 1 else float("nan"),
-        "volume_ml_median": float(np.median(found)) if found else float("nan"),
-        "peak_frequency": float(share.max()),
-        "peak_x_mm": -x,
-        "peak_y_mm": -y,
-        "peak_z_mm": z,
+        "Label": stratum["label"],
+        "Column": stratum["column"],
+        "Definition": stratum["description"],
+        "SampleSize": len(stratum["scans"]),
     }
 
 
@@ -147,4 +172,4 @@ def read_record(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-Atlas = task(atlas, frequency=dict[str, File], coverage=File, mean=File, regions=File, counts=dict[str, int])
+Atlas = task(atlas, maps=dict[str, File], facts=dict[str, dict[str, Any]], regions=File, patients=File)

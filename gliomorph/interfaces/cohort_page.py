@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from fileformats.generic import File
 
+from ..models.atlas_maps import EVERYBODY
 from .cohort_report import cohort_report
 from .task import task
 
@@ -17,11 +19,10 @@ def cohort_page(
     quality: Path,
     excluded: list[dict[str, str]],
     template: Path,
-    frequency: dict[str, File],
-    coverage: Path,
-    mean: Path,
+    maps: dict[str, File],
     pages: dict[str, str],
     used: dict[str, Any],
+    story: dict[str, Any],
 ) -> Path:
     """``gliomorph.html``.
 
@@ -33,14 +34,16 @@ def cohort_page(
         ``group_quality.tsv``.
     excluded : list of dict
         ``scan``, ``stage`` and ``cause`` of those that are not in the atlas.
-    template, coverage, mean : Path
-        On the template's full grid.
-    frequency : dict of str to File
-        By region.
+    template : Path
+        On its full grid.
+    maps : dict of str to File
+        By ``<stratum>/<key>``.
     pages : dict of str to str
         Scan to its page, relative to the output folder.
     used : dict
         Settings.
+    story : dict
+        As for :func:`~gliomorph.interfaces.cohort_report.cohort_report`.
 
     Returns
     -------
@@ -53,12 +56,32 @@ def cohort_page(
         quality=pd.read_csv(quality, sep="\t", dtype={"participant_id": str, "session_id": str}),
         excluded=excluded,
         template=Path(template),
-        frequency={region: Path(path) for region, path in frequency.items()},
-        coverage=Path(coverage),
-        mean_image=Path(mean),
+        frequency=_frequencies(maps, EVERYBODY),
+        coverage=_path(maps, f"{EVERYBODY}/coverage"),
+        mean_image=_path(maps, f"{EVERYBODY}/mean"),
         pages=pages,
         used=used,
+        log_jacobian=_path(maps, f"{EVERYBODY}/logjacobian_mean"),
+        strata=_by_label(maps, story["strata"], "frequency_WT"),
+        contrasts=_by_label(maps, story["contrasts"], "oddsratio_WT"),
+        story=story,
     )
+
+
+def _frequencies(maps: Mapping[str, File], stratum: str) -> dict[str, Path]:
+    """Frequency maps of a stratum by region."""
+    start = f"{stratum}/frequency_"
+    return {key.removeprefix(start): Path(path) for key, path in maps.items() if key.startswith(start)}
+
+
+def _by_label(maps: Mapping[str, File], told: Sequence[Mapping[str, Any]], key: str) -> dict[str, Path]:
+    """One map of every stratum or contrast that has it."""
+    found = {row["label"]: _path(maps, f"{row['label']}/{key}") for row in told}
+    return {label: path for label, path in found.items() if path is not None}
+
+
+def _path(maps: Mapping[str, File], key: str) -> Path | None:
+    return Path(maps[key]) if key in maps else None
 
 
 CohortPage = task(cohort_page, page=File)

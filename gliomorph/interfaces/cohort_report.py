@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,25 +10,24 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 
-from . import figures
-from .cuts import CONVENTION, Cut, spread_cuts
-from .images import read_image, to_array
-from .pages import MEASURES, Measure, Picture, as_json, as_number, embedded, flag, render, shown
+from .cohort_pictures import cohort_pictures, contrast_pictures, strata_pictures
+from .images import read_image
+from .pages import MEASURES, Measure, as_json, as_number, flag, render, shown
 
-REGION_TEXTS = {
-    "WT": "whole tumour",
-    "TC": "tumour core",
-    "ET": "enhancing tumour",
-    "NCR": "necrotic core",
-    "ED": "oedema",
-}
-SLICES = 4
 OUTLIER = 3.5
 """Distance from the median, in robust standard deviations, beyond which a measure is flagged."""
 MINIMUM = 8
 """Fewer values than this have no outliers."""
+NOTHING_TOLD: Mapping[str, Any] = {
+    "warning": "",
+    "flow": [],
+    "strata": [],
+    "contrasts": [],
+    "notices": [],
+    "methods": "",
+}
+"""Of a cohort's story."""
 
 
 def cohort_report(
@@ -42,6 +42,10 @@ def cohort_report(
     mean_image: Path | None,
     pages: Mapping[str, str],
     used: Mapping[str, Any],
+    log_jacobian: Path | None = None,
+    strata: Mapping[str, Path] | None = None,
+    contrasts: Mapping[str, Path] | None = None,
+    story: Mapping[str, Any] | None = None,
 ) -> Path:
     """The cohort's page.
 
@@ -65,6 +69,16 @@ def cohort_report(
     used : mapping
         Settings of the run; ``template``, ``registration``, ``version`` and ``citations`` (texts) are shown, all
         as JSON.
+    log_jacobian : Path, optional
+        Mean logarithm of det J.
+    strata : mapping of str to Path, optional
+        WT's frequency by the label of a stratum.
+    contrasts : mapping of str to Path, optional
+        WT's odds ratio by the label of a contrast.
+    story : mapping, optional
+        ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``people``, ``folder``),
+        ``contrasts`` (``label``, ``description``), ``notices``, ``methods``: texts. A folder is a relative path that is
+        not yet percent-encoded.
 
     Returns
     -------
@@ -72,6 +86,12 @@ def cohort_report(
     """
     left_out = {row.get("scan", "") for row in excluded}
     rows = _rows(quality, pages)
+    told = {**NOTHING_TOLD, **(story or {})}
+    background = read_image(template)
+    beside, compared = [], []
+    if "WT" in frequency:
+        beside = strata_pictures(background, frequency["WT"], told["strata"], strata or {})
+        compared = contrast_pictures(background, frequency["WT"], told["contrasts"], contrasts or {})
     return render(
         "cohort.html.j2",
         Path(out_file),
@@ -83,7 +103,15 @@ def cohort_report(
             if key in used
         ],
         excluded=[{key: row.get(key, "") for key in ("scan", "stage", "cause")} for row in excluded],
-        pictures=_pictures(read_image(template), frequency, coverage, mean_image),
+        pictures=cohort_pictures(background, frequency, coverage, mean_image, log_jacobian),
+        warning=told["warning"],
+        strata_pictures=beside,
+        contrast_pictures=compared,
+        strata=[{**stratum, "href": _href(stratum["folder"])} for stratum in told["strata"]],
+        flow=told["flow"],
+        causes=_causes(excluded),
+        notices=told["notices"],
+        methods_text=told["methods"],
         columns=[MEASURES.get(name, Measure(name)) for name in _columns(quality)],
         rows=rows,
         methods=sorted({row["method"] for row in rows} - {""}),
@@ -92,6 +120,16 @@ def cohort_report(
         used=[("Settings of the run", as_json(used))],
         outlier=OUTLIER,
     )
+
+
+def _causes(excluded: Sequence[Mapping[str, str]]) -> list[tuple[str, str, int]]:
+    """Stage, cause and number of scans; figures in a cause do not make it another one."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in excluded:
+        cause = re.sub(r"\d+(\.\d+)?( ?%)?", "…", row.get("cause", ""))
+        key = (row.get("stage", ""), re.sub(r"sub-\w+", "another", cause))
+        counts[key] = counts.get(key, 0) + 1
+    return [(stage, cause, count) for (stage, cause), count in sorted(counts.items())]
 
 
 def _columns(quality: pd.DataFrame) -> list[str]:
@@ -150,47 +188,3 @@ def _outliers(quality: pd.DataFrame) -> dict[tuple[int, str], str]:
             far = mine[distance > OUTLIER * spread] if spread > 0 else []
             found.update({(int(number), column): "far from the others" for number in far})
     return found
-
-
-def _pictures(
-    template: sitk.Image, frequency: Mapping[str, Path], coverage: Path | None, mean_image: Path | None
-) -> list[Picture]:
-    maps = {region: read_image(path) for region, path in frequency.items()}
-    widest = maps.get("WT", next(iter(maps.values()), None))
-    extent = None if widest is None else widest > 0.05 * float(to_array(widest).max())
-    cuts = spread_cuts(template, extent, SLICES)
-    pictures = [_region_picture(region, values, template, cuts) for region, values in maps.items()]
-    if coverage is not None:
-        pictures.append(_coverage_picture(read_image(coverage), template, cuts))
-    if mean_image is not None:
-        png = figures.anatomy(read_image(mean_image), cuts, title="Mean image")
-        pictures.append(_picture("mean", "Mean of the scans in template space.", png))
-    return pictures
-
-
-def _region_picture(region: str, values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut]) -> Picture:
-    array = to_array(values)
-    peak = np.unravel_index(int(array.argmax()), array.shape)
-    x, y, z = values.TransformIndexToPhysicalPoint([int(i) for i in peak])
-    name = f"{region} ({REGION_TEXTS[region]})" if region in REGION_TEXTS else region
-    where = (
-        f"highest {100 * array.max():.1f} % at {-x:.0f}, {-y:.0f}, {z:.0f} mm" if array.max() > 0 else "empty"
-    )
-    png = figures.heat_map(values, template, cuts, title=f"Frequency: {name}", label="share of scans")
-    return _picture(f"frequency-{region}", f"{name}: {where}.", png)
-
-
-def _coverage_picture(values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut]) -> Picture:
-    """A mask, a share or a number of scans, told apart by the values."""
-    array = to_array(values)
-    share = bool(array.max() <= 1)
-    mask = share and bool(np.isin(array, (0, 1)).all())
-    label = "covered" if mask else "share of scans" if share else "number of scans"
-    png = figures.heat_map(
-        values, template, cuts, title="Coverage", label=label, percent=share and not mask, opacity=0.45
-    )
-    return _picture("coverage", "Coverage: where the scans have data.", png)
-
-
-def _picture(key: str, caption: str, png: bytes) -> Picture:
-    return Picture(key, embedded(png), caption, f"{caption} Slices of three planes, {CONVENTION}.")

@@ -199,13 +199,14 @@ def heat_map(
     label: str,
     percent: bool = True,
     opacity: float = 0.8,
+    top: float | None = None,
 ) -> bytes:
-    """A non-negative map in colour over ``background``, from 0 to its maximum, as PNG.
+    """A non-negative map in colour over ``background``, from 0 to ``top`` (its maximum if not given), as PNG.
 
     Zero is transparent. With ``percent`` the bar's figures are 100 times the values.
     """
     norm = Normalize(0.0, 1.2 * brightness(background))
-    top = float(to_array(values).max()) or 1.0
+    top = top or float(to_array(values).max()) or 1.0
     scale = Normalize(0.0, top)
 
     def panel(ax: Axes, cut: Cut) -> None:

@@ -8,20 +8,20 @@ from typing import Any
 
 from fileformats.generic import File
 
+from ..models.atlas_maps import EVERYBODY
 from .images import write_text
-from .publish import beside, copy, write_sidecar
+from .publish import copy, write_sidecar
 from .task import task
 
 
 def publish_group(
     plan: dict[str, Any],
-    frequency: dict[str, File],
-    coverage: Path,
-    mean: Path,
+    maps: dict[str, File],
+    facts: dict[str, dict[str, Any]],
     regions: Path,
+    patients: Path,
     quality: Path,
     page: Path,
-    counts: dict[str, int],
     run: str,
 ) -> int:
     """Put the atlas at its final names; the page, which marks completion, last.
@@ -29,13 +29,16 @@ def publish_group(
     Parameters
     ----------
     plan : dict
-        ``out_dir``, ``names`` (relative), ``metadata`` for every sidecar, ``key``, ``atlas`` (its description).
-    frequency : dict of str to File
-        Maps by region.
-    coverage, mean, regions, quality, page : Path
+        ``out_dir``; ``names`` of tables, page and description and ``maps``, those of maps by key (all relative);
+        ``stale``, patterns of names that maps of the same template and resolution have; ``metadata`` for every
+        sidecar; ``participants``; ``sources``, for each scan its ``kind`` and the BIDS URIs of its files, and
+        ``table``, the URI of what strata are made by; ``key``; ``atlas`` (its description).
+    maps : dict of str to File
+        By ``<stratum>/<key>``.
+    facts : dict of str to dict
+        What each map's sidecar says of it.
+    regions, patients, quality, page : Path
         Results of the stages before.
-    counts : dict of str to int
-        Scans by region.
     run : str
         The run's id: makes this node run anew whenever the graph does.
 
@@ -44,28 +47,52 @@ def publish_group(
     published : int
         Number of images and tables.
     """
-    out, names, known = Path(plan["out_dir"]), plan["names"], plan["metadata"]
-    for stale in set(plan["all_regions"]) - set(frequency):
-        for path in (out / names[f"frequency_{stale}"], beside(out / names[f"frequency_{stale}"], ".json")):
-            path.unlink(missing_ok=True)
-    for region, path in frequency.items():
-        target = copy(Path(path), out / names[f"frequency_{region}"])
-        text = "Scans with tumour in the voxel, divided by scans whose field of view covers it"
-        write_sidecar(target, known | {"Region": region, "SampleSize": counts[region], "Description": text})
-    sample = max(counts.values())
-    text = "Share of the scans whose field of view covers the voxel"
-    write_sidecar(
-        copy(coverage, out / names["coverage"]), known | {"SampleSize": sample, "Description": text}
-    )
-    text = "Mean of the warped images, each divided by its median in the template's brain"
-    content = known | {"SampleSize": sample, "Description": text, "SkullStripped": True}
-    write_sidecar(copy(mean, out / names["mean"]), content)
-    copy(regions, out / names["regions"])
-    copy(quality, out / names["quality"])
-    description = plan["atlas"] | {"AtlasSampleSize": sample, "InputsKey": plan["key"]}
-    write_text(json.dumps(description, indent=1) + "\n", out / names["description"])
+    out, names = Path(plan["out_dir"]), plan["names"]
+    written = set()
+    for key, path in maps.items():
+        target = copy(Path(path), out / plan["maps"][key])
+        written |= {target, write_sidecar(target, _sidecar(plan, key, facts[key]))}
+    _remove_others(out, plan["stale"], written)
+    for name, table in (("regions", regions), ("patients", patients), ("quality", quality)):
+        copy(table, out / names[name])
+    known = {
+        "AtlasSampleSize": facts[f"{EVERYBODY}/coverage"]["SampleSize"],
+        "InputsKey": plan["key"],
+        "Outputs": sorted(plan["maps"][key] for key in maps),
+    }
+    write_text(json.dumps(plan["atlas"] | known, indent=1) + "\n", out / names["description"])
     copy(page, out / names["report"])
-    return len(frequency) + 5
+    return len(maps) + 5
+
+
+def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """Who is in the whole atlas is listed there; who is in a stratum would tell a participant's data.
+
+    A stratum's sources are those of all participants, and the table that says who of them counts.
+    """
+    made_of = facts["MadeOf"]
+    sources = [
+        scan[name]
+        for scan in plan["sources"]
+        if scan["kind"] in made_of["kinds"]
+        for name in made_of["files"]
+        if name in scan
+    ]
+    told = {name: value for name, value in facts.items() if name != "MadeOf"}
+    # one scan of each participant counts
+    content = plan["metadata"] | told | {"NumberOfScans": facts["SampleSize"]}
+    if key.startswith(f"{EVERYBODY}/"):
+        return content | {"Participants": plan["participants"], "Sources": sources}
+    return content | {"Sources": [plan["table"], *sources]}
+
+
+def _remove_others(out: Path, patterns: list[str], written: set[Path]) -> None:
+    """Maps of an earlier run that this one did not make, and folders of strata that are left empty."""
+    for path in {path for pattern in patterns for path in out.glob(pattern)} - written:
+        path.unlink()
+        for folder in path.parents[:2]:
+            if folder.parent != out and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 PublishGroup = task(publish_group, published=int)

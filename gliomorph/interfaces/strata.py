@@ -16,11 +16,11 @@ from pathlib import Path
 
 import attrs
 
+from .small_cells import MIN_CELL
 from .strata_bins import Finding, NotAssigned, Part, Variable, listed, number, people, plain, split
 
 EVERYBODY = "all"
 """The label of all participants; no stratum gets it."""
-MIN_CELL = 5
 LONGEST_LABEL = 40
 
 
@@ -76,6 +76,33 @@ class Stratification:
     def labels_of(self, participant: str) -> tuple[str, ...]:
         """Labels of the published strata that a participant is in."""
         return tuple(stratum.label for stratum in self.published if participant in stratum.participants)
+
+
+def contrasts_of(strata: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """What is compared: within each column, every stratum with the first one.
+
+    Parameters
+    ----------
+    strata : iterable of (str, str)
+        Column and label of those to be published.
+
+    Returns
+    -------
+    contrasts : list of (str, str, str)
+        Its label, those of the stratum and of the reference.
+
+    Examples
+    --------
+    >>> contrasts_of([("sex", "sexF"), ("sex", "sexM"), ("site", "siteA")])
+    [('sexMVSsexF', 'sexM', 'sexF')]
+    """
+    references: dict[str, str] = {}
+    found = []
+    for column, label in strata:
+        reference = references.setdefault(column, label)
+        if label != reference:
+            found.append((f"{label}VS{reference}", label, reference))
+    return found
 
 
 def parse_strata(words: Sequence[str]) -> tuple[Variable, ...]:

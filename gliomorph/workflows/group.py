@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import attrs
-import pandas as pd
 from pydra.compose import workflow
 from rich.console import Console
+from rich.markup import escape
 
 import gliomorph
 
@@ -19,61 +19,38 @@ from ..interfaces.cohort_page import CohortPage
 from ..interfaces.images import write_text
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.publish_group import PublishGroup
+from ..interfaces.strata import EVERYBODY, Stratification, contrasts_of
 from ..interfaces.task import File
 from ..interfaces.tumor import REGIONS
-from ..settings import Settings, method_label
-from .names import ATLAS, ScanNames, group_names
+from ..settings import Settings, SettingsError, method_label
+from .members import Member, find_members, quality_table, scan_files, select, sources_of
+from .names import ATLAS, contrast_names, group_names, map_names, stale_patterns
 from .participants import cache_folder
 from .plan import SPATIAL_REFERENCES, PlannedScan
 from .progress import Board
-from .state import all_outputs_exist, code_hash, key_of
+from .state import code_hash, key_of
+from .story import CITATIONS, story_of
+from .strata import find_strata
 from .sweep import swept
 from .worker import PoolWorker, submitting
-
-CITATIONS = (
-    "Maillard M. Towards the generation of glioblastoma atlases with deep learning methods: tumor segmentation and "
-    "metamorphic image registration. PhD thesis, IP Paris, 2023.",
-    "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 29:1310-1320, 2010.",
-    "Avants BB et al. Symmetric diffeomorphic image registration with cross-correlation. Med Image Anal "
-    "12:26-41, 2008.",
-    "Rohlfing T et al. The SRI24 multichannel atlas of normal adult human brain structure. Hum Brain Mapp "
-    "31:798-819, 2010.",
-)
-
-
-@attrs.frozen(kw_only=True)
-class Member:
-    """A scan with outputs on disk.
-
-    Attributes
-    ----------
-    scan : str
-    folder, stem : str
-        Where its outputs lie and what their names begin with.
-    records : mapping of str to dict
-        ``_registration.json`` by method.
-    """
-
-    scan: str
-    folder: Path
-    stem: str
-    records: Mapping[str, dict[str, Any]]
 
 
 @workflow.define(outputs={"published": int})
 def GroupGraph(
     scans: list[str],
-    images: list[File],
-    tumors: list[File],
+    files: list[dict[str, File]],
     kinds: list[str],
-    coverages: list[File],
+    keys: list[str],
+    strata: list[dict[str, Any]],
     quality: File,
     template: File,
     template_brain: File,
+    options: dict[str, Any],
     excluded: list[dict[str, str]],
     pages: dict[str, str],
     title: str,
     used: dict[str, Any],
+    story: dict[str, Any],
     plan: dict[str, Any],
     run: str,
 ) -> int:
@@ -81,32 +58,38 @@ def GroupGraph(
 
     Parameters
     ----------
-    scans, images, tumors, kinds, coverages : list
+    scans, files, kinds, keys, strata : list
         As for :func:`~gliomorph.interfaces.atlas.atlas`.
     quality : File
         JSON or table.
     template, template_brain : File
         On the template's full grid.
+    options : dict
+        ``min_cell``, ``min_coverage``, ``code`` and ``kept`` of the atlas.
     excluded : list of dict
         ``scan``, ``stage``, ``cause``.
     pages : dict
         Scan to its page.
     title : str
         Heading.
-    used, plan : dict
-        Settings; names and metadata.
+    used, story, plan : dict
+        Settings; what the page tells of the cohort; names and metadata.
     run : str
         Id of the run.
     """
     maps = workflow.add(
         Atlas(
             scans=scans,
-            images=images,
-            tumors=tumors,
+            files=files,
             kinds=kinds,
-            coverages=coverages,
+            keys=keys,
+            strata=strata,
             template=template,
             template_brain=template_brain,
+            min_cell=options["min_cell"],
+            min_coverage=options["min_coverage"],
+            code=options["code"],
+            kept=options["kept"],
         ),
         name="atlas@group",
     )
@@ -116,48 +99,27 @@ def GroupGraph(
             quality=quality,
             excluded=excluded,
             template=template,
-            frequency=maps.frequency,
-            coverage=maps.coverage,
-            mean=maps.mean,
+            maps=maps.maps,
             pages=pages,
             used=used,
+            story=story,
         ),
         name="report@group",
     )
     publish = workflow.add(
         PublishGroup(
             plan=plan,
-            frequency=maps.frequency,
-            coverage=maps.coverage,
-            mean=maps.mean,
+            maps=maps.maps,
+            facts=maps.facts,
             regions=maps.regions,
+            patients=maps.patients,
             quality=quality,
             page=page.page,
-            counts=maps.counts,
             run=run,
         ),
         name="publish@group",
     )
     return publish.published
-
-
-def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
-    """Scans with complete outputs of at least one method, sorted by label."""
-    found: dict[tuple[Path, str], dict[str, dict[str, Any]]] = {}
-    tail = f"_space-{template}_res-{resolution}_desc-*_registration.json"
-    for path in sorted([*out_dir.glob(f"sub-*/anat/*{tail}"), *out_dir.glob(f"sub-*/ses-*/anat/*{tail}")]):
-        record = read_record(path)
-        stem = path.name.split("_space-")[0]
-        method = str(record.get("method", ""))
-        if path.name.endswith(f"_desc-{method_label(method)}_registration.json") and all_outputs_exist(
-            out_dir, record
-        ):
-            found.setdefault((path.parent, stem), {})[method] = record
-    members = [
-        Member(scan=_label(folder.relative_to(out_dir)), folder=folder, stem=stem, records=records)
-        for (folder, stem), records in found.items()
-    ]
-    return sorted(members, key=lambda member: member.scan)
 
 
 def run_group(
@@ -195,14 +157,28 @@ def run_group(
     """
     method = settings.registration[0]
     members = find_members(settings.output_dir, settings.template, settings.resolution)
-    inputs, excluded = _select(members, planned, causes, method, settings)
+    selection = select(members, planned, causes, method, settings)
+    inputs, excluded = selection.inputs, selection.excluded
     if not inputs:
         return f"no scan has valid outputs of {method} in {settings.output_dir}: there is nothing to make an atlas of"
-    table = _quality_table(members)
+    if refusal := settings.cells.refusal(len(inputs)):
+        return refusal
+    try:
+        found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
+    except SettingsError as error:
+        return str(error)
+    warning = settings.cells.warning(len(inputs))
+    for text in [*filter(None, [warning]), *(notice.text for notice in found.notices)]:
+        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    strata = _strata(found, inputs)
+    table = quality_table(members)
     key = key_of(
         scans={m.scan: m.records[method]["key"] for m in inputs},
         table=hashlib.sha256(table.encode()).hexdigest(),
         excluded=excluded,
+        strata=strata,
+        notices=[notice.text for notice in found.notices],
+        options=[attrs.asdict(settings.cells), settings.min_coverage],
         code=code_hash(),
     )
     names = group_names(settings.template, settings.resolution, list(REGIONS))
@@ -210,19 +186,49 @@ def run_group(
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
         return ""
     quality = write_text(table, settings.work_dir / "group_quality.tsv")
+    scans = scan_files(inputs, method, settings)
     graph = GroupGraph(
-        **_files(inputs, method, settings),
+        **scans,
+        strata=strata,
         quality=File(quality),
         template=File(template.image),
         template_brain=File(template.brain),
+        options=_options(settings, method),
         excluded=excluded,
         pages={m.scan: f"{m.scan}.html" for m in members},
         title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.template}",
         used=_used(settings, inputs),
-        plan=_group_plan(settings, names, key, inputs),
+        story=story_of(settings, selection, strata, found.notices, _registration(method, inputs)),
+        plan=_group_plan(settings, names, key, inputs, strata)
+        | {"sources": sources_of(scans, settings.output_dir)},
         run=run,
     )
     return _submit(graph, settings, console, verbose)
+
+
+def _strata(found: Stratification, inputs: Sequence[Member]) -> list[dict[str, Any]]:
+    """Those to be published, with their scans."""
+    scans = {member.scan.split("_")[0].removeprefix("sub-"): member.scan for member in inputs}
+    return [
+        {
+            "label": stratum.label,
+            "column": stratum.column,
+            "description": stratum.description,
+            "scans": [scans[name] for name in stratum.participants],
+        }
+        for stratum in found.published
+    ]
+
+
+def _options(settings: Settings, method: str) -> dict[str, Any]:
+    """What the atlas' stage is told; its sums are kept by template, resolution and method."""
+    name = f"{settings.template}_res-{settings.resolution}_{method_label(method)}_sums.npz"
+    return {
+        "min_cell": attrs.asdict(settings.cells),
+        "min_coverage": settings.min_coverage,
+        "code": code_hash(),
+        "kept": str(settings.work_dir / "atlas" / name),
+    }
 
 
 def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
@@ -239,97 +245,12 @@ def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> s
     return ""
 
 
-def _select(
-    members: Sequence[Member],
-    planned: Sequence[PlannedScan],
-    causes: Mapping[str, tuple[str, str]],
-    method: str,
-    settings: Settings,
-) -> tuple[list[Member], list[dict[str, str]]]:
-    """Who is in the atlas, and who is not and why."""
-    current = {p.scan.label: p for p in planned}
-    inputs, excluded = [], []
-    for member in members:
-        record = member.records.get(method)
-        plan = current.get(member.scan)
-        if record is None or (plan and _is_outdated(record, plan, method, settings)):
-            continue
-        if record["quality"]["status"] != "ok":
-            excluded.append({"scan": member.scan, "stage": "measure", "cause": record["quality"]["reason"]})
-        elif plan is None or plan.status != "impossible" or _masks_not_named(plan, settings):
-            inputs.append(member)
-    named = {m.scan for m in inputs} | {row["scan"] for row in excluded}
-    for label, plan in current.items():
-        if label not in named:
-            stage, cause = causes.get(label, ("participant", plan.reason or f"no outputs of {method} yet"))
-            excluded.append({"scan": label, "stage": stage, "cause": cause})
-    return inputs, sorted(excluded, key=lambda row: row["scan"])
-
-
-def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, settings: Settings) -> bool:
-    """Whether a run would make the outputs anew: from other inputs or by other options."""
-    if record["tumor"]["sources"] and _masks_not_named(plan, settings):
-        return False
-    return plan.input_keys.get(method) not in (None, record.get("inputs_key"))
-
-
-def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
-    """``gliomorph BIDS OUT group`` without -d or --weights: the masks of the earlier run are not in question."""
-    return not (plan.scan.problem or settings.derivatives or settings.weights)
-
-
-def _files(inputs: Sequence[Member], method: str, settings: Settings) -> dict[str, Any]:
-    lists: dict[str, list[Any]] = {"scans": [], "images": [], "tumors": [], "kinds": [], "coverages": []}
-    for member in inputs:
-        names = ScanNames(
-            label=member.scan,
-            folder=PurePosixPath(member.folder.relative_to(settings.output_dir)),
-            stem=member.stem,
-            template=settings.template,
-            resolution=settings.resolution,
-            source="",
-            suffix=_suffix(member, method, settings),
-        ).registered(method)
-        kind = "dseg" if member.records[method]["tumor"]["kind"] == "dseg" else "mask"
-        lists["scans"].append(member.scan)
-        lists["images"].append(File(settings.output_dir / names["warped"]))
-        lists["tumors"].append(File(settings.output_dir / names[kind]))
-        lists["kinds"].append(kind)
-        lists["coverages"].append(File(settings.output_dir / names["coverage"]))
-    return lists
-
-
-def _suffix(member: Member, method: str, settings: Settings) -> str:
-    """The primary image's suffix, from the warped image that lies beside the record."""
-    space = f"{member.stem}_space-{settings.template}_res-{settings.resolution}_desc-{method_label(method)}"
-    found = sorted(member.folder.glob(f"{space}_*.nii.gz"))
-    return found[0].name.split(".")[0].rsplit("_", 1)[-1] if found else "T1w"
-
-
-def _quality_table(members: Sequence[Member]) -> str:
-    """``group_quality.tsv``: a row a scan and method."""
-    rows = []
-    for member in members:
-        subject, _, session = member.scan.partition("_")
-        for method, record in sorted(member.records.items()):
-            tumor = record["tumor"]
-            first = {"participant_id": subject, "session_id": session or "n/a", "method": method}
-            mask = {
-                "mask_source": ", ".join(tumor["sources"]) or "student network",
-                "mask_frame": tumor["frame"],
-                "tumor_share_of_brain": tumor.get("share_of_brain"),
-            }
-            measures = {k: v for k, v in record["quality"].items() if k != "method"}
-            rows.append(first | {k: measures.pop(k) for k in ("status", "reason", "flag")} | measures | mask)
-    text: str = pd.DataFrame(rows).replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a")
-    return text
-
-
 def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
-    if read_record(out_dir / names["description"]).get("InputsKey") != key:
+    known = read_record(out_dir / names["description"])
+    if known.get("InputsKey") != key:
         return False
-    wanted = [names[n] for n in ("coverage", "mean", "quality", "regions", "report", "frequency_WT")]
-    return all((out_dir / name).is_file() for name in wanted)
+    wanted = [names[n] for n in ("coverage", "quality", "regions", "patients", "report", "frequency_WT")]
+    return all((out_dir / str(name)).is_file() for name in [*wanted, *known.get("Outputs", [])])
 
 
 def _registration(method: str, inputs: Sequence[Member]) -> str:
@@ -351,20 +272,34 @@ def _used(settings: Settings, inputs: Sequence[Member]) -> dict[str, Any]:
 
 
 def _group_plan(
-    settings: Settings, names: dict[str, str], key: str, inputs: Sequence[Member]
+    settings: Settings,
+    names: dict[str, str],
+    key: str,
+    inputs: Sequence[Member],
+    strata: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     reference = SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}")
+    place = (settings.template, settings.resolution, list(REGIONS))
+    maps = {f"{EVERYBODY}/{key}": name for key, name in map_names(*place).items()}
+    for stratum in strata:
+        label = stratum["label"]
+        maps |= {f"{label}/{key}": name for key, name in map_names(*place, label).items()}
+    for label, _, _ in contrasts_of((s["column"], s["label"]) for s in strata):
+        maps |= {f"{label}/{key}": name for key, name in contrast_names(*place, label).items()}
     return {
         "out_dir": str(settings.output_dir),
         "names": names,
-        "all_regions": list(REGIONS),
+        "maps": maps,
+        "stale": stale_patterns(settings.template, settings.resolution),
+        "participants": [member.scan for member in inputs],
+        "table": "bids:raw:participants.tsv",
         "key": key,
         "metadata": {
+            "Template": settings.template,
             "SpatialReference": reference,
             "Resolution": f"{settings.resolution} mm isotropic, the template's grid",
             "Registration": _registration(settings.registration[0], inputs),
             "GeneratedBy": f"gliomorph {gliomorph.__version__}",
-            "Participants": [member.scan for member in inputs],
         },
         "atlas": {
             "Name": f"gliomorph tumour atlas in {settings.template}",
@@ -375,7 +310,3 @@ def _group_plan(
             "SpatialReference": reference,
         },
     }
-
-
-def _label(folder: Path) -> str:
-    return "_".join(part for part in folder.parts if part.startswith(("sub-", "ses-")))

@@ -111,19 +111,63 @@ class ScanNames:
         )
 
 
-def group_names(template: str, resolution: int, regions: list[str]) -> dict[str, str]:
-    """Outputs of the group level, relative to the output folder."""
-    folder = PurePosixPath(f"tpl-{template}", "anat")
-    plain, atlas = f"tpl-{template}_res-{resolution}", f"tpl-{template}_atlas-{ATLAS}_res-{resolution}"
-    names = {
-        f"frequency_{region}": str(folder / f"{atlas}_label-{region}_desc-frequency_probseg.nii.gz")
+def map_names(template: str, resolution: int, regions: list[str], stratum: str = "") -> dict[str, str]:
+    """Maps of the atlas, or of one stratum, by key; relative to the output folder.
+
+    What BIDS knows keeps to it; statistics are called as those of nilearn and FitLins are.
+    """
+    cohort = [f"cohort-{stratum}"] if stratum else []
+    folder = PurePosixPath(f"tpl-{template}", *cohort, "anat")
+    stem = "_".join([f"tpl-{template}", *cohort])
+    plain, atlas = f"{stem}_res-{resolution}", f"{stem}_atlas-{ATLAS}_res-{resolution}"
+    tails = {
+        "coverage": f"{atlas}_desc-coverage_probseg",
+        "coverage_regions": f"{atlas}_desc-coverageregions_probseg",
+        "mean": f"{plain}_desc-mean_T1w",
+        "mean_healthy": f"{plain}_desc-meanhealthy_T1w",
+    }
+    for region in regions:
+        label = f"{atlas}_label-{region}"
+        tails |= {
+            f"frequency_{region}": f"{label}_desc-frequency_probseg",
+            f"low_{region}": f"{label}_desc-frequencylow_probseg",
+            f"high_{region}": f"{label}_desc-frequencyhigh_probseg",
+        }
+        tails |= {
+            f"{what}_{region}": f"{atlas}_stat-{what}_label-{region}_statmap"
+            for what in ("count", "laterality", "centroids")
+        }
+    for name in ("appearance", "logjacobian"):
+        tails |= {f"{name}_{what}": f"{atlas}_stat-{what}_desc-{name}_statmap" for what in ("mean", "sd")}
+    return {key: str(folder / f"{tail}.nii.gz") for key, tail in tails.items()}
+
+
+def contrast_names(template: str, resolution: int, regions: list[str], contrast: str) -> dict[str, str]:
+    """Maps of a comparison of two strata, by key; beside those of everybody."""
+    stem = f"tpl-{template}_atlas-{ATLAS}_res-{resolution}_contrast-{contrast}"
+    return {
+        f"{what}_{region}": f"tpl-{template}/anat/{stem}_stat-{what}_label-{region}_statmap.nii.gz"
+        for what in ("difference", "oddsratio")
         for region in regions
     }
-    return names | {
-        "coverage": str(folder / f"{atlas}_desc-coverage_probseg.nii.gz"),
-        "mean": str(folder / f"{plain}_desc-mean_T1w.nii.gz"),
+
+
+def stale_patterns(template: str, resolution: int) -> list[str]:
+    """Patterns of all names that one template and resolution has ever given to maps."""
+    stem, folder = f"tpl-{template}", f"tpl-{template}/anat"
+    return [
+        f"{folder}/{stem}_atlas-{ATLAS}_res-{resolution}_*",
+        f"{folder}/{stem}_res-{resolution}_desc-mean*_T1w.*",
+        f"{stem}/cohort-*/anat/{stem}_cohort-*_res-{resolution}_*",
+    ]
+
+
+def group_names(template: str, resolution: int, regions: list[str]) -> dict[str, str]:
+    """Outputs of the group level over everybody, relative to the output folder."""
+    return map_names(template, resolution, regions) | {
         "quality": "group_quality.tsv",
         "regions": "group_regions.tsv",
+        "patients": "group_patients.tsv",
         "report": "gliomorph.html",
         "description": f"atlas-{ATLAS}_description.json",
     }

@@ -19,6 +19,7 @@ from .group import run_group
 from .names import group_names
 from .participants import Failure, cache_folder, graph_inputs, run_participants
 from .plan import PlannedScan, plan_scans
+from .strata import atlas_notices
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
 from .validation import check_resources, network_notices, summary_of, validate_bids
 
@@ -62,6 +63,8 @@ def run(
     if not settings.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
+    for text in atlas_notices(settings, dry_run):
+        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
     template = prepare_template(
         settings.template,
         settings.resolution,
@@ -179,7 +182,7 @@ def _group(
     causes = last_causes(settings.output_dir / "logs")
     problem = run_group(settings, template, everyone, causes, run_id, console, verbose)
     if problem:
-        console.print(f"[red]no atlas[/red]: {problem}", highlight=False)
+        console.print(f"[red]no atlas[/red]: {escape(problem)}", highlight=False)
         return 1
     names = group_names(settings.template, settings.resolution, ["WT"])
     for what, name in (("report", names["report"]), ("atlas", names["frequency_WT"])):

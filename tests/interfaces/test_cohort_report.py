@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces import figures
 from gliomorph.interfaces.cohort_report import cohort_report
-from gliomorph.interfaces.images import from_array, write_image
+from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 
 EVIL = 'sub-<script>alert("x")</script>'
 
@@ -151,4 +151,84 @@ def test_cohort_without_scans_has_a_page(maps, tmp_path):
 
 
 def test_empty_map_is_drawn(maps, tmp_path):
-    assert "WT (whole tumour): empty." in write(maps, tmp_path, frequency={"WT": maps["empty"]})
+    assert "WT (whole tumour): empty, or withheld everywhere." in write(
+        maps, tmp_path, frequency={"WT": maps["empty"]}
+    )
+
+
+def story(**changed: object) -> dict[str, object]:
+    """Two strata, of which one has a map."""
+    strata = [
+        {
+            "label": "sexF",
+            "description": "sex = 'F'",
+            "people": "6 participants",
+            "folder": "tpl-TINY/cohort-sexF/anat",
+        },
+        {
+            "label": "sexM",
+            "description": "sex = 'M'",
+            "people": "5 participants",
+            "folder": "tpl-TINY/cohort-sexM/anat",
+        },
+    ]
+    told = {"flow": [["in the dataset", 14], ["in the atlas", 11]], "strata": strata}
+    return {
+        **told,
+        "notices": ["1 participant in no bin of 'age': missing"],
+        "methods": "We did [1].",
+        **changed,
+    }
+
+
+def test_strata_stand_beside_everybody(maps, tmp_path):
+    text = write(maps, tmp_path, strata={"sexF": maps["frequency"]}, story=story())
+    images = re.findall(r'<img id="([^"]*)"', text)
+    assert images == ["frequency-WT", "coverage", "mean", "stratum-all", "stratum-sexF"]
+    assert '<a href="tpl-TINY/cohort-sexM/anat">maps</a>' in text
+    assert "1 participant in no bin of" in text
+    assert "Odds ratio" not in text
+
+
+def test_contrasts_are_drawn_where_they_are_known(maps, tmp_path):
+    odds = to_array(read_image(maps["frequency"])) * 20
+    odds[odds < 0.1] = np.nan
+    path = write_image(from_array(odds, read_image(maps["frequency"])), tmp_path / "odds.nii.gz")
+    told = story(contrasts=[{"label": "sexMVSsexF", "description": "men against <women>"}])
+    text = write(maps, tmp_path, contrasts={"sexMVSsexF": path}, story=told)
+    assert '<img id="contrast-sexMVSsexF"' in text
+    assert "Odds ratio of WT, men against &lt;women&gt;." in text
+
+
+def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
+    excluded = [
+        {"scan": "sub-1", "stage": "measure", "cause": "warped brain overlaps by 0.41 only (Dice)"},
+        {"scan": "sub-2", "stage": "measure", "cause": "warped brain overlaps by 0.56 only (Dice)"},
+        {"scan": "sub-3", "stage": "n4", "cause": "too dark"},
+    ]
+    text = write(maps, tmp_path, excluded=excluded, story=story())
+    assert '<tr><th scope="row">in the atlas</th><td class="number">11</td></tr>' in text
+    assert "2 at measure: warped brain overlaps by … only (Dice)" in text
+    assert "1 at n4: too dark" in text
+    assert "<blockquote>We did [1].</blockquote>" in text
+    assert '<a href="group_patients.tsv">' in text
+
+
+def test_deformation_that_is_not_known_everywhere_is_drawn(maps, tmp_path):
+    array = to_array(read_image(maps["frequency"])).copy()
+    array[array < 0.1] = np.nan
+    log = write_image(from_array(array - 0.2, read_image(maps["frequency"])), tmp_path / "log.nii.gz")
+    assert 'id="logjacobian"' in write(maps, tmp_path, log_jacobian=log)
+
+
+def test_the_page_of_a_small_cohort_warns(maps, tmp_path, undrawn):
+    assert 'class="notice"' not in write(maps, tmp_path, story=story())
+    text = write(maps, tmp_path, story=story(warning="3 patients: do not share"))
+    assert '<p class="notice" role="note">3 patients: do not share.</p>' in text
+
+
+def test_the_story_is_escaped(maps, tmp_path, undrawn):
+    strata = [{"label": "x", "description": EVIL, "people": EVIL, "folder": "javascript:alert(1)"}]
+    told = story(flow=[[EVIL, 1]], strata=strata, notices=[EVIL], methods=EVIL)
+    text = write(maps, tmp_path, story=told, strata={"x": maps["frequency"]}, excluded=[{"cause": EVIL}])
+    assert "<script>alert" not in text and 'href="javascript:' not in text

@@ -10,8 +10,19 @@ from fileformats.generic import File
 from gliomorph.interfaces import publish as module
 from gliomorph.interfaces.images import write_text
 from gliomorph.interfaces.publish_group import publish_group
-from gliomorph.interfaces.tumor import REGIONS
-from gliomorph.workflows.names import group_names
+from gliomorph.workflows.names import group_names, map_names, stale_patterns
+
+EVERY = ("all/coverage", "all/frequency_WT", "all/count_WT", "sexF/coverage", "sexF/frequency_WT")
+
+
+def facts_of(key):
+    """As :func:`~gliomorph.interfaces.atlas.atlas` gives them."""
+    files = ["coverage"] if key.endswith("coverage") else ["tumor", "coverage"]
+    kinds = ["dseg"] if key.endswith("ET") else ["dseg", "mask"]
+    return {
+        "SampleSize": 7 if key.startswith("all") else 5,
+        "MadeOf": {"files": files, "kinds": kinds},
+    }
 
 
 @pytest.fixture
@@ -19,23 +30,30 @@ def group(tmp_path):
     """Arguments of :func:`publish_group`."""
     work = tmp_path / "work"
 
-    def make(regions=tuple(REGIONS)):
+    def make(keys=EVERY):
+        maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
+        maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
+        files = ("regions", "patients", "quality")
         return {
             "plan": {
                 "out_dir": str(tmp_path / "out"),
-                "names": group_names("SRI24", 1, list(REGIONS)),
-                "all_regions": list(REGIONS),
+                "names": group_names("SRI24", 1, ["WT", "ET"]),
+                "maps": maps,
+                "stale": stale_patterns("SRI24", 1),
+                "participants": ["sub-1", "sub-2"],
+                "sources": [
+                    {"kind": "dseg", "tumor": "bids::dseg1", "coverage": "bids::coverage1"},
+                    {"kind": "mask", "tumor": "bids::mask2", "coverage": "bids::coverage2"},
+                ],
+                "table": "bids:raw:participants.tsv",
                 "metadata": {"SpatialReference": "here", "GeneratedBy": "gliomorph 0"},
                 "key": "abc",
                 "atlas": {"Name": "gliomorph", "License": "CC0"},
             },
-            "frequency": {name: File(write_text(f"map {name}", work / f"{name}.nii.gz")) for name in regions},
-            **{
-                name: write_text(name, work / f"{name}.x")
-                for name in ("coverage", "mean", "regions", "quality")
-            },
+            "maps": {key: File(write_text(f"map {key}", work / f"{key}.nii.gz")) for key in keys},
+            "facts": {key: facts_of(key) for key in keys},
+            **{name: write_text(name, work / f"{name}.x") for name in files},
             "page": write_text("<html></html>", work / "page.html"),
-            "counts": {name: 7 if name == "WT" else 5 for name in regions},
             "run": "1",
         }
 
@@ -49,27 +67,55 @@ def found(out):
 def test_every_image_has_a_sidecar_with_its_sample_size(group, tmp_path):
     count = publish_group(**group())
     out = tmp_path / "out"
-    for name in found(out):
-        if name.endswith(".nii.gz"):
-            side = json.loads((out / name.replace(".nii.gz", ".json")).read_text())
-            assert side["SpatialReference"] == "here"
-            of_a_part = any(f"label-{region}_" in name for region in ("ET", "NCR", "ED", "TC"))
-            assert side["SampleSize"] == (5 if of_a_part else 7)
-    assert count == len(REGIONS) + 5
-    assert (out / group()["plan"]["names"]["frequency_ET"]).read_text() == "map ET"
+    images = [name for name in found(out) if name.endswith(".nii.gz")]
+    assert len(images) == len(EVERY)
+    for name in images:
+        side = json.loads((out / name.replace(".nii.gz", ".json")).read_text())
+        assert side["SpatialReference"] == "here"
+        assert side["SampleSize"] == (5 if "cohort-sexF" in name else 7)
+    assert count == len(EVERY) + 5
+    names = group()["plan"]["names"]
+    assert (out / names["frequency_WT"]).read_text() == "map all/frequency_WT"
     assert (out / "group_quality.tsv").read_text() == "quality"
+    assert (out / "group_patients.tsv").read_text() == "patients"
     description = json.loads((out / "atlas-gliomorph_description.json").read_text())
+    assert sorted(description.pop("Outputs")) == sorted(images)
     assert description == {"Name": "gliomorph", "License": "CC0", "AtlasSampleSize": 7, "InputsKey": "abc"}
 
 
-def test_maps_of_an_earlier_run_do_not_stay(group, tmp_path):
-    publish_group(**group())
-    publish_group(**group(("WT",)))
-    left = {name for name in found(tmp_path / "out") if "desc-frequency" in name}
-    assert {Path(name).name for name in left} == {
-        "tpl-SRI24_atlas-gliomorph_res-1_label-WT_desc-frequency_probseg.nii.gz",
-        "tpl-SRI24_atlas-gliomorph_res-1_label-WT_desc-frequency_probseg.json",
+def test_sidecars_name_the_files_that_a_map_is_made_of(group, tmp_path):
+    publish_group(**group(("all/coverage", "all/frequency_WT", "all/frequency_ET", "sexF/frequency_ET")))
+    found = {
+        path.name.split("_res-1_")[1].removesuffix(".json"): json.loads(path.read_text())
+        for path in (tmp_path / "out").glob("tpl-SRI24/anat/*.json")
     }
+    first, second = ["bids::dseg1", "bids::coverage1"], ["bids::mask2", "bids::coverage2"]
+    assert found["desc-coverage_probseg"]["Sources"] == [first[1], second[1]]
+    assert found["label-WT_desc-frequency_probseg"]["Sources"] == [*first, *second]
+    assert found["label-ET_desc-frequency_probseg"]["Sources"] == first
+    (path,) = (tmp_path / "out").glob("tpl-SRI24/cohort-sexF/anat/*.json")
+    stratum = json.loads(path.read_text())
+    # those of all participants, of whom the table says who counts
+    assert stratum["Sources"] == ["bids:raw:participants.tsv", *first]
+    assert stratum["NumberOfScans"] == 5 and "MadeOf" not in stratum
+
+
+def test_sidecars_of_strata_do_not_say_who_is_in_them(group, tmp_path):
+    """Participants' labels and a stratum's definition together would be data of the participants."""
+    publish_group(**group())
+    for path in (tmp_path / "out").glob("tpl-SRI24/**/*.json"):
+        assert ("Participants" in json.loads(path.read_text())) == ("cohort-" not in path.name)
+
+
+def test_maps_and_strata_of_an_earlier_run_do_not_stay(group, tmp_path):
+    publish_group(**group())
+    own = write_text("mine", tmp_path / "out" / "tpl-SRI24" / "anat" / "tpl-SRI24_T1w.nii.gz")
+    publish_group(**group(("all/coverage", "all/frequency_WT")))
+    left = {Path(name).name for name in found(tmp_path / "out" / "tpl-SRI24")}
+    stem = "tpl-SRI24_atlas-gliomorph_res-1"
+    kept = {f"{stem}_label-WT_desc-frequency_probseg", f"{stem}_desc-coverage_probseg"}
+    assert left == {f"{name}{end}" for name in kept for end in (".nii.gz", ".json")} | {own.name}
+    assert not (tmp_path / "out" / "tpl-SRI24" / "cohort-sexF").exists()
 
 
 @pytest.mark.parametrize("survives", range(0, 10, 3))
@@ -80,7 +126,7 @@ def test_page_is_missing_and_nothing_is_half_written_when_a_copy_fails(
     whole = shutil.copyfile
 
     def fails_later(source, target):
-        if len(copied) == survives:
+        if len(copied) == min(survives, len(EVERY) + 3):
             Path(target).write_bytes(b"half")
             raise OSError(28, "No space left on device")
         copied.append(source)

@@ -123,7 +123,8 @@ def test_scans_of_earlier_runs_count(
     assert graph.scans == ["sub-01", "sub-02"]
     assert graph.excluded == []
     assert graph.kinds == ["dseg", "dseg"]
-    assert [str(path) for path in graph.images] == [
+    assert graph.keys == ["k-sub-01", "k-sub-02"]
+    assert [str(bundle["warped"]) for bundle in graph.files] == [
         str(settings.output_dir / names_of(label).registered("affine")["warped"])
         for label in ("sub-01", "sub-02")
     ]
@@ -216,7 +217,7 @@ def test_mask_without_sub_regions_is_taken_as_a_mask(
     publish(settings, "sub-02")
     atlas(settings, template, [])
     assert submitted[0].kinds == ["mask", "dseg"]
-    assert [Path(str(path)).name.split("_")[-1] for path in submitted[0].tumors] == [
+    assert [Path(str(bundle["tumor"])).name.split("_")[-1] for bundle in submitted[0].files] == [
         "mask.nii.gz",
         "dseg.nii.gz",
     ]
@@ -254,7 +255,67 @@ def test_atlas_that_is_up_to_date_is_left_alone(
     assert "nothing to do" in console.file.getvalue()
 
 
-@pytest.mark.parametrize("change", ["a new scan", "another result", "an exclusion", "a missing map", "code"])
+def test_one_scan_of_each_participant_counts_and_the_others_are_listed(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01_ses-post", "sub-01_ses-a", "sub-02"):
+        publish(settings, label)
+    assert atlas(settings, template, []) == ""
+    assert submitted[0].scans == ["sub-01_ses-a", "sub-02"]
+    cause = "one scan of each participant counts, and sub-01_ses-a does"
+    assert submitted[0].excluded == [{"scan": "sub-01_ses-post", "stage": "atlas", "cause": cause}]
+
+
+def test_a_small_cohort_has_an_atlas_and_a_warning(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    console = Console(file=io.StringIO(), width=200)
+    assert run_group(settings, template, [], {}, "run", console) == ""
+    assert isinstance(console.file, io.StringIO)
+    warning = "1 patient: single patients can be read from these maps; do not share them"
+    assert warning in console.file.getvalue()
+    assert submitted[0].story["warning"] == warning
+    assert submitted[0].options["min_cell"] == {"everybody": 1, "strata": 5}
+
+
+def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atlas(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    assert problem.startswith("an atlas of 1 participant would show nothing: --min-cell is 5")
+    assert submitted == []
+
+
+def test_strata_have_their_scans_and_what_is_withheld_is_told(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    rows = "".join(f"sub-{n}\t{sex}\n" for n, sex in enumerate("FFMMM"))
+    (settings.bids_dir / "participants.tsv").write_text(f"participant_id\tsex\n{rows}")
+    for number in range(5):
+        publish(settings, f"sub-{number}")
+    console = Console(file=io.StringIO(), width=200)
+    asked = attrs.evolve(settings, strata=("sex",), min_cell=3)
+    assert run_group(asked, template, [], {}, "run", console) == ""
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    # women are two, so that men could be told from everybody minus men
+    assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
+    assert submitted[0].strata == []
+    asked = attrs.evolve(asked, min_cell=2)
+    assert run_group(asked, template, [], {}, "run", console) == ""
+    assert [(s["label"], s["scans"]) for s in submitted[1].strata] == [
+        ("sexF", ["sub-0", "sub-1"]),
+        ("sexM", ["sub-2", "sub-3", "sub-4"]),
+    ]
+    name = "tpl-Tiny/cohort-sexF/anat/tpl-Tiny_cohort-sexF_atlas-gliomorph_res-4_desc-coverage_probseg.nii.gz"
+    assert submitted[1].plan["maps"]["sexF/coverage"] == name
+
+
+@pytest.mark.parametrize(
+    "change", ["a new scan", "another result", "an exclusion", "a missing map", "code", "an option"]
+)
 def test_atlas_is_made_again_after_any_change(
     settings: Settings,
     template: TemplateFiles,
@@ -274,6 +335,8 @@ def test_atlas_is_made_again_after_any_change(
         plans.append(planned("sub-02", status="run"))
     elif change == "a missing map":
         (settings.output_dir / group_names("Tiny", 4, ["WT"])["frequency_WT"]).unlink()
+    elif change == "an option":
+        settings = attrs.evolve(settings, min_coverage=0.9)
     else:
         monkeypatch.setattr(group, "code_hash", lambda: "other")
     atlas(settings, template, plans)

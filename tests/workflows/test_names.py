@@ -14,7 +14,14 @@ from gliomorph.interfaces.images import write_image
 from gliomorph.interfaces.publish import DSEG_TABLE, sidecar
 from gliomorph.settings import METHODS, Settings
 from gliomorph.workflows.dataset import write_dataset
-from gliomorph.workflows.names import ScanNames, anat_folder, group_names
+from gliomorph.workflows.names import (
+    ScanNames,
+    anat_folder,
+    contrast_names,
+    group_names,
+    map_names,
+    stale_patterns,
+)
 from gliomorph.workflows.validation import validator_issues
 
 SCANS = {
@@ -74,7 +81,9 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (out / names.report).write_text("<html></html>")
         (out / names.figures).mkdir(parents=True)
         (out / names.figures / f"{label}_desc-n4_T1w.png").touch()
-    for name in group_names("SRI24", 1, ["ET", "WT"]).values():
+    place = ("SRI24", 1, ["ET", "WT"])
+    maps = {**map_names(*place, "sexF"), **contrast_names(*place, "sexMVSsexF")}.values()
+    for name in (*group_names(*place).values(), *maps):
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if name.endswith(".nii.gz"):
@@ -127,6 +136,10 @@ def test_no_two_outputs_share_a_name() -> None:
     names = [name for label in SCANS for name in names_of(label).native().values()]
     names += [n for label in SCANS for m in METHODS for n in names_of(label).registered(m).values()]
     names += list(group_names("SRI24", 1, ["ET", "WT"]).values())
+    names += [
+        name for stratum in ("sexF", "sexM") for name in map_names("SRI24", 1, ["WT"], stratum).values()
+    ]
+    names += contrast_names("SRI24", 1, ["WT"], "sexMVSsexF").values()
     assert len(set(names)) == len(names)
 
 
@@ -148,5 +161,28 @@ def test_templates_and_resolutions_do_not_collide() -> None:
     """Runs into one output folder with another template or voxel size lie side by side."""
     first = set(group_names("SRI24", 1, ["WT"]).values())
     second = set(group_names("SRI24", 2, ["WT"]).values())
-    shared = {"group_quality.tsv", "group_regions.tsv", "gliomorph.html", "atlas-gliomorph_description.json"}
+    shared = {
+        "group_quality.tsv",
+        "group_regions.tsv",
+        "group_patients.tsv",
+        "gliomorph.html",
+        "atlas-gliomorph_description.json",
+    }
     assert first & second == shared
+
+
+def test_left_overs_are_known_by_their_names_and_nothing_else_is(tmp_path: Path) -> None:
+    """Maps of another resolution, a template's own files and those of other tools stay."""
+    names = [*map_names("SRI24", 1, ["WT"]).values(), *map_names("SRI24", 1, ["WT"], "sexF").values()]
+    names += contrast_names("SRI24", 1, ["WT"], "sexMVSsexF").values()
+    others = [*map_names("SRI24", 2, ["WT"]).values(), *map_names("SRI24", 2, ["WT"], "sexF").values()]
+    others += contrast_names("SRI24", 2, ["WT"], "sexMVSsexF").values()
+    others += [
+        "tpl-SRI24/anat/tpl-SRI24_res-1_T1w.nii.gz",
+        "tpl-SRI24/anat/tpl-SRI24_atlas-AAL_res-1_dseg.nii.gz",
+    ]
+    for name in (*names, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path for pattern in stale_patterns("SRI24", 1) for path in tmp_path.glob(pattern)]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in found) == sorted(names)

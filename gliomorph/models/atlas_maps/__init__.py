@@ -4,6 +4,7 @@
 the others; ``to_arrays`` and ``of_arrays`` keep the sums for participants to come.
 """
 
+from .contrasts import Contrast, contrast
 from .maps import (
     FrequencyMap,
     centroid_density,
@@ -22,6 +23,7 @@ from .privacy import Release, near, release
 from .records import EVERYBODY, PARTS, REGIONS, Grid, Member, Participant
 from .storage import of_arrays, to_arrays
 from .sums import AtlasSums, Cell
+from .tumors import count_components, laterality_index
 
 __all__ = [
     "EVERYBODY",
@@ -31,6 +33,7 @@ __all__ = [
     "REGIONS",
     "AtlasSums",
     "Cell",
+    "Contrast",
     "FrequencyMap",
     "Grid",
     "Member",
@@ -38,10 +41,13 @@ __all__ = [
     "Participant",
     "Release",
     "centroid_density",
+    "contrast",
+    "count_components",
     "coverage_map",
     "deviation_map",
     "frequency_map",
     "laterality",
+    "laterality_index",
     "log_jacobian",
     "mean_map",
     "midline",

@@ -25,21 +25,40 @@ class FrequencyMap:
     ----------
     subjects : int
         Participants whose tumour tells about the region.
+    withheld : int
+        Voxels in which participants have the region and which enough of them cover, but which are not shown.
     frequency, low, high : ndarray
         (X, Y, Z) float32 in [0, 1]: participants with the region divided by those covered; Wilson's interval. NaN
-        where it is withheld or nobody is covered.
+        where it is withheld, or nobody or too few are covered.
     """
 
     subjects: int
+    withheld: int
     frequency: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
 
 def frequency_map(
-    sums: AtlasSums, stratum: str, region: str, release: Release, confidence: float = 0.95
+    sums: AtlasSums,
+    stratum: str,
+    region: str,
+    release: Release,
+    confidence: float = 0.95,
+    min_coverage: float = 0.0,
 ) -> FrequencyMap | None:
     """The frequency of a region in a stratum, with its interval.
+
+    Parameters
+    ----------
+    sums : AtlasSums
+    stratum, region : str
+    release : Release
+        Of these sums.
+    confidence : float
+        Of the interval.
+    min_coverage : float
+        Share of the participants that have to be covered, else NaN.
 
     Returns
     -------
@@ -48,15 +67,25 @@ def frequency_map(
     """
     if (stratum, region) not in release.shown:
         return None
-    covered = sums.covered(stratum, region)
-    voxels = np.flatnonzero(release.everywhere(stratum, region) & (covered > 0))
-    count, total = sums.cells[stratum].count(region)[voxels].astype(np.int32), covered[voxels]
+    covered, enough = well_covered(sums, stratum, region, min_coverage)
+    visible, counts = release.everywhere(stratum, region), sums.cells[stratum].count(region)
+    withheld = int(np.count_nonzero(enough & ~visible & (counts > 0)))
+    voxels = np.flatnonzero(visible & enough)
+    count, total = counts[voxels].astype(np.int32), covered[voxels]
     low, high = binomial_interval(count, total, confidence)
     maps = np.full((3, sums.grid.size), np.nan, np.float32)
     maps[0, voxels], maps[1, voxels], maps[2, voxels] = count / total, low, high
     frequency, lower, upper = (sums.grid.volume(values) for values in maps)
     subjects = sums.subjects(stratum, region)
-    return FrequencyMap(subjects=subjects, frequency=frequency, low=lower, high=upper)
+    return FrequencyMap(subjects=subjects, withheld=withheld, frequency=frequency, low=lower, high=upper)
+
+
+def well_covered(
+    sums: AtlasSums, stratum: str, region: str, min_coverage: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many are covered, (V,) uint16, and whether these are at least one and that share of all, (V,) bool."""
+    covered = sums.covered(stratum, region)
+    return covered, (covered > 0) & (covered >= min_coverage * sums.subjects(stratum, region))
 
 
 def coverage_map(sums: AtlasSums, stratum: str, region: str = "WT") -> np.ndarray:

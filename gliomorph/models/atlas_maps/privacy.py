@@ -1,5 +1,8 @@
 """What of the counts may be shown, so that no map and no difference of maps shows fewer than ``min_cell`` participants.
 
+The maps of everybody may be under another rule than those of strata: where they show one participant, they do not tell
+its stratum. If they show everything, what follows is about strata, and about everybody minus strata.
+
 A frequency is shown in a voxel where at least ``min_cell`` participants have the region. Everywhere else it is
 withheld: where nobody has it too, since otherwise the outline of what is withheld would be that of a lone tumour.
 
@@ -36,30 +39,43 @@ class Release:
     Attributes
     ----------
     min_cell : int
+        Of strata.
+    min_cell_everybody : int
+        Of all participants together: ``min_cell`` or 1.
     size : int
         Voxels of the grid.
     voxels : ndarray
         (U,) flat voxels where anything may be.
     shown : dict of (str, str) to ndarray
-        (U,) bool by stratum and region. A region that fewer than ``min_cell`` participants of a stratum tell about has
-        no entry: it gets no map.
+        (U,) bool by stratum and region. A region that fewer than :meth:`smallest` participants of a stratum tell about
+        has no entry: it gets no map.
     """
 
     min_cell: int
+    min_cell_everybody: int
     size: int
     voxels: np.ndarray
     shown: dict[Key, np.ndarray]
 
+    def smallest(self, stratum: str) -> int:
+        """The smallest cell that a stratum, or ``all``, shows."""
+        return self.min_cell_everybody if stratum == EVERYBODY else self.min_cell
+
     def everywhere(self, stratum: str, region: str) -> np.ndarray:
         """(V,) bool: where the frequency of a region in a stratum is shown."""
-        if self.min_cell == 1:
+        if self.smallest(stratum) == 1:
             return np.ones(self.size, bool)
         found = np.zeros(self.size, bool)
         found[self.voxels] = self.shown[stratum, region]
         return found
 
 
-def release(sums: AtlasSums, columns: Sequence[Sequence[str]], min_cell: int) -> Release:
+def release(
+    sums: AtlasSums,
+    columns: Sequence[Sequence[str]],
+    min_cell: int,
+    min_cell_everybody: int | None = None,
+) -> Release:
     """Decide what is shown of every stratum and region.
 
     Parameters
@@ -68,7 +84,9 @@ def release(sums: AtlasSums, columns: Sequence[Sequence[str]], min_cell: int) ->
     columns : sequence of sequence of str
         Strata that exclude each other, as those of one column do.
     min_cell : int
-        At least 1, which shows everything.
+        Of strata; at least 1, which shows everything.
+    min_cell_everybody : int, optional
+        Of all participants together: 1, or the same, which is the default.
 
     Returns
     -------
@@ -77,12 +95,17 @@ def release(sums: AtlasSums, columns: Sequence[Sequence[str]], min_cell: int) ->
     Raises
     ------
     ValueError
-        If ``min_cell`` is below 1.
+        If ``min_cell`` is below 1, or the other is another number.
     """
+    everybody = min_cell if min_cell_everybody is None else min_cell_everybody
     if min_cell < 1:
         raise ValueError(f"the smallest cell must be at least 1, got {min_cell}")
-    keys = [(s, r) for s in sums.cells for r in REGIONS if sums.subjects(s, r) >= min_cell]
-    ties = [((s, total), [(s, part) for part in parts]) for s in sums.cells for total, parts in NESTED]
+    if everybody not in (1, min_cell):
+        raise ValueError(f"the smallest cell of everybody must be 1 or {min_cell}, got {everybody}")
+    smallest = dict.fromkeys(sums.cells, min_cell) | {EVERYBODY: everybody}
+    keys = [(s, r) for s in sums.cells for r in REGIONS if sums.subjects(s, r) >= smallest[s]]
+    tied = [s for s in sums.cells if smallest[s] > 1]
+    ties = [((s, total), [(s, part) for part in parts]) for s in tied for total, parts in NESTED]
     ties += [((EVERYBODY, r), [(s, r) for s in column]) for column in columns for r in REGIONS]
     known = [(total, [part for part in parts if part in keys]) for total, parts in ties if total in keys]
     voxels = np.flatnonzero(sums.cells[EVERYBODY].count("WT") >= min_cell)
@@ -90,19 +113,27 @@ def release(sums: AtlasSums, columns: Sequence[Sequence[str]], min_cell: int) ->
     for start in range(0, len(voxels), BLOCK):
         block = voxels[start : start + BLOCK]
         counts = {(s, r): sums.cells[s].count(r, block).astype(np.int32) for s, r in keys}
-        for key, inside in _decide(counts, known, min_cell).items():
+        decided = {
+            (s, r): count >= min_cell if smallest[s] > 1 else count >= 0 for (s, r), count in counts.items()
+        }
+        _protect(counts, decided, known, min_cell)
+        for key, inside in decided.items():
             shown[key][start : start + BLOCK] = inside
-    return Release(min_cell=min_cell, size=sums.grid.size, voxels=voxels, shown=shown)
+    return Release(
+        min_cell=min_cell, min_cell_everybody=everybody, size=sums.grid.size, voxels=voxels, shown=shown
+    )
 
 
-def _decide(
-    counts: dict[Key, np.ndarray], ties: Sequence[tuple[Key, Sequence[Key]]], min_cell: int
-) -> dict[Key, np.ndarray]:
-    shown = {key: count >= min_cell for key, count in counts.items()}
+def _protect(
+    counts: dict[Key, np.ndarray],
+    shown: dict[Key, np.ndarray],
+    ties: Sequence[tuple[Key, Sequence[Key]]],
+    min_cell: int,
+) -> None:
+    """Withhold what would tell small cells by subtraction."""
     # a list, so that every round tightens all ties: what one withholds may leave another open
     while any([_tighten(counts, shown, total, parts, min_cell) for total, parts in ties if parts]):
         pass
-    return shown
 
 
 def _tighten(

@@ -1,0 +1,83 @@
+"""What the cohort's page tells: the flow of scans, the strata, and a paragraph for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gliomorph
+
+from ..interfaces.strata import contrasts_of
+from ..interfaces.strata_bins import Finding, people
+from ..settings import Settings
+from .members import Selection
+
+CITATIONS = (
+    "Maillard M. Towards the generation of glioblastoma atlases with deep learning methods: tumor segmentation and "
+    "metamorphic image registration. PhD thesis, IP Paris, 2023.",
+    "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 29:1310-1320, 2010.",
+    "Avants BB et al. Symmetric diffeomorphic image registration with cross-correlation. Med Image Anal "
+    "12:26-41, 2008.",
+    "Rohlfing T et al. The SRI24 multichannel atlas of normal adult human brain structure. Hum Brain Mapp "
+    "31:798-819, 2010.",
+    "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat Assoc 22:209-212, "
+    "1927.",
+)
+"""Numbered as :func:`methods_text` cites them."""
+
+
+def story_of(
+    settings: Settings,
+    selection: Selection,
+    strata: Sequence[Mapping[str, Any]],
+    notices: Sequence[Finding],
+    registration: str,
+) -> dict[str, Any]:
+    """The page's story, as :func:`~gliomorph.interfaces.cohort_report.cohort_report` takes it."""
+    described = {stratum["label"]: stratum["description"] for stratum in strata}
+    return {
+        "warning": settings.cells.warning(len(selection.inputs)),
+        "flow": [list(step) for step in selection.flow],
+        "strata": [
+            {
+                "label": stratum["label"],
+                "description": stratum["description"],
+                "people": people(len(stratum["scans"])),
+                "folder": f"tpl-{settings.template}/cohort-{stratum['label']}/anat",
+            }
+            for stratum in strata
+        ],
+        "contrasts": [
+            {"label": label, "description": f"{described[stratum]} against {described[reference]}"}
+            for label, stratum, reference in contrasts_of((s["column"], s["label"]) for s in strata)
+        ],
+        "notices": [notice.text for notice in notices],
+        "methods": methods_text(settings, selection, strata, registration),
+    }
+
+
+def methods_text(
+    settings: Settings, selection: Selection, strata: Sequence[Mapping[str, Any]], registration: str
+) -> str:
+    """A paragraph with numbers of :data:`CITATIONS`."""
+    (_, total), (_, valid), (_, passed), (_, included) = selection.flow
+    sentences = [
+        f"Scans were brought to the template {settings.template}{' [4]' if settings.template == 'SRI24' else ''} at "
+        f"{settings.resolution} mm with gliomorph {gliomorph.__version__} [1]: bias correction (N4 [2]), affine "
+        f"alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
+        f"Of {total} scans, {valid} had a valid registration, {passed} passed the quality gate, and {included} were "
+        "used, one of each participant.",
+        "The frequency of a tumour region at a voxel is the number of participants with the region there, divided by "
+        "that of participants whose field of view covers it and whose tumour tells about it, with Wilson's 95 % "
+        "interval [5].",
+    ]
+    if settings.min_coverage:
+        sentences.append(f"Voxels that fewer than {settings.min_coverage:.0%} of them cover were left out.")
+    if strata:
+        told = "; ".join(f"{s['description']} ({len(s['scans'])})" for s in strata)
+        sentences.append(f"Strata: {told}.")
+    if settings.cells.everybody > 1:
+        sentences.append(f"Frequencies of fewer than {settings.cells.everybody} participants were withheld.")
+    elif strata and settings.cells.strata > 1:
+        sentences.append(f"In strata, frequencies of fewer than {settings.cells.strata} were withheld.")
+    return " ".join(sentences)

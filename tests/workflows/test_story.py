@@ -1,0 +1,53 @@
+"""What the page tells of the cohort: the figures of the selection, in words that a paper can take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from gliomorph.interfaces.strata import Finding
+from gliomorph.settings import Settings
+from gliomorph.workflows.members import Selection
+from gliomorph.workflows.story import CITATIONS, story_of
+
+STRATA = [{"label": "sexF", "column": "sex", "description": "sex = 'F'", "scans": ["sub-1", "sub-2"]}]
+FLOW = [("in the dataset", 9), ("valid", 7), ("passed", 6), ("in the atlas", 5)]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "bids").mkdir()
+    folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
+    return Settings(**folders, registration=("syn-cfm",), template="SRI24", strata=("sex",))
+
+
+def test_page_is_told_the_flow_the_strata_and_the_notices(settings: Settings) -> None:
+    selection = Selection(inputs=[], excluded=[], flow=FLOW)
+    told = story_of(settings, selection, STRATA, [Finding(kind="constant", text="one thing")], "syn-cfm")
+    assert told["flow"] == [list(step) for step in FLOW]
+    folder = "tpl-SRI24/cohort-sexF/anat"
+    assert told["strata"] == [
+        {"label": "sexF", "description": "sex = 'F'", "people": "2 participants", "folder": folder}
+    ]
+    assert told["notices"] == ["one thing"]
+    assert (told["warning"], told["contrasts"]) == ("", [])
+    men = {"label": "sexM", "column": "sex", "description": "sex = 'M'", "scans": ["sub-3"]}
+    told = story_of(settings, selection, [*STRATA, men], [], "syn-cfm")
+    assert told["contrasts"] == [{"label": "sexMVSsexF", "description": "sex = 'M' against sex = 'F'"}]
+
+
+def test_methods_paragraph_has_the_figures_and_cites_what_is_listed(settings: Settings) -> None:
+    selection = Selection(inputs=[], excluded=[], flow=FLOW)
+    text = story_of(settings, selection, STRATA, [], "syn-cfm")["methods"]
+    assert "Of 9 scans, 7 had a valid registration, 6 passed the quality gate, and 5 were used" in text
+    assert "Voxels that fewer than 50% of them cover were left out." in text
+    assert "In strata, frequencies of fewer than 5 were withheld." in text
+    assert "sex = 'F' (2)" in text
+    assert "withheld" not in story_of(settings, selection, [], [], "syn-cfm")["methods"]
+    asked = attrs.evolve(settings, min_cell=4)
+    text_of_asked = story_of(asked, selection, [], [], "syn-cfm")["methods"]
+    assert "Frequencies of fewer than 4 participants were withheld." in text_of_asked
+    for number, author in ((1, "Maillard"), (2, "Tustison"), (3, "Avants"), (4, "Rohlfing"), (5, "Wilson")):
+        assert f"[{number}]" in text and CITATIONS[number - 1].startswith(author)
