@@ -27,8 +27,8 @@ from .progress import cause_of
 
 
 def new_run_id() -> str:
-    """UTC time and four random digits: sorts by time, never collides."""
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    """UTC time and eight random digits: sorts by time, and runs that start in one second differ."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 @attrs.frozen(kw_only=True)

@@ -136,4 +136,4 @@ def test_log_holds_command_options_and_whole_tracebacks(tmp_path: Path) -> None:
 def test_run_ids_sort_by_time_and_differ() -> None:
     ids = [new_run_id() for _ in range(50)]
     assert len(set(ids)) == 50
-    assert all(len(run) == len("20260101T000000Z-aaaa") for run in ids)
+    assert all(len(run) == len("20260101T000000Z-aaaaaaaa") for run in ids)
