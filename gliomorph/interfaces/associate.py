@@ -55,6 +55,7 @@ def associate(
         In the order of the scans, on the template's grid: lesion (not 0) and field of view. No coverages at all mean
         that everybody is covered everywhere.
     template : Path
+        The grid.
     options : dict
         Of :class:`~gliomorph.interfaces.association_options.TestOptions`.
 

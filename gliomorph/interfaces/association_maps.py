@@ -7,6 +7,7 @@ permutations are not restricted to strata of volume: where lesions of one group 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -124,20 +125,18 @@ def _select(
     sample: Sample, masks: LesionMasks, columns: list[int], options: TestOptions
 ) -> tuple[np.ndarray, LesionBits, list[str]]:
     """Flat voxels that are tested, their lesions, and how many are not for lack of coverage."""
-    word, count, partial = sample.association.word, len(columns), sample.association.kind in PARTIAL_COVERAGE
-    least = max(1, int(np.ceil(options.min_coverage * count))) if partial else count
-    limits = {"min_lesions": options.min_lesions, "min_spared": options.min_lesions}
-    selected, bits = masks.bits.select(
-        columns,
-        min_coverage=least,
-        group=sample.values == 1 if partial else None,
-        min_group=options.min_cell,
-        **limits,
+    word, count = sample.association.word, len(columns)
+    of_groups = sample.association.kind in PARTIAL_COVERAGE
+    least = max(1, int(np.ceil(options.min_coverage * count))) if of_groups else count
+    select = partial(
+        masks.bits.select, columns, min_lesions=options.min_lesions, min_spared=options.min_lesions
     )
-    uncovered = int(masks.bits.select(columns, min_coverage=0, **limits)[0].sum() - selected.sum())
+    group = sample.values == 1 if of_groups else None
+    selected, bits = select(min_coverage=least, group=group, min_group=options.min_cell)
+    uncovered = int(select(min_coverage=0)[0].sum() - selected.sum())
     reason = (
         f"covered by fewer than {least} of {count} participants"
-        + f", or by fewer than {options.min_cell} of a group" * partial
+        + f", or by fewer than {options.min_cell} of a group" * of_groups
     )
     if not selected.any():
         raise AssociationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import attrs
@@ -76,7 +77,7 @@ class TestOptions:
         if self.tfce and self.correction == "fdr":
             raise AssociationError("tfce is corrected by permutations: leave it out, or take fwer")
         if self.correction == "fwer" and 1 / (self.permutations + 1) > self.alpha:
-            least = int(1 / self.alpha)
+            least = math.ceil(1 / self.alpha) - 1
             raise AssociationError(
                 f"{self.permutations} permutations give no p below {1 / (self.permutations + 1):.3g}, and {self.alpha} "
                 f"is required: take at least {least}"
