@@ -57,7 +57,7 @@ def test_p_of_the_linear_model_is_that_of_a_regression():
 
 
 def test_p_of_the_quasi_exact_test_is_at_most_one():
-    lesions = np.concatenate([np.eye(24, dtype=bool), np.tri(24, 23, dtype=bool)], axis=1)
+    lesions = np.concatenate([np.eye(24, dtype=bool), np.tri(24, 23, -1, dtype=bool)], axis=1)
     assert voxel_test("liebermeister", find_patterns(lesions), np.arange(24) % 2).p.max() <= 1
 
 
