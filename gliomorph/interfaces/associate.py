@@ -77,9 +77,9 @@ def associate(
         If one of the tests cannot be made; the columns of all are read before the first mask.
     """
     asked, chosen = parse_associations(words), TestOptions(**options)
-    files = dict(zip(scans, tumors, strict=True))
-    seen = dict(zip(scans, coverages, strict=True)) if coverages else {}
-    samples = read_samples(words, participants, scans, chosen)
+    files = dict(zip(scans, map(Path, tumors), strict=True))
+    seen = dict(zip(scans, map(Path, coverages), strict=True)) if coverages else {}
+    samples = read_samples(words, Path(participants), scans, chosen)
     masks = read_masks(files, seen, template, chosen.min_lesions)
     maps: dict[str, File] = {}
     facts: dict[str, dict[str, Any]] = {}

@@ -17,7 +17,7 @@ from gliomorph import __version__
 from gliomorph.interfaces.associate import CLUSTERS, Associate, associate, read_samples
 from gliomorph.interfaces.association_options import TestOptions
 from gliomorph.interfaces.associations import AssociationError
-from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_image
+from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
 
 EFFECTS = ("adiffi:group=mutant", "liebermeister:mood", "glm:age", "logrank:days,dead", "cox:days,dead")
 NULL = ("adiffi:chance", "liebermeister:chance", "glm:number", "logrank:number2", "cox:number2")
@@ -255,13 +255,6 @@ def test_hostile_names_and_values_never_become_paths(cohort: LesionTable, here: 
     assert facts[f"{label}/z"]["Column"] == "../../etc/group"
 
 
-def test_masks_on_another_grid_are_refused(cohort: LesionTable, here: Path, tmp_path: Path) -> None:
-    small = from_array(np.ones((5, 5, 5), np.uint8), sitk.Image([5, 5, 5], sitk.sitkUInt8))
-    tumors = [write_image(small, tmp_path / "other.nii.gz"), *cohort.tumors[1:]]
-    with pytest.raises(ImageError, match=r"the template and sub-00's other.nii.gz have to lie on one grid"):
-        associate(["glm:age"], cohort.table, cohort.scans, tumors, [], cohort.template, FEW)
-
-
 def test_lesions_that_do_not_overlap_are_refused(cohort: LesionTable, here: Path, tmp_path: Path) -> None:
     with pytest.raises(
         AssociationError, match=r"at least 39 participants are required; of 40 participants \d+ at"
@@ -301,5 +294,16 @@ def test_all_that_is_wrong_with_the_columns_is_said_at_once(cohort: LesionTable,
         read_samples(["glm:age"], tmp_path / "wrong.tsv", cohort.scans, TestOptions())
 
 
-def test_the_stage_is_a_task() -> None:
-    assert {field.name for field in Associate.__attrs_attrs__} >= {"words", "participants", "options"}
+def test_the_stage_runs_as_a_task(cohort: LesionTable, tmp_path: Path) -> None:
+    job = Associate(
+        words=["liebermeister:mood"],
+        participants=cohort.table,
+        scans=cohort.scans,
+        tumors=cohort.tumors,
+        coverages=cohort.coverages,
+        template=cohort.template,
+        options=FEW,
+    )
+    outputs = job(cache_root=tmp_path / "cache", worker="debug")
+    assert set(outputs.maps) == set(outputs.facts)
+    assert is_planted(rows(outputs.clusters["liebermeistermood"])[0], cohort.grid)
