@@ -33,6 +33,7 @@ REFERENCES: Mapping[str, str] = {
     "dependence and localisation in cluster inference. NeuroImage 44:83-98, 2009.",
 }
 
+EFFECTS = ("difference", "oddsratio")
 CORRECTIONS = {
     "fwer": "family-wise error, by the largest absolute statistic of each permutation",
     "fdr": "false discovery rate, Benjamini and Hochberg",
@@ -95,4 +96,4 @@ def _description(key: str, sample: Sample, options: TestOptions) -> str:
         "oddsratio": f"Odds of a lesion: {' over '.join(sample.sizes)}; half a participant is added to each cell of "
         "a table with an empty one (Haldane, Anscombe)",
     }[key]
-    return f"{text}; 0 where nothing was tested"
+    return f"{text}; {'NaN' if key in EFFECTS else '0'} where nothing was tested"

@@ -43,8 +43,8 @@ class AssociationMaps:
     Attributes
     ----------
     maps : mapping of str to ndarray
-        (X, Y, Z) float32, 0 where nothing was tested: ``z`` or ``t``; ``logp``, −log10 of the corrected p; ``count``,
-        participants lesioned; ``difference`` and ``oddsratio`` of groups; ``tfce`` where it was asked for.
+        (X, Y, Z) float32. 0 where nothing was tested: ``z`` or ``t``; ``logp``, −log10 of the corrected p; ``count``,
+        participants lesioned; ``tfce`` where it was asked for. NaN there: ``difference`` and ``oddsratio`` of groups.
     facts : mapping of str to dict
         For the sidecar of each.
     clusters : list of dict
@@ -97,12 +97,16 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
     )
     values = {
         test.scale: patterns.expand(test.observed),
-        "logp": -np.log10(p),
+        # exact p of a large cohort may be too small for a number
+        "logp": -np.log10(np.maximum(p, np.finfo(float).tiny)),
         "count": patterns.expand(patterns.lesions),
-        **{name: patterns.expand(effect) for name, effect in test.effects.items()},
         **({"tfce": compared} if options.tfce else {}),
     }
-    maps = {name: masks.volume(found.astype(np.float32), voxels) for name, found in values.items()}
+    effects = {name: patterns.expand(effect) for name, effect in test.effects.items()}
+    maps = {
+        name: masks.volume(found.astype(np.float32), voxels, np.nan if name in effects else 0)
+        for name, found in (values | effects).items()
+    }
     significant = masks.volume(p <= options.alpha, voxels)
     clusters = _cluster_rows(maps, masks.volume(compared, voxels), significant, masks, test.scale)
     known = {

@@ -43,10 +43,10 @@ class LesionMasks:
     template: sitk.Image
     notices: tuple[str, ...]
 
-    def volume(self, values: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-        """Values of flat voxels as (X, Y, Z) of their type, 0 elsewhere."""
+    def volume(self, values: np.ndarray, voxels: np.ndarray, elsewhere: float = 0) -> np.ndarray:
+        """Values of flat voxels as (X, Y, Z) of their type, ``elsewhere`` in the others."""
         size = self.template.GetSize()
-        flat = np.zeros(int(np.prod(size)), values.dtype)
+        flat = np.full(int(np.prod(size)), elsewhere, values.dtype)
         flat[voxels] = values
         return flat.reshape(size, order="F")
 

@@ -76,7 +76,10 @@ def test_the_other_group_gives_the_opposite_sign(cohort: LesionTable, here: Path
     maps, _, _, _ = run(cohort, ["adiffi:group=mutant", "adiffi:group=wildtype"])
     for key in ("z", "difference"):
         one, other = (array(maps[f"adiffigroup{group}/{key}"]) for group in ("mutant", "wildtype"))
-        np.testing.assert_allclose(one, -other, atol=1e-6)
+        np.testing.assert_allclose(one, -other, atol=1e-6, equal_nan=True)
+    tested = array(maps["adiffigroupmutant/count"]) > 0
+    for effect in ("difference", "oddsratio"):
+        np.testing.assert_array_equal(np.isfinite(array(maps[f"adiffigroupmutant/{effect}"])), tested)
     assert array(maps["adiffigroupmutant/difference"])[3, 9, 4] > 0.5
     assert array(maps["adiffigroupmutant/oddsratio"])[3, 9, 4] > 10
 
@@ -118,6 +121,9 @@ def test_the_order_of_scans_and_rows_and_threads_change_no_byte(
 def test_sidecars_say_how_a_map_was_made(cohort: LesionTable, here: Path) -> None:
     maps, facts, _, _ = run(cohort, ["adiffi:group", "glm:age"], seed=3)
     assert set(facts) == set(maps)
+    assert facts["adiffigroup/difference"]["Description"] == (
+        "Difference of lesion frequencies: group = 'wildtype' minus group = 'mutant'; NaN where nothing was tested"
+    )
     known = facts["adiffigroup/logp"]
     assert known["Description"] == (
         "-log10 of the p of the statistic, corrected by permutations; 0 where nothing was tested"
