@@ -104,7 +104,7 @@ def read_sample(
     for description, size in sample.sizes.items():
         if size < min_cell and description != CENSORED:
             raise AssociationError(
-                f"{association.word}: at least {min_cell} participants with {description} are required, got {size}: "
+                f"{association.word} requires at least {people(min_cell)} with {description}, got {size}: "
                 "merge categories, add participants, or lower the smallest cell"
             )
     return sample
@@ -150,7 +150,7 @@ def _require_enough(
 ) -> None:
     if count >= least:
         return
-    reasons = [f"of {people(len(names))} {reason}" for reason, names in left_out.items()]
+    reasons = [f"{people(len(names))}: {reason}" for reason, names in left_out.items()]
     columns = " and ".join(map(quoted, association.columns))
     texts = {
         table[name].get(column, "").strip()
@@ -161,7 +161,7 @@ def _require_enough(
     }
     held = f"; those hold {listed(sorted(texts))}" if texts else ""
     raise AssociationError(
-        f"{association.word}: at least {least} participants with a mask and a usable {columns} are required, "
+        f"{association.word} requires at least {people(least)} with a mask and a usable {columns}, "
         f"got {count}{'; ' * bool(reasons)}{', '.join(reasons)}{held}: complete participants.tsv"
     )
 
