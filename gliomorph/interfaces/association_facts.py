@@ -1,0 +1,99 @@
+"""What the sidecars of a test's maps say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..models.statistics import PARTIAL_COVERAGE, Kind
+from .association_options import TestOptions
+from .association_samples import Sample
+
+TESTS: Mapping[Kind, str] = {
+    "adiffi": "Fisher's exact test, two-sided (analysis of differential involvement)",
+    "liebermeister": "Liebermeister's quasi-exact test, two-sided",
+    "glm": "Linear model, t of the lesion, two-sided",
+    "logrank": "Log-rank test, two-sided",
+    "cox": "Score test of the lesion in a Cox model, two-sided",
+}
+
+REFERENCES: Mapping[str, str] = {
+    "adiffi": "Ellingson BM et al. Probabilistic radiographic atlas of glioblastoma phenotypes. AJNR 34:533-540, 2013.",
+    "liebermeister": "Rorden C, Karnath HO, Bonilha L. Improving lesion-symptom mapping. J Cogn Neurosci "
+    "19:1081-1088, 2007.",
+    "glm": "Winkler AM et al. Permutation inference for the general linear model. NeuroImage 92:381-397, 2014.",
+    "logrank": "Mantel N. Evaluation of survival data and two new rank order statistics arising in its consideration. "
+    "Cancer Chemother Rep 50:163-170, 1966.",
+    "cox": "Cox DR. Regression models and life-tables. J R Stat Soc B 34:187-220, 1972.",
+    "fwer": "Nichols TE, Holmes AP. Nonparametric permutation tests for functional neuroimaging: a primer with "
+    "examples. Hum Brain Mapp 15:1-25, 2002.",
+    "fdr": "Benjamini Y, Hochberg Y. Controlling the false discovery rate: a practical and powerful approach to "
+    "multiple testing. J R Stat Soc B 57:289-300, 1995.",
+    "tfce": "Smith SM, Nichols TE. Threshold-free cluster enhancement: addressing problems of smoothing, threshold "
+    "dependence and localisation in cluster inference. NeuroImage 44:83-98, 2009.",
+}
+
+EFFECTS = ("difference", "oddsratio")
+CORRECTIONS = {
+    "fwer": "family-wise error, by the largest absolute statistic of each permutation",
+    "fdr": "false discovery rate, Benjamini and Hochberg",
+}
+
+
+def facts_of(
+    sample: Sample, options: TestOptions, maps: Sequence[str], known: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """The sidecar of each map.
+
+    Parameters
+    ----------
+    sample : Sample
+    options : TestOptions
+    maps : sequence of str
+        Keys of the maps.
+    known : mapping
+        What was found while testing.
+
+    Returns
+    -------
+    facts : dict of str to dict
+        Who was left out is counted there and not named.
+    """
+    association, permuted = sample.association, options.correction == "fwer"
+    used = [association.kind, options.correction, *(["tfce"] if options.tfce else [])]
+    shared = {
+        "Test": TESTS[association.kind],
+        "Word": association.word,
+        "Column": association.column,
+        **({"Event": association.event} if association.event else {}),
+        "PositiveStatistic": sample.positive,
+        "SampleSize": len(sample.participants),
+        "GroupSizes": dict(sample.sizes),
+        "LeftOut": {reason: len(names) for reason, names in sample.left_out.items()},
+        "Correction": CORRECTIONS[options.correction],
+        "Threshold": options.alpha,
+        **({"Permutations": options.permutations, "Seed": options.seed} if permuted else {}),
+        "TFCE": options.tfce,
+        "MinimumLesions": options.min_lesions,
+        "MinimumCoverage": options.min_coverage if association.kind in PARTIAL_COVERAGE else 1.0,
+        "MinimumCell": options.min_cell,
+        **known,
+        "References": [REFERENCES[name] for name in used],
+    }
+    return {key: {"Description": _description(key, sample, options)} | shared for key in maps}
+
+
+def _description(key: str, sample: Sample, options: TestOptions) -> str:
+    enhanced = "the enhanced statistic" if options.tfce else "the statistic"
+    p = f"p of {enhanced}, corrected by permutations" if options.correction == "fwer" else "adjusted p (q)"
+    text = {
+        "z": f"z of the test: positive where {sample.positive}",
+        "t": f"t of the test: positive where {sample.positive}",
+        "tfce": f"The statistic after threshold-free cluster enhancement: positive where {sample.positive}",
+        "logp": f"-log10 of the {p}",
+        "count": "Participants of the test with a lesion in the voxel",
+        "difference": f"Difference of lesion frequencies: {' minus '.join(sample.sizes)}",
+        "oddsratio": f"Odds of a lesion: {' over '.join(sample.sizes)}; half a participant is added to each cell of "
+        "a table with an empty one (Haldane, Anscombe)",
+    }[key]
+    return f"{text}; {'NaN' if key in EFFECTS else '0'} where nothing was tested"
