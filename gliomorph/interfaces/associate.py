@@ -1,4 +1,4 @@
-"""The tests of ``--test`` as a stage of the group level: masks and a table in, maps and tables of clusters out."""
+"""The tests of ``--tests`` as a stage of the group level: masks and a table in, maps and tables of clusters out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from fileformats.generic import File
 
+from .association_facts import CLUSTER_COLUMNS
 from .association_maps import AssociationMaps, association_maps
 from .association_masks import LesionMasks, read_masks
 from .association_options import TestOptions
@@ -18,18 +19,8 @@ from .images import write_image, write_text
 from .strata import read_table
 from .task import task
 
-CLUSTERS = (
-    "cluster",
-    "peak_x_mm",
-    "peak_y_mm",
-    "peak_z_mm",
-    "volume_ml",
-    "statistic",
-    "peak_statistic",
-    "peak_p_corrected",
-    "peak_lesions",
-)
-"""Columns of the table of clusters; a table without clusters has them too. Positions are RAS."""
+CLUSTERS = tuple(CLUSTER_COLUMNS)
+"""Columns of the table of clusters; a table without clusters has them too."""
 
 
 def associate(
@@ -119,11 +110,11 @@ def read_samples(
     """
     asked = parse_associations(words)
     if not participants.is_file():
-        raise AssociationError(f"--test: {participants} is required, there is no such file")
+        raise AssociationError(f"--tests: {participants} is required, there is no such file")
     try:
         rows = read_table(participants)
     except (OSError, ValueError) as error:
-        raise AssociationError(f"--test: {error}") from error
+        raise AssociationError(f"--tests: {error}") from error
     names = {scan.split("_")[0] for scan in scans}
     samples, wrong = [], []
     for association in asked:
@@ -132,7 +123,7 @@ def read_samples(
         except AssociationError as error:
             wrong.append(str(error))
     if wrong:
-        raise AssociationError("; ".join(dict.fromkeys(wrong)))
+        raise AssociationError("--tests: " + "; ".join(dict.fromkeys(wrong)))
     return samples
 
 

@@ -33,6 +33,18 @@ REFERENCES: Mapping[str, str] = {
     "dependence and localisation in cluster inference. NeuroImage 44:83-98, 2009.",
 }
 
+CLUSTER_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "cluster": {"Description": "Number, by descending absolute statistic of the peak"},
+    "peak_x_mm": {"Description": "Position of the peak, to the right", "Units": "mm"},
+    "peak_y_mm": {"Description": "Position of the peak, to the front", "Units": "mm"},
+    "peak_z_mm": {"Description": "Position of the peak, upwards", "Units": "mm"},
+    "volume_ml": {"Description": "Volume in template space", "Units": "ml"},
+    "statistic": {"Description": "Which statistic the next column has"},
+    "peak_statistic": {"Description": "The statistic of the peak"},
+    "peak_p_corrected": {"Description": "The corrected p of the peak"},
+    "peak_lesions": {"Description": "Participants of the test with a lesion at the peak"},
+}
+"""Of the table of clusters; positions are RAS."""
 EFFECTS = ("difference", "oddsratio")
 CORRECTIONS = {
     "fwer": "family-wise error, by the largest absolute statistic of each permutation",
@@ -96,4 +108,38 @@ def _description(key: str, sample: Sample, options: TestOptions) -> str:
         "oddsratio": f"Odds of a lesion: {' over '.join(sample.sizes)}; half a participant is added to each cell of "
         "a table with an empty one (Haldane, Anscombe)",
     }[key]
-    return f"{text}; {'NaN' if key in EFFECTS else '0'} where nothing was tested"
+    if key not in EFFECTS:
+        return f"{text}; 0 where nothing was tested"
+    fewer = f" or fewer than {options.min_cell} of either group are lesioned" * (options.min_cell > 1)
+    return f"{text}; NaN where nothing was tested{fewer}"
+
+
+def cluster_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The sidecar of the table of clusters.
+
+    Parameters
+    ----------
+    facts : mapping
+        Of the test's corrected p.
+
+    Returns
+    -------
+    facts : dict
+        What is known of the test, and the columns.
+    """
+    text = "Significant voxels of one sign that share a side, an edge or a corner, by the statistic of their peak"
+    return {**facts, "Description": text} | dict(CLUSTER_COLUMNS)
+
+
+def sentence(facts: Mapping[str, Any]) -> str:
+    """How a test was made, for the methods section of a paper; references are those of the facts."""
+    enhanced = " after threshold-free cluster enhancement" * bool(facts["TFCE"])
+    permuted = f", {facts['Permutations']} permutations" if "Permutations" in facts else ""
+    volume = "; lesion volume as a covariate" * bool(facts["Covariates"])
+    what = f"{facts['Column']} and {facts['Event']}" if "Event" in facts else facts["Column"]
+    sizes = ", ".join(f"{count} {name}" for name, count in facts["GroupSizes"].items())
+    return (
+        f"{facts['Test']}, of {what} at every voxel with at least {facts['MinimumLesions']} lesioned and as many spared "
+        f"of {facts['SampleSize']} participants{f' ({sizes})' * bool(sizes)}{volume}; {facts['Correction']}{enhanced}"
+        f"{permuted}, {facts['Threshold']:g}."
+    )

@@ -44,7 +44,8 @@ class AssociationMaps:
     ----------
     maps : mapping of str to ndarray
         (X, Y, Z) float32. 0 where nothing was tested: ``z`` or ``t``; ``logp``, −log10 of the corrected p; ``count``,
-        participants lesioned; ``tfce`` where it was asked for. NaN there: ``difference`` and ``oddsratio`` of groups.
+        participants lesioned; ``tfce`` where it was asked for. NaN there: ``difference`` and ``oddsratio`` of groups,
+        and also where fewer than the smallest cell of either group are lesioned.
     facts : mapping of str to dict
         For the sidecar of each.
     clusters : list of dict
@@ -102,7 +103,10 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
         "count": patterns.expand(patterns.lesions),
         **({"tfce": compared} if options.tfce else {}),
     }
-    effects = {name: patterns.expand(effect) for name, effect in test.effects.items()}
+    visible = _enough_in_both(patterns, sample.values, options.min_cell) if test.effects else None
+    effects = {
+        name: patterns.expand(np.where(visible, effect, np.nan)) for name, effect in test.effects.items()
+    }
     maps = {
         name: masks.volume(found.astype(np.float32), voxels, np.nan if name in effects else 0)
         for name, found in (values | effects).items()
@@ -114,6 +118,7 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
         "TestedPatterns": len(patterns),
         "Covariates": ["lesion volume in template space (ml)"] if volumes is not None else [],
         "SignificantClusters": len(clusters),
+        **({"WithheldVoxels": int((~patterns.expand(visible)).sum())} if visible is not None else {}),
         **({"Warning": warning} if warning else {}),
         "SoftwareVersion": __version__,
     }
@@ -150,6 +155,14 @@ def _select(
         )
     notices = [f"{word}: {uncovered} voxels are not tested, {reason}"] if uncovered else []
     return masks.voxels[selected], bits, notices
+
+
+def _enough_in_both(patterns: Patterns, group: np.ndarray, min_cell: int) -> np.ndarray:
+    """(U,) bool: where difference and odds ratio tell of no fewer participants than frequencies of strata do."""
+    if min_cell == 1:
+        return np.ones(len(patterns), bool)
+    inside = np.rint(patterns.sums(group))
+    return (inside >= min_cell) & (patterns.lesions - inside >= min_cell)
 
 
 def _corrected(

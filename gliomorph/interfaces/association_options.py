@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import attrs
@@ -37,7 +38,8 @@ class TestOptions:
         Share of a test's participants whose field of view has to hold a voxel, for tests of groups; the others require
         all of them.
     min_cell : int
-        Participants in either group (in every voxel too) or with the event.
+        Participants in either group (in every voxel too) or with the event; difference and odds ratio are shown where
+        as many of either group are lesioned. 1 shows everything.
     volume : bool
         Whether lesion volume is a covariate of the tests that take covariates.
     threads : int
@@ -46,7 +48,7 @@ class TestOptions:
     Raises
     ------
     AssociationError
-        On construction, for a value out of range or a combination that cannot be.
+        On construction, with all values out of range and combinations that cannot be.
     """
 
     __test__ = False  # pytest would take the class for a test
@@ -63,22 +65,28 @@ class TestOptions:
     threads: int = 1
 
     def __attrs_post_init__(self) -> None:
+        if wrong := [*self._out_of_range(), *self._contradictions()]:
+            raise AssociationError("; ".join(wrong))
+
+    def _out_of_range(self) -> Iterator[str]:
         for name in ("permutations", "min_lesions", "min_cell", "threads"):
             if getattr(self, name) < 1:
-                raise AssociationError(f"{name}: at least 1 is required, got {getattr(self, name)}")
+                yield f"{name}: at least 1 is required, got {getattr(self, name)}"
         if self.seed < 0:
-            raise AssociationError(f"seed: at least 0 is required, got {self.seed}")
+            yield f"seed: at least 0 is required, got {self.seed}"
         if self.correction not in ("fwer", "fdr"):
-            raise AssociationError(f"correction: fwer or fdr is required, got {self.correction!r}")
+            yield f"correction: fwer or fdr is required, got {self.correction!r}"
         if not 0 < self.alpha < 1:
-            raise AssociationError(f"alpha: a p between 0 and 1 is required, got {self.alpha}")
+            yield f"alpha: a p between 0 and 1 is required, got {self.alpha}"
         if not 0 <= self.min_coverage <= 1:
-            raise AssociationError(f"min_coverage: a share, 0 to 1, is required, got {self.min_coverage}")
+            yield f"min_coverage: a share, 0 to 1, is required, got {self.min_coverage}"
+
+    def _contradictions(self) -> Iterator[str]:
         if self.tfce and self.correction == "fdr":
-            raise AssociationError("tfce is corrected by permutations: leave it out, or take fwer")
-        if self.correction == "fwer" and 1 / (self.permutations + 1) > self.alpha:
+            yield "tfce is corrected by permutations: leave it out, or take fwer"
+        if self.correction == "fwer" and self.permutations > 0 and 1 / (self.permutations + 1) > self.alpha:
             least = math.ceil(1 / self.alpha) - 1
-            raise AssociationError(
+            yield (
                 f"{self.permutations} permutations give no p below {1 / (self.permutations + 1):.3g}, and {self.alpha} "
                 f"is required: take at least {least}"
             )

@@ -1,4 +1,4 @@
-"""The words of ``--test``: which test of the lesions, and against which columns of ``participants.tsv``.
+"""The words of ``--tests``: which test of the lesions, and against which columns of ``participants.tsv``.
 
 ``adiffi:COLUMN``, ``liebermeister:COLUMN`` (two values, or ``COLUMN=VALUE`` against all others), ``glm:COLUMN``
 (numbers), ``logrank:TIME,EVENT`` and ``cox:TIME,EVENT`` (without EVENT every time ends with the event). Columns whose
@@ -29,7 +29,7 @@ class AssociationError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Association:
-    """One word of ``--test``.
+    """One word of ``--tests``.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Association:
 
 
 def parse_associations(words: Sequence[str]) -> tuple[Association, ...]:
-    """The words of ``--test``.
+    """The words of ``--tests``.
 
     Parameters
     ----------
@@ -75,42 +75,47 @@ def parse_associations(words: Sequence[str]) -> tuple[Association, ...]:
     Raises
     ------
     AssociationError
-        With another kind, without a column or a value that a sign announces, or with a test asked for twice.
+        With every word of another kind, without a column or a value that a sign announces, or asked for twice.
 
     Examples
     --------
     >>> [(a.kind, a.column, a.value, a.event) for a in parse_associations(["adiffi:idh=mutant", "cox:days,dead"])]
     [('adiffi', 'idh', 'mutant', ''), ('cox', 'days', '', 'dead')]
     """
-    found = tuple(_parse(word) for word in words)
-    if twice := [association.word for association, count in Counter(found).items() if count > 1]:
-        raise AssociationError(f"--test takes a test once, got {quoted(twice[0])} more than once")
-    return found
+    found, wrong = [], []
+    for word in words:
+        try:
+            found.append(_parse(word))
+        except AssociationError as error:
+            wrong.append(str(error))
+    counts = Counter(found)
+    wrong += [
+        f"takes a test once, got {quoted(a.word)} more than once" for a, count in counts.items() if count > 1
+    ]
+    if wrong:
+        raise AssociationError(f"--tests {'; '.join(wrong)}")
+    return tuple(found)
 
 
 def _parse(word: str) -> Association:
     name, _, rest = word.partition(":")
     kind = next((known for known in KINDS if known == name), None)
     if kind is None:
-        raise AssociationError(
-            f"--test requires TEST:COLUMN with one of {', '.join(KINDS)}, got {quoted(word)}"
-        )
+        raise AssociationError(f"requires TEST:COLUMN with one of {', '.join(KINDS)}, got {quoted(word)}")
     sign = "=" if kind in GROUPS else "," if kind in SURVIVAL else ""
     column, announced, tail = rest.partition(sign) if sign else (rest, "", "")
     parts = [column, *([tail] if announced else [])]
     if not all(part.strip() for part in parts) or (kind in SURVIVAL and "," in tail):
-        raise AssociationError(f"--test requires {_usage(kind)}, got {quoted(word)}")
+        raise AssociationError(f"requires {_usage(kind)}, got {quoted(word)}")
     association = (
         Association(kind=kind, column=column, value=tail.strip())
         if kind in GROUPS
         else Association(kind=kind, column=column, event=tail)
     )
     if "participant_id" in association.columns:
-        raise AssociationError(
-            f"--test {quoted(word)}: participant_id tells participants apart, nothing else"
-        )
+        raise AssociationError(f"{quoted(word)}: participant_id tells participants apart, nothing else")
     if association.event == association.column:
-        raise AssociationError(f"--test {quoted(word)}: time and event have to be two columns")
+        raise AssociationError(f"{quoted(word)}: time and event have to be two columns")
     return association
 
 

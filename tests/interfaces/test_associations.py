@@ -1,4 +1,4 @@
-"""Words of --test: parsed strictly, with labels that are labels whatever the words say."""
+"""Words of --tests: parsed strictly, with labels that are labels whatever the words say."""
 
 from __future__ import annotations
 
