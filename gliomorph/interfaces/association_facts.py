@@ -139,7 +139,7 @@ def sentence(facts: Mapping[str, Any]) -> str:
     what = f"{facts['Column']} and {facts['Event']}" if "Event" in facts else facts["Column"]
     sizes = ", ".join(f"{count} {name}" for name, count in facts["GroupSizes"].items())
     return (
-        f"{facts['Test']}, of {what} at every voxel with at least {facts['MinimumLesions']} lesioned and as many spared "
-        f"of {facts['SampleSize']} participants{f' ({sizes})' * bool(sizes)}{volume}; {facts['Correction']}{enhanced}"
+        f"{facts['Test']}, of {what} at every voxel with at least {facts['MinimumLesions']} lesioned and as many "
+        f"spared of {facts['SampleSize']} participants{f' ({sizes})' * bool(sizes)}{volume}; {facts['Correction']}{enhanced}"
         f"{permuted}, {facts['Threshold']:g}."
     )

@@ -81,7 +81,7 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
         explains, events all at one time.
     """
     word, columns = sample.association.word, [masks.participants.index(name) for name in sample.participants]
-    voxels, bits, notices = _select(sample, masks, columns, options)
+    voxels, bits, uncovered, notices = _select(sample, masks, columns, options)
     patterns = bits.patterns()
     volumes = masks.volumes_ml[columns] if options.volume and sample.association.kind in COVARIATES else None
     if volumes is not None and np.ptp(volumes) == 0:
@@ -116,6 +116,7 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
     known = {
         "TestedVoxels": len(voxels),
         "TestedPatterns": len(patterns),
+        "UncoveredVoxels": uncovered,
         "Covariates": ["lesion volume in template space (ml)"] if volumes is not None else [],
         "SignificantClusters": len(clusters),
         **({"WithheldVoxels": int((~patterns.expand(visible)).sum())} if visible is not None else {}),
@@ -132,8 +133,8 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
 
 def _select(
     sample: Sample, masks: LesionMasks, columns: list[int], options: TestOptions
-) -> tuple[np.ndarray, LesionBits, list[str]]:
-    """Flat voxels that are tested, their lesions, and how many are not for lack of coverage."""
+) -> tuple[np.ndarray, LesionBits, int, list[str]]:
+    """Flat voxels that are tested, their lesions, and how many are not for lack of coverage, also in words."""
     word, count = sample.association.word, len(columns)
     of_groups = sample.association.kind in PARTIAL_COVERAGE
     least = max(1, int(np.ceil(options.min_coverage * count))) if of_groups else count
@@ -154,7 +155,7 @@ def _select(
             "lower the minimum of lesions"
         )
     notices = [f"{word}: {uncovered} voxels are not tested, {reason}"] if uncovered else []
-    return masks.voxels[selected], bits, notices
+    return masks.voxels[selected], bits, uncovered, notices
 
 
 def _enough_in_both(patterns: Patterns, group: np.ndarray, min_cell: int) -> np.ndarray:

@@ -50,6 +50,12 @@ class Associations:
         """Stage and cause of the failure; empty without one."""
         return f"{self.failure.stage}: {cause_of(self.failure.error)}" if self.failure else ""
 
+    def of_p(self) -> dict[str, dict[str, Any]]:
+        """Facts of the corrected p by test: of all its maps they say what was done."""
+        return {
+            key.removesuffix("/logp"): known for key, known in self.facts.items() if key.endswith("/logp")
+        }
+
     def names(self, settings: Settings) -> dict[str, str]:
         """Final names of the files, relative to the output folder."""
         found = {}
@@ -137,9 +143,9 @@ def run_associations(
     )
     board = Board(console, "tests", 1, 1, verbose)
     worker = PoolWorker(n_procs=1, watch=board.watch)
-    with swept(cache_folder(settings.work_dir)), board:
-        with submitting(cache_folder(settings.work_dir), worker) as submit:
-            result = submit(graph, raise_errors=False)
+    cache = cache_folder(settings.work_dir)
+    with swept(cache), board, submitting(cache, worker) as submit:
+        result = submit(graph, raise_errors=False)
     if result.errored or result.outputs is None:
         stage, error = (
             board.failures[0][1:] if board.failures else ("tests", RuntimeError("the graph failed"))

@@ -291,7 +291,9 @@ def test_lesions_of_one_volume_are_no_covariate(cohort: LesionTable, here: Path,
 
 
 def test_all_that_is_wrong_with_the_columns_is_said_at_once(cohort: LesionTable, tmp_path: Path) -> None:
-    with pytest.raises(AssociationError, match=r"adiffi:nose: .* no column 'nose'.*; glm:group requires .*'mutant'"):
+    with pytest.raises(
+        AssociationError, match=r"adiffi:nose: .* no column 'nose'.*; glm:group requires .*'mutant'"
+    ):
         read_samples(["adiffi:nose", "glm:group"], cohort.table, cohort.scans, TestOptions())
     with pytest.raises(AssociationError, match="there is no such file"):
         read_samples(["glm:age"], tmp_path / "participants.tsv", cohort.scans, TestOptions())
