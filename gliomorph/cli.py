@@ -127,7 +127,7 @@ def _add_tests(group: Any) -> None:
         help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two groups; "
         "COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, cox:TIME,EVENT")  # fmt: skip
     add("--correction", choices=CORRECTIONS, default="fwer",
-        help="of p over the voxels: fwer, by permutations, or fdr, the share of false ones (default: %(default)s)")  # fmt: skip
+        help="of p for all voxels: fwer, by permutations, or fdr (default: %(default)s)")  # fmt: skip
     add("--permutations", type=int, default=PERMUTATIONS, metavar="N",
         help="of the participants, for fwer; the smallest p is 1 / (N + 1) (default: %(default)s)")  # fmt: skip
     add("--tfce", action="store_true", help="threshold-free cluster enhancement, with fwer; much slower")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -117,7 +117,9 @@ class Settings:
     min_coverage: float = MIN_COVERAGE
     tests: tuple[str, ...] = attrs.field(converter=tuple, default=())
     permutations: int = PERMUTATIONS
-    correction: str = attrs.field(default="fwer", validator=attrs.validators.in_(CORRECTIONS))
+    correction: Literal["fwer", "fdr"] = attrs.field(
+        default="fwer", validator=attrs.validators.in_(CORRECTIONS)
+    )
     tfce: bool = False
     min_lesions: int = MIN_LESIONS
     nprocs: int = attrs.field(factory=available_cpus)

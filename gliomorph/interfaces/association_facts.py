@@ -138,8 +138,9 @@ def sentence(facts: Mapping[str, Any]) -> str:
     volume = "; lesion volume as a covariate" * bool(facts["Covariates"])
     what = f"{facts['Column']} and {facts['Event']}" if "Event" in facts else facts["Column"]
     sizes = ", ".join(f"{count} {name}" for name, count in facts["GroupSizes"].items())
+    people = f"{facts['SampleSize']} participants{f' ({sizes})' * bool(sizes)}"
     return (
         f"{facts['Test']}, of {what} at every voxel with at least {facts['MinimumLesions']} lesioned and as many "
-        f"spared of {facts['SampleSize']} participants{f' ({sizes})' * bool(sizes)}{volume}; {facts['Correction']}{enhanced}"
+        f"spared of {people}{volume}; {facts['Correction']}{enhanced}"
         f"{permuted}, {facts['Threshold']:g}."
     )

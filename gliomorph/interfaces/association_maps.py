@@ -103,7 +103,7 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
         "count": patterns.expand(patterns.lesions),
         **({"tfce": compared} if options.tfce else {}),
     }
-    visible = _enough_in_both(patterns, sample.values, options.min_cell) if test.effects else None
+    visible = _enough_in_both(patterns, sample.values, options.min_cell)
     effects = {
         name: patterns.expand(np.where(visible, effect, np.nan)) for name, effect in test.effects.items()
     }
@@ -119,7 +119,7 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
         "UncoveredVoxels": uncovered,
         "Covariates": ["lesion volume in template space (ml)"] if volumes is not None else [],
         "SignificantClusters": len(clusters),
-        **({"WithheldVoxels": int((~patterns.expand(visible)).sum())} if visible is not None else {}),
+        **({"WithheldVoxels": int((~patterns.expand(visible)).sum())} if effects else {}),
         **({"Warning": warning} if warning else {}),
         "SoftwareVersion": __version__,
     }

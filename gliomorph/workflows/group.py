@@ -185,8 +185,8 @@ def run_group(
     selection = select(members, planned, causes, method, settings)
     inputs, excluded = selection.inputs, selection.excluded
     if not inputs:
-        found = f"no scan has valid outputs of {method} in {settings.output_dir}"
-        return Outcome(problem=f"{found}: there is nothing to make an atlas of")
+        nothing = f"no scan has valid outputs of {method} in {settings.output_dir}"
+        return Outcome(problem=f"{nothing}: there is nothing to make an atlas of")
     if refusal := settings.cells.refusal(len(inputs)):
         return Outcome(problem=refusal)
     try:

@@ -73,7 +73,7 @@ def test_a_planted_effect_is_found_at_its_place(cohort: LesionTable, here: Path,
 
 
 def test_the_other_group_gives_the_opposite_sign(cohort: LesionTable, here: Path) -> None:
-    maps, _, _, _ = run(cohort, ["adiffi:group=mutant", "adiffi:group=wildtype"])
+    maps, _, _, _ = run(cohort, ["adiffi:group=mutant", "adiffi:group=wildtype"], min_cell=1)
     for key in ("z", "difference"):
         one, other = (array(maps[f"adiffigroup{group}/{key}"]) for group in ("mutant", "wildtype"))
         np.testing.assert_allclose(one, -other, atol=1e-6, equal_nan=True)
@@ -82,6 +82,19 @@ def test_the_other_group_gives_the_opposite_sign(cohort: LesionTable, here: Path
         np.testing.assert_array_equal(np.isfinite(array(maps[f"adiffigroupmutant/{effect}"])), tested)
     assert array(maps["adiffigroupmutant/difference"])[3, 9, 4] > 0.5
     assert array(maps["adiffigroupmutant/oddsratio"])[3, 9, 4] > 10
+
+
+def test_effects_are_withheld_where_few_of_either_group_are_lesioned(cohort: LesionTable, here: Path) -> None:
+    maps, facts, *_ = run(cohort, ["adiffi:chance"], min_cell=3)
+    with cohort.table.open(newline="") as lines:
+        inside = np.array([row["chance"] == "B" for row in csv.DictReader(lines, delimiter="\t")])
+    lesions = np.stack([array(path) > 0 for path in cohort.tumors])
+    tested = array(maps["adiffichance/count"]) > 0
+    enough = (lesions[inside].sum(axis=0) >= 3) & (lesions[~inside].sum(axis=0) >= 3)
+    assert (tested & enough).any() and (tested & ~enough).any()
+    for effect in ("difference", "oddsratio"):
+        np.testing.assert_array_equal(np.isfinite(array(maps[f"adiffichance/{effect}"])), tested & enough)
+    assert facts["adiffichance/difference"]["WithheldVoxels"] == (tested & ~enough).sum()
 
 
 def test_without_an_effect_there_is_no_cluster(cohort: LesionTable, here: Path, tmp_path: Path) -> None:
@@ -122,7 +135,8 @@ def test_sidecars_say_how_a_map_was_made(cohort: LesionTable, here: Path) -> Non
     maps, facts, _, _ = run(cohort, ["adiffi:group", "glm:age"], seed=3)
     assert set(facts) == set(maps)
     assert facts["adiffigroup/difference"]["Description"] == (
-        "Difference of lesion frequencies: group = 'wildtype' minus group = 'mutant'; NaN where nothing was tested"
+        "Difference of lesion frequencies: group = 'wildtype' minus group = 'mutant'; NaN where nothing was tested "
+        "or fewer than 5 of either group are lesioned"
     )
     known = facts["adiffigroup/logp"]
     assert known["Description"] == (

@@ -16,7 +16,7 @@ from gliomorph.interfaces.prepare_template import TemplateFiles
 from gliomorph.interfaces.query import Scan, TumorMask
 from gliomorph.settings import Settings
 from gliomorph.workflows import group
-from gliomorph.workflows.group import find_members, run_group
+from gliomorph.workflows.group import Outcome, find_members, run_group
 from gliomorph.workflows.names import ScanNames, anat_folder, group_names
 from gliomorph.workflows.plan import PlannedScan
 
@@ -94,7 +94,7 @@ def atlas(
     plans: list[PlannedScan],
     causes: dict[str, tuple[str, str]] | None = None,
 ) -> str:
-    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO()))
+    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO())).problem
 
 
 def test_members_are_sorted_and_complete(settings: Settings) -> None:
@@ -249,7 +249,7 @@ def test_atlas_that_is_up_to_date_is_left_alone(
     atlas(settings, template, [planned("sub-01")])
     finish(settings, submitted[0])
     console = Console(file=io.StringIO())
-    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == ""
+    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == Outcome()
     assert len(submitted) == 1
     assert isinstance(console.file, io.StringIO)
     assert "nothing to do" in console.file.getvalue()
@@ -271,7 +271,7 @@ def test_a_small_cohort_has_an_atlas_and_a_warning(
 ) -> None:
     publish(settings, "sub-01")
     console = Console(file=io.StringIO(), width=200)
-    assert run_group(settings, template, [], {}, "run", console) == ""
+    assert run_group(settings, template, [], {}, "run", console) == Outcome()
     assert isinstance(console.file, io.StringIO)
     warning = "1 patient: single patients can be read from these maps; do not share them"
     assert warning in console.file.getvalue()
@@ -297,14 +297,14 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
         publish(settings, f"sub-{number}")
     console = Console(file=io.StringIO(), width=200)
     asked = attrs.evolve(settings, strata=("sex",), min_cell=3)
-    assert run_group(asked, template, [], {}, "run", console) == ""
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
     # women are two, so that men could be told from everybody minus men
     assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
     assert submitted[0].strata == []
     asked = attrs.evolve(asked, min_cell=2)
-    assert run_group(asked, template, [], {}, "run", console) == ""
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
     assert [(s["label"], s["scans"]) for s in submitted[1].strata] == [
         ("sexF", ["sub-0", "sub-1"]),
         ("sexM", ["sub-2", "sub-3", "sub-4"]),
