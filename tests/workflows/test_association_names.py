@@ -12,6 +12,6 @@ def test_names_have_bids_entities_in_bids_order_and_are_ignored():
     assert names["t"] == f"{stem}_stat-t_label-WT_statmap.nii.gz"
     assert names["logp"] == f"{stem}_stat-logp_label-WT_desc-fwer_statmap.nii.gz"
     assert names["clusters"] == f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
-    for name in names.values():
+    for name in (*names.values(), names["clusters"].replace(".tsv", ".json")):
         assert any(fnmatch(name.split("/")[-1], pattern) for pattern in IGNORED)
     assert len(set(names.values())) == len(names)
