@@ -99,11 +99,14 @@ def labels_path(bids: Path, subject: str) -> Path:
 
 
 def write_subject(bids: Path, subject: str, like: str = "") -> None:
-    """``T1w`` in ``bids``, ``seg-brats_dseg`` with its table in ``bids/derivatives/masks``."""
+    """``T1w`` in ``bids``, ``seg-brats_dseg`` with its table in ``bids/derivatives/masks``, a row in the table."""
     image, labels = head(like or subject)
     write_image(image, image_path(bids, subject))
     path = write_image(labels, labels_path(bids, subject))
     path.with_name(path.name.replace(".nii.gz", ".tsv")).write_text(DSEG_TABLE)
+    names = sorted(folder.name for folder in bids.glob("sub-*"))
+    rows = [f"{name}\t{SEXES.get(name.removeprefix('sub-'), 'n/a')}\n" for name in names]
+    (bids / "participants.tsv").write_text("".join(["participant_id\tsex\n", *rows]))
 
 
 def write_cohort(bids: Path, subjects: Iterable[str]) -> Path:
@@ -115,12 +118,8 @@ def write_cohort(bids: Path, subjects: Iterable[str]) -> Path:
     (bids / "README").write_text("Heads that were drawn, not scanned: the test data of gliomorph.\n" * 3)
     description |= {"DatasetType": "derivative", "GeneratedBy": [{"Name": "tests"}]}
     (masks / "dataset_description.json").write_text(json.dumps(description))
-    rows = []
     for subject in subjects:
         write_subject(bids, subject)
-        rows.append(f"sub-{subject}\t{SEXES.get(subject, 'n/a')}\n")
-    if rows:
-        (bids / "participants.tsv").write_text("".join(["participant_id\tsex\n", *rows]))
     return bids
 
 
