@@ -142,5 +142,5 @@ def sentence(facts: Mapping[str, Any]) -> str:
     return (
         f"{facts['Test']}, of {what} at every voxel with at least {facts['MinimumLesions']} lesioned and as many "
         f"spared of {people}{volume}; {facts['Correction']}{enhanced}"
-        f"{permuted}, {facts['Threshold']:g}."
+        f"{permuted}, p ≤ {facts['Threshold']:g}."
     )

@@ -62,7 +62,7 @@ def test_a_section_says_what_was_asked_and_found(cohort: LesionTable, here: Path
         ("corrected p", "javascript%3Aalert%281%29"),
     ]
     assert "yellow: significant" in section["picture"].caption
-    assert "39 permutations, 0.05." in section["methods"]
+    assert "39 permutations, p ≤ 0.05." in section["methods"]
     text = page(tmp_path, [section])
     assert 'id="test-adiffigroupmutant"' in text and "<td" in text
     assert "<li>Ellingson BM" in text
@@ -110,5 +110,5 @@ def test_a_sentence_names_both_columns_of_survival() -> None:
     }
     assert sentence(facts) == (
         "Log-rank test, of days and dead at every voxel with at least 3 lesioned and as many spared of 9 participants; "
-        "fdr, 0.05."
+        "fdr, p ≤ 0.05."
     )

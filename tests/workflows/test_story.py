@@ -80,7 +80,7 @@ def test_tests_are_told_and_their_references_follow_those_of_the_atlas(settings:
     told = story_of(settings, selection, [], [], "syn-cfm", found)
     assert citations_of(found) == [*CITATIONS, "Ellingson", "Nichols", "Winkler"]
     assert told["methods"].endswith(
-        "family-wise error after threshold-free cluster enhancement, 1000 permutations, 0.05 [8, 7]."
+        "family-wise error after threshold-free cluster enhancement, 1000 permutations, p ≤ 0.05 [8, 7]."
     )
     assert (
         "of idh at every voxel with at least 5 lesioned and as many spared of 30 participants (12 idh = 'mutant'"
