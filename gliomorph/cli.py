@@ -16,10 +16,13 @@ from .environment import LOG_LEVEL, prepare_environment, template_folders
 from .interfaces.small_cells import MIN_CELL
 from .interfaces.weights import NEEDED, shipped_network
 from .settings import (
+    CORRECTIONS,
     LEVELS,
     METHODS,
     MIN_COVERAGE,
+    MIN_LESIONS,
     MODALITIES,
+    PERMUTATIONS,
     REFINE,
     Settings,
     SettingsError,
@@ -60,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_selection(parser.add_argument_group("what is read"))
     _add_processing(parser.add_argument_group("what is done"))
     _add_atlas(parser.add_argument_group("the atlas"))
+    _add_tests(parser.add_argument_group("tests at every voxel of the atlas"))
     _add_resources(parser.add_argument_group("how it is run"))
     return parser
 
@@ -117,6 +121,21 @@ def _add_atlas(group: Any) -> None:
         "voxel (default: %(default)s)")  # fmt: skip
 
 
+def _add_tests(group: Any) -> None:
+    add = group.add_argument
+    add("--tests", nargs="+", default=(), metavar="WORD",
+        help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two groups; "
+        "COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, cox:TIME,EVENT")  # fmt: skip
+    add("--correction", choices=CORRECTIONS, default="fwer",
+        help="of p for all voxels: fwer, by permutations, or fdr (default: %(default)s)")  # fmt: skip
+    add("--permutations", type=int, default=PERMUTATIONS, metavar="N",
+        help="of the participants, for fwer; the smallest p is 1 / (N + 1) (default: %(default)s)")  # fmt: skip
+    add("--tfce", action="store_true", help="threshold-free cluster enhancement, with fwer; much slower")
+    add("--min-lesions", type=int, default=MIN_LESIONS, metavar="N",
+        help="voxels are tested where at least N participants have a lesion and as many have none; not less than "
+        "--min-cell, which holds for either group too (default: %(default)s)")  # fmt: skip
+
+
 def _add_resources(group: Any) -> None:
     add = group.add_argument
     add("-w", "--work-dir", type=Path, metavar="DIR", help="intermediate results (default: OUTPUT_DIR/work)")
@@ -157,8 +176,8 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         name: getattr(args, name)
         for name in (
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration_weights", "refine", "weights", "strata", "min_cell", "min_coverage", "random_seed",
-            "omp_nthreads", "gpu",
+            "registration_weights", "refine", "weights", "strata", "min_cell", "min_coverage",
+            "tests", "permutations", "correction", "tfce", "min_lesions", "random_seed", "omp_nthreads", "gpu",
             "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
         )
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -15,6 +15,9 @@ from .interfaces.small_cells import SmallCells, small_cells
 from .interfaces.stored_network import WeightsError
 from .interfaces.strata import Variable, parse_strata
 from .interfaces.weights import NEEDED, fitting, read_header, shipped_network
+
+if TYPE_CHECKING:
+    from .interfaces.association_options import TestOptions
 
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 METHODS = (
@@ -36,6 +39,11 @@ REFINE = 60
 LEVELS = ("participant", "group")
 MIN_COVERAGE = 0.5
 """Share of the participants whose field of view has to hold a voxel, unless ``--min-coverage`` says otherwise."""
+CORRECTIONS = ("fwer", "fdr")
+PERMUTATIONS = 1000
+"""Of every test, unless ``--permutations`` says otherwise."""
+MIN_LESIONS = 5
+"""Participants lesioned, and as many spared, in every voxel that is tested, unless ``--min-lesions`` says otherwise."""
 
 
 class SettingsError(ValueError):
@@ -107,6 +115,13 @@ class Settings:
     strata: tuple[str, ...] = attrs.field(converter=tuple, default=())
     min_cell: int | None = None
     min_coverage: float = MIN_COVERAGE
+    tests: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    permutations: int = PERMUTATIONS
+    correction: Literal["fwer", "fdr"] = attrs.field(
+        default="fwer", validator=attrs.validators.in_(CORRECTIONS)
+    )
+    tfce: bool = False
+    min_lesions: int = MIN_LESIONS
     nprocs: int = attrs.field(factory=available_cpus)
     omp_nthreads: int | None = None
     mem_gb: float = attrs.field(factory=available_memory_gb)
@@ -123,6 +138,7 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         self._check_choices()
         self._check_atlas()
+        self._check_tests()
         self._check_folders()
         self._check_networks()
 
@@ -161,6 +177,42 @@ class Settings:
             parse_strata(self.strata)
         except ValueError as error:
             raise SettingsError(str(error)) from error
+
+    def _check_tests(self) -> None:
+        """Words and options; columns are read when the run starts."""
+        if not self.tests:
+            return
+        # only now: these read scipy, for which a command line without tests does not wait
+        from .interfaces.associations import AssociationError, parse_associations
+
+        wrong = []
+        if self.min_lesions < 1:
+            wrong.append(f"--min-lesions: at least 1 participant is required, got {self.min_lesions}")
+        try:
+            parse_associations(self.tests)
+        except AssociationError as error:
+            wrong.append(str(error))
+        try:
+            self.test_options()
+        except AssociationError as error:
+            wrong.append(f"--tests: {error}")
+        if wrong:
+            raise SettingsError("; ".join(wrong))
+
+    def test_options(self) -> TestOptions:
+        """How ``--tests`` are made: a voxel that is tested has as many lesions as the smallest cell of strata."""
+        from .interfaces.association_options import TestOptions
+
+        return TestOptions(
+            permutations=self.permutations,
+            seed=self.random_seed,
+            correction=self.correction,
+            tfce=self.tfce,
+            min_lesions=max(self.min_lesions, self.cells.strata),
+            min_coverage=self.min_coverage,
+            min_cell=self.cells.strata,
+            threads=self.threads(1),
+        )
 
     @property
     def cells(self) -> SmallCells:

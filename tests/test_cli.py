@@ -51,6 +51,11 @@ DOCUMENTED = [
     "--strata",
     "--min-cell",
     "--min-coverage",
+    "--tests",
+    "--permutations",
+    "--correction",
+    "--tfce",
+    "--min-lesions",
 ]
 
 
@@ -130,6 +135,38 @@ def test_options_of_the_atlas(folders: list[str], tmp_path: Path) -> None:
     text = 'strata = ["sex"]\nmin-cell = 7'
     configured, _ = cli.parse([*words, *config(tmp_path, text)])
     assert (configured.strata, configured.min_cell) == (("sex",), 7)
+
+
+def test_options_of_the_tests(folders: list[str], tmp_path: Path) -> None:
+    words = [*folders, "group", "--registration", "affine"]
+    settings, _ = cli.parse(words)
+    assert (settings.tests, settings.permutations, settings.correction) == ((), 1000, "fwer")
+    assert (settings.tfce, settings.min_lesions) == (False, 5)
+    asked = ["--tests", "glm:age", "adiffi:sex=F", "--tfce", "--permutations", "99", "--min-lesions", "7"]
+    settings, _ = cli.parse([*words, *asked])
+    assert settings.tests == ("glm:age", "adiffi:sex=F")
+    assert (settings.tfce, settings.permutations, settings.min_lesions) == (True, 99, 7)
+    text = 'tests = ["glm:age"]\ncorrection = "fdr"'
+    configured, _ = cli.parse([*words, *config(tmp_path, text)])
+    assert (configured.tests, configured.correction) == (("glm:age",), "fdr")
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_tests_that_cannot_be_made_are_one_line_with_all_faults_and_exit_two(
+    folders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+) -> None:
+    monkeypatch.setattr(cli, "prepare_environment", lambda *_: None)
+    (Path(folders[0]) / "sub-1").mkdir()
+    (Path(folders[0]) / "participants.tsv").write_text(TABLE)
+    words = ["--tests", "glm:weight", "cox:days,dead", "--strata", "gender"]
+    assert cli.main([*folders, "group", "--skip-bids-validation", *words, *more]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gliomorph: --strata: participants.tsv has no column 'gender'")
+    assert "; --tests: glm:weight: participants.tsv has no column 'weight'; it has 'age', 'sex'" in line
+    assert "cox:days,dead: participants.tsv has no column 'days'" in line
 
 
 def test_labels_with_and_without_prefix_and_underscores(folders: list[str]) -> None:

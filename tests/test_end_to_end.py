@@ -21,6 +21,7 @@ from runs import (
     atlas_maps,
     contrast_maps,
     documented,
+    maps_of_test,
     ran,
     template_name,
 )
@@ -69,7 +70,7 @@ def test_every_documented_file_is_written_and_no_other(first: Run) -> None:
         "group_regions.tsv",
     }
     maps = {name for stratum in ("", "sexF", "sexM") for name in atlas_maps("affine", stratum)}
-    maps |= set(contrast_maps("sexMVSsexF"))
+    maps |= {*contrast_maps("sexMVSsexF"), *maps_of_test("adiffisex")}
     assert {name for name in first.after if name.startswith("tpl-") and name.endswith(".nii.gz")} == maps
     assert all(name.replace(".nii.gz", ".json") in first.after for name in maps)
 
@@ -98,6 +99,25 @@ def test_default_is_the_network_that_comes_with_gliomorph_and_its_refinement(tmp
 
 def test_outputs_are_valid_bids_derivatives(first: Run) -> None:
     assert [issue for issue in validator_issues(first.out) if issue["severity"] == "error"] == []
+
+
+def test_a_test_is_published_with_its_clusters_and_on_the_page(first: Run) -> None:
+    stem = "tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-adiffisex"
+    difference = to_array(read_image(first.out / f"{stem}_stat-difference_label-WT_statmap.nii.gz"))
+    contrast = atlas_map("WT").replace(
+        "label-WT_desc-frequency_probseg", "contrast-sexMVSsexF_stat-difference_label-WT_statmap"
+    )
+    tested = np.isfinite(difference)
+    assert tested.any()
+    # the strata's difference, where both are seen by enough
+    expected = to_array(read_image(first.out / contrast))[tested]
+    np.testing.assert_allclose(difference[tested], expected, atol=1e-6)
+    known = json.loads((first.out / f"{stem}_label-WT_desc-fwerclusters_stats.json").read_text())
+    assert (known["Word"], known["SampleSize"], known["Permutations"]) == ("adiffi:sex", 3, 19)
+    table = f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
+    assert (first.out / table).read_text().startswith("cluster\t")
+    page = (first.out / "gliomorph.html").read_text()
+    assert f'href="{table}"' in page and 'id="test-adiffisex"' in page
 
 
 def test_frequency_is_the_mean_of_the_written_masks(first: Run) -> None:

@@ -96,6 +96,20 @@ def test_atlas_alone_needs_no_work_directory(mended: Run, regrouped: Run) -> Non
     assert not any(name.startswith("sub-") for name in regrouped.changed())
 
 
+def test_a_test_that_fails_leaves_the_atlas_and_is_told(regrouped: Run) -> None:
+    options = ["--tests", "adiffi:sex", "--min-cell", "1", "--min-lesions", "3", "--permutations", "19"]
+    answers = [regrouped.place.run("--registration", "affine", *options, levels=["group"]) for _ in range(2)]
+    for answer in answers:  # the second is not taken for done
+        assert answer.code == 1, answer.text
+        assert "no tests: tests WT: " in answer.text and "are required" in answer.text
+        assert "Traceback" not in answer.text
+    description = json.loads((regrouped.place.out / "atlas-gliomorph_description.json").read_text())
+    assert atlas_map("WT") in description["Outputs"]
+    assert not any("_contrast-" in name for name in description["Outputs"])
+    assert "No tests: tests WT: " in (regrouped.place.out / "gliomorph.html").read_text()
+    assert list((regrouped.place.out / "logs").glob("*/group_tests-WT.txt"))
+
+
 def test_atlas_alone_without_naming_the_masks_again(regrouped: Run) -> None:
     """``gliomorph BIDS OUT group``, as the help has it."""
     answer = regrouped.place.run("--registration", "affine", levels=["group"], masks=False)

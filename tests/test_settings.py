@@ -49,6 +49,33 @@ def test_default_registration_is_the_shipped_network_where_it_reads_the_modality
         assert settings.networks() == {}
 
 
+def test_all_that_is_wrong_with_tests_is_told(make):
+    with pytest.raises(SettingsError) as raised:
+        make(tests=("sex", "glm:"), permutations=3, correction="fwer", min_lesions=0, random_seed=2)
+    text = str(raised.value)
+    for part in (
+        "--min-lesions: at least 1",
+        "got 'sex'; requires glm:COLUMN",
+        "3 permutations give no p below",
+    ):
+        assert part in text
+    with pytest.raises(SettingsError, match="--tests: tfce is corrected by permutations"):
+        make(tests=("glm:age",), tfce=True, correction="fdr")
+
+
+@pytest.mark.parametrize(
+    ("cell", "lesions", "expected"), [(None, 5, (5, 5)), (1, 2, (1, 2)), (9, 5, (9, 9)), (None, 1, (5, 5))]
+)
+def test_a_tested_voxel_has_as_many_lesions_as_the_smallest_cell(make, cell, lesions, expected):
+    options = make(tests=("glm:age",), min_cell=cell, min_lesions=lesions, random_seed=4).test_options()
+    assert (options.min_cell, options.min_lesions, options.seed) == (*expected, 4)
+
+
+def test_defaults_of_tests_are_those_of_the_stage(make):
+    options = make(tests=("glm:age",), nprocs=1).test_options()
+    assert options == type(options)()
+
+
 def test_settings_are_frozen(make):
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         make().random_seed = 3

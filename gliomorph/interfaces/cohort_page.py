@@ -10,7 +10,9 @@ import pandas as pd
 from fileformats.generic import File
 
 from ..models.atlas_maps import EVERYBODY
+from .association_report import sections_of_tests
 from .cohort_report import cohort_report
+from .images import read_image
 from .task import task
 
 
@@ -23,6 +25,7 @@ def cohort_page(
     pages: dict[str, str],
     used: dict[str, Any],
     story: dict[str, Any],
+    tests: dict[str, File],
 ) -> Path:
     """``gliomorph.html``.
 
@@ -43,7 +46,10 @@ def cohort_page(
     used : dict
         Settings.
     story : dict
-        As for :func:`~gliomorph.interfaces.cohort_report.cohort_report`.
+        As for :func:`~gliomorph.interfaces.cohort_report.cohort_report`, and ``tests``, as for
+        :func:`~gliomorph.interfaces.association_report.sections_of_tests`.
+    tests : dict of str to File
+        Maps and tables of clusters by ``<test>/<key>``.
 
     Returns
     -------
@@ -64,6 +70,7 @@ def cohort_page(
         log_jacobian=_path(maps, f"{EVERYBODY}/logjacobian_mean"),
         strata=_by_label(maps, story["strata"], "frequency_WT"),
         contrasts=_by_label(maps, story["contrasts"], "oddsratio_WT"),
+        tests=sections_of_tests(read_image(template), story["tests"], tests),
         story=story,
     )
 

@@ -110,6 +110,31 @@ def contrast_pictures(
     ]
 
 
+def statistic_picture(
+    template: sitk.Image, label: str, title: str, scale: str, statistic: Path, significant: sitk.Image
+) -> Picture:
+    """A test's statistic, what is significant outlined: slices through that, or else through what was tested.
+
+    Parameters
+    ----------
+    template : SimpleITK.Image
+    label, title : str
+        Of the test; a label of ASCII letters and digits.
+    scale : str
+        ``z`` or ``t``.
+    statistic : Path
+        0 where nothing was tested.
+    significant : SimpleITK.Image
+        Not 0 there.
+    """
+    values = read_image(statistic)
+    found = bool(to_array(significant).any())
+    cuts = spread_cuts(template, significant if found else sitk.Abs(values) > 0, SLICES)
+    png = figures.signed_map(values, template, cuts, title=title, label=scale, outlined=significant)
+    outlined = "yellow: significant" if found else "nothing is significant"
+    return _picture(f"test-{label}", f"{title}: {scale} of the test, {outlined}.", png)
+
+
 def _ratio_png(ratio: sitk.Image, cuts: Sequence[Cut], title: str, label: str, limit: float) -> bytes:
     """A ratio that is NaN where it is not known."""
     array = to_array(ratio)

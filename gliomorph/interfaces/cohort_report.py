@@ -26,6 +26,7 @@ NOTHING_TOLD: Mapping[str, Any] = {
     "contrasts": [],
     "notices": [],
     "methods": "",
+    "tests_problem": "",
 }
 """Of a cohort's story."""
 
@@ -45,6 +46,7 @@ def cohort_report(
     log_jacobian: Path | None = None,
     strata: Mapping[str, Path] | None = None,
     contrasts: Mapping[str, Path] | None = None,
+    tests: Sequence[Mapping[str, Any]] = (),
     story: Mapping[str, Any] | None = None,
 ) -> Path:
     """The cohort's page.
@@ -75,10 +77,12 @@ def cohort_report(
         WT's frequency by the label of a stratum.
     contrasts : mapping of str to Path, optional
         WT's odds ratio by the label of a contrast.
+    tests : sequence of mappings, optional
+        As :func:`~gliomorph.interfaces.association_report.sections_of_tests` gives them.
     story : mapping, optional
         ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``people``, ``folder``),
-        ``contrasts`` (``label``, ``description``), ``notices``, ``methods``: texts. A folder is a relative path that is
-        not yet percent-encoded.
+        ``contrasts`` (``label``, ``description``), ``notices``, ``methods``, ``tests_problem`` (why there are none):
+        texts. A folder is a relative path that is not yet percent-encoded.
 
     Returns
     -------
@@ -108,6 +112,8 @@ def cohort_report(
         strata_pictures=beside,
         contrast_pictures=compared,
         strata=[{**stratum, "href": _href(stratum["folder"])} for stratum in told["strata"]],
+        tests=tests,
+        tests_problem=told["tests_problem"],
         flow=told["flow"],
         causes=_causes(excluded),
         notices=told["notices"],

@@ -35,6 +35,8 @@ GREY = colormaps["gray"].resampled(48)  # few levels: a third of the file size, 
 HEAT = ListedColormap(colormaps["inferno"](np.linspace(0.25, 1.0, 96)))
 DIVERGING = colormaps["RdBu_r"].resampled(97)
 
+TOUCHED = 0.05
+"""The least share of a mask in a pixel of a slice that it reaches."""
 WIDTH, TITLE, FOOT, GAP, DPI = 720, 30, 28, 10, 100  # pixels
 
 
@@ -226,6 +228,49 @@ def heat_map(
     return _draw(cuts, title, panel, None, bar)
 
 
+def signed_map(
+    values: sitk.Image,
+    background: sitk.Image,
+    cuts: Sequence[Cut],
+    *,
+    title: str,
+    label: str,
+    outlined: sitk.Image,
+) -> bytes:
+    """A map around 0, blue below and red above, over ``background``, as PNG.
+
+    Parameters
+    ----------
+    values : SimpleITK.Image
+        Zero is transparent; the scale goes to the largest absolute value on either side.
+    background : SimpleITK.Image
+    cuts : sequence of Cut
+    title, label : str
+        Of the picture and of its colour bar.
+    outlined : SimpleITK.Image
+        A mask whose border is drawn in :data:`LESION`.
+
+    Returns
+    -------
+    png : bytes
+    """
+    norm = Normalize(0.0, 1.2 * brightness(background))
+    top = float(np.abs(to_array(values)).max()) or 1.0
+    scale = Normalize(-top, top)
+
+    def panel(ax: Axes, cut: Cut) -> None:
+        _grey(ax, cut.sample(background), norm)
+        sampled = cut.sample(values, sitk.sitkNearestNeighbor)
+        shown = np.ma.masked_equal(sampled, 0)
+        ax.imshow(shown, cmap=DIVERGING, norm=scale, alpha=0.85, interpolation="nearest")
+        mask = cut.sample(outlined)
+        if mask.max() >= TOUCHED:
+            _border(ax, mask)
+
+    bar = _Bar(ScalarMappable(scale, DIVERGING), label, [-top, 0.0, top], lambda value: f"{value:.3g}")
+    return _draw(cuts, title, panel, None, bar)
+
+
 Box = tuple[float, float, float, float]
 """A panel's left, top, width and height in pixels, from the picture's top left corner."""
 
@@ -297,9 +342,13 @@ def _grey(ax: Axes, values: np.ndarray, norm: Normalize) -> None:
 
 def _contour(ax: Axes, mask: np.ndarray) -> None:
     """The lesion's border; a note where the lesion does not reach this slice."""
-    if mask.max() < 0.05:
+    if mask.max() < TOUCHED:
         _write(ax, 0.98, 0.01, "no lesion", LESION, 7, ha="right")
         return
+    _border(ax, mask)
+
+
+def _border(ax: Axes, mask: np.ndarray) -> None:
     # Half of the maximum: a lesion smaller than a voxel of the slice is drawn, too.
     drawn = ax.contour(
         np.pad(mask, 1),

@@ -197,13 +197,13 @@ def copy(source: Path, target: Path) -> Path:
 
 
 def write_sidecar(image: Path, content: dict[str, Any]) -> Path:
-    """The JSON beside an image."""
+    """The JSON beside an image or a table."""
     return write_text(json.dumps(content, indent=1) + "\n", beside(image, ".json"))
 
 
 def beside(image: Path, extension: str) -> Path:
-    """An image's name with another extension."""
-    return image.with_name(image.name.removesuffix(".nii.gz") + extension)
+    """An image's or a table's name with another extension."""
+    return image.with_name(image.name.removesuffix(".nii.gz").removesuffix(".tsv") + extension)
 
 
 Publish = task(publish, published=int)

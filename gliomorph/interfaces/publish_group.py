@@ -9,9 +9,13 @@ from typing import Any
 from fileformats.generic import File
 
 from ..models.atlas_maps import EVERYBODY
+from ..models.atlas_maps.records import kinds_of
 from .images import write_text
 from .publish import copy, write_sidecar
 from .task import task
+
+MADE_OF = {"MadeOf": {"files": ["tumor", "coverage"], "kinds": list(kinds_of("WT"))}}
+"""Tests: of whole tumours and fields of view."""
 
 
 def publish_group(
@@ -23,13 +27,16 @@ def publish_group(
     quality: Path,
     page: Path,
     run: str,
+    tests: dict[str, File],
+    test_facts: dict[str, dict[str, Any]],
 ) -> int:
     """Put the atlas at its final names; the page, which marks completion, last.
 
     Parameters
     ----------
     plan : dict
-        ``out_dir``; ``names`` of tables, page and description and ``maps``, those of maps by key (all relative);
+        ``out_dir``; ``names`` of tables, page and description, ``maps``, those of maps by key, and ``tests``, those of
+        what belongs to tests (all relative);
         ``stale``, patterns of names that maps of the same template and resolution have; ``metadata`` for every
         sidecar; ``participants``; ``sources``, for each scan its ``kind`` and the BIDS URIs of its files, and
         ``table``, the URI of what strata are made by; ``key``; ``atlas`` (its description).
@@ -41,6 +48,10 @@ def publish_group(
         Results of the stages before.
     run : str
         The run's id: makes this node run anew whenever the graph does.
+    tests : dict of str to File
+        Maps and tables of clusters by ``<test>/<key>``.
+    test_facts : dict of str to dict
+        What their sidecars say.
 
     Returns
     -------
@@ -52,23 +63,26 @@ def publish_group(
     for key, path in maps.items():
         target = copy(Path(path), out / plan["maps"][key])
         written |= {target, write_sidecar(target, _sidecar(plan, key, facts[key]))}
+    for key, path in tests.items():
+        target = copy(Path(path), out / plan["tests"][key])
+        written |= {target, write_sidecar(target, _sidecar(plan, key, test_facts[key] | MADE_OF))}
     _remove_others(out, plan["stale"], written)
     for name, table in (("regions", regions), ("patients", patients), ("quality", quality)):
         copy(table, out / names[name])
     known = {
         "AtlasSampleSize": facts[f"{EVERYBODY}/coverage"]["SampleSize"],
         "InputsKey": plan["key"],
-        "Outputs": sorted(plan["maps"][key] for key in maps),
+        "Outputs": sorted([*(plan["maps"][key] for key in maps), *(plan["tests"][key] for key in tests)]),
     }
     write_text(json.dumps(plan["atlas"] | known, indent=1) + "\n", out / names["description"])
     copy(page, out / names["report"])
-    return len(maps) + 5
+    return len(maps) + len(tests) + 5
 
 
 def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """Who is in the whole atlas is listed there; who is in a stratum would tell a participant's data.
+    """Who is in the whole atlas is listed there; who is in a stratum or a test would tell a participant's data.
 
-    A stratum's sources are those of all participants, and the table that says who of them counts.
+    Their sources are those of all participants, and the table that says who of them counts.
     """
     made_of = facts["MadeOf"]
     sources = [

@@ -228,7 +228,7 @@ def stratify(
     if min_cell < 1:
         raise ValueError(f"the smallest cell must be at least 1, got {min_cell}")
     present = sorted({name.removeprefix("sub-") for name in participants})
-    table, twice = _by_participant(rows)
+    table, twice = by_participant(rows)
     errors, notices = _of_table(table, twice, present)
     columns = sorted({column for row in rows for column in row} - {"participant_id"})
     parts = []
@@ -250,7 +250,7 @@ def stratify(
     )
 
 
-def _by_participant(rows: Sequence[Mapping[str, str]]) -> tuple[dict[str, Mapping[str, str]], set[str]]:
+def by_participant(rows: Sequence[Mapping[str, str]]) -> tuple[dict[str, Mapping[str, str]], set[str]]:
     """Rows by label, and labels with more than one."""
     names = [row["participant_id"].strip().removeprefix("sub-") for row in rows]
     twice = {name for name, count in Counter(names).items() if count > 1}

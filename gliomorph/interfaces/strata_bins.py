@@ -105,7 +105,7 @@ def split(
     values: dict[str, str | float] = {}
     lost: dict[Reason, list[str]] = {}
     for name in present:
-        value, reason = _value(variable, table.get(name), name in twice)
+        value, reason = value_of(variable.column, bool(variable.edges), table.get(name), name in twice)
         if value is None:
             assert reason is not None
             lost.setdefault(reason, []).append(name)
@@ -125,17 +125,18 @@ def split(
     return part
 
 
-def _value(
-    variable: Variable, row: Mapping[str, str] | None, ambiguous: bool
+def value_of(
+    column: str, numeric: bool, row: Mapping[str, str] | None, ambiguous: bool = False
 ) -> tuple[str | float | None, Reason | None]:
+    """A participant's category or number, or why there is none."""
     if row is None:
         return None, "not in the table"
     if ambiguous:
         return None, "more than one row"
-    text = (row.get(variable.column) or "").strip()
+    text = (row.get(column) or "").strip()
     if text.casefold() in ("", "n/a"):
         return None, "missing"
-    if not variable.edges:
+    if not numeric:
         return text, None
     found = number(text)
     return found, None if found is not None else "not a number"

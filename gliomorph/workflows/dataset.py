@@ -25,7 +25,7 @@ IGNORED = (
     "**/figures",
     "*_xfm.*",
     "*_statmap.*",
-    "*_stats.tsv",
+    "*_stats.*",
     "*_registration.json",
     "group_*.tsv",
 )

@@ -23,13 +23,14 @@ from ..interfaces.strata import EVERYBODY, Stratification, contrasts_of
 from ..interfaces.task import File
 from ..interfaces.tumor import REGIONS
 from ..settings import Settings, SettingsError, method_label
+from .associations import Associations, run_associations
 from .members import Member, find_members, quality_table, scan_files, select, sources_of
 from .names import ATLAS, contrast_names, group_names, map_names, stale_patterns
-from .participants import cache_folder
+from .participants import Failure, cache_folder
 from .plan import SPATIAL_REFERENCES, PlannedScan
-from .progress import Board
+from .progress import Board, cause_of
 from .state import code_hash, key_of
-from .story import CITATIONS, story_of
+from .story import citations_of, story_of
 from .strata import find_strata
 from .sweep import swept
 from .worker import PoolWorker, submitting
@@ -51,6 +52,8 @@ def GroupGraph(
     title: str,
     used: dict[str, Any],
     story: dict[str, Any],
+    tests: dict[str, File],
+    test_facts: dict[str, dict[str, Any]],
     plan: dict[str, Any],
     run: str,
 ) -> int:
@@ -72,8 +75,12 @@ def GroupGraph(
         Scan to its page.
     title : str
         Heading.
-    used, story, plan : dict
-        Settings; what the page tells of the cohort; names and metadata.
+    used, story : dict
+        Settings; what the page tells of the cohort.
+    tests, test_facts : dict
+        Maps and tables of clusters by ``<test>/<key>``, and their sidecars.
+    plan : dict
+        Names and metadata.
     run : str
         Id of the run.
     """
@@ -103,6 +110,7 @@ def GroupGraph(
             pages=pages,
             used=used,
             story=story,
+            tests=tests,
         ),
         name="report@group",
     )
@@ -116,10 +124,28 @@ def GroupGraph(
             quality=quality,
             page=page.page,
             run=run,
+            tests=tests,
+            test_facts=test_facts,
         ),
         name="publish@group",
     )
     return publish.published
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What the group level has come to.
+
+    Attributes
+    ----------
+    problem : str
+        Why there is no atlas; empty if there is one.
+    tests : Failure or None
+        What kept the tests from their maps, beside which there may be an atlas.
+    """
+
+    problem: str = ""
+    tests: Failure | None = None
 
 
 def run_group(
@@ -130,8 +156,8 @@ def run_group(
     run: str,
     console: Console,
     verbose: int = 0,
-) -> str:
-    """Build the atlas from what is valid on disk; nothing is computed where it is there already.
+) -> Outcome:
+    """Build the atlas, and make the tests, from what is valid on disk; nothing is computed where it is there already.
 
     Parameters
     ----------
@@ -152,21 +178,21 @@ def run_group(
 
     Returns
     -------
-    problem : str
-        Why there is no atlas; empty if there is one.
+    outcome : Outcome
     """
     method = settings.registration[0]
     members = find_members(settings.output_dir, settings.template, settings.resolution)
     selection = select(members, planned, causes, method, settings)
     inputs, excluded = selection.inputs, selection.excluded
     if not inputs:
-        return f"no scan has valid outputs of {method} in {settings.output_dir}: there is nothing to make an atlas of"
+        nothing = f"no scan has valid outputs of {method} in {settings.output_dir}"
+        return Outcome(problem=f"{nothing}: there is nothing to make an atlas of")
     if refusal := settings.cells.refusal(len(inputs)):
-        return refusal
+        return Outcome(problem=refusal)
     try:
         found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
     except SettingsError as error:
-        return str(error)
+        return Outcome(problem=str(error))
     warning = settings.cells.warning(len(inputs))
     for text in [*filter(None, [warning]), *(notice.text for notice in found.notices)]:
         console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
@@ -179,14 +205,21 @@ def run_group(
         strata=strata,
         notices=[notice.text for notice in found.notices],
         options=[attrs.asdict(settings.cells), settings.min_coverage],
+        tests=_key_of_tests(settings),
         code=code_hash(),
     )
     names = group_names(settings.template, settings.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
-        return ""
+        return Outcome()
     quality = write_text(table, settings.work_dir / "group_quality.tsv")
     scans = scan_files(inputs, method, settings)
+    tests = run_associations(settings, template, scans, console, verbose)
+    for text in tests.notices:
+        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    if tests.failure:
+        # not up to date, so that the same command tries again
+        key = key_of(atlas=key, problem=tests.problem)
     graph = GroupGraph(
         **scans,
         strata=strata,
@@ -197,13 +230,24 @@ def run_group(
         excluded=excluded,
         pages={m.scan: f"{m.scan}.html" for m in members},
         title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.template}",
-        used=_used(settings, inputs),
-        story=story_of(settings, selection, strata, found.notices, _registration(method, inputs)),
+        used=_used(settings, inputs, tests),
+        story=story_of(settings, selection, strata, found.notices, _registration(method, inputs), tests),
+        tests=dict(tests.files),
+        test_facts=dict(tests.facts),
         plan=_group_plan(settings, names, key, inputs, strata)
-        | {"sources": sources_of(scans, settings.output_dir)},
+        | {"sources": sources_of(scans, settings.output_dir), "tests": tests.names(settings)},
         run=run,
     )
-    return _submit(graph, settings, console, verbose)
+    return Outcome(problem=_submit(graph, settings, console, verbose), tests=tests.failure)
+
+
+def _key_of_tests(settings: Settings) -> list[Any]:
+    """What the tests' results depend on beside the scans: not the number of threads."""
+    if not settings.tests:
+        return []
+    table = (settings.bids_dir / "participants.tsv").read_bytes()
+    options = attrs.asdict(settings.test_options()) | {"threads": 1}
+    return [list(settings.tests), options, hashlib.sha256(table).hexdigest()]
 
 
 def _strata(found: Stratification, inputs: Sequence[Member]) -> list[dict[str, Any]]:
@@ -241,7 +285,7 @@ def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> s
         stage, error = (
             board.failures[0][1:] if board.failures else ("group", RuntimeError("the graph failed"))
         )
-        return f"{stage}: {error}"
+        return f"{stage}: {cause_of(error)}"
     return ""
 
 
@@ -261,13 +305,13 @@ def _registration(method: str, inputs: Sequence[Member]) -> str:
     return f"{method}, refined by {' or '.join(map(str, found))} iterations of optimisation"
 
 
-def _used(settings: Settings, inputs: Sequence[Member]) -> dict[str, Any]:
+def _used(settings: Settings, inputs: Sequence[Member], tests: Associations) -> dict[str, Any]:
     return {
         "version": gliomorph.__version__,
         "template": f"{settings.template} at {settings.resolution} mm",
         "registration": _registration(settings.registration[0], inputs),
         "scans": len(inputs),
-        "citations": list(CITATIONS),
+        "citations": citations_of(tests),
     }
 
 

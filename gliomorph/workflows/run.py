@@ -19,6 +19,7 @@ from .group import run_group
 from .names import group_names
 from .participants import Failure, cache_folder, graph_inputs, run_participants
 from .plan import PlannedScan, plan_scans
+from .progress import cause_of
 from .strata import atlas_notices
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
 from .validation import check_resources, network_notices, summary_of, validate_bids
@@ -88,7 +89,7 @@ def run(
         failures = _participants(settings, template, planned, run_id, console, verbose)
         code = _conclude(console, settings, planned, failures, log, argv)
     if "group" in settings.levels and not (code and settings.stop_on_first_crash):
-        code = max(code, _group(settings, template, planned, run_id, console, verbose))
+        code = max(code, _group(settings, template, planned, log, console, verbose))
     if settings.clean_workdir:
         shutil.rmtree(cache_folder(settings.work_dir), ignore_errors=True)
         shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
@@ -171,7 +172,7 @@ def _group(
     settings: Settings,
     template: TemplateFiles,
     planned: Sequence[PlannedScan],
-    run_id: str,
+    log: RunLog,
     console: Console,
     verbose: int,
 ) -> int:
@@ -180,11 +181,15 @@ def _group(
     if settings.participants or settings.sessions:
         everyone = plan_scans(attrs.evolve(settings, participants=(), sessions=()), template)
     causes = last_causes(settings.output_dir / "logs")
-    problem = run_group(settings, template, everyone, causes, run_id, console, verbose)
-    if problem:
-        console.print(f"[red]no atlas[/red]: {escape(problem)}", highlight=False)
+    outcome = run_group(settings, template, everyone, causes, log.folder.name, console, verbose)
+    if outcome.problem:
+        console.print(f"[red]no atlas[/red]: {escape(outcome.problem)}", highlight=False)
         return 1
+    if failure := outcome.tests:
+        log.failure(failure)
+        text = f"{failure.stage}: {cause_of(failure.error)}; the atlas has none of them, the log is in {log.folder}"
+        console.print(f"[red]no tests[/red]: {escape(text)}", highlight=False, soft_wrap=True)
     names = group_names(settings.template, settings.resolution, ["WT"])
     for what, name in (("report", names["report"]), ("atlas", names["frequency_WT"])):
         console.print(f"{what}: {settings.output_dir / name}", highlight=False, soft_wrap=True)
-    return 0
+    return int(outcome.tests is not None)

@@ -7,9 +7,11 @@ from typing import Any
 
 import gliomorph
 
+from ..interfaces.association_facts import sentence
 from ..interfaces.strata import contrasts_of
 from ..interfaces.strata_bins import Finding, people
 from ..settings import Settings
+from .associations import Associations
 from .members import Selection
 
 CITATIONS = (
@@ -23,7 +25,7 @@ CITATIONS = (
     "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat Assoc 22:209-212, "
     "1927.",
 )
-"""Numbered as :func:`methods_text` cites them."""
+"""Numbered as :func:`methods_text` cites them; those of tests follow."""
 
 
 def story_of(
@@ -32,8 +34,9 @@ def story_of(
     strata: Sequence[Mapping[str, Any]],
     notices: Sequence[Finding],
     registration: str,
+    tests: Associations,
 ) -> dict[str, Any]:
-    """The page's story, as :func:`~gliomorph.interfaces.cohort_report.cohort_report` takes it."""
+    """The page's story, as :func:`~gliomorph.interfaces.cohort_page.cohort_page` takes it."""
     described = {stratum["label"]: stratum["description"] for stratum in strata}
     return {
         "warning": settings.cells.warning(len(selection.inputs)),
@@ -52,8 +55,44 @@ def story_of(
             for label, stratum, reference in contrasts_of((s["column"], s["label"]) for s in strata)
         ],
         "notices": [notice.text for notice in notices],
-        "methods": methods_text(settings, selection, strata, registration),
+        "methods": " ".join(
+            [methods_text(settings, selection, strata, registration), *_sentences_of_tests(tests)]
+        ),
+        "tests": tests_told(settings, tests),
+        "tests_problem": tests.problem,
     }
+
+
+def tests_told(settings: Settings, tests: Associations) -> list[dict[str, Any]]:
+    """The tests, as :func:`~gliomorph.interfaces.association_report.sections_of_tests` takes them."""
+    names = tests.names(settings)
+    return [
+        {
+            "label": label,
+            "facts": facts,
+            "names": {
+                key.removeprefix(f"{label}/"): name
+                for key, name in names.items()
+                if key.startswith(f"{label}/")
+            },
+        }
+        for label, facts in tests.of_p().items()
+    ]
+
+
+def citations_of(tests: Associations) -> list[str]:
+    """:data:`CITATIONS` and the references of the tests, each once."""
+    further = [text for facts in tests.of_p().values() for text in facts["References"]]
+    return list(dict.fromkeys([*CITATIONS, *further]))
+
+
+def _sentences_of_tests(tests: Associations) -> list[str]:
+    citations = citations_of(tests)
+    return [
+        f"{sentence(facts).removesuffix('.')} "
+        f"[{', '.join(str(citations.index(text) + 1) for text in facts['References'])}]."
+        for facts in tests.of_p().values()
+    ]
 
 
 def methods_text(

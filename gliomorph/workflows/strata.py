@@ -1,9 +1,14 @@
-"""The strata of a run: columns of the dataset's ``participants.tsv``."""
+"""The strata and the tests of a run: columns of the dataset's ``participants.tsv``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import attrs
+
+from ..interfaces.associate import read_samples
+from ..interfaces.association_samples import Sample
+from ..interfaces.associations import AssociationError
 from ..interfaces.strata import Stratification, read_table, stratify
 from ..settings import Settings, SettingsError
 
@@ -42,6 +47,49 @@ def find_strata(settings: Settings, participants: Iterable[str]) -> Stratificati
     return found
 
 
+def find_samples(settings: Settings, participants: Iterable[str]) -> list[Sample]:
+    """The participants of every test that ``--tests`` asks for.
+
+    Parameters
+    ----------
+    settings : Settings
+    participants : iterable of str
+        Those with a scan, with or without ``sub-``.
+
+    Returns
+    -------
+    samples : list of Sample
+        None where no test was asked for.
+
+    Raises
+    ------
+    SettingsError
+        Without ``participants.tsv``, or with all columns that cannot be used.
+    """
+    if not settings.tests:
+        return []
+    table = settings.bids_dir / "participants.tsv"
+    try:
+        return read_samples(settings.tests, table, list(participants), settings.test_options())
+    except AssociationError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _without_effect(settings: Settings) -> list[str]:
+    """Options that do nothing in this run."""
+    known = attrs.fields_dict(Settings)
+    names = ("permutations", "correction", "tfce", "min_lesions")
+    changed = [name for name in names if getattr(settings, name) != known[name].default]
+    if "group" not in settings.levels:
+        asked = [name for name in ("strata", "tests") if getattr(settings, name)]
+        return [f"--{name} has no effect without the level group" for name in asked]
+    if not settings.tests:
+        return [f"--{name.replace('_', '-')} has no effect without --tests" for name in changed]
+    if settings.correction == "fdr" and "permutations" in changed:
+        return ["--permutations has no effect with --correction fdr"]
+    return []
+
+
 def atlas_notices(settings: Settings, dry_run: bool = False) -> list[str]:
     """What should be known of the atlas before a run, from the dataset's folders of subjects.
 
@@ -50,13 +98,27 @@ def atlas_notices(settings: Settings, dry_run: bool = False) -> list[str]:
     Raises
     ------
     SettingsError
-        As :func:`find_strata`.
+        With all that :func:`find_strata` and :func:`find_samples` refuse.
     """
+    notices = _without_effect(settings)
     if "group" not in settings.levels:
-        return ["--strata has no effect without the level group"] if settings.strata else []
+        return notices
     people = [path.name for path in settings.bids_dir.glob("sub-*") if path.is_dir()]
-    found = find_strata(settings, people)
-    notices = [settings.cells.refusal(len(people))]
+    # those of earlier runs count, too
+    known = {*people, *(path.name for path in settings.output_dir.glob("sub-*") if path.is_dir())}
+    found, samples, wrong = Stratification(), [], []
+    try:
+        found = find_strata(settings, people)
+    except SettingsError as error:
+        wrong.append(str(error))
+    try:
+        samples = find_samples(settings, known)
+    except SettingsError as error:
+        wrong.append(str(error))
+    if wrong:
+        raise SettingsError("; ".join(wrong))
+    notices.append(settings.cells.refusal(len(people)))
     if dry_run:
         notices += [settings.cells.warning(len(people)), *(finding.text for finding in found.notices)]
+        notices += [text for sample in samples for text in sample.notices]
     return [text for text in notices if text]

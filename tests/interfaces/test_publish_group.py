@@ -10,6 +10,7 @@ from fileformats.generic import File
 from gliomorph.interfaces import publish as module
 from gliomorph.interfaces.images import write_text
 from gliomorph.interfaces.publish_group import publish_group
+from gliomorph.workflows.association_names import association_names
 from gliomorph.workflows.names import group_names, map_names, stale_patterns
 
 EVERY = ("all/coverage", "all/frequency_WT", "all/count_WT", "sexF/coverage", "sexF/frequency_WT")
@@ -30,15 +31,17 @@ def group(tmp_path):
     """Arguments of :func:`publish_group`."""
     work = tmp_path / "work"
 
-    def make(keys=EVERY):
+    def make(keys=EVERY, tested=()):
         maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
         maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
         files = ("regions", "patients", "quality")
+        tests = association_names("SRI24", 1, "WT", "glmage", "fwer")
         return {
             "plan": {
                 "out_dir": str(tmp_path / "out"),
                 "names": group_names("SRI24", 1, ["WT", "ET"]),
                 "maps": maps,
+                "tests": {f"glmage/{key}": name for key, name in tests.items()},
                 "stale": stale_patterns("SRI24", 1),
                 "participants": ["sub-1", "sub-2"],
                 "sources": [
@@ -55,6 +58,8 @@ def group(tmp_path):
             **{name: write_text(name, work / f"{name}.x") for name in files},
             "page": write_text("<html></html>", work / "page.html"),
             "run": "1",
+            "tests": {f"glmage/{key}": File(write_text(key, work / f"{key}.test")) for key in tested},
+            "test_facts": {f"glmage/{key}": {"SampleSize": 6, "Word": "glm:age"} for key in tested},
         }
 
     return make
@@ -116,6 +121,25 @@ def test_maps_and_strata_of_an_earlier_run_do_not_stay(group, tmp_path):
     kept = {f"{stem}_label-WT_desc-frequency_probseg", f"{stem}_desc-coverage_probseg"}
     assert left == {f"{name}{end}" for name in kept for end in (".nii.gz", ".json")} | {own.name}
     assert not (tmp_path / "out" / "tpl-SRI24" / "cohort-sexF").exists()
+
+
+def test_tests_have_sidecars_and_do_not_outlive_their_word(group, tmp_path):
+    out, name = tmp_path / "out", "tpl-SRI24_atlas-gliomorph_res-1_contrast-glmage_{}"
+    count = publish_group(**group(tested=("t", "clusters")))
+    assert count == len(EVERY) + 7
+    folder = out / "tpl-SRI24" / "anat"
+    table = folder / name.format("label-WT_desc-fwerclusters_stats.tsv")
+    assert table.read_text() == "clusters"
+    assert (folder / name.format("stat-t_label-WT_statmap.nii.gz")).read_text() == "t"
+    known = json.loads(table.with_suffix(".json").read_text())
+    assert (known["Word"], known["NumberOfScans"], known["GeneratedBy"]) == ("glm:age", 6, "gliomorph 0")
+    sources = ["bids::dseg1", "bids::coverage1", "bids::mask2", "bids::coverage2"]
+    assert known["Sources"] == ["bids:raw:participants.tsv", *sources]
+    assert "MadeOf" not in known and "Participants" not in known
+    description = json.loads((out / "atlas-gliomorph_description.json").read_text())
+    assert table.relative_to(out).as_posix() in description["Outputs"]
+    publish_group(**group())
+    assert not list(folder.glob("*_contrast-*"))
 
 
 @pytest.mark.parametrize("survives", range(0, 10, 3))

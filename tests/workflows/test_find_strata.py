@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gliomorph.settings import Settings, SettingsError
-from gliomorph.workflows.strata import atlas_notices, find_strata
+from gliomorph.workflows.strata import atlas_notices, find_samples, find_strata
 
 TABLE = "participant_id\tsex\tage\tsite\nsub-1\tF\t30\tA\nsub-2\tM\tn/a\tA\nsub-3\tF\t70\tA\n"
 
@@ -72,3 +72,40 @@ def test_one_participant_is_no_stratum_unless_it_is_asked_for(tmp_path: Path) ->
 def test_strata_without_the_level_group_are_told(tmp_path: Path) -> None:
     told = atlas_notices(settings(tmp_path, strata=("sex",), levels=("participant",)))
     assert told == ["--strata has no effect without the level group"]
+
+
+def test_who_is_left_out_of_a_test_is_told_before_the_run(tmp_path: Path) -> None:
+    asked = settings(tmp_path, tests=("glm:age",))
+    assert atlas_notices(asked) == []
+    told = atlas_notices(asked, dry_run=True)
+    assert "glm:age: 1 participant left out, 'age' is missing: '2'" in told
+    assert find_samples(settings(tmp_path), ["1"]) == []
+
+
+def test_participants_of_earlier_runs_can_be_in_a_test(tmp_path: Path) -> None:
+    rows = "sub-8\tM\t50\tA\nsub-9\tM\t51\tA\n"
+    asked = settings(tmp_path, TABLE + rows, tests=("adiffi:sex",), min_cell=2)
+    with pytest.raises(SettingsError, match="requires at least 4 participants with a mask"):
+        atlas_notices(asked)
+    for name in ("sub-8", "sub-9"):
+        (tmp_path / "out" / name).mkdir(parents=True)
+    assert atlas_notices(asked) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"tests": ("glm:age",), "levels": ("participant",)},
+            "--tests has no effect without the level group",
+        ),
+        ({"tfce": True}, "--tfce has no effect without --tests"),
+        ({"min_lesions": 7}, "--min-lesions has no effect without --tests"),
+        (
+            {"tests": ("glm:age",), "correction": "fdr", "permutations": 50},
+            "--permutations has no effect with --correction fdr",
+        ),
+    ],
+)
+def test_options_without_effect_are_told(tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    assert atlas_notices(settings(tmp_path, **options)) == [said]

@@ -16,8 +16,10 @@ from gliomorph.interfaces.prepare_template import TemplateFiles
 from gliomorph.interfaces.query import Scan, TumorMask
 from gliomorph.settings import Settings
 from gliomorph.workflows import group
-from gliomorph.workflows.group import find_members, run_group
+from gliomorph.workflows.associations import Associations
+from gliomorph.workflows.group import Outcome, find_members, run_group
 from gliomorph.workflows.names import ScanNames, anat_folder, group_names
+from gliomorph.workflows.participants import Failure
 from gliomorph.workflows.plan import PlannedScan
 
 TUMOR = {"kind": "dseg", "sources": ["bids:m:x"], "frame": "world", "share_of_brain": 0.02}
@@ -94,7 +96,7 @@ def atlas(
     plans: list[PlannedScan],
     causes: dict[str, tuple[str, str]] | None = None,
 ) -> str:
-    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO()))
+    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO())).problem
 
 
 def test_members_are_sorted_and_complete(settings: Settings) -> None:
@@ -249,7 +251,7 @@ def test_atlas_that_is_up_to_date_is_left_alone(
     atlas(settings, template, [planned("sub-01")])
     finish(settings, submitted[0])
     console = Console(file=io.StringIO())
-    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == ""
+    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == Outcome()
     assert len(submitted) == 1
     assert isinstance(console.file, io.StringIO)
     assert "nothing to do" in console.file.getvalue()
@@ -271,7 +273,7 @@ def test_a_small_cohort_has_an_atlas_and_a_warning(
 ) -> None:
     publish(settings, "sub-01")
     console = Console(file=io.StringIO(), width=200)
-    assert run_group(settings, template, [], {}, "run", console) == ""
+    assert run_group(settings, template, [], {}, "run", console) == Outcome()
     assert isinstance(console.file, io.StringIO)
     warning = "1 patient: single patients can be read from these maps; do not share them"
     assert warning in console.file.getvalue()
@@ -297,14 +299,14 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
         publish(settings, f"sub-{number}")
     console = Console(file=io.StringIO(), width=200)
     asked = attrs.evolve(settings, strata=("sex",), min_cell=3)
-    assert run_group(asked, template, [], {}, "run", console) == ""
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
     # women are two, so that men could be told from everybody minus men
     assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
     assert submitted[0].strata == []
     asked = attrs.evolve(asked, min_cell=2)
-    assert run_group(asked, template, [], {}, "run", console) == ""
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
     assert [(s["label"], s["scans"]) for s in submitted[1].strata] == [
         ("sexF", ["sub-0", "sub-1"]),
         ("sexM", ["sub-2", "sub-3", "sub-4"]),
@@ -314,7 +316,7 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
 
 
 @pytest.mark.parametrize(
-    "change", ["a new scan", "another result", "an exclusion", "a missing map", "code", "an option"]
+    "change", ["a new scan", "another result", "an exclusion", "a missing map", "code", "an option", "a test"]
 )
 def test_atlas_is_made_again_after_any_change(
     settings: Settings,
@@ -335,9 +337,34 @@ def test_atlas_is_made_again_after_any_change(
         plans.append(planned("sub-02", status="run"))
     elif change == "a missing map":
         (settings.output_dir / group_names("Tiny", 4, ["WT"])["frequency_WT"]).unlink()
+    elif change == "a test":
+        (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
+        settings = attrs.evolve(settings, tests=("glm:age",))
+        monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
     elif change == "an option":
         settings = attrs.evolve(settings, min_coverage=0.9)
     else:
         monkeypatch.setattr(group, "code_hash", lambda: "other")
     atlas(settings, template, plans)
     assert len(submitted) == 2
+
+
+def test_tests_that_failed_are_told_and_not_taken_for_done(
+    settings: Settings, template: TemplateFiles, submitted: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(settings, "sub-01")
+    (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
+    asked = attrs.evolve(settings, tests=("glm:age",))
+    failure = Failure(scan="group", stage="tests WT", error=ValueError("too few"))
+    monkeypatch.setattr(group, "run_associations", lambda *_: Associations(failure=failure))
+    console = Console(file=io.StringIO())
+    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert submitted[0].story["tests_problem"] == "tests WT: too few"
+    finish(settings, submitted[0])
+    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert len(submitted) == 2
+    monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    finish(settings, submitted[2])
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert len(submitted) == 3

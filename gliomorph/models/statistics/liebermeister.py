@@ -44,7 +44,10 @@ def liebermeister_p(tables: Tables, alternative: Alternative = "two-sided") -> n
     if alternative != "two-sided":
         side = 0 if alternative == "greater" else 1
         return look_up(tables, lambda total, group: liebermeister_tables(total, group)[side])
-    return look_up(tables, lambda total, group: 2 * np.minimum(*liebermeister_tables(total, group)))
+    # both sides are ½ but for rounding where nothing speaks for either
+    return look_up(
+        tables, lambda total, group: np.minimum(2 * np.minimum(*liebermeister_tables(total, group)), 1.0)
+    )
 
 
 def liebermeister_z(tables: Tables) -> np.ndarray:

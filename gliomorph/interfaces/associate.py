@@ -1,0 +1,149 @@
+"""The tests of ``--tests`` as a stage of the group level: masks and a table in, maps and tables of clusters out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from fileformats.generic import File
+
+from .association_facts import CLUSTER_COLUMNS
+from .association_maps import AssociationMaps, association_maps
+from .association_masks import LesionMasks, read_masks
+from .association_options import TestOptions
+from .association_samples import Sample, read_sample
+from .associations import AssociationError, association_labels, parse_associations
+from .images import write_image, write_text
+from .strata import read_table
+from .task import task
+
+CLUSTERS = tuple(CLUSTER_COLUMNS)
+"""Columns of the table of clusters; a table without clusters has them too."""
+
+
+def associate(
+    words: list[str],
+    participants: Path,
+    scans: list[str],
+    tumors: list[Path],
+    coverages: list[Path],
+    template: Path,
+    options: dict[str, Any],
+) -> tuple[dict[str, File], dict[str, dict[str, Any]], dict[str, File], list[str]]:
+    """Make every test.
+
+    Parameters
+    ----------
+    words : list of str
+        As :func:`~gliomorph.interfaces.associations.parse_associations` takes them.
+    participants : Path
+        ``participants.tsv``.
+    scans : list of str
+        ``sub-X`` or ``sub-X_ses-Y``, in any order; of each participant the first counts.
+    tumors, coverages : list of Path
+        In the order of the scans, on the template's grid: lesion (not 0) and field of view. No coverages at all mean
+        that everybody is covered everywhere.
+    template : Path
+        The grid.
+    options : dict
+        Of :class:`~gliomorph.interfaces.association_options.TestOptions`.
+
+    Returns
+    -------
+    maps : dict of str to File
+        By ``<label>/<key>``: the label of :func:`~gliomorph.interfaces.associations.association_labels`, the keys of
+        :class:`~gliomorph.interfaces.association_maps.AssociationMaps`.
+    facts : dict of str to dict
+        For the sidecar of each map.
+    clusters : dict of str to File
+        Tables by label.
+    notices : list of str
+        Who and what is left out, and warnings.
+
+    Raises
+    ------
+    AssociationError
+        If one of the tests cannot be made; the columns of all are read before the first mask.
+    """
+    asked, chosen = parse_associations(words), TestOptions(**options)
+    files = dict(zip(scans, map(Path, tumors), strict=True))
+    seen = dict(zip(scans, map(Path, coverages), strict=True)) if coverages else {}
+    samples = read_samples(words, Path(participants), scans, chosen)
+    masks = read_masks(files, seen, template, chosen.min_lesions)
+    maps: dict[str, File] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    tables: dict[str, File] = {}
+    notices = list(masks.notices)
+    for label, sample in zip(association_labels(asked), samples, strict=True):
+        found = association_maps(sample, masks, chosen)
+        maps |= _write_maps(label, found, masks)
+        facts |= {f"{label}/{key}": known for key, known in found.facts.items()}
+        tables[label] = File(write_clusters(found.clusters, Path.cwd() / label / "clusters.tsv"))
+        notices += found.notices
+    return maps, facts, tables, notices
+
+
+def read_samples(
+    words: Sequence[str], participants: Path, scans: Sequence[str], options: TestOptions
+) -> list[Sample]:
+    """The participants of every test: what a run can check before anything is computed.
+
+    Parameters
+    ----------
+    words : sequence of str
+    participants : Path
+        ``participants.tsv``.
+    scans : sequence of str
+        Those with a mask.
+    options : TestOptions
+
+    Returns
+    -------
+    samples : list of Sample
+
+    Raises
+    ------
+    AssociationError
+        With all that is wrong with words and columns.
+    """
+    asked = parse_associations(words)
+    if not participants.is_file():
+        raise AssociationError(f"--tests: {participants} is required, there is no such file")
+    try:
+        rows = read_table(participants)
+    except (OSError, ValueError) as error:
+        raise AssociationError(f"--tests: {error}") from error
+    names = {scan.split("_")[0] for scan in scans}
+    samples, wrong = [], []
+    for association in asked:
+        try:
+            samples.append(read_sample(association, rows, names, options.min_cell))
+        except AssociationError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise AssociationError("--tests: " + "; ".join(dict.fromkeys(wrong)))
+    return samples
+
+
+def _write_maps(label: str, found: AssociationMaps, masks: LesionMasks) -> dict[str, File]:
+    return {
+        f"{label}/{key}": File(write_image(masks.image(values), Path.cwd() / label / f"{key}.nii.gz"))
+        for key, values in found.maps.items()
+    }
+
+
+def write_clusters(rows: Sequence[dict[str, Any]], path: Path) -> Path:
+    """The table of clusters, by descending absolute statistic of the peak."""
+    table = pd.DataFrame(rows, columns=list(CLUSTERS))
+    return write_text(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.5g"), path)
+
+
+Associate = task(
+    associate,
+    maps=dict[str, File],
+    facts=dict[str, dict[str, Any]],
+    clusters=dict[str, File],
+    notices=list[str],
+)

@@ -1,0 +1,69 @@
+"""The tests' graph: results by their final names; a failure is kept and told, and no exception."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lesion_tables import LesionTable, write_lesion_table
+from rich.console import Console
+
+from gliomorph.interfaces.association_facts import CLUSTER_COLUMNS
+from gliomorph.interfaces.prepare_template import TemplateFiles
+from gliomorph.interfaces.task import File
+from gliomorph.settings import Settings
+from gliomorph.workflows.associations import Associations, run_associations
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
+WORDS = ("adiffi:group", "glm:age")
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> LesionTable:
+    (tmp_path / "bids").mkdir()
+    return write_lesion_table(tmp_path / "bids")
+
+
+def made(cohort: LesionTable, console: Console, **options: Any) -> tuple[Settings, Associations]:
+    root = cohort.table.parents[1]
+    folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
+    given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
+    settings = Settings(**folders, **given, permutations=39, **options)
+    image = cohort.template
+    template = TemplateFiles(image=image, brain=image, fixed=image, fixed_brain=image)
+    bundles = [
+        {"tumor": File(tumor), "coverage": File(coverage)}
+        for tumor, coverage in zip(cohort.tumors, cohort.coverages, strict=True)
+    ]
+    scans = {"scans": cohort.scans, "files": bundles}
+    return settings, run_associations(settings, template, scans, console)
+
+
+def test_without_a_word_nothing_is_run(cohort: LesionTable) -> None:
+    assert made(cohort, Console(file=io.StringIO()))[1] == Associations()
+
+
+def test_every_file_has_a_name_and_facts(cohort: LesionTable) -> None:
+    settings, found = made(cohort, Console(file=io.StringIO()), tests=WORDS)
+    assert found.failure is None and found.problem == ""
+    names = found.names(settings)
+    assert names.keys() == found.files.keys() == found.facts.keys()
+    assert len(set(names.values())) == len(names)
+    stem = "tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-adiffigroup"
+    assert names["adiffigroup/clusters"] == f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
+    assert found.facts["adiffigroup/clusters"]["Word"] == "adiffi:group"
+    assert found.facts["glmage/clusters"].keys() > CLUSTER_COLUMNS.keys()
+    assert list(found.of_p()) == ["adiffigroup", "glmage"]
+
+
+def test_a_failure_is_told_with_its_cause(cohort: LesionTable) -> None:
+    console = Console(file=io.StringIO(), width=300)
+    settings, found = made(cohort, console, tests=WORDS, min_lesions=40)
+    assert found.failure is not None
+    assert (found.failure.scan, found.failure.stage) == ("group", "tests WT")
+    assert found.problem.startswith("tests WT: voxels with a lesion in at least 40 participants are required")
+    assert found.names(settings) == {} and found.of_p() == {}
+    assert isinstance(console.file, io.StringIO)
+    assert "failed WT tests: voxels with a lesion" in console.file.getvalue()
