@@ -46,7 +46,7 @@ def write_viewer(frequency: Path, template: Path, out_file: Path) -> Path | None
     out_file : Path or None
         None, and nothing is written, where the map is 0 everywhere.
     """
-    values, background = nib.load(frequency), nib.load(template)
+    values, background = (nib.Nifti1Image.from_filename(path) for path in (frequency, template))
     array = np.asarray(values.dataobj)
     if not array.max() > 0:
         return None
