@@ -58,7 +58,7 @@ def write_viewer(frequency: Path, template: Path, out_file: Path) -> Path | None
         nib.affines.apply_affine(values.affine, peak).tolist(),
         float(array.max()),
     )
-    return write_text(_offline(_in_order(page)), out_file)
+    return write_text(_offline(page), out_file)
 
 
 def _box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -71,9 +71,10 @@ def _box(mask: np.ndarray) -> tuple[slice, ...]:
 
 
 def _page(values: Any, background: Any, position: list[float], top: float) -> str:
-    """nilearn's HTML; ``position`` is in RAS millimetres."""
-    from nilearn import plotting  # takes seconds
+    """nilearn's HTML in order; ``position`` is in RAS millimetres."""
+    from nilearn import image, plotting  # takes seconds
 
+    background = image.reorder_img(background, resample="nearest", copy_header=True)
     view = plotting.view_img(
         values,
         bg_img=background,
@@ -87,11 +88,11 @@ def _page(values: Any, background: Any, position: list[float], top: float) -> st
         resampling_interpolation="nearest",
         radiological=True,
     )
-    return str(view.get_standalone())
+    return _in_order(str(view.get_standalone()), background.affine, position)
 
 
-def _in_order(page: str) -> str:
-    """The page with ids that are the same every time, its slice and positions those of the mirrored picture."""
+def _in_order(page: str, world_from_voxel: np.ndarray, position: list[float]) -> str:
+    """The page with ids that are the same every time, its slices and positions those of the picture."""
     found = re.search(r'brainsprite\((\{"canvas".*?\})\);', page)
     if found is None:
         raise ValueError(
@@ -99,25 +100,28 @@ def _in_order(page: str) -> str:
         )
     settings = json.loads(found[1])
     if page.count(".radiological") == LETTERS:
-        settings = _mirrored(settings)
+        settings |= _placed(settings["nbSlice"]["X"], world_from_voxel, position)
     page = page.replace(found[1], json.dumps(settings))
     return re.sub(r"(?<=[a-zA-Z])-[0-9a-f]{32}\b", "", page)
 
 
-def _mirrored(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of brainsprite that count sagittal slices from the patient's right, as the picture does.
+def _placed(count: int, world_from_voxel: np.ndarray, position: list[float]) -> dict[str, Any]:
+    """What brainsprite is told of a picture whose ``count`` sagittal slices go from the patient's right to the left.
 
-    nilearn reverses the picture for the radiological convention but neither the slice nor the positions, so that the
-    other hemisphere is shown and named: https://github.com/nilearn/nilearn/issues/6134. To be removed with that.
+    nilearn reverses the picture for the radiological convention but neither slice nor positions, so that the other
+    hemisphere would be shown and named: https://github.com/nilearn/nilearn/issues/6134. Before 0.14 the slice beside
+    the one that is named was shown: https://github.com/nilearn/nilearn/issues/6504. To be removed with both.
     """
-    (step, _, _, start), *rows = settings["affine"]
-    count = settings["nbSlice"]["X"]
-    if step < 0:
-        return settings
-    # brainsprite counts from 1 where it multiplies
-    affine = [[-step, 0.0, 0.0, start + step * (count + 1)], *rows]
-    slices = settings["numSlice"]
-    return settings | {"affine": affine, "numSlice": slices | {"X": count - 1 - slices["X"]}}
+    reversed_x = np.diag([-1.0, 1.0, 1.0, 1.0])
+    reversed_x[0, 3] = count - 1
+    from_one = np.eye(4)
+    from_one[:3, 3] = -1  # where it multiplies, brainsprite counts from 1
+    world_from_slice = world_from_voxel @ reversed_x
+    slices = nib.affines.apply_affine(np.linalg.inv(world_from_slice), position).round().astype(int)
+    return {
+        "affine": (world_from_slice @ from_one).tolist(),
+        "numSlice": dict(zip("XYZ", slices.tolist(), strict=True)),
+    }
 
 
 def _offline(page: str) -> str:
