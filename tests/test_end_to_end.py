@@ -120,6 +120,12 @@ def test_a_test_is_published_with_its_clusters_and_on_the_page(first: Run) -> No
     assert f'href="{table}"' in page and 'id="test-adiffisex"' in page
 
 
+def test_the_page_shows_the_viewer_that_lies_beside_it(first: Run) -> None:
+    viewer = "figures/gliomorph_label-WT_desc-frequency_probseg.html"
+    assert first.after[viewer]
+    assert f'src="{viewer}"' in (first.out / "gliomorph.html").read_text()
+
+
 def test_frequency_is_the_mean_of_the_written_masks(first: Run) -> None:
     def volumes(tail: str) -> np.ndarray:
         paths = [first.out / f"sub-{s}" / "anat" / template_name(s, tail) for s in ("01", "02", "03")]

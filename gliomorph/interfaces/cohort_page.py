@@ -14,6 +14,7 @@ from .association_report import sections_of_tests
 from .cohort_report import cohort_report
 from .images import read_image
 from .task import task
+from .viewer import write_viewer
 
 
 def cohort_page(
@@ -26,8 +27,9 @@ def cohort_page(
     used: dict[str, Any],
     story: dict[str, Any],
     tests: dict[str, File],
-) -> Path:
-    """``gliomorph.html``.
+    viewer: str,
+) -> tuple[Path, list[File]]:
+    """``gliomorph.html``, and the viewer that it shows.
 
     Parameters
     ----------
@@ -50,19 +52,27 @@ def cohort_page(
         :func:`~gliomorph.interfaces.association_report.sections_of_tests`.
     tests : dict of str to File
         Maps and tables of clusters by ``<test>/<key>``.
+    viewer : str
+        Where the viewer will be, relative to the page.
 
     Returns
     -------
     page : Path
         HTML.
+    viewers : list of File
+        HTML: the viewer of WT's frequency; none where that is 0 everywhere.
     """
-    return cohort_report(
+    frequency = _frequencies(maps, EVERYBODY)
+    written = (
+        write_viewer(frequency["WT"], Path(template), Path.cwd() / viewer) if "WT" in frequency else None
+    )
+    page = cohort_report(
         out_file=Path.cwd() / "gliomorph.html",
         title=title,
         quality=pd.read_csv(quality, sep="\t", dtype={"participant_id": str, "session_id": str}),
         excluded=excluded,
         template=Path(template),
-        frequency=_frequencies(maps, EVERYBODY),
+        frequency=frequency,
         coverage=_path(maps, f"{EVERYBODY}/coverage"),
         mean_image=_path(maps, f"{EVERYBODY}/mean"),
         pages=pages,
@@ -72,7 +82,9 @@ def cohort_page(
         contrasts=_by_label(maps, story["contrasts"], "oddsratio_WT"),
         tests=sections_of_tests(read_image(template), story["tests"], tests),
         story=story,
+        viewer=viewer if written else "",
     )
+    return page, [File(written)] if written else []
 
 
 def _frequencies(maps: Mapping[str, File], stratum: str) -> dict[str, Path]:
@@ -91,4 +103,4 @@ def _path(maps: Mapping[str, File], key: str) -> Path | None:
     return Path(maps[key]) if key in maps else None
 
 
-CohortPage = task(cohort_page, page=File)
+CohortPage = task(cohort_page, page=File, viewers=list[File])

@@ -48,6 +48,7 @@ def cohort_report(
     contrasts: Mapping[str, Path] | None = None,
     tests: Sequence[Mapping[str, Any]] = (),
     story: Mapping[str, Any] | None = None,
+    viewer: str = "",
 ) -> Path:
     """The cohort's page.
 
@@ -83,6 +84,8 @@ def cohort_report(
         ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``people``, ``folder``),
         ``contrasts`` (``label``, ``description``), ``notices``, ``methods``, ``tests_problem`` (why there are none):
         texts. A folder is a relative path that is not yet percent-encoded.
+    viewer : str, optional
+        The interactive viewer of WT's frequency, a relative path; empty where there is none.
 
     Returns
     -------
@@ -108,6 +111,7 @@ def cohort_report(
         ],
         excluded=[{key: row.get(key, "") for key in ("scan", "stage", "cause")} for row in excluded],
         pictures=cohort_pictures(background, frequency, coverage, mean_image, log_jacobian),
+        viewer=_href(viewer),
         warning=told["warning"],
         strata_pictures=beside,
         contrast_pictures=compared,

@@ -1,7 +1,7 @@
 """What the HTML pages share: pictures that are embedded, the words for measures, flags, and the rendering.
 
-A page is one file that loads nothing from elsewhere. Whatever comes from file names, tables or settings is
-escaped by jinja2.
+A page is one file that loads nothing from elsewhere; the cohort's alone shows a viewer that lies beside it. Whatever
+comes from file names, tables or settings is escaped by jinja2.
 """
 
 from __future__ import annotations

@@ -29,14 +29,15 @@ def publish_group(
     run: str,
     tests: dict[str, File],
     test_facts: dict[str, dict[str, Any]],
+    viewers: list[Path],
 ) -> int:
     """Put the atlas at its final names; the page, which marks completion, last.
 
     Parameters
     ----------
     plan : dict
-        ``out_dir``; ``names`` of tables, page and description, ``maps``, those of maps by key, and ``tests``, those of
-        what belongs to tests (all relative);
+        ``out_dir``; ``names`` of tables, page, viewer and description, ``maps``, those of maps by key, and ``tests``,
+        those of what belongs to tests (all relative);
         ``stale``, patterns of names that maps of the same template and resolution have; ``metadata`` for every
         sidecar; ``participants``; ``sources``, for each scan its ``kind`` and the BIDS URIs of its files, and
         ``table``, the URI of what strata are made by; ``key``; ``atlas`` (its description).
@@ -52,11 +53,13 @@ def publish_group(
         Maps and tables of clusters by ``<test>/<key>``.
     test_facts : dict of str to dict
         What their sidecars say.
+    viewers : list of Path
+        What the page shows beside its pictures: one, or none.
 
     Returns
     -------
     published : int
-        Number of images and tables.
+        Number of images, tables and pages.
     """
     out, names = Path(plan["out_dir"]), plan["names"]
     written = set()
@@ -66,17 +69,24 @@ def publish_group(
     for key, path in tests.items():
         target = copy(Path(path), out / plan["tests"][key])
         written |= {target, write_sidecar(target, _sidecar(plan, key, test_facts[key] | MADE_OF))}
-    _remove_others(out, plan["stale"], written)
+    written |= {copy(viewer, out / names["viewer"]) for viewer in viewers}
+    _remove_others(out, [*plan["stale"], names["viewer"]], written)
     for name, table in (("regions", regions), ("patients", patients), ("quality", quality)):
         copy(table, out / names[name])
     known = {
         "AtlasSampleSize": facts[f"{EVERYBODY}/coverage"]["SampleSize"],
         "InputsKey": plan["key"],
-        "Outputs": sorted([*(plan["maps"][key] for key in maps), *(plan["tests"][key] for key in tests)]),
+        "Outputs": sorted(
+            [
+                *(plan["maps"][key] for key in maps),
+                *(plan["tests"][key] for key in tests),
+                *(names["viewer"] for _ in viewers),
+            ]
+        ),
     }
     write_text(json.dumps(plan["atlas"] | known, indent=1) + "\n", out / names["description"])
     copy(page, out / names["report"])
-    return len(maps) + len(tests) + 5
+    return len(maps) + len(tests) + len(viewers) + 5
 
 
 def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +111,7 @@ def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str,
 
 
 def _remove_others(out: Path, patterns: list[str], written: set[Path]) -> None:
-    """Maps of an earlier run that this one did not make, and folders of strata that are left empty."""
+    """Maps and the viewer of an earlier run that this one did not make, and folders of strata that are left empty."""
     for path in {path for pattern in patterns for path in out.glob(pattern)} - written:
         path.unlink()
         for folder in path.parents[:2]:

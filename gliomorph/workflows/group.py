@@ -111,6 +111,7 @@ def GroupGraph(
             used=used,
             story=story,
             tests=tests,
+            viewer=plan["names"]["viewer"],
         ),
         name="report@group",
     )
@@ -126,6 +127,7 @@ def GroupGraph(
             run=run,
             tests=tests,
             test_facts=test_facts,
+            viewers=page.viewers,
         ),
         name="publish@group",
     )

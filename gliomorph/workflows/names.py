@@ -169,5 +169,6 @@ def group_names(template: str, resolution: int, regions: list[str]) -> dict[str,
         "regions": "group_regions.tsv",
         "patients": "group_patients.tsv",
         "report": "gliomorph.html",
+        "viewer": "figures/gliomorph_label-WT_desc-frequency_probseg.html",
         "description": f"atlas-{ATLAS}_description.json",
     }

@@ -232,3 +232,16 @@ def test_the_story_is_escaped(maps, tmp_path, undrawn):
     told = story(flow=[[EVIL, 1]], strata=strata, notices=[EVIL], methods=EVIL)
     text = write(maps, tmp_path, story=told, strata={"x": maps["frequency"]}, excluded=[{"cause": EVIL}])
     assert "<script>alert" not in text and 'href="javascript:' not in text
+
+
+def test_the_viewer_is_shown_and_can_be_opened_by_itself(maps, tmp_path, undrawn):
+    text = write(maps, tmp_path, viewer="figures/all maps.html")
+    assert re.search(r'<iframe [^>]*src="figures/all%20maps.html"[^>]*loading="lazy"', text)
+    assert '<a href="figures/all%20maps.html">Open the viewer by itself</a>' in text
+    assert "No viewer" not in text
+
+
+def test_the_page_says_that_there_is_no_viewer(maps, tmp_path, undrawn):
+    text = write(maps, tmp_path, frequency={"WT": maps["empty"]})
+    assert "No viewer: the map of whole tumours is empty, or withheld everywhere." in text
+    assert "<iframe" not in text

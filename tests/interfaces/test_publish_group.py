@@ -31,7 +31,7 @@ def group(tmp_path):
     """Arguments of :func:`publish_group`."""
     work = tmp_path / "work"
 
-    def make(keys=EVERY, tested=()):
+    def make(keys=EVERY, tested=(), viewed=False):
         maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
         maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
         files = ("regions", "patients", "quality")
@@ -60,6 +60,7 @@ def group(tmp_path):
             "run": "1",
             "tests": {f"glmage/{key}": File(write_text(key, work / f"{key}.test")) for key in tested},
             "test_facts": {f"glmage/{key}": {"SampleSize": 6, "Word": "glm:age"} for key in tested},
+            "viewers": [write_text("viewer", work / "viewer.html")] if viewed else [],
         }
 
     return make
@@ -140,6 +141,17 @@ def test_tests_have_sidecars_and_do_not_outlive_their_word(group, tmp_path):
     assert table.relative_to(out).as_posix() in description["Outputs"]
     publish_group(**group())
     assert not list(folder.glob("*_contrast-*"))
+
+
+def test_the_viewer_lies_where_the_page_looks_for_it_and_does_not_outlive_its_map(group, tmp_path):
+    viewer = group()["plan"]["names"]["viewer"]
+    assert publish_group(**group(viewed=True)) == len(EVERY) + 6
+    assert (tmp_path / "out" / viewer).read_text() == "viewer"
+    record = tmp_path / "out" / "atlas-gliomorph_description.json"
+    assert viewer in json.loads(record.read_text())["Outputs"]
+    publish_group(**group())
+    assert not (tmp_path / "out" / viewer).exists()
+    assert viewer not in json.loads(record.read_text())["Outputs"]
 
 
 @pytest.mark.parametrize("survives", range(0, 10, 3))

@@ -166,6 +166,7 @@ def test_templates_and_resolutions_do_not_collide() -> None:
         "group_regions.tsv",
         "group_patients.tsv",
         "gliomorph.html",
+        "figures/gliomorph_label-WT_desc-frequency_probseg.html",
         "atlas-gliomorph_description.json",
     }
     assert first & second == shared
