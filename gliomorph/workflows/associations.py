@@ -15,10 +15,9 @@ from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.task import File
 from ..settings import Settings
 from .association_names import association_names
-from .participants import Failure, cache_folder
-from .progress import Board, cause_of
-from .sweep import swept
-from .worker import PoolWorker, submitting
+from .group_submission import submitted
+from .participants import Failure
+from .progress import cause_of
 
 REGION = "WT"
 """What is tested: every scan has it, while sub-regions are known of some only."""
@@ -141,17 +140,10 @@ def run_associations(
         template=File(template.image),
         options=attrs.asdict(settings.test_options()),
     )
-    board = Board(console, "tests", 1, 1, verbose)
-    worker = PoolWorker(n_procs=1, watch=board.watch)
-    cache = cache_folder(settings.work_dir)
-    with swept(cache), board, submitting(cache, worker) as submit:
-        result = submit(graph, raise_errors=False)
-    if result.errored or result.outputs is None:
-        stage, error = (
-            board.failures[0][1:] if board.failures else ("tests", RuntimeError("the graph failed"))
-        )
-        return Associations(failure=Failure(scan="group", stage=f"{stage} {REGION}", error=error))
-    return _found(result.outputs)
+    outputs, failure = submitted(graph, "tests", 1, settings, console, verbose)
+    if failure:
+        return Associations(failure=attrs.evolve(failure, stage=f"{failure.stage} {REGION}"))
+    return _found(outputs)
 
 
 def _files(scans: Mapping[str, Any], name: str) -> list[File]:

@@ -24,16 +24,15 @@ from ..interfaces.task import File
 from ..interfaces.tumor import REGIONS
 from ..settings import Settings, SettingsError, method_label
 from .associations import Associations, run_associations
+from .group_submission import submitted
 from .members import Member, find_members, quality_table, scan_files, select, sources_of
 from .names import ATLAS, contrast_names, group_names, map_names, stale_patterns
-from .participants import Failure, cache_folder
+from .participants import Failure
 from .plan import SPATIAL_REFERENCES, PlannedScan
-from .progress import Board, cause_of
+from .progress import cause_of
 from .state import code_hash, key_of
 from .story import citations_of, story_of
 from .strata import find_strata
-from .sweep import swept
-from .worker import PoolWorker, submitting
 
 
 @workflow.define(outputs={"published": int})
@@ -278,17 +277,8 @@ def _options(settings: Settings, method: str) -> dict[str, Any]:
 
 
 def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
-    board = Board(console, "group", 1, 3, verbose)
-    worker = PoolWorker(n_procs=1, watch=board.watch)
-    cache = cache_folder(settings.work_dir)
-    with swept(cache), board, submitting(cache, worker) as submit:
-        result = submit(graph, raise_errors=False)
-    if result.errored or result.outputs is None:
-        stage, error = (
-            board.failures[0][1:] if board.failures else ("group", RuntimeError("the graph failed"))
-        )
-        return f"{stage}: {cause_of(error)}"
-    return ""
+    _, failure = submitted(graph, "group", 3, settings, console, verbose)
+    return f"{failure.stage}: {cause_of(failure.error)}" if failure else ""
 
 
 def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
