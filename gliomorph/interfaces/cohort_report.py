@@ -10,10 +10,12 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+import SimpleITK as sitk
 
 from .cohort_pictures import cohort_pictures, contrast_pictures, strata_pictures
-from .images import read_image
+from .images import read_image, to_array
 from .pages import MEASURES, Measure, as_json, as_number, flag, render, shown
+from .slice_strips import Strip, slice_strips
 
 OUTLIER = 3.5
 """Distance from the median, in robust standard deviations, beyond which a measure is flagged."""
@@ -111,6 +113,7 @@ def cohort_report(
         ],
         excluded=[{key: row.get(key, "") for key in ("scan", "stage", "cause")} for row in excluded],
         pictures=cohort_pictures(background, frequency, coverage, mean_image, log_jacobian),
+        strips=_strips(frequency, background),
         viewer=_href(viewer),
         warning=told["warning"],
         strata_pictures=beside,
@@ -130,6 +133,12 @@ def cohort_report(
         used=[("Settings of the run", as_json(used))],
         outlier=OUTLIER,
     )
+
+
+def _strips(frequency: Mapping[str, Path], background: sitk.Image) -> list[Strip]:
+    """Sliders through the whole tumours; none where the map is 0 everywhere."""
+    values = read_image(frequency["WT"]) if "WT" in frequency else None
+    return [] if values is None or not to_array(values).any() else slice_strips(values, background)
 
 
 def _causes(excluded: Sequence[Mapping[str, str]]) -> list[tuple[str, str, int]]:

@@ -108,9 +108,9 @@ def render(name: str, out_file: Path, **context: object) -> Path:
     return write_text(environment.get_template(name).render(context), out_file)
 
 
-def embedded(png: bytes) -> str:
-    """``png`` as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def embedded(picture: bytes, kind: str = "png") -> str:
+    """A picture as a data URI."""
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
 def shown(value: Any) -> str:

@@ -79,7 +79,9 @@ def test_page_shows_the_maps_and_loads_nothing(maps, tmp_path):
     text = write(maps, tmp_path)
     images = re.findall(r'<img id="([^"]*)" src="data:image/png;base64,[^"]+" alt="[^"]+"', text)
     assert images == ["frequency-WT", "coverage", "mean"]
-    assert text.count("<img") == 3
+    strips = re.findall(r'<img src="data:image/webp;base64,[^"]+"', text)
+    assert len(strips) == 3, "sliders of three planes"
+    assert text.count("<img") == 6
     assert "highest 40.0 % at -7, -9, 10 mm" in text  # RAS; the tiny grid is LPS
     assert "Somebody 2020" in text
     assert "<dt>Registration</dt><dd>syn, on its own</dd>" in text
