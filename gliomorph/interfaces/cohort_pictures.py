@@ -45,7 +45,7 @@ def cohort_pictures(
         png = figures.anatomy(read_image(mean_image), cuts, title="Mean image")
         pictures.append(_picture("mean", "Mean of the scans in template space.", png))
     if log_jacobian is not None:
-        pictures.append(_jacobian_picture(read_image(log_jacobian), cuts))
+        pictures.append(_jacobian_picture(read_image(log_jacobian), template, cuts))
     return pictures
 
 
@@ -103,7 +103,7 @@ def contrast_pictures(
         _picture(
             f"contrast-{c['label']}",
             f"Odds ratio of WT, {c['description']}.",
-            _ratio_png(read_image(maps[c["label"]]), cuts, c["description"], "odds ratio", ODDS),
+            _ratio_png(read_image(maps[c["label"]]), template, cuts, c["description"], "odds ratio", ODDS),
         )
         for c in contrasts
         if c["label"] in maps
@@ -135,12 +135,14 @@ def statistic_picture(
     return _picture(f"test-{label}", f"{title}: {scale} of the test, {outlined}.", png)
 
 
-def _ratio_png(ratio: sitk.Image, cuts: Sequence[Cut], title: str, label: str, limit: float) -> bytes:
-    """A ratio that is NaN where it is not known."""
+def _ratio_png(
+    ratio: sitk.Image, template: sitk.Image, cuts: Sequence[Cut], title: str, label: str, limit: float
+) -> bytes:
+    """A ratio that is NaN where it is not known, over the template."""
     array = to_array(ratio)
     known = from_array((~np.isnan(array)).astype(np.float32), ratio)
     drawn = from_array(np.nan_to_num(array, nan=1.0), ratio)
-    return figures.ratio_map(drawn, known, cuts, title=title, label=label, limit=limit)
+    return figures.ratio_map(drawn, known, cuts, title=title, label=label, limit=limit, background=template)
 
 
 def _cuts(template: sitk.Image, maps: Mapping[str, sitk.Image]) -> tuple[Cut, ...]:
@@ -176,9 +178,9 @@ def _coverage_picture(values: sitk.Image, template: sitk.Image, cuts: Sequence[C
     return _picture("coverage", "Coverage: where the scans have data.", png)
 
 
-def _jacobian_picture(values: sitk.Image, cuts: Sequence[Cut]) -> Picture:
+def _jacobian_picture(values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut]) -> Picture:
     ratio = from_array(np.exp(to_array(values)), values)
-    png = _ratio_png(ratio, cuts, "Mean deformation around the tumours", "det J", STRETCH)
+    png = _ratio_png(ratio, template, cuts, "Mean deformation around the tumours", "det J", STRETCH)
     caption = "Geometric mean of det J around the tumours: red where the template's tissue is larger in the patients."
     return _picture("logjacobian", caption, png)
 

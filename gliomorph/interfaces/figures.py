@@ -126,6 +126,7 @@ def ratio_map(
     label: str,
     limit: float,
     lesion: sitk.Image | None = None,
+    background: sitk.Image | None = None,
 ) -> bytes:
     """A positive quantity around 1 (det J, bias field), blue below and red above, as PNG.
 
@@ -141,6 +142,8 @@ def ratio_map(
     limit : float
         The logarithmic scale goes from 1/limit to limit (> 1); what lies beyond has the end's colour.
     lesion : SimpleITK.Image, optional
+    background : SimpleITK.Image, optional
+        Seen around what is drawn, and a little through it.
 
     Returns
     -------
@@ -148,15 +151,19 @@ def ratio_map(
     """
     cmap = DIVERGING.with_extremes(bad=FOLD)
     norm = LogNorm(1.0 / limit, limit)
+    opacity = 1.0 if background is None else 0.85
+    white = Normalize(0.0, 1.2 * brightness(ratio if background is None else background))
 
     def panel(ax: Axes, cut: Cut) -> None:
         values, inside = cut.sample(ratio), cut.sample(brain) > 0
         ax.set_facecolor("black")
+        if background is not None:
+            _grey(ax, cut.sample(background), white)
         ax.imshow(
             np.ma.masked_less_equal(values, 0),
             cmap=cmap,
             norm=norm,
-            alpha=inside.astype(float),
+            alpha=opacity * inside,
             interpolation="nearest",
         )
 

@@ -168,6 +168,16 @@ def test_folds_have_their_own_colour(grid):
     assert not near(pixels(flat), figures.FOLD).any()
 
 
+def test_a_ratio_that_is_known_in_part_lies_over_its_background(grid):
+    image, lesion = head(grid)
+    ones = from_array(np.ones(grid.GetSize(), np.float32), grid)
+    common = {"title": "", "label": "det J", "limit": 2.0}
+    png = figures.ratio_map(ones, lesion, choose_cuts(image), background=image, **common)
+    bare = figures.ratio_map(ones, lesion, choose_cuts(image), **common)
+    grey, black = ((picture.max(axis=-1) > 60).mean() for picture in (pixels(png), pixels(bare)))
+    assert grey > 2 * black
+
+
 def test_colours_of_enhancing_tumour_are_the_same_in_both_years_of_brats(grid):
     image, lesion = head(grid)
     cuts = choose_cuts(image, [lesion])
