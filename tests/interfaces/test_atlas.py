@@ -63,6 +63,7 @@ class Cohort:
             "kinds": [self.kinds[number] for number in order],
             "keys": [f"key {number}" for number in order],
             "strata": [],
+            "places": {},
             "template": self.template,
             "template_brain": self.template_brain,
             "min_cell": ALL_SHOWN,

@@ -31,7 +31,7 @@ def group(tmp_path):
     """Arguments of :func:`publish_group`."""
     work = tmp_path / "work"
 
-    def make(keys=EVERY, tested=(), viewed=False):
+    def make(keys=EVERY, tested=(), viewed=False, parcelled=False):
         maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
         maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
         files = ("regions", "patients", "quality")
@@ -61,6 +61,7 @@ def group(tmp_path):
             "tests": {f"glmage/{key}": File(write_text(key, work / f"{key}.test")) for key in tested},
             "test_facts": {f"glmage/{key}": {"SampleSize": 6, "Word": "glm:age"} for key in tested},
             "viewers": [write_text("viewer", work / "viewer.html")] if viewed else [],
+            "parcellation": write_text("regions", work / "parcellation.tsv") if parcelled else None,
         }
 
     return make
