@@ -81,7 +81,7 @@ def _told(regions: Sequence[Stratum], everybody: int, min_cell: int) -> set[str]
     if min_cell == 1:
         return {region.label for region in regions}
     decided = withhold(regions, everybody, min_cell)
-    return {s.label for s in decided if not s.withheld or len(s.participants) == everybody}
+    return {s.label for s in decided if not s.withheld or len(s.participants) == everybody >= min_cell}
 
 
 def write_parcellation(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:

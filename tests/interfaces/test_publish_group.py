@@ -175,3 +175,25 @@ def test_page_is_missing_and_nothing_is_half_written_when_a_copy_fails(
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert not [path for path in files if path.name.startswith(".tmp-") or path.read_bytes() == b"half"]
     assert not (tmp_path / "out" / "gliomorph.html").exists()
+
+
+def test_the_table_of_regions_is_published_and_does_not_outlive_its_option(group, tmp_path):
+    out = tmp_path / "out"
+    assert publish_group(**group(parcelled=True)) == len(EVERY) + 6
+    assert (out / "group_parcellation.tsv").read_text() == "regions"
+    assert (
+        "group_parcellation.tsv"
+        in json.loads((out / "atlas-gliomorph_description.json").read_text())["Outputs"]
+    )
+    publish_group(**group())
+    assert not (out / "group_parcellation.tsv").exists()
+
+
+def test_sources_of_regions_are_the_table_that_says_who_is_there(group, tmp_path):
+    given = group()
+    for key in given["facts"]:
+        if key.startswith("sexF"):
+            given["facts"][key]["Stratum"] = {"Column": "--parcellation"}
+    publish_group(**given)
+    (path, *_) = (tmp_path / "out").glob("tpl-SRI24/cohort-sexF/anat/*.json")
+    assert json.loads(path.read_text())["Sources"][0] == "bids::group_patients.tsv"

@@ -126,7 +126,7 @@ def slow_shape(participants: list[Participant], stratum: str) -> tuple[np.ndarra
         for voxel in voxels:
             inside = voxel - own + middle(GRID)
             target = voxel - own + mean
-            if all((0 <= inside) & (inside < GRID.shape)) and all((0 <= target) & (target < GRID.shape)):
+            if all((place >= 0).all() and (place < GRID.shape).all() for place in (inside, target)):
                 count[tuple(target)] += 1
     return count, len(tumors)
 
