@@ -112,6 +112,10 @@ def _add_atlas(group: Any) -> None:
     add("--strata", nargs="+", default=(), metavar="WORD",
         help="maps of groups of participants as well: NAME makes one of each category of a column of "
         "participants.tsv, NAME:40,60 of the numbers below 40, from 40 to below 60, and from 60 up")  # fmt: skip
+    add("--parcellation", default="", metavar="WORD",
+        help="maps of the tumours of each region as well, and their overlap with it: hemispheres, the path of a label "
+        "map in the template's space with a _dseg.tsv beside it, or the atlas- or seg- name of one in the template's "
+        "folder")  # fmt: skip
     add("--min-cell", type=int, metavar="N",
         help="maps, of all participants too, show nothing that fewer than N participants share; 1 shows everything, "
         f"for simulated patients or maps that nobody else will see (default: {MIN_CELL} in strata, while the maps of "
@@ -176,7 +180,7 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         name: getattr(args, name)
         for name in (
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration_weights", "refine", "weights", "strata", "min_cell", "min_coverage",
+            "registration_weights", "refine", "weights", "strata", "parcellation", "min_cell", "min_coverage",
             "tests", "permutations", "correction", "tfce", "min_lesions", "random_seed", "omp_nthreads", "gpu",
             "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
         )

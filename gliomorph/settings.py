@@ -113,6 +113,7 @@ class Settings:
     refine: int | None = None
     weights: Path | None = attrs.field(converter=attrs.converters.optional(_resolved), default=None)
     strata: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    parcellation: str = ""
     min_cell: int | None = None
     min_coverage: float = MIN_COVERAGE
     tests: tuple[str, ...] = attrs.field(converter=tuple, default=())

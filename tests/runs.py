@@ -60,10 +60,11 @@ def ran(place: Place, *options: str, **more: Any) -> Run:
 
 
 def every_method(place: Place) -> list[str]:
-    """Options of a run by all :data:`METHODS`, with strata of one or two subjects and a test of these."""
+    """Options of a run by all :data:`METHODS`, with strata of one or two subjects, a test of these, and regions."""
     learned = ["--registration-weights", str(place.root / NETWORK), "--refine", "1"]
     test = ["--tests", "adiffi:sex", "--min-lesions", "1", "--permutations", "19"]
-    return ["--registration", *METHODS, *learned, "--strata", "sex", "--min-cell", "1", *test]
+    groups = ["--strata", "sex", "--parcellation", "hemispheres", "--min-cell", "1"]
+    return ["--registration", *METHODS, *learned, *groups, *test]
 
 
 def template_name(subject: str, tail: str) -> str:
@@ -89,6 +90,8 @@ def atlas_maps(method: str, stratum: str = "") -> list[str]:
         names += [
             f"{stem}_stat-{what}_label-{region}_statmap" for what in ("count", "laterality", "centroids")
         ]
+    if stratum.startswith("region"):
+        names.append(f"{stem}_label-WT_desc-shape_probseg")
     statistics = [] if method == "affine" else ["logjacobian"]
     if method.startswith("metamorph"):
         statistics.append("appearance")

@@ -65,11 +65,12 @@ def test_every_documented_file_is_written_and_no_other(first: Run) -> None:
         "atlas-gliomorph_description.json",
         "dataset_description.json",
         "gliomorph.html",
+        "group_parcellation.tsv",
         "group_patients.tsv",
         "group_quality.tsv",
         "group_regions.tsv",
     }
-    maps = {name for stratum in ("", "sexF", "sexM") for name in atlas_maps("affine", stratum)}
+    maps = {name for stratum in ("", "sexF", "sexM", "regionright") for name in atlas_maps("affine", stratum)}
     maps |= {*contrast_maps("sexMVSsexF"), *maps_of_test("adiffisex")}
     assert {name for name in first.after if name.startswith("tpl-") and name.endswith(".nii.gz")} == maps
     assert all(name.replace(".nii.gz", ".json") in first.after for name in maps)
@@ -144,6 +145,25 @@ def test_frequency_is_the_mean_of_the_written_masks(first: Run) -> None:
     np.testing.assert_allclose(frequency, share, atol=1e-6)
 
 
+def test_tumours_are_told_by_region(first: Run) -> None:
+    """All three are on the right, which the page and the tables say."""
+    with (first.out / "group_patients.tsv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    assert [row["region"] for row in rows] == ["right"] * 3
+    for row in rows:
+        # five digits; voxels on the midline are in neither
+        assert 0.9 < float(row["overlap_right"]) + float(row["overlap_left"]) <= 1.0001
+    with (first.out / "group_parcellation.tsv").open(newline="") as lines:
+        left, right = csv.DictReader(lines, delimiter="\t")
+    assert (left["label"], left["participants"], right["participants"]) == ("left", "0", "3")
+    page = (first.out / "gliomorph.html").read_text()
+    assert '<a href="group_parcellation.tsv">' in page and 'id="regionright-shape"' in page
+    stem = "tpl-Tiny/cohort-regionright/anat/tpl-Tiny_cohort-regionright_atlas-gliomorph_res-4"
+    shape = to_array(read_image(first.out / f"{stem}_label-WT_desc-shape_probseg.nii.gz"))
+    # the drawn balls have nearly the same size: in the middle of the average shape all have a tumour
+    assert shape.max() == 1 and shape.min() == 0
+
+
 def test_regions_of_the_atlas_are_nested(first: Run) -> None:
     maps = {region: to_array(read_image(first.out / atlas_map(region))) for region in REGIONS}
     for small, large in (("ET", "TC"), ("NCR", "TC"), ("TC", "WT"), ("ED", "WT")):
@@ -155,15 +175,17 @@ def test_regions_of_the_atlas_are_nested(first: Run) -> None:
 
 def test_sidecars_of_the_atlas_tell_what_it_is_made_of(first: Run) -> None:
     known = {"GeneratedBy", "Template", "Resolution", "SpatialReference", "Registration", "MinimumCoverage"}
-    for stratum, count in (("", 3), ("sexF", 2), ("sexM", 1)):
+    tables = {"regionright": "bids::group_patients.tsv"}
+    for stratum, count in (("", 3), ("sexF", 2), ("sexM", 1), ("regionright", 3)):
         for name in atlas_maps("affine", stratum):
             sidecar = json.loads((first.out / name.replace(".nii.gz", ".json")).read_text())
             assert known <= sidecar.keys()
             assert (sidecar["SampleSize"], sidecar["NumberOfScans"]) == (count, count)
             assert sidecar.get("Stratum", {}).get("Label", "") == stratum
-            sources = [uri.removeprefix("bids::") for uri in sidecar["Sources"]]
+            sources = list(sidecar["Sources"])
             if stratum:
-                assert sources.pop(0) == "bids:raw:participants.tsv"
+                assert sources.pop(0) == tables.get(stratum, "bids:raw:participants.tsv")
+            sources = [uri.removeprefix("bids::") for uri in sources]
             assert sources and all((first.out / source).is_file() for source in sources)
 
 

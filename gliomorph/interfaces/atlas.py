@@ -19,7 +19,7 @@ from .atlas_scan import MEANS, SPREADS, Frame, read_scan
 from .atlas_tables import region_row, write_patients, write_regions
 from .images import from_array, write_image
 from .kept_sums import Rows, updated_sums
-from .strata import contrasts_of
+from .strata import BY_PLACE, contrasts_of
 from .stratum_maps import AtlasMap, contrast_maps, stratum_maps
 from .task import task
 
@@ -30,6 +30,7 @@ def atlas(
     kinds: list[str],
     keys: list[str],
     strata: list[dict[str, Any]],
+    places: dict[str, dict[str, Any]],
     template: Path,
     template_brain: Path,
     min_cell: dict[str, int],
@@ -50,7 +51,10 @@ def atlas(
     keys : list of str
         A scan's changes whenever its files do.
     strata : list of dict
-        ``label``, ``column``, ``description`` and ``scans`` of those to be published.
+        ``label``, ``column``, ``description`` and ``scans`` of those to be published; ``parcellation``, what a sidecar
+        says of it, of regions, whose column is :data:`~gliomorph.interfaces.strata.BY_PLACE`.
+    places : dict of str to dict
+        By scan, further columns of its row, the same of all scans; none without a parcellation.
     template, template_brain : Path
         The template's full grid.
     min_cell : dict of str to int
@@ -98,7 +102,7 @@ def atlas(
             region = found.facts["Region"]
             table.append(region_row(sums, stratum, region, found.values, frame, shown.smallest(stratum)))
     regions = write_regions(table, Path.cwd() / "regions.tsv")
-    patients = write_patients(rows, Path.cwd() / "patients.tsv")
+    patients = write_patients(rows, places, Path.cwd() / "patients.tsv")
     return maps, facts, File(regions), File(patients)
 
 
@@ -121,7 +125,8 @@ def _sum(
 
     def empty() -> AtlasSums:
         spreads = [name for name in SPREADS if name in means]
-        return AtlasSums.empty(frame.grid, [s["label"] for s in strata], means, spreads, frame.brain)
+        shapes = [s["label"] for s in strata if s["column"] == BY_PLACE]
+        return AtlasSums.empty(frame.grid, [s["label"] for s in strata], means, spreads, frame.brain, shapes)
 
     def read(scan: str) -> Any:
         paths, kind, key = given[scan]
@@ -155,11 +160,13 @@ def _strata_of(scans: Sequence[str], strata: Sequence[Mapping[str, Any]]) -> dic
 
 
 def _definition(stratum: Mapping[str, Any]) -> dict[str, Any]:
+    made_by = {"Parcellation": stratum["parcellation"]} if "parcellation" in stratum else {}
     return {
         "Label": stratum["label"],
         "Column": stratum["column"],
         "Definition": stratum["description"],
         "SampleSize": len(stratum["scans"]),
+        **made_by,
     }
 
 

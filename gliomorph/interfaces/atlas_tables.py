@@ -80,19 +80,23 @@ def write_regions(rows: Iterable[Mapping[str, Any]], path: Path) -> Path:
     return path
 
 
-def write_patients(rows: Mapping[str, Mapping[str, Any]], path: Path) -> Path:
+def write_patients(
+    rows: Mapping[str, Mapping[str, Any]], places: Mapping[str, Mapping[str, Any]], path: Path
+) -> Path:
     """``group_patients.tsv``: measures of published masks, and nothing of ``participants.tsv``.
 
     Parameters
     ----------
     rows : mapping of str to mapping
         By scan, as :func:`~gliomorph.interfaces.atlas_scan.read_scan` gives them.
+    places : mapping of str to mapping
+        By scan, further columns, as :func:`~gliomorph.interfaces.regional_tables.patient_columns` gives them.
     path : Path
     """
     table = []
     for scan, row in sorted(rows.items()):
         subject, _, session = scan.partition("_")
-        measures = {column: row.get(column) for column in PATIENT_COLUMNS}
+        measures = {column: row.get(column) for column in PATIENT_COLUMNS} | dict(places.get(scan, {}))
         table.append({"participant_id": subject, "session_id": session or None} | measures)
     pd.DataFrame(table).to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.5g")
     return path

@@ -13,6 +13,7 @@ from ..models.atlas_maps import EVERYBODY
 from .association_report import sections_of_tests
 from .cohort_report import cohort_report
 from .images import read_image
+from .regional_report import section_of_regions
 from .task import task
 from .viewer import write_viewer
 
@@ -28,6 +29,7 @@ def cohort_page(
     story: dict[str, Any],
     tests: dict[str, File],
     viewer: str,
+    parcellation: Path | None,
 ) -> tuple[Path, list[File]]:
     """``gliomorph.html``, and the viewer that it shows.
 
@@ -49,11 +51,14 @@ def cohort_page(
         Settings.
     story : dict
         As for :func:`~gliomorph.interfaces.cohort_report.cohort_report`, and ``tests``, as for
-        :func:`~gliomorph.interfaces.association_report.sections_of_tests`.
+        :func:`~gliomorph.interfaces.association_report.sections_of_tests`, and ``regions``, as for
+        :func:`~gliomorph.interfaces.regional_report.section_of_regions`.
     tests : dict of str to File
         Maps and tables of clusters by ``<test>/<key>``.
     viewer : str
         Where the viewer will be, relative to the page.
+    parcellation : Path or None
+        ``group_parcellation.tsv``, where there are regions.
 
     Returns
     -------
@@ -65,6 +70,12 @@ def cohort_page(
     frequency = _frequencies(maps, EVERYBODY)
     written = (
         write_viewer(frequency["WT"], Path(template), Path.cwd() / viewer) if "WT" in frequency else None
+    )
+    background = read_image(template)
+    regions = (
+        section_of_regions(background, story["regions"], maps, parcellation)
+        if parcellation is not None
+        else None
     )
     page = cohort_report(
         out_file=Path.cwd() / "gliomorph.html",
@@ -80,8 +91,9 @@ def cohort_page(
         log_jacobian=_path(maps, f"{EVERYBODY}/logjacobian_mean"),
         strata=_by_label(maps, story["strata"], "frequency_WT"),
         contrasts=_by_label(maps, story["contrasts"], "oddsratio_WT"),
-        tests=sections_of_tests(read_image(template), story["tests"], tests),
+        tests=sections_of_tests(background, story["tests"], tests),
         story=story,
+        regions=regions,
         viewer=viewer if written else "",
     )
     return page, [File(written)] if written else []

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from . import figures
-from .cuts import CONVENTION, Cut, spread_cuts
+from .cuts import CONVENTION, Cut, choose_cuts, spread_cuts
 from .images import from_array, read_image, to_array
 from .pages import Picture, embedded
 
@@ -110,6 +110,43 @@ def contrast_pictures(
     ]
 
 
+def region_pictures(
+    template: sitk.Image, region: Mapping[str, Any], maps: Mapping[str, sitk.Image], top: float
+) -> list[Picture]:
+    """One region's tumours: where they are, their average shape, the deformation around them; the same three slices.
+
+    Parameters
+    ----------
+    template : SimpleITK.Image
+    region : mapping
+        ``label``, ``name`` and ``people``, their number in words.
+    maps : mapping of str to SimpleITK.Image
+        ``frequency_WT``, ``shape``, ``logjacobian_mean`` and ``logjacobian_sd``, as far as there are.
+    top : float
+        The frequency at the end of the colour bar.
+    """
+    label, text = region["label"], f"{region['name']}, {region['people']}"
+    core = maps.get("shape", maps.get("frequency_WT"))
+    masks = [] if core is None else [core > 0.5 * float(to_array(core).max())]
+    cuts = choose_cuts(template, masks)
+    pictures = []
+
+    def draw(what: str, key: str, title: str, unit: str, **scale: Any) -> None:
+        if key in maps:
+            known = from_array(np.nan_to_num(to_array(maps[key]), nan=0.0), maps[key])
+            png = figures.heat_map(known, template, cuts, title=title, label=unit, **scale)
+            pictures.append(_picture(f"{label}-{what}", f"{title}: {text}.", png))
+
+    draw("frequency", "frequency_WT", "Whole tumours", "share of scans", top=top)
+    draw(
+        "shape", "shape", "Average shape of whole tumours, on their mean centre", "share of tumours", top=1.0
+    )
+    if "logjacobian_mean" in maps:
+        pictures.append(_jacobian_picture(maps["logjacobian_mean"], template, cuts, f"{label}-"))
+    draw("spread", "logjacobian_sd", "Spread of the deformation", "SD of log det J", percent=False)
+    return pictures
+
+
 def statistic_picture(
     template: sitk.Image, label: str, title: str, scale: str, statistic: Path, significant: sitk.Image
 ) -> Picture:
@@ -178,11 +215,13 @@ def _coverage_picture(values: sitk.Image, template: sitk.Image, cuts: Sequence[C
     return _picture("coverage", "Coverage: where the scans have data.", png)
 
 
-def _jacobian_picture(values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut]) -> Picture:
+def _jacobian_picture(
+    values: sitk.Image, template: sitk.Image, cuts: Sequence[Cut], whose: str = ""
+) -> Picture:
     ratio = from_array(np.exp(to_array(values)), values)
     png = _ratio_png(ratio, template, cuts, "Mean deformation around the tumours", "det J", STRETCH)
     caption = "Geometric mean of det J around the tumours: red where the template's tissue is larger in the patients."
-    return _picture("logjacobian", caption, png)
+    return _picture(f"{whose}logjacobian", caption, png)
 
 
 def _picture(key: str, caption: str, png: bytes) -> Picture:

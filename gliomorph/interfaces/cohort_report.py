@@ -50,6 +50,7 @@ def cohort_report(
     contrasts: Mapping[str, Path] | None = None,
     tests: Sequence[Mapping[str, Any]] = (),
     story: Mapping[str, Any] | None = None,
+    regions: Mapping[str, Any] | None = None,
     viewer: str = "",
 ) -> Path:
     """The cohort's page.
@@ -86,6 +87,8 @@ def cohort_report(
         ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``people``, ``folder``),
         ``contrasts`` (``label``, ``description``), ``notices``, ``methods``, ``tests_problem`` (why there are none):
         texts. A folder is a relative path that is not yet percent-encoded.
+    regions : mapping, optional
+        As :func:`~gliomorph.interfaces.regional_report.section_of_regions` gives them.
     viewer : str, optional
         The interactive viewer of WT's frequency, a relative path; empty where there is none.
 
@@ -119,6 +122,7 @@ def cohort_report(
         strata_pictures=beside,
         contrast_pictures=compared,
         strata=[{**stratum, "href": _href(stratum["folder"])} for stratum in told["strata"]],
+        regions=regions,
         tests=tests,
         tests_problem=told["tests_problem"],
         flow=told["flow"],

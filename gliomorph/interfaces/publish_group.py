@@ -12,6 +12,7 @@ from ..models.atlas_maps import EVERYBODY
 from ..models.atlas_maps.records import kinds_of
 from .images import write_text
 from .publish import copy, write_sidecar
+from .strata import BY_PLACE
 from .task import task
 
 MADE_OF = {"MadeOf": {"files": ["tumor", "coverage"], "kinds": list(kinds_of("WT"))}}
@@ -30,6 +31,7 @@ def publish_group(
     tests: dict[str, File],
     test_facts: dict[str, dict[str, Any]],
     viewers: list[Path],
+    parcellation: Path | None,
 ) -> int:
     """Put the atlas at its final names; the page, which marks completion, last.
 
@@ -40,7 +42,8 @@ def publish_group(
         those of what belongs to tests (all relative);
         ``stale``, patterns of names that maps of the same template and resolution have; ``metadata`` for every
         sidecar; ``participants``; ``sources``, for each scan its ``kind`` and the BIDS URIs of its files, and
-        ``table``, the URI of what strata are made by; ``key``; ``atlas`` (its description).
+        ``table``, the URI of what strata are made by; ``key``; ``atlas`` (its description). Regions are made by
+        the patients' table.
     maps : dict of str to File
         By ``<stratum>/<key>``.
     facts : dict of str to dict
@@ -55,6 +58,8 @@ def publish_group(
         What their sidecars say.
     viewers : list of Path
         What the page shows beside its pictures: one, or none.
+    parcellation : Path or None
+        The table of regions, where there are any.
 
     Returns
     -------
@@ -70,7 +75,9 @@ def publish_group(
         target = copy(Path(path), out / plan["tests"][key])
         written |= {target, write_sidecar(target, _sidecar(plan, key, test_facts[key] | MADE_OF))}
     written |= {copy(viewer, out / names["viewer"]) for viewer in viewers}
-    _remove_others(out, [*plan["stale"], names["viewer"]], written)
+    regional = [copy(parcellation, out / names["parcellation"])] if parcellation is not None else []
+    written |= set(regional)
+    _remove_others(out, [*plan["stale"], names["viewer"], names["parcellation"]], written)
     for name, table in (("regions", regions), ("patients", patients), ("quality", quality)):
         copy(table, out / names[name])
     known = {
@@ -81,12 +88,13 @@ def publish_group(
                 *(plan["maps"][key] for key in maps),
                 *(plan["tests"][key] for key in tests),
                 *(names["viewer"] for _ in viewers),
+                *(names["parcellation"] for _ in regional),
             ]
         ),
     }
     write_text(json.dumps(plan["atlas"] | known, indent=1) + "\n", out / names["description"])
     copy(page, out / names["report"])
-    return len(maps) + len(tests) + len(viewers) + 5
+    return len(maps) + len(tests) + len(viewers) + len(regional) + 5
 
 
 def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +115,9 @@ def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str,
     content = plan["metadata"] | told | {"NumberOfScans": facts["SampleSize"]}
     if key.startswith(f"{EVERYBODY}/"):
         return content | {"Participants": plan["participants"], "Sources": sources}
-    return content | {"Sources": [plan["table"], *sources]}
+    by_place = facts.get("Stratum", {}).get("Column") == BY_PLACE
+    table = f"bids::{plan['names']['patients']}" if by_place else plan["table"]
+    return content | {"Sources": [table, *sources]}
 
 
 def _remove_others(out: Path, patterns: list[str], written: set[Path]) -> None:

@@ -21,6 +21,8 @@ from .strata_bins import Finding, NotAssigned, Part, Variable, listed, number, p
 
 EVERYBODY = "all"
 """The label of all participants; no stratum gets it."""
+BY_PLACE = "--parcellation"
+"""In place of a column, of strata made by where the tumours are: no column that can be asked for has this name."""
 LONGEST_LABEL = 40
 
 
@@ -81,6 +83,8 @@ class Stratification:
 def contrasts_of(strata: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
     """What is compared: within each column, every stratum with the first one.
 
+    Strata made by where the tumours are differ in where the tumours are: they are not compared.
+
     Parameters
     ----------
     strata : iterable of (str, str)
@@ -100,7 +104,7 @@ def contrasts_of(strata: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]
     found = []
     for column, label in strata:
         reference = references.setdefault(column, label)
-        if label != reference:
+        if label != reference and column != BY_PLACE:
             found.append((f"{label}VS{reference}", label, reference))
     return found
 
@@ -139,6 +143,8 @@ def _parse(word: str) -> Variable:
     name, colon, tail = word.partition(":")
     if not name.strip():
         raise ValueError(f"--strata requires NAME or NAME:edge,edge, got {word!r}")
+    if name == BY_PLACE:
+        raise ValueError(f"--strata requires columns of participants.tsv, and {name} is an option of its own")
     if name == "participant_id":
         raise ValueError("--strata cannot group by participant_id: every participant would be a stratum")
     edges = [number(text) for text in tail.split(",")] if colon else []
@@ -239,11 +245,11 @@ def stratify(
             text = f"participants.tsv has no column {variable.column!r}; it has {listed(columns)}"
             errors.append(Finding(kind="unknown column", text=text, column=variable.column))
     named = _named([part for part in parts if not part.errors])
-    strata = [stratum for column in named for stratum in _withhold(column, len(present), min_cell)]
+    strata = [stratum for column in named for stratum in withhold(column, len(present), min_cell)]
     for part in parts:
         errors += part.errors
         notices += part.notices
-    notices += [_withheld_notice(stratum) for stratum in strata if stratum.withheld and stratum.participants]
+    notices += withheld_notices(strata)
     lost = tuple(group for part in parts if not part.errors for group in part.not_assigned)
     return Stratification(
         strata=tuple(strata), not_assigned=lost, errors=tuple(errors), notices=tuple(notices)
@@ -302,8 +308,17 @@ def _label(wish: str, identity: str, ambiguous: bool) -> str:
     return wish[: LONGEST_LABEL - 9] + "x" + hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
-def _withhold(strata: Sequence[Stratum], everybody: int, min_cell: int) -> list[Stratum]:
-    """The strata of one column, with the reason at those that are not published."""
+def withhold(strata: Sequence[Stratum], everybody: int, min_cell: int) -> list[Stratum]:
+    """Strata that exclude each other, with the reason at those that are not published.
+
+    Parameters
+    ----------
+    strata : sequence of Stratum
+    everybody : int
+        Participants with a scan, those in no stratum too.
+    min_cell : int
+        At least 1.
+    """
     reasons = {s.label: _too_small(len(s.participants), everybody, min_cell) for s in strata}
     while True:
         shown = [s for s in strata if not reasons[s.label]]
@@ -324,10 +339,15 @@ def _too_small(count: int, everybody: int, min_cell: int) -> str:
     return "the same as all participants" if count == everybody else ""
 
 
-def _withheld_notice(stratum: Stratum) -> Finding:
-    return Finding(
-        kind="withheld",
-        text=f"no maps of {stratum.description}: {stratum.withheld}",
-        column=stratum.column,
-        participants=stratum.participants,
-    )
+def withheld_notices(strata: Iterable[Stratum]) -> list[Finding]:
+    """Of every stratum with participants that is not published, why."""
+    return [
+        Finding(
+            kind="withheld",
+            text=f"no maps of {stratum.description}: {stratum.withheld}",
+            column=stratum.column,
+            participants=stratum.participants,
+        )
+        for stratum in strata
+        if stratum.withheld and stratum.participants
+    ]

@@ -19,6 +19,7 @@ from ..models.atlas_maps import (
     frequency_map,
     laterality,
     mean_map,
+    shape_map,
 )
 from ..models.atlas_maps.records import kinds_of
 from .atlas_scan import MEANS, REACH_MM, Frame
@@ -92,6 +93,8 @@ def stratum_maps(
             values=coverage_map(sums, stratum, "TC"),
             facts={"SampleSize": with_regions, "Description": text} | _made_of(region="TC"),
         )
+    if stratum in sums.shapes:
+        yield from _shape(sums, stratum, shown.smallest(stratum), frame)
     yield from _means(sums, stratum, shown.smallest(stratum))
 
 
@@ -146,6 +149,22 @@ def _centroids(sums: AtlasSums, stratum: str, region: str, smallest: int, frame:
     } | _made_of("tumor", region=region)
     values = centroid_density(centroids, frame.grid, FWHM_MM, smallest)
     return AtlasMap(key=f"centroids_{region}", values=values, facts=facts)
+
+
+def _shape(sums: AtlasSums, stratum: str, smallest: int, frame: Frame) -> Iterator[AtlasMap]:
+    found = shape_map(sums, stratum, smallest)
+    if found is None:
+        return
+    centre = frame.grid.affine[:3, :3] @ found.centre + frame.grid.affine[:3, 3]
+    text = "Tumours with the voxel, divided by all, each moved by whole voxels onto the mean of their centres of mass"
+    facts = {
+        "Region": "WT",
+        "SampleSize": found.subjects,
+        "WithheldVoxels": found.withheld,
+        "MeanCentroid": [round(float(mm), 2) for mm in centre],
+        "Description": text + (f"; 0 also where fewer than {smallest} have it" if smallest > 1 else ""),
+    } | _made_of("tumor")
+    yield AtlasMap(key="shape", values=found.share, facts=facts)
 
 
 def _files_of_mean(name: str) -> tuple[str, ...]:

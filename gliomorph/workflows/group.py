@@ -30,6 +30,7 @@ from .names import ATLAS, contrast_names, group_names, map_names, stale_patterns
 from .participants import Failure
 from .plan import SPATIAL_REFERENCES, PlannedScan
 from .progress import cause_of
+from .regional import find_parcellation, run_regional
 from .state import code_hash, key_of
 from .story import citations_of, story_of
 from .strata import find_strata
@@ -42,6 +43,8 @@ def GroupGraph(
     kinds: list[str],
     keys: list[str],
     strata: list[dict[str, Any]],
+    places: dict[str, dict[str, Any]],
+    parcellation: File | None,
     quality: File,
     template: File,
     template_brain: File,
@@ -60,8 +63,10 @@ def GroupGraph(
 
     Parameters
     ----------
-    scans, files, kinds, keys, strata : list
+    scans, files, kinds, keys, strata, places
         As for :func:`~gliomorph.interfaces.atlas.atlas`.
+    parcellation : File or None
+        Table of regions.
     quality : File
         JSON or table.
     template, template_brain : File
@@ -90,6 +95,7 @@ def GroupGraph(
             kinds=kinds,
             keys=keys,
             strata=strata,
+            places=places,
             template=template,
             template_brain=template_brain,
             min_cell=options["min_cell"],
@@ -111,6 +117,7 @@ def GroupGraph(
             story=story,
             tests=tests,
             viewer=plan["names"]["viewer"],
+            parcellation=parcellation,
         ),
         name="report@group",
     )
@@ -127,6 +134,7 @@ def GroupGraph(
             tests=tests,
             test_facts=test_facts,
             viewers=page.viewers,
+            parcellation=parcellation,
         ),
         name="publish@group",
     )
@@ -192,6 +200,7 @@ def run_group(
         return Outcome(problem=refusal)
     try:
         found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
+        parcellation = find_parcellation(settings, template)
     except SettingsError as error:
         return Outcome(problem=str(error))
     warning = settings.cells.warning(len(inputs))
@@ -207,6 +216,7 @@ def run_group(
         notices=[notice.text for notice in found.notices],
         options=[attrs.asdict(settings.cells), settings.min_coverage],
         tests=_key_of_tests(settings),
+        parcellation=parcellation.digest if parcellation else "",
         code=code_hash(),
     )
     names = group_names(settings.template, settings.resolution, list(REGIONS))
@@ -215,15 +225,20 @@ def run_group(
         return Outcome()
     quality = write_text(table, settings.work_dir / "group_quality.tsv")
     scans = scan_files(inputs, method, settings)
+    regional = run_regional(settings, parcellation, found, scans, console, verbose)
+    if regional.problem:
+        return Outcome(problem=regional.problem)
     tests = run_associations(settings, template, scans, console, verbose)
-    for text in tests.notices:
+    for text in [*tests.notices, *(notice.text for notice in regional.found.notices)]:
         console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
     if tests.failure:
         # not up to date, so that the same command tries again
         key = key_of(atlas=key, problem=tests.problem)
     graph = GroupGraph(
         **scans,
-        strata=strata,
+        strata=[*strata, *regional.strata],
+        places=regional.columns,
+        parcellation=regional.table,
         quality=File(quality),
         template=File(template.image),
         template_brain=File(template.brain),
@@ -232,10 +247,18 @@ def run_group(
         pages={m.scan: f"{m.scan}.html" for m in members},
         title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.template}",
         used=_used(settings, inputs, tests),
-        story=story_of(settings, selection, strata, found.notices, _registration(method, inputs), tests),
+        story=story_of(
+            settings,
+            selection,
+            strata,
+            found.notices,
+            _registration(method, inputs),
+            tests,
+            regional.told(settings),
+        ),
         tests=dict(tests.files),
         test_facts=dict(tests.facts),
-        plan=_group_plan(settings, names, key, inputs, strata)
+        plan=_group_plan(settings, names, key, inputs, [*strata, *regional.strata])
         | {"sources": sources_of(scans, settings.output_dir), "tests": tests.names(settings)},
         run=run,
     )

@@ -123,6 +123,7 @@ def map_names(template: str, resolution: int, regions: list[str], stratum: str =
     tails = {
         "coverage": f"{atlas}_desc-coverage_probseg",
         "coverage_regions": f"{atlas}_desc-coverageregions_probseg",
+        "shape": f"{atlas}_label-WT_desc-shape_probseg",
         "mean": f"{plain}_desc-mean_T1w",
         "mean_healthy": f"{plain}_desc-meanhealthy_T1w",
     }
@@ -168,6 +169,7 @@ def group_names(template: str, resolution: int, regions: list[str]) -> dict[str,
         "quality": "group_quality.tsv",
         "regions": "group_regions.tsv",
         "patients": "group_patients.tsv",
+        "parcellation": "group_parcellation.tsv",
         "report": "gliomorph.html",
         "viewer": "figures/gliomorph_label-WT_desc-frequency_probseg.html",
         "description": f"atlas-{ATLAS}_description.json",

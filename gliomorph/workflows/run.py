@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 from rich.console import Console
@@ -20,6 +20,7 @@ from .names import group_names
 from .participants import Failure, cache_folder, graph_inputs, run_participants
 from .plan import PlannedScan, plan_scans
 from .progress import cause_of
+from .regional import find_parcellation
 from .strata import atlas_notices
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
 from .validation import check_resources, network_notices, summary_of, validate_bids
@@ -64,14 +65,15 @@ def run(
     if not settings.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
-    for text in atlas_notices(settings, dry_run):
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    _notice(console, atlas_notices(settings, dry_run))
     template = prepare_template(
         settings.template,
         settings.resolution,
         settings.template_dirs,
         cache_folder(settings.work_dir) / "templates",
     )
+    parcellation = find_parcellation(settings, template)
+    _notice(console, parcellation.notices if parcellation else ())
     planned = plan_scans(settings, template)
     if "participant" in settings.levels:
         _announce(console, settings, planned)
@@ -94,6 +96,11 @@ def run(
         shutil.rmtree(cache_folder(settings.work_dir), ignore_errors=True)
         shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
     return code
+
+
+def _notice(console: Console, texts: Iterable[str]) -> None:
+    for text in texts:
+        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
 
 
 def _participants(
@@ -144,8 +151,7 @@ def _announce(console: Console, settings: Settings, planned: Sequence[PlannedSca
         if p.status == "impossible":
             console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
     if count["run"]:
-        for text in network_notices(settings):
-            console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+        _notice(console, network_notices(settings))
         console.print(
             f"{settings.processes(count['run'])} processes of {settings.threads(count['run'])} threads; "
             + "; ".join(check_resources(settings, count["run"])),

@@ -35,8 +35,23 @@ def story_of(
     notices: Sequence[Finding],
     registration: str,
     tests: Associations,
+    regions: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The page's story, as :func:`~gliomorph.interfaces.cohort_page.cohort_page` takes it."""
+    """The page's story, as :func:`~gliomorph.interfaces.cohort_page.cohort_page` takes it.
+
+    Parameters
+    ----------
+    settings : Settings
+    selection : Selection
+    strata : sequence of mappings
+        Of columns, as the atlas' stage takes them.
+    notices : sequence of Finding
+    registration : str
+        In words.
+    tests : Associations
+    regions : mapping, optional
+        As :meth:`~.regional.Regional.told` gives them.
+    """
     described = {stratum["label"]: stratum["description"] for stratum in strata}
     return {
         "warning": settings.cells.warning(len(selection.inputs)),
@@ -56,8 +71,13 @@ def story_of(
         ],
         "notices": [notice.text for notice in notices],
         "methods": " ".join(
-            [methods_text(settings, selection, strata, registration), *_sentences_of_tests(tests)]
+            [
+                methods_text(settings, selection, strata, registration),
+                *_sentences_of_regions(settings, regions or {}),
+                *_sentences_of_tests(tests),
+            ]
         ),
+        "regions": dict(regions or {}),
         "tests": tests_told(settings, tests),
         "tests_problem": tests.problem,
     }
@@ -84,6 +104,22 @@ def citations_of(tests: Associations) -> list[str]:
     """:data:`CITATIONS` and the references of the tests, each once."""
     further = [text for facts in tests.of_p().values() for text in facts["References"]]
     return list(dict.fromkeys([*CITATIONS, *further]))
+
+
+def _sentences_of_regions(settings: Settings, regions: Mapping[str, Any]) -> list[str]:
+    if not regions:
+        return []
+    told = "; ".join(f"{region['description']} ({region['people']})" for region in regions["regions"])
+    return [
+        f"Each tumour was assigned to the region of {regions['name']} in which its centre of mass lies, or, where that "
+        "lies in none, that holds most of it; the tumours of a region were averaged in place, and moved onto the mean "
+        f"of their centres of mass. Regions with maps: {told or 'none'}.",
+        *(
+            [f"In regions, what fewer than {settings.cells.strata} participants share was withheld."]
+            if settings.cells.strata > 1
+            else []
+        ),
+    ]
 
 
 def _sentences_of_tests(tests: Associations) -> list[str]:

@@ -81,7 +81,7 @@ def _without_effect(settings: Settings) -> list[str]:
     names = ("permutations", "correction", "tfce", "min_lesions")
     changed = [name for name in names if getattr(settings, name) != known[name].default]
     if "group" not in settings.levels:
-        asked = [name for name in ("strata", "tests") if getattr(settings, name)]
+        asked = [name for name in ("strata", "parcellation", "tests") if getattr(settings, name)]
         return [f"--{name} has no effect without the level group" for name in asked]
     if not settings.tests:
         return [f"--{name.replace('_', '-')} has no effect without --tests" for name in changed]

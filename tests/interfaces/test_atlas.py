@@ -63,6 +63,7 @@ class Cohort:
             "kinds": [self.kinds[number] for number in order],
             "keys": [f"key {number}" for number in order],
             "strata": [],
+            "places": {},
             "template": self.template,
             "template_brain": self.template_brain,
             "min_cell": ALL_SHOWN,
@@ -168,8 +169,9 @@ def test_gain_of_a_scanner_does_not_change_the_mean(cohort):
 @pytest.mark.parametrize("cells", [{"everybody": 1, "strata": 1}, {"everybody": 1, "strata": 2}])
 def test_order_of_the_scans_changes_no_byte(cohort, cells):
     first = cohort.run(strata=STRATA, min_cell=cells)
+    contents = first.contents()  # read at once: the next run writes in the same folder
     other = cohort.run((4, 2, 0, 3, 1), strata=STRATA, min_cell=cells)
-    assert other.contents() == first.contents()
+    assert other.contents() == contents
     assert other.facts == first.facts
 
 
@@ -387,3 +389,86 @@ def test_record_in_another_encoding_is_empty(tmp_path):
     path = tmp_path / "x_registration.json"
     path.write_bytes(b'{"a": "\xff"}')
     assert read_record(path) == {}
+
+
+REGIONAL = [
+    {
+        "label": f"region{label}",
+        "column": "--parcellation",
+        "description": f"tumour in '{label}'",
+        "scans": scans,
+        "parcellation": {"Name": "halves", "SHA256": "abc"},
+    }
+    for label, scans in (("A", ["sub-0", "sub-2", "sub-3"]), ("B", ["sub-1", "sub-4"]))
+]
+
+
+def test_regions_have_the_maps_of_their_scans_and_their_average_shape(cohort):
+    found = cohort.run(strata=[*STRATA, *REGIONAL])
+    alone = cohort.run((0, 2, 3)).contents()
+    whole = found.contents()
+    for key in set(alone) - {"regions", "patients"}:
+        assert whole[key.replace("all/", "regionA/")] == alone[key]
+    assert {key for key in found.files if key.endswith("/shape")} == {"regionA/shape", "regionB/shape"}
+    shape, facts = found.map("shape", "regionA"), found.facts["regionA/shape"]
+    tumors = [cohort.labels[number] > 0 for number in (0, 2, 3)]
+    centres = [np.argwhere(tumor).mean(axis=0) for tumor in tumors]
+    target = np.floor(np.mean(centres, axis=0) + 0.5).astype(int)
+    at_centre = [
+        tumor[tuple(np.floor(c + 0.5).astype(int))] for tumor, c in zip(tumors, centres, strict=True)
+    ]
+    assert shape[tuple(target)] == pytest.approx(np.mean(at_centre))
+    x, y, z = GRID.TransformContinuousIndexToPhysicalPoint(np.mean(centres, axis=0).tolist())
+    np.testing.assert_allclose(facts["MeanCentroid"], [-x, -y, z], atol=0.01)  # RAS, two decimals
+    assert (facts["SampleSize"], facts["Region"], facts["WithheldVoxels"]) == (3, "WT", 0)
+    assert facts["Stratum"]["Parcellation"] == {"Name": "halves", "SHA256": "abc"}
+
+
+def test_regions_are_not_compared(cohort):
+    """Their tumours are apart by definition."""
+    assert not [key for key in cohort.run(strata=REGIONAL).files if "VS" in key]
+
+
+@pytest.mark.parametrize("cells", [{"everybody": 1, "strata": 1}, {"everybody": 1, "strata": 2}])
+def test_order_of_the_scans_changes_no_byte_of_regions(cohort, cells, tmp_path):
+    places = {f"sub-{number}": {"region": "A", "overlap_A": number / 4} for number in range(5)}
+    changes = {"strata": REGIONAL, "min_cell": cells, "places": places}
+    first = cohort.run(**changes)
+    contents = first.contents()
+    other = cohort.run((4, 2, 0, 3, 1), **changes)
+    assert other.contents() == contents
+    assert other.facts == first.facts
+    kept = str(tmp_path / "sums.npz")
+    cohort.run((3, 0), kept=kept, **changes)
+    assert cohort.run(kept=kept, **changes).contents() == contents
+
+
+def test_small_regions_show_nothing_of_few(cohort):
+    all_of_it = cohort.run(strata=REGIONAL).map("shape", "regionA")
+    found = cohort.run(strata=REGIONAL, min_cell={"everybody": 1, "strata": 2})
+    shown = found.map("shape", "regionA")
+    np.testing.assert_array_equal(shown, np.where(all_of_it > 1.5 / 3, all_of_it, 0))
+    assert found.facts["regionA/shape"]["WithheldVoxels"] > 0
+    assert "0 also where fewer than 2 have it" in found.facts["regionA/shape"]["Description"]
+
+
+def test_scans_that_changed_their_region_are_read_again(cohort, tmp_path, monkeypatch):
+    """Another parcellation with the same labels."""
+    reads, kept = Reads(monkeypatch), str(tmp_path / "sums.npz")
+    cohort.run(strata=REGIONAL, kept=kept)
+    reads.taken()
+    first, second = REGIONAL
+    swapped = [first | {"scans": second["scans"]}, second | {"scans": first["scans"]}]
+    again = cohort.run(strata=swapped, kept=kept).contents()
+    assert len(reads.taken()) == 5
+    assert again == cohort.run(strata=swapped).contents()
+
+
+def test_patients_table_has_the_columns_of_the_parcellation(cohort):
+    places = {
+        f"sub-{number}": {"region": "A" if number else None, "overlap_A": number / 4} for number in range(5)
+    }
+    table = pd.read_csv(cohort.run(places=places).patients, sep="\t")
+    assert list(table.columns[-2:]) == ["region", "overlap_A"]
+    assert table["region"].tolist()[1:] == ["A"] * 4 and pd.isna(table["region"][0])
+    assert table["overlap_A"].tolist() == [0, 0.25, 0.5, 0.75, 1]

@@ -31,7 +31,7 @@ def group(tmp_path):
     """Arguments of :func:`publish_group`."""
     work = tmp_path / "work"
 
-    def make(keys=EVERY, tested=(), viewed=False):
+    def make(keys=EVERY, tested=(), viewed=False, parcelled=False):
         maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
         maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
         files = ("regions", "patients", "quality")
@@ -61,6 +61,7 @@ def group(tmp_path):
             "tests": {f"glmage/{key}": File(write_text(key, work / f"{key}.test")) for key in tested},
             "test_facts": {f"glmage/{key}": {"SampleSize": 6, "Word": "glm:age"} for key in tested},
             "viewers": [write_text("viewer", work / "viewer.html")] if viewed else [],
+            "parcellation": write_text("regions", work / "parcellation.tsv") if parcelled else None,
         }
 
     return make
@@ -174,3 +175,25 @@ def test_page_is_missing_and_nothing_is_half_written_when_a_copy_fails(
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert not [path for path in files if path.name.startswith(".tmp-") or path.read_bytes() == b"half"]
     assert not (tmp_path / "out" / "gliomorph.html").exists()
+
+
+def test_the_table_of_regions_is_published_and_does_not_outlive_its_option(group, tmp_path):
+    out = tmp_path / "out"
+    assert publish_group(**group(parcelled=True)) == len(EVERY) + 6
+    assert (out / "group_parcellation.tsv").read_text() == "regions"
+    assert (
+        "group_parcellation.tsv"
+        in json.loads((out / "atlas-gliomorph_description.json").read_text())["Outputs"]
+    )
+    publish_group(**group())
+    assert not (out / "group_parcellation.tsv").exists()
+
+
+def test_sources_of_regions_are_the_table_that_says_who_is_there(group, tmp_path):
+    given = group()
+    for key in given["facts"]:
+        if key.startswith("sexF"):
+            given["facts"][key]["Stratum"] = {"Column": "--parcellation"}
+    publish_group(**given)
+    (path, *_) = (tmp_path / "out").glob("tpl-SRI24/cohort-sexF/anat/*.json")
+    assert json.loads(path.read_text())["Sources"][0] == "bids::group_patients.tsv"

@@ -10,9 +10,11 @@ import pytest
 
 from gliomorph.interfaces.bids_tables import table
 from gliomorph.interfaces.strata import (
+    BY_PLACE,
     EVERYBODY,
     LONGEST_LABEL,
     Stratification,
+    contrasts_of,
     one_scan_each,
     parse_strata,
     read_table,
@@ -273,3 +275,9 @@ def test_one_scan_of_every_participant_in_any_order() -> None:
 def test_plain_text_is_ascii() -> None:
     assert plain("Ängström/2") == "Angstrom2"
     assert plain("女") == ""
+
+
+def test_strata_made_by_place_are_no_columns_and_are_not_compared() -> None:
+    assert contrasts_of([(BY_PLACE, "regionA"), (BY_PLACE, "regionB")]) == []
+    with pytest.raises(ValueError, match="--parcellation is an option of its own"):
+        parse_strata([BY_PLACE])

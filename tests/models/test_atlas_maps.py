@@ -204,7 +204,7 @@ def test_read_sums_are_independent_of_their_arrays() -> None:
 
 
 def test_sums_of_another_format_are_refused() -> None:
-    with pytest.raises(ValueError, match="format 1 are required, got 99"):
+    with pytest.raises(ValueError, match="format 2 are required, got 99"):
         of_arrays(to_arrays(empty()) | {"format": np.array(99)})
 
 

@@ -12,6 +12,7 @@ import attrs
 import pytest
 from rich.console import Console
 
+from gliomorph.interfaces.parcellation import Parcellation
 from gliomorph.interfaces.prepare_template import TemplateFiles
 from gliomorph.interfaces.query import Scan, TumorMask
 from gliomorph.settings import Settings
@@ -21,6 +22,7 @@ from gliomorph.workflows.group import Outcome, find_members, run_group
 from gliomorph.workflows.names import ScanNames, anat_folder, group_names
 from gliomorph.workflows.participants import Failure
 from gliomorph.workflows.plan import PlannedScan
+from gliomorph.workflows.regional import Regional
 
 TUMOR = {"kind": "dseg", "sources": ["bids:m:x"], "frame": "world", "share_of_brain": 0.02}
 OK = {"method": "affine", "status": "ok", "reason": "", "flag": "", "ncc_outside": 0.9}
@@ -316,7 +318,17 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
 
 
 @pytest.mark.parametrize(
-    "change", ["a new scan", "another result", "an exclusion", "a missing map", "code", "an option", "a test"]
+    "change",
+    [
+        "a new scan",
+        "another result",
+        "an exclusion",
+        "a missing map",
+        "code",
+        "an option",
+        "a test",
+        "regions",
+    ],
 )
 def test_atlas_is_made_again_after_any_change(
     settings: Settings,
@@ -341,6 +353,11 @@ def test_atlas_is_made_again_after_any_change(
         (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
         settings = attrs.evolve(settings, tests=("glm:age",))
         monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
+    elif change == "regions":
+        settings = attrs.evolve(settings, parcellation="hemispheres", levels=("group",))
+        parcels = Parcellation(name="p", path=template.image, parcels=(), sizes=(), voxel_ml=1.0, digest="a")
+        monkeypatch.setattr(group, "find_parcellation", lambda *_: parcels)
+        monkeypatch.setattr(group, "run_regional", lambda *_: Regional())
     elif change == "an option":
         settings = attrs.evolve(settings, min_coverage=0.9)
     else:

@@ -165,6 +165,7 @@ def test_templates_and_resolutions_do_not_collide() -> None:
         "group_quality.tsv",
         "group_regions.tsv",
         "group_patients.tsv",
+        "group_parcellation.tsv",
         "gliomorph.html",
         "figures/gliomorph_label-WT_desc-frequency_probseg.html",
         "atlas-gliomorph_description.json",

@@ -57,6 +57,19 @@ def test_methods_paragraph_has_the_figures_and_cites_what_is_listed(settings: Se
         assert f"[{number}]" in text and CITATIONS[number - 1].startswith(author)
 
 
+def test_regions_are_told_apart_from_strata(settings: Settings) -> None:
+    selection = Selection(inputs=[], excluded=[], flow=FLOW)
+    region = {"label": "regionleft", "description": "tumour in 'left hemisphere'", "people": "5 participants"}
+    regions = {"name": "hemispheres", "notices": [], "regions": [region]}
+    told = story_of(settings, selection, STRATA, [], "syn-cfm", NONE, regions)
+    assert told["regions"] == regions
+    assert [stratum["label"] for stratum in told["strata"]] == ["sexF"]
+    assert "Regions with maps: tumour in 'left hemisphere' (5 participants)." in told["methods"]
+    assert "In regions, what fewer than 5 participants share was withheld." in told["methods"]
+    without = story_of(settings, selection, STRATA, [], "syn-cfm", NONE)
+    assert without["regions"] == {} and "egions with maps" not in without["methods"]
+
+
 FACTS = {
     "Test": "Fisher's exact test, two-sided",
     "Column": "idh",

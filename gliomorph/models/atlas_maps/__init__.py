@@ -7,6 +7,7 @@ the others; ``to_arrays`` and ``of_arrays`` keep the sums for participants to co
 from .contrasts import Contrast, contrast
 from .maps import (
     FrequencyMap,
+    ShapeMap,
     centroid_density,
     coverage_map,
     deviation_map,
@@ -16,9 +17,11 @@ from .maps import (
     mean_map,
     midline,
     mirror,
+    shape_map,
     surroundings,
 )
 from .moments import FRACTION_BITS, LIMIT, Moments
+from .places import Place, hemispheres, place_of
 from .privacy import Release, near, release
 from .records import EVERYBODY, PARTS, REGIONS, Grid, Member, Participant
 from .storage import of_arrays, to_arrays
@@ -39,13 +42,16 @@ __all__ = [
     "Member",
     "Moments",
     "Participant",
+    "Place",
     "Release",
+    "ShapeMap",
     "centroid_density",
     "contrast",
     "count_components",
     "coverage_map",
     "deviation_map",
     "frequency_map",
+    "hemispheres",
     "laterality",
     "laterality_index",
     "log_jacobian",
@@ -54,7 +60,9 @@ __all__ = [
     "mirror",
     "near",
     "of_arrays",
+    "place_of",
     "release",
+    "shape_map",
     "surroundings",
     "to_arrays",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..statistics import binomial_interval
+from .places import middle, moved, nearest
 from .privacy import Release, near
 from .records import Grid
 from .sums import AtlasSums
@@ -117,6 +118,61 @@ def _spread_out(sums: AtlasSums, values: np.ndarray, count: np.ndarray, min_cell
     flat = np.full(sums.grid.size, np.nan, np.float32)
     flat[sums.support] = np.where(count >= min_cell, values, np.nan)
     return sums.grid.volume(flat)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ShapeMap:
+    """Tumours put on top of one another.
+
+    Attributes
+    ----------
+    subjects : int
+        Participants with a tumour.
+    withheld : int
+        Voxels in which tumours are, but too few to be shown.
+    centre : ndarray
+        (3,) voxel indices: the mean of the centroids, on which the tumours lie.
+    share : ndarray
+        (X, Y, Z) float32 in [0, 1]: tumours in the voxel divided by those of all; 0 where it is withheld, too.
+    """
+
+    subjects: int
+    withheld: int
+    centre: np.ndarray
+    share: np.ndarray
+
+
+def shape_map(sums: AtlasSums, stratum: str, min_cell: int) -> ShapeMap | None:
+    """The average shape of a stratum's tumours: each moved by whole voxels onto the mean of all centroids.
+
+    Parameters
+    ----------
+    sums : AtlasSums
+    stratum : str
+        One of the sums' shapes.
+    min_cell : int
+        Fewer tumours than this are not shown.
+
+    Returns
+    -------
+    found : ShapeMap or None
+        None of fewer than ``min_cell`` tumours, or none at all.
+    """
+    centroids, shape = sums.centroids(stratum, "WT"), sums.cells[stratum].shape
+    if shape is None or len(centroids) < max(1, min_cell):
+        return None
+    centre, visible = centroids.mean(axis=0), shape >= max(1, min_cell)
+    share = np.zeros(sums.grid.size, np.float32)
+    shift = nearest(centre) - middle(sums.grid)
+    # forth and back, so that voxels that leave the grid are left out on both sides
+    target = moved(np.flatnonzero(visible), shift, sums.grid)
+    share[target] = shape[moved(target, -shift, sums.grid)] / np.float32(len(centroids))
+    return ShapeMap(
+        subjects=len(centroids),
+        withheld=int(np.count_nonzero((shape > 0) & ~visible)),
+        centre=centre,
+        share=sums.grid.volume(share),
+    )
 
 
 def laterality(frequency: np.ndarray, grid: Grid, midline_mm: float) -> np.ndarray:

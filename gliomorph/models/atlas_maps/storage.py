@@ -10,7 +10,7 @@ from .moments import Moments
 from .records import EVERYBODY, PARTS, WHOLE, Grid, Member
 from .sums import AtlasSums, Cell
 
-FORMAT = 1
+FORMAT = 2
 """Of the arrays; another one cannot be read."""
 
 
@@ -33,6 +33,7 @@ def to_arrays(sums: AtlasSums) -> dict[str, np.ndarray]:
         "strata": np.array(sums.strata, str),
         "means": np.array(sums.means, str),
         "spreads": np.array(sums.spreads, str),
+        "shapes": np.array(sums.shapes, str),
         "labels": np.array(labels, str),
         "keys": np.array([member.key for member in members], str),
         "kinds": np.array([member.kind for member in members], str),
@@ -49,6 +50,8 @@ def to_arrays(sums: AtlasSums) -> dict[str, np.ndarray]:
         for index, mean in enumerate(sums.means):
             found = cell.moments[mean].arrays()
             arrays |= {f"{number}/mean/{index}/{part}": values for part, values in found.items()}
+        if cell.shape is not None:
+            arrays[f"{number}/shape"] = cell.shape
     return arrays
 
 
@@ -74,6 +77,7 @@ def of_arrays(arrays: Mapping[str, np.ndarray]) -> AtlasSums:
         strata=strata,
         means=means,
         spreads=tuple(arrays["spreads"].tolist()),
+        shapes=tuple(arrays["shapes"].tolist()),
         support=arrays["support"].copy(),
         members=_members(arrays, strata),
         cells=cells,
@@ -89,6 +93,7 @@ def _cell(arrays: Mapping[str, np.ndarray], number: int, means: tuple[str, ...])
         counts={part: arrays[f"{number}/count/{part}"].copy() for part in (*PARTS, WHOLE)},
         unseen={kind: values.copy() for kind, values in below("unseen").items()},
         moments={mean: Moments.of_arrays(below(f"mean/{index}")) for index, mean in enumerate(means)},
+        shape=arrays[f"{number}/shape"].copy() if f"{number}/shape" in arrays else None,
     )
 
 

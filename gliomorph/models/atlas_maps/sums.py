@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 
 from .moments import MOST, Moments, to_fixed
+from .places import recentred
 from .records import (
     EVERYBODY,
     KINDS,
@@ -44,11 +45,14 @@ class Cell:
         (V,) uint16 by kind: participants whose field of view leaves the voxel out; no entry where nobody's does.
     moments : dict of str to Moments
         By the name of a mean, at the voxels of the support.
+    shape : ndarray or None
+        (V,) uint16: tumours in the voxel after each was moved to the middle of the grid; None where nobody asked.
     """
 
     counts: dict[str, np.ndarray]
     unseen: dict[str, np.ndarray] = attrs.field(factory=dict)
     moments: dict[str, Moments]
+    shape: np.ndarray | None = None
 
     def include(self, other: Cell) -> None:
         """Add the sums of other participants."""
@@ -58,6 +62,8 @@ class Cell:
             self.leave_out(kind, unseen)
         for name, moments in self.moments.items():
             moments.include(other.moments[name])
+        if self.shape is not None and other.shape is not None:
+            self.shape += other.shape
 
     def count(self, region: str, voxels: np.ndarray | None = None) -> np.ndarray:
         """Participants with the region in the voxel, and seen there: uint16, (V,) or of the given flat voxels."""
@@ -88,6 +94,8 @@ class AtlasSums:
         Names of the images to average.
     spreads : tuple of str
         Those of them whose standard deviation is wanted.
+    shapes : tuple of str
+        Strata whose tumours are put on top of one another.
     support : ndarray
         (S,) int32, increasing: flat voxels at which images are summed. Tumours and fields of view are counted
         everywhere.
@@ -99,6 +107,7 @@ class AtlasSums:
     strata: tuple[str, ...]
     means: tuple[str, ...]
     spreads: tuple[str, ...]
+    shapes: tuple[str, ...] = ()
     support: np.ndarray
     members: dict[str, Member] = attrs.field(factory=dict)
     cells: dict[str, Cell] = attrs.field(factory=dict)
@@ -111,6 +120,7 @@ class AtlasSums:
         means: Sequence[str] = (),
         spreads: Sequence[str] = (),
         support: np.ndarray | None = None,
+        shapes: Sequence[str] = (),
     ) -> AtlasSums:
         """Sums over nobody.
 
@@ -121,6 +131,8 @@ class AtlasSums:
             As in the class; the order is kept.
         support : ndarray, optional
             (X, Y, Z) bool, the template's brain as a rule; everywhere if there is none.
+        shapes : sequence of str
+            As in the class.
 
         Returns
         -------
@@ -129,19 +141,22 @@ class AtlasSums:
         Raises
         ------
         ValueError
-            With a stratum twice or called ``all``, or a spread that is no mean.
+            With a stratum twice or called ``all``, a spread that is no mean, or a shape that is no stratum.
         """
         names = (EVERYBODY, *strata)
         if len(set(names)) < len(names):
             raise ValueError(f"strata must be unique and none called {EVERYBODY!r}, got {tuple(strata)}")
         if unknown := set(spreads) - set(means):
             raise ValueError(f"a standard deviation requires a mean of the same name, got {sorted(unknown)}")
+        if unknown := set(shapes) - set(strata):
+            raise ValueError(f"shapes are of strata, got {sorted(unknown)}")
         inside = np.ones(grid.size, bool) if support is None else grid.mask(support, "the support")
         voxels = np.flatnonzero(inside).astype(np.int32)
         cells = {
             name: Cell(
                 counts={part: np.zeros(grid.size, np.uint16) for part in (*PARTS, WHOLE)},
                 moments={mean: Moments.empty(len(voxels), mean in spreads) for mean in means},
+                shape=np.zeros(grid.size, np.uint16) if name in shapes else None,
             )
             for name in names
         }
@@ -150,6 +165,7 @@ class AtlasSums:
             strata=tuple(strata),
             means=tuple(means),
             spreads=tuple(spreads),
+            shapes=tuple(shapes),
             support=voxels,
             cells=cells,
         )
@@ -182,7 +198,20 @@ class AtlasSums:
                 cell.leave_out(participant.kind, unseen)
             for mean, (values, where) in fixed.items():
                 cell.moments[mean].add(values, where)
-        self.members[name] = member_of(participant, voxels, grid)
+        member = member_of(participant, voxels, grid)
+        self._add_shape([cell.shape for cell in cells if cell.shape is not None], member, voxels)
+        self.members[name] = member
+
+    def _add_shape(
+        self, shapes: Sequence[np.ndarray], member: Member, voxels: Mapping[str, np.ndarray]
+    ) -> None:
+        """Count the tumour as a whole, moved to the middle of the grid."""
+        centre = member.centroid("WT")
+        if not shapes or centre is None:
+            return
+        tumor = recentred(np.concatenate(list(voxels.values())), centre, self.grid)
+        for shape in shapes:
+            shape[tumor] += 1
 
     def include(self, other: AtlasSums) -> None:
         """Add all participants of other sums of the same kind.
@@ -190,10 +219,10 @@ class AtlasSums:
         Raises
         ------
         ValueError
-            If grid, strata, means or support differ, or a participant is in both.
+            If grid, strata, means, support or shapes differ, or a participant is in both.
         """
         for what, first, second in zip(
-            ("grids", "strata", "means", "supports"), self._kind(), other._kind(), strict=True
+            ("grids", "strata", "means", "supports", "shapes"), self._kind(), other._kind(), strict=True
         ):
             if first != second:
                 raise ValueError(f"sums with different {what} cannot be added")
@@ -206,7 +235,7 @@ class AtlasSums:
 
     def _kind(self) -> tuple[object, ...]:
         shape = (self.grid.shape, self.grid.affine.tobytes())
-        return shape, self.strata, (self.means, self.spreads), self.support.tobytes()
+        return shape, self.strata, (self.means, self.spreads), self.support.tobytes(), self.shapes
 
     def subjects(self, stratum: str, region: str) -> int:
         """Participants of a stratum whose tumour tells about a region: a mask tells about WT only."""
