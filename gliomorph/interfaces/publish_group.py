@@ -14,9 +14,6 @@ from .images import write_text
 from .publish import copy, write_sidecar
 from .task import task
 
-MADE_OF = {"MadeOf": {"files": ["tumor", "coverage"], "kinds": list(kinds_of("WT"))}}
-"""Tests: of whole tumours and fields of view."""
-
 
 def publish_group(
     plan: dict[str, Any],
@@ -68,7 +65,10 @@ def publish_group(
         written |= {target, write_sidecar(target, _sidecar(plan, key, facts[key]))}
     for key, path in tests.items():
         target = copy(Path(path), out / plan["tests"][key])
-        written |= {target, write_sidecar(target, _sidecar(plan, key, test_facts[key] | MADE_OF))}
+        written |= {
+            target,
+            write_sidecar(target, _sidecar(plan, key, test_facts[key] | _made_of(test_facts[key]))),
+        }
     written |= {copy(viewer, out / names["viewer"]) for viewer in viewers}
     _remove_others(out, [*plan["stale"], names["viewer"]], written)
     for name, table in (("regions", regions), ("patients", patients), ("quality", quality)):
@@ -87,6 +87,11 @@ def publish_group(
     write_text(json.dumps(plan["atlas"] | known, indent=1) + "\n", out / names["description"])
     copy(page, out / names["report"])
     return len(maps) + len(tests) + len(viewers) + 5
+
+
+def _made_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """Tests: of tumours that tell of the region, and fields of view."""
+    return {"MadeOf": {"files": ["tumor", "coverage"], "kinds": list(kinds_of(facts["Region"]))}}
 
 
 def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:
