@@ -24,6 +24,7 @@ from .settings import (
     MODALITIES,
     PERMUTATIONS,
     REFINE,
+    TEST_REGIONS,
     Settings,
     SettingsError,
     default_method,
@@ -130,6 +131,12 @@ def _add_tests(group: Any) -> None:
     add("--tests", nargs="+", default=(), metavar="WORD",
         help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two groups; "
         "COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, cox:TIME,EVENT")  # fmt: skip
+    add("--test-regions", nargs="+", choices=TEST_REGIONS, default=("WT",), metavar="REGION",
+        help=f"what a lesion is, one or several of {', '.join(TEST_REGIONS)}; sub-regions leave out participants with "
+        "a plain mask (default: WT, the whole tumour)")  # fmt: skip
+    add("--covariates", nargs="+", default=(), metavar="NAME",
+        help="columns of participants.tsv that glm and cox adjust for beside lesion volume: numbers, or two "
+        "values")  # fmt: skip
     add("--correction", choices=CORRECTIONS, default="fwer",
         help="of p for all voxels: fwer, by permutations, or fdr (default: %(default)s)")  # fmt: skip
     add("--permutations", type=int, default=PERMUTATIONS, metavar="N",
@@ -180,9 +187,9 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         name: getattr(args, name)
         for name in (
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration_weights", "refine", "weights", "strata", "parcellation", "min_cell", "min_coverage",
-            "tests", "permutations", "correction", "tfce", "min_lesions", "random_seed", "omp_nthreads", "gpu",
-            "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
+            "registration_weights", "refine", "weights", "strata", "parcellation", "min_cell",
+            "min_coverage", "tests", "test_regions", "covariates", "permutations", "correction", "tfce", "min_lesions", "random_seed",
+            "omp_nthreads", "gpu", "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
         )
     }  # fmt: skip
     optional = {name: getattr(args, name) for name in ("registration", "nprocs", "mem_gb")}

@@ -42,6 +42,7 @@ MIN_COVERAGE = 0.5
 CORRECTIONS = ("fwer", "fdr")
 PERMUTATIONS = 1000
 """Of every test, unless ``--permutations`` says otherwise."""
+TEST_REGIONS = ("WT", "TC", "ET", "NCR", "ED")
 MIN_LESIONS = 5
 """Participants lesioned, and as many spared, in every voxel that is tested, unless ``--min-lesions`` says otherwise."""
 
@@ -117,6 +118,8 @@ class Settings:
     min_cell: int | None = None
     min_coverage: float = MIN_COVERAGE
     tests: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    test_regions: tuple[str, ...] = attrs.field(converter=tuple, default=("WT",))
+    covariates: tuple[str, ...] = attrs.field(converter=tuple, default=())
     permutations: int = PERMUTATIONS
     correction: Literal["fwer", "fdr"] = attrs.field(
         default="fwer", validator=attrs.validators.in_(CORRECTIONS)
@@ -147,6 +150,7 @@ class Settings:
         for name, given, known in (
             ("analysis level", self.levels, LEVELS),
             ("--registration", self.registration, METHODS),
+            ("--test-regions", self.test_regions, TEST_REGIONS),
         ):
             unknown = [value for value in given if value not in known]
             if unknown or not given or len(set(given)) != len(given):
@@ -185,12 +189,18 @@ class Settings:
             return
         # only now: these read scipy, for which a command line without tests does not wait
         from .interfaces.associations import AssociationError, parse_associations
+        from .models.statistics import COVARIATES
 
         wrong = []
         if self.min_lesions < 1:
             wrong.append(f"--min-lesions: at least 1 participant is required, got {self.min_lesions}")
         try:
-            parse_associations(self.tests)
+            kinds = {asked.kind for asked in parse_associations(self.tests)}
+            if self.covariates and kinds.isdisjoint(COVARIATES):
+                wrong.append(
+                    f"--covariates: {' and '.join(COVARIATES)} take covariates, --tests asks for "
+                    f"{', '.join(sorted(kinds))} only: add one of those, or leave --covariates out"
+                )
         except AssociationError as error:
             wrong.append(str(error))
         try:
@@ -212,6 +222,7 @@ class Settings:
             min_lesions=max(self.min_lesions, self.cells.strata),
             min_coverage=self.min_coverage,
             min_cell=self.cells.strata,
+            covariates=self.covariates,
             threads=self.threads(1),
         )
 

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from gliomorph import settings as module
 from gliomorph.interfaces import weights
 from gliomorph.interfaces.weights import NEEDED, shipped_network
+from gliomorph.models.atlas_maps.records import REGIONS
 from gliomorph.settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError, method_label
 
 
@@ -61,6 +62,26 @@ def test_all_that_is_wrong_with_tests_is_told(make):
         assert part in text
     with pytest.raises(SettingsError, match="--tests: tfce is corrected by permutations"):
         make(tests=("glm:age",), tfce=True, correction="fdr")
+
+
+def test_covariates_and_regions_that_cannot_be_are_told(make):
+    with pytest.raises(
+        SettingsError,
+        match=r"--covariates: glm and cox take covariates, --tests asks for adiffi, logrank only: add",
+    ):
+        make(tests=("adiffi:sex", "logrank:t"), covariates=("age",))
+    with pytest.raises(SettingsError, match="--tests: covariates: a column counts once, got 'age'"):
+        make(tests=("glm:score",), covariates=("age", "age"))
+    options = make(tests=("adiffi:sex", "glm:score"), covariates=("age",)).test_options()
+    assert options.covariates == ("age",)
+    with pytest.raises(SettingsError, match="--test-regions: unknown ot; choose from WT, TC, ET"):
+        make(tests=("glm:score",), test_regions=("WT", "ot"))
+    with pytest.raises(SettingsError, match="--test-regions: none, or one twice"):
+        make(tests=("glm:score",), test_regions=("ET", "ET"))
+
+
+def test_regions_of_tests_are_those_of_the_atlas():
+    assert set(module.TEST_REGIONS) == set(REGIONS)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pandas as pd
 from fileformats.generic import File
 
+from ..models.atlas_maps.records import PARTS, REGIONS
 from .association_facts import CLUSTER_COLUMNS
 from .association_maps import AssociationMaps, association_maps
 from .association_masks import LesionMasks, read_masks
@@ -17,6 +19,7 @@ from .association_samples import Sample, read_sample
 from .associations import AssociationError, association_labels, parse_associations
 from .images import write_image, write_text
 from .strata import read_table
+from .strata_bins import listed, people
 from .task import task
 
 CLUSTERS = tuple(CLUSTER_COLUMNS)
@@ -28,6 +31,7 @@ def associate(
     participants: Path,
     scans: list[str],
     tumors: list[Path],
+    kinds: list[str],
     coverages: list[Path],
     template: Path,
     options: dict[str, Any],
@@ -43,8 +47,10 @@ def associate(
     scans : list of str
         ``sub-X`` or ``sub-X_ses-Y``, in any order; of each participant the first counts.
     tumors, coverages : list of Path
-        In the order of the scans, on the template's grid: lesion (not 0) and field of view. No coverages at all mean
-        that everybody is covered everywhere.
+        In the order of the scans, on the template's grid: tumours (BraTS labels, or not 0) and fields of view. No
+        coverages at all mean that everybody is covered everywhere.
+    kinds : list of str
+        In the order of the scans: ``dseg``, with labels, or ``mask``; plain masks are left out of tests of sub-regions.
     template : Path
         The grid.
     options : dict
@@ -68,10 +74,12 @@ def associate(
         If one of the tests cannot be made; the columns of all are read before the first mask.
     """
     asked, chosen = parse_associations(words), TestOptions(**options)
-    files = dict(zip(scans, map(Path, tumors), strict=True))
+    told = {scan for scan, kind in zip(scans, kinds, strict=True) if kind == "dseg" or chosen.region == "WT"}
+    files = {scan: Path(path) for scan, path in zip(scans, tumors, strict=True) if scan in told}
     seen = dict(zip(scans, map(Path, coverages), strict=True)) if coverages else {}
-    samples = read_samples(words, Path(participants), scans, chosen)
-    masks = read_masks(files, seen, template, chosen.min_lesions)
+    samples = _samples_of_region(words, Path(participants), scans, told, chosen)
+    labels = () if chosen.region == "WT" else tuple(PARTS[part] for part in REGIONS[chosen.region])
+    masks = read_masks(files, seen, template, chosen.min_lesions, labels)
     maps: dict[str, File] = {}
     facts: dict[str, dict[str, Any]] = {}
     tables: dict[str, File] = {}
@@ -82,7 +90,31 @@ def associate(
         facts |= {f"{label}/{key}": known for key, known in found.facts.items()}
         tables[label] = File(write_clusters(found.clusters, Path.cwd() / label / "clusters.tsv"))
         notices += found.notices
+    if chosen.region != "WT":
+        notices = [f"{chosen.region}: {text}" for text in notices]
     return maps, facts, tables, notices
+
+
+def _samples_of_region(
+    words: list[str], participants: Path, scans: list[str], told: set[str], options: TestOptions
+) -> list[Sample]:
+    """The participants of every test, without those whose plain masks tell nothing of a sub-region."""
+    of_region = {_participant(scan) for scan in told}
+    plain = tuple(sorted({_participant(scan) for scan in scans} - of_region))
+    if not plain:
+        return read_samples(words, participants, scans, options)
+    left_out = f"a plain mask tells nothing of {options.region}"
+    try:
+        samples = read_samples(words, participants, sorted(told), options)
+    except AssociationError as error:
+        raise AssociationError(
+            f"{error}; {people(len(plain))} left out, {left_out}: {listed(plain)}"
+        ) from error
+    return [attrs.evolve(sample, left_out={**sample.left_out, left_out: plain}) for sample in samples]
+
+
+def _participant(scan: str) -> str:
+    return scan.split("_")[0].removeprefix("sub-")
 
 
 def read_samples(
@@ -119,7 +151,7 @@ def read_samples(
     samples, wrong = [], []
     for association in asked:
         try:
-            samples.append(read_sample(association, rows, names, options.min_cell))
+            samples.append(read_sample(association, rows, names, options.min_cell, options.covariates))
         except AssociationError as error:
             wrong.append(str(error))
     if wrong:

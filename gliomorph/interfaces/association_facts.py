@@ -43,9 +43,19 @@ CLUSTER_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "peak_statistic": {"Description": "The statistic of the peak"},
     "peak_p_corrected": {"Description": "The corrected p of the peak"},
     "peak_lesions": {"Description": "Participants of the test with a lesion at the peak"},
+    "peak_hazard_ratio": {
+        "Description": "Hazard of the lesioned over that of the spared at the peak, covariates given"
+    },
+    "peak_hazard_ratio_low": {"Description": "Lower limit of its 95 % interval"},
+    "peak_hazard_ratio_high": {"Description": "Upper limit of its 95 % interval"},
 }
 """Of the table of clusters; positions are RAS."""
 EFFECTS = ("difference", "oddsratio")
+HAZARDS: Mapping[str, str] = {
+    "hazardratio": "Hazard of the lesioned over that of the spared, covariates given (Cox model, Efron's ties)",
+    "hazardratiolow": "Lower limit of the hazard ratio's 95 % interval (Wald)",
+    "hazardratiohigh": "Upper limit of the hazard ratio's 95 % interval (Wald)",
+}
 CORRECTIONS = {
     "fwer": "family-wise error, by the largest absolute statistic of each permutation",
     "fdr": "false discovery rate, Benjamini and Hochberg",
@@ -76,6 +86,7 @@ def facts_of(
     shared = {
         "Test": TESTS[association.kind],
         "Word": association.word,
+        "Region": options.region,
         "Column": association.column,
         **({"Event": association.event} if association.event else {}),
         "PositiveStatistic": sample.positive,
@@ -96,6 +107,8 @@ def facts_of(
 
 
 def _description(key: str, sample: Sample, options: TestOptions) -> str:
+    if key in HAZARDS:
+        return f"{HAZARDS[key]}; NaN where nothing was fitted: only significant voxels are"
     enhanced = "the enhanced statistic" if options.tfce else "the statistic"
     p = f"p of {enhanced}, corrected by permutations" if options.correction == "fwer" else "adjusted p (q)"
     text = {
@@ -135,12 +148,21 @@ def sentence(facts: Mapping[str, Any]) -> str:
     """How a test was made, for the methods section of a paper; references are those of the facts."""
     enhanced = " after threshold-free cluster enhancement" * bool(facts["TFCE"])
     permuted = f", {facts['Permutations']} permutations" if "Permutations" in facts else ""
-    volume = "; lesion volume as a covariate" * bool(facts["Covariates"])
+    covariates = _as_covariates(facts["Covariates"])
+    region = f" and {facts['Region']}" * (facts["Region"] != "WT")
     what = f"{facts['Column']} and {facts['Event']}" if "Event" in facts else facts["Column"]
     sizes = ", ".join(f"{count} {name}" for name, count in facts["GroupSizes"].items())
     people = f"{facts['SampleSize']} participants{f' ({sizes})' * bool(sizes)}"
     return (
-        f"{facts['Test']}, of {what} at every voxel with at least {facts['MinimumLesions']} lesioned and as many "
-        f"spared of {people}{volume}; {facts['Correction']}{enhanced}"
+        f"{facts['Test']}, of {what}{region} at every voxel with at least {facts['MinimumLesions']} lesioned and as "
+        f"many spared of {people}{covariates}; {facts['Correction']}{enhanced}"
         f"{permuted}, p ≤ {facts['Threshold']:g}."
     )
+
+
+def _as_covariates(names: Sequence[str]) -> str:
+    """Of a sentence, without units and codes; empty without covariates."""
+    short = [name.removesuffix(" in template space (ml)").split(" (1: ")[0] for name in names]
+    if len(short) > 1:
+        return f"; {', '.join(short[:-1])} and {short[-1]} as covariates"
+    return f"; {short[0]} as a covariate" if short else ""

@@ -1,12 +1,13 @@
 """One test of the lesions against a variable: maps, what their sidecars say, and significant clusters.
 
-Lesion volume is a covariate of ``glm`` and ``cox``. The tests of groups and the log-rank test take no covariates, and
-permutations are not restricted to strata of volume: where lesions of one group are larger, they are found everywhere.
+Lesion volume is a covariate of ``glm`` and ``cox``, beside columns that were asked for. The tests of groups and the
+log-rank test take no covariates, and permutations are not restricted to strata of volume: where lesions of one group
+are larger, they are found everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from .. import __version__
 from ..models.statistics import (
     COVARIATES,
     PARTIAL_COVERAGE,
+    Cluster,
     LesionBits,
     Patterns,
     VoxelTest,
@@ -27,6 +29,7 @@ from ..models.statistics import (
     voxel_test,
 )
 from .association_facts import facts_of
+from .association_hazards import EffectMaps, hazard_maps
 from .association_masks import LesionMasks
 from .association_options import TestOptions
 from .association_samples import Sample
@@ -34,6 +37,12 @@ from .associations import AssociationError
 
 MEMORY_MB = 64
 """Of one block of permuted statistics: what they are made of takes a few times as much."""
+PEAK_EFFECTS = (
+    ("hazardratio", "hazard_ratio"),
+    ("hazardratiolow", "hazard_ratio_low"),
+    ("hazardratiohigh", "hazard_ratio_high"),
+)
+"""Keys of maps and of columns."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -45,7 +54,8 @@ class AssociationMaps:
     maps : mapping of str to ndarray
         (X, Y, Z) float32. 0 where nothing was tested: ``z`` or ``t``; ``logp``, −log10 of the corrected p; ``count``,
         participants lesioned; ``tfce`` where it was asked for. NaN there: ``difference`` and ``oddsratio`` of groups,
-        and also where fewer than the smallest cell of either group are lesioned.
+        and also where fewer than the smallest cell of either group are lesioned; of ``cox`` those of
+        :func:`~gliomorph.interfaces.association_hazards.hazard_maps`.
     facts : mapping of str to dict
         For the sidecar of each.
     clusters : list of dict
@@ -83,19 +93,20 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
     word, columns = sample.association.word, [masks.participants.index(name) for name in sample.participants]
     voxels, bits, uncovered, notices = _select(sample, masks, columns, options)
     patterns = bits.patterns()
-    volumes = masks.volumes_ml[columns] if options.volume and sample.association.kind in COVARIATES else None
-    if volumes is not None and np.ptp(volumes) == 0:
-        raise AssociationError(
-            f"{word}: lesion volumes have to differ between participants to be a covariate, got {volumes[0]:g} ml "
-            "for all: leave the covariate out"
-        )
+    names, covariates = _covariates(sample, masks, columns, options)
     try:
-        test = voxel_test(sample.association.kind, patterns, sample.values, sample.events, volumes)
+        test = voxel_test(sample.association.kind, patterns, sample.values, sample.events, covariates)
     except ValueError as error:
-        raise AssociationError(f"{word}: {error}") from error
+        told = f" ({', '.join(names)})" * bool(names)
+        raise AssociationError(f"{word}: {error}{told}") from error
     compared, p, warning = _corrected(
         test, patterns, masks.volume(np.ones(len(voxels), bool), voxels), options
     )
+    significant = p <= options.alpha
+    clusters = find_clusters(masks.volume(compared, voxels), masks.volume(significant, voxels))
+    places = masks.volume(patterns.inverse, voxels)
+    peaks = [int(places[cluster.peak]) for cluster in clusters]
+    effects = _effects(test, patterns, sample, covariates, significant, peaks, options.min_cell)
     values = {
         test.scale: patterns.expand(test.observed),
         # exact p of a large cohort may be too small for a number
@@ -103,32 +114,73 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
         "count": patterns.expand(patterns.lesions),
         **({"tfce": compared} if options.tfce else {}),
     }
-    visible = _enough_in_both(patterns, sample.values, options.min_cell)
-    effects = {
-        name: patterns.expand(np.where(visible, effect, np.nan)) for name, effect in test.effects.items()
-    }
     maps = {
-        name: masks.volume(found.astype(np.float32), voxels, np.nan if name in effects else 0)
-        for name, found in (values | effects).items()
+        name: masks.volume(found.astype(np.float32), voxels, np.nan if name in effects.maps else 0)
+        for name, found in (values | dict(effects.maps)).items()
     }
-    significant = masks.volume(p <= options.alpha, voxels)
-    clusters = _cluster_rows(maps, masks.volume(compared, voxels), significant, masks, test.scale)
     known = {
         "TestedVoxels": len(voxels),
         "TestedPatterns": len(patterns),
         "UncoveredVoxels": uncovered,
-        "Covariates": ["lesion volume in template space (ml)"] if volumes is not None else [],
+        "Covariates": list(names),
         "SignificantClusters": len(clusters),
-        **({"WithheldVoxels": int((~patterns.expand(visible)).sum())} if effects else {}),
+        **effects.facts,
         **({"Warning": warning} if warning else {}),
         "SoftwareVersion": __version__,
     }
     return AssociationMaps(
         maps=maps,
         facts=facts_of(sample, options, list(maps), known),
-        clusters=clusters,
-        notices=(*sample.notices, *notices, *([f"{word}: {warning}"] if warning else [])),
+        clusters=_cluster_rows(maps, clusters, masks, test.scale),
+        notices=(
+            *sample.notices,
+            *notices,
+            *([f"{word}: {warning}"] if warning else []),
+            *([effects.notice] if effects.notice else []),
+        ),
     )
+
+
+def _effects(
+    test: VoxelTest,
+    patterns: Patterns,
+    sample: Sample,
+    covariates: np.ndarray | None,
+    significant: np.ndarray,
+    peaks: list[int],
+    min_cell: int,
+) -> EffectMaps:
+    """Sizes of what was tested, where the test has any."""
+    if sample.association.kind == "cox":
+        return hazard_maps(patterns, sample, covariates, test.observed, significant, peaks, min_cell)
+    if not test.effects:
+        return EffectMaps(maps={}, facts={})
+    visible = _enough_in_both(patterns, sample.values, min_cell)
+    return EffectMaps(
+        maps={
+            name: patterns.expand(np.where(visible, found, np.nan)) for name, found in test.effects.items()
+        },
+        facts={"WithheldVoxels": int((~patterns.expand(visible)).sum())},
+    )
+
+
+def _covariates(
+    sample: Sample, masks: LesionMasks, columns: list[int], options: TestOptions
+) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Names and values, (N, q): lesion volume first; no values of a test that takes no covariates."""
+    if sample.association.kind not in COVARIATES:
+        return (), None
+    if not options.volume:
+        return sample.covariates.names, sample.covariates.values if sample.covariates.names else None
+    volumes = masks.volumes_ml[columns]
+    if np.ptp(volumes) == 0:
+        raise AssociationError(
+            f"{sample.association.word}: lesion volumes have to differ between participants to be a covariate, got "
+            f"{volumes[0]:g} ml for all: leave the covariate out"
+        )
+    what = "lesion" if options.region == "WT" else options.region
+    names = f"{what} volume in template space (ml)", *sample.covariates.names
+    return names, np.column_stack([volumes, sample.covariates.values])
 
 
 def _select(
@@ -190,15 +242,11 @@ def _corrected(
 
 
 def _cluster_rows(
-    maps: Mapping[str, np.ndarray],
-    compared: np.ndarray,
-    significant: np.ndarray,
-    masks: LesionMasks,
-    scale: str,
+    maps: Mapping[str, np.ndarray], clusters: Sequence[Cluster], masks: LesionMasks, scale: str
 ) -> list[dict[str, Any]]:
     voxel_ml = float(np.prod(masks.template.GetSpacing())) / 1000
     rows = []
-    for number, cluster in enumerate(find_clusters(compared, significant), start=1):
+    for number, cluster in enumerate(clusters, start=1):
         x, y, z = masks.template.TransformIndexToPhysicalPoint(cluster.peak)
         rows.append(
             {
@@ -211,6 +259,11 @@ def _cluster_rows(
                 "peak_statistic": float(maps[scale][cluster.peak]),
                 "peak_p_corrected": float(10 ** -maps["logp"][cluster.peak]),
                 "peak_lesions": int(maps["count"][cluster.peak]),
+                **{
+                    f"peak_{name}": float(maps[key][cluster.peak])
+                    for key, name in PEAK_EFFECTS
+                    if key in maps
+                },
             }
         )
     return rows

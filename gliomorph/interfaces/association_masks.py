@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -56,7 +56,11 @@ class LesionMasks:
 
 
 def read_masks(
-    tumors: Mapping[str, Path], coverages: Mapping[str, Path], template: Path, min_lesions: int
+    tumors: Mapping[str, Path],
+    coverages: Mapping[str, Path],
+    template: Path,
+    min_lesions: int,
+    labels: Sequence[int] = (),
 ) -> LesionMasks:
     """Read the masks of one scan of each participant, the first by its label.
 
@@ -66,13 +70,15 @@ def read_masks(
     Parameters
     ----------
     tumors : mapping of str to Path
-        By scan, ``sub-X`` or ``sub-X_ses-Y``: what is not 0 is lesion.
+        By scan, ``sub-X`` or ``sub-X_ses-Y``.
     coverages : mapping of str to Path
         Fields of view by scan; a scan without one is covered everywhere.
     template : Path
         Every mask lies on its grid.
     min_lesions : int
         At least 1.
+    labels : sequence of int
+        Which are lesion; all that is not 0 where none is named.
 
     Returns
     -------
@@ -92,7 +98,8 @@ def read_masks(
     chosen, further = one_scan_each(tumors)
     participants = tuple(sorted(chosen))
     lesions = {
-        name: np.flatnonzero(_read(chosen[name], tumors, grid)).astype(np.uint32) for name in participants
+        name: np.flatnonzero(_read(chosen[name], tumors, grid, labels)).astype(np.uint32)
+        for name in participants
     }
     counts = _count(lesions.values(), int(np.prod(grid.GetSize())))
     voxels = np.flatnonzero(counts >= min_lesions)
@@ -122,11 +129,12 @@ def read_masks(
     )
 
 
-def _read(scan: str, files: Mapping[str, Path], grid: sitk.Image) -> np.ndarray:
-    """What is not 0: (X · Y · Z,) bool, x fastest."""
+def _read(scan: str, files: Mapping[str, Path], grid: sitk.Image, labels: Sequence[int] = ()) -> np.ndarray:
+    """Some labels, or what is not 0: (X · Y · Z,) bool, x fastest."""
     image = read_image(files[scan], sitk.sitkUInt8)
     require_same_grid(**{"the template": grid, f"{scan}'s {files[scan].name}": image})
-    return to_array(image).ravel(order="F") > 0
+    values = to_array(image).ravel(order="F")
+    return np.isin(values, labels) if len(labels) else values > 0
 
 
 def _count(lesions: Iterable[np.ndarray], size: int) -> np.ndarray:

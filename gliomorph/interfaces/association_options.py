@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import attrs
 
+from ..models.atlas_maps.records import REGIONS
 from .associations import AssociationError
+from .strata_bins import quoted
 
 Correction = Literal["fwer", "fdr"]
 
 MIN_GROUP = 5
 """Participants in either group or with the event, and lesions in a voxel: fewer tell little and show patients."""
+
+
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +49,10 @@ class TestOptions:
         as many of either group are lesioned. 1 shows everything.
     volume : bool
         Whether lesion volume is a covariate of the tests that take covariates.
+    covariates : tuple of str
+        Further columns of ``participants.tsv`` that are covariates of the same tests.
+    region : str
+        What a lesion is: ``WT``, the whole tumour, or a sub-region.
     threads : int
         The result does not depend on it.
 
@@ -62,10 +73,12 @@ class TestOptions:
     min_coverage: float = 0.5
     min_cell: int = MIN_GROUP
     volume: bool = True
+    covariates: tuple[str, ...] = attrs.field(converter=_names, default=())
+    region: str = "WT"
     threads: int = 1
 
     def __attrs_post_init__(self) -> None:
-        if wrong := [*self._out_of_range(), *self._contradictions()]:
+        if wrong := [*self._out_of_range(), *self._unknown(), *self._contradictions()]:
             raise AssociationError("; ".join(wrong))
 
     def _out_of_range(self) -> Iterator[str]:
@@ -80,6 +93,15 @@ class TestOptions:
             yield f"alpha: a p between 0 and 1 is required, got {self.alpha}"
         if not 0 <= self.min_coverage <= 1:
             yield f"min_coverage: a share, 0 to 1, is required, got {self.min_coverage}"
+
+    def _unknown(self) -> Iterator[str]:
+        if self.region not in REGIONS:
+            yield f"region: one of {', '.join(REGIONS)} is required, got {quoted(self.region)}"
+        for name, count in Counter(self.covariates).items():
+            if not name.strip() or name == "participant_id":
+                yield f"covariates: columns with numbers or two values are required, got {quoted(name)}"
+            elif count > 1:
+                yield f"covariates: a column counts once, got {quoted(name)} more than once"
 
     def _contradictions(self) -> Iterator[str]:
         if self.tfce and self.correction == "fdr":

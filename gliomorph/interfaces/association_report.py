@@ -29,6 +29,12 @@ COLUMNS = {
     "peak_p_corrected": "Corrected p",
     "peak_lesions": "Lesions at the peak",
 }
+HAZARDS = {
+    "peak_hazard_ratio": "Hazard ratio",
+    "peak_hazard_ratio_low": "lower",
+    "peak_hazard_ratio_high": "upper limit",
+}
+"""Columns of tests that have them."""
 LINKS = {
     "clusters": "clusters",
     "z": "z",
@@ -37,6 +43,9 @@ LINKS = {
     "count": "lesions",
     "difference": "difference",
     "oddsratio": "odds ratio",
+    "hazardratio": "hazard ratio",
+    "hazardratiolow": "its lower limit",
+    "hazardratiohigh": "its upper limit",
     "tfce": "enhanced statistic",
 }
 
@@ -74,23 +83,25 @@ def _section(
     corrected = read_image(Path(files[f"{label}/logp"]))
     # the map is in single precision
     significant = to_array(corrected) >= np.float32(-np.log10(facts["Threshold"])) - 1e-6
+    title = facts["Word"] if facts["Region"] == "WT" else f"{facts['Word']}, {facts['Region']}"
     picture = statistic_picture(
         template,
         label,
-        facts["Word"],
+        title,
         scale,
         Path(files[f"{label}/{scale}"]),
         from_array(significant.astype(np.uint8), corrected),
     )
     clusters = pd.read_csv(Path(files[f"{label}/clusters"]), sep="\t")
+    columns = COLUMNS | (HAZARDS if f"{label}/hazardratio" in files else {})
     return {
-        "title": facts["Word"],
+        "title": title,
         "rows": _rows(facts),
         "warning": facts.get("Warning", ""),
         "picture": picture,
-        "columns": list(COLUMNS.values()),
+        "columns": list(columns.values()),
         "clusters": [
-            [shown(row[name]) for name in COLUMNS] for row in clusters.head(MOST_CLUSTERS).to_dict("records")
+            [shown(row[name]) for name in columns] for row in clusters.head(MOST_CLUSTERS).to_dict("records")
         ],
         "links": [(text, quote(names[key], safe="/")) for key, text in LINKS.items() if key in names],
         "methods": sentence(facts),
@@ -107,6 +118,8 @@ def _rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("A positive statistic", facts["PositiveStatistic"]),
         ("Participants", f"{facts['SampleSize']}{f' ({sizes})' * bool(sizes)}"),
         ("Left out", left_out or "nobody"),
+        ("Lesion", "whole tumour (WT)" if facts["Region"] == "WT" else f"sub-region {facts['Region']}"),
+        *([("Covariates", "; ".join(facts["Covariates"]))] if facts["Covariates"] else []),
         ("Voxels tested", f"{facts['TestedVoxels']}{f'; {uncovered} seen by too few' * bool(uncovered)}"),
         ("Correction", facts["Correction"]),
         ("Significant", f"corrected p ≤ {facts['Threshold']:g}"),

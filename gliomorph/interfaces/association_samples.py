@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 import numpy as np
 
+from ..models.statistics import COVARIATES
+from .association_covariates import NONE, Covariates, joined, read_covariates
 from .associations import GROUPS, SURVIVAL, Association, AssociationError
 from .strata import by_participant
 from .strata_bins import listed, people, quoted, value_of
@@ -36,6 +38,8 @@ class Sample:
         Participants of either group, or with the event and without; empty of numbers.
     left_out : mapping of str to tuple of str
         Participants by the reason.
+    covariates : Covariates
+        Of those participants; none of tests that take none.
     """
 
     association: Association
@@ -45,6 +49,7 @@ class Sample:
     positive: str
     sizes: Mapping[str, int]
     left_out: Mapping[str, tuple[str, ...]]
+    covariates: Covariates = NONE
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -56,7 +61,11 @@ class Sample:
 
 
 def read_sample(
-    association: Association, rows: Sequence[Row], participants: Iterable[str], min_cell: int
+    association: Association,
+    rows: Sequence[Row],
+    participants: Iterable[str],
+    min_cell: int,
+    covariates: Sequence[str] = (),
 ) -> Sample:
     """Read the columns of a test for those who have a mask.
 
@@ -71,6 +80,8 @@ def read_sample(
         Those with a mask, with or without ``sub-``.
     min_cell : int
         Participants required in either group, or with the event; twice as many in all.
+    covariates : sequence of str
+        Columns with numbers or two values: who misses one is left out of tests that take covariates.
 
     Returns
     -------
@@ -81,22 +92,24 @@ def read_sample(
     ------
     AssociationError
         With an unknown column, a participant in two rows, a negative time, a column without two groups or without
-        variation, or too few participants.
+        variation, too few participants, or with a covariate that holds neither numbers nor two values, is constant or
+        is the column of the test.
     """
     table, twice = by_participant(rows)
     if twice:
         raise AssociationError(
             f"participants.tsv has more than one row of {listed(sorted(twice))}: leave one of each"
         )
-    known = sorted({column for row in rows for column in row} - {"participant_id"})
-    for column in association.columns:
-        if column not in known:
-            raise AssociationError(
-                f"{association.word}: participants.tsv has no column {quoted(column)}; it has {listed(known)}"
-            )
+    further = tuple(covariates) if association.kind in COVARIATES else ()
+    _require_columns(association, further, rows)
     present = sorted({name.removeprefix("sub-") for name in participants})
-    found, left_out = _read(association, table, present)
-    _require_enough(association, table, len(found), left_out, 2 * min_cell)
+    found, lost = _read(association, table, present)
+    adjusted, missing, names = read_covariates(further, table, found, association.word)
+    found = {name: found[name] for name in adjusted}
+    left_out = {reason: tuple(who) for reason, who in sorted((lost | missing).items())}
+    _require_enough(
+        (*association.columns, *further), association.word, table, len(found), left_out, 2 * min_cell
+    )
     make = (
         _of_groups if association.kind in GROUPS else _of_times if _is_survival(association) else _of_numbers
     )
@@ -107,7 +120,21 @@ def read_sample(
                 f"{association.word} requires at least {people(min_cell)} with {description}, got {size}: "
                 "merge categories, add participants, or lower the smallest cell"
             )
-    return sample
+    return attrs.evolve(sample, covariates=joined(adjusted, names, association.word))
+
+
+def _require_columns(association: Association, covariates: Sequence[str], rows: Sequence[Row]) -> None:
+    known = sorted({column for row in rows for column in row} - {"participant_id"})
+    for column in (*association.columns, *covariates):
+        if column not in known:
+            raise AssociationError(
+                f"{association.word}: participants.tsv has no column {quoted(column)}; it has {listed(known)}"
+            )
+    for column in covariates:
+        if column in association.columns:
+            raise AssociationError(
+                f"{association.word}: {quoted(column)} cannot be its own covariate: make this test in a run without it"
+            )
 
 
 def _is_survival(association: Association) -> bool:
@@ -116,7 +143,7 @@ def _is_survival(association: Association) -> bool:
 
 def _read(
     association: Association, table: Mapping[str, Row], present: Sequence[str]
-) -> tuple[dict[str, tuple[str | float, float]], dict[str, tuple[str, ...]]]:
+) -> tuple[dict[str, tuple[str | float, float]], dict[str, list[str]]]:
     """Value and event by participant; who has none, by the reason."""
     found: dict[str, tuple[str | float, float]] = {}
     lost: dict[str, list[str]] = {}
@@ -129,7 +156,7 @@ def _read(
             lost.setdefault(f"{quoted(column)} is {reason or why}" if row else str(reason), []).append(name)
         else:
             found[name] = value, event
-    return found, {reason: tuple(names) for reason, names in sorted(lost.items())}
+    return found, lost
 
 
 def _event(association: Association, row: Row | None) -> tuple[float | None, str]:
@@ -142,7 +169,8 @@ def _event(association: Association, row: Row | None) -> tuple[float | None, str
 
 
 def _require_enough(
-    association: Association,
+    columns: Sequence[str],
+    word: str,
     table: Mapping[str, Row],
     count: int,
     left_out: Mapping[str, Sequence[str]],
@@ -151,17 +179,17 @@ def _require_enough(
     if count >= least:
         return
     reasons = [f"{people(len(names))}: {reason}" for reason, names in left_out.items()]
-    columns = " and ".join(map(quoted, association.columns))
+    usable = " and ".join(map(quoted, columns))
     texts = {
         table[name].get(column, "").strip()
         for names in left_out.values()
         for name in names
         if name in table
-        for column in association.columns
+        for column in columns
     }
     held = f"; those hold {listed(sorted(texts))}" if texts else ""
     raise AssociationError(
-        f"{association.word} requires at least {people(least)} with a mask and a usable {columns}, "
+        f"{word} requires at least {people(least)} with a mask and a usable {usable}, "
         f"got {count}{'; ' * bool(reasons)}{', '.join(reasons)}{held}: complete participants.tsv"
     )
 

@@ -15,9 +15,6 @@ from .publish import copy, write_sidecar
 from .strata import BY_PLACE
 from .task import task
 
-MADE_OF = {"MadeOf": {"files": ["tumor", "coverage"], "kinds": list(kinds_of("WT"))}}
-"""Tests: of whole tumours and fields of view."""
-
 
 def publish_group(
     plan: dict[str, Any],
@@ -73,7 +70,10 @@ def publish_group(
         written |= {target, write_sidecar(target, _sidecar(plan, key, facts[key]))}
     for key, path in tests.items():
         target = copy(Path(path), out / plan["tests"][key])
-        written |= {target, write_sidecar(target, _sidecar(plan, key, test_facts[key] | MADE_OF))}
+        written |= {
+            target,
+            write_sidecar(target, _sidecar(plan, key, test_facts[key] | _made_of(test_facts[key]))),
+        }
     written |= {copy(viewer, out / names["viewer"]) for viewer in viewers}
     regional = [copy(parcellation, out / names["parcellation"])] if parcellation is not None else []
     written |= set(regional)
@@ -95,6 +95,11 @@ def publish_group(
     write_text(json.dumps(plan["atlas"] | known, indent=1) + "\n", out / names["description"])
     copy(page, out / names["report"])
     return len(maps) + len(tests) + len(viewers) + len(regional) + 5
+
+
+def _made_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """Tests: of tumours that tell of the region, and fields of view."""
+    return {"MadeOf": {"files": ["tumor", "coverage"], "kinds": list(kinds_of(facts["Region"]))}}
 
 
 def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from pathlib import PurePosixPath
 
 from .names import ATLAS
 
-STATISTICS = ("z", "t", "count", "difference", "oddsratio", "tfce")
+STATISTICS = (
+    "z", "t", "count", "difference", "oddsratio", "hazardratio", "hazardratiolow", "hazardratiohigh", "tfce"
+)  # fmt: skip
 
 
 def association_names(

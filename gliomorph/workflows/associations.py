@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -19,9 +19,6 @@ from .group_submission import submitted
 from .participants import Failure
 from .progress import cause_of
 
-REGION = "WT"
-"""What is tested: every scan has it, while sub-regions are known of some only."""
-
 
 @attrs.frozen(kw_only=True)
 class Associations:
@@ -30,7 +27,7 @@ class Associations:
     Attributes
     ----------
     files : mapping of str to File
-        Maps and tables by ``<test>/<key>``, the keys of :func:`~.association_names.association_names`.
+        Maps and tables by ``<label>_<region>/<key>``, the keys of :func:`~.association_names.association_names`.
     facts : mapping of str to dict
         For their sidecars.
     notices : tuple of str
@@ -58,11 +55,12 @@ class Associations:
     def names(self, settings: Settings) -> dict[str, str]:
         """Final names of the files, relative to the output folder."""
         found = {}
-        for label, key in (name.split("/") for name in self.files):
+        for test, key in (name.split("/") for name in self.files):
+            label, region = test.split("_")
             known = association_names(
-                settings.template, settings.resolution, REGION, label, settings.correction
+                settings.template, settings.resolution, region, label, settings.correction
             )
-            found[f"{label}/{key}"] = known[key]
+            found[f"{test}/{key}"] = known[key]
         return found
 
 
@@ -79,15 +77,16 @@ def AssociationGraph(
     participants: File,
     scans: list[str],
     tumors: list[File],
+    kinds: list[str],
     coverages: list[File],
     template: File,
     options: dict[str, Any],
 ) -> tuple[dict[str, File], dict[str, dict[str, Any]], dict[str, File], list[str]]:
-    """All tests of whole tumours.
+    """All tests of one region.
 
     Parameters
     ----------
-    words, participants, scans, tumors, coverages, template, options
+    words, participants, scans, tumors, kinds, coverages, template, options
         As for :func:`~gliomorph.interfaces.associate.associate`.
     """
     found = workflow.add(
@@ -96,11 +95,12 @@ def AssociationGraph(
             participants=participants,
             scans=scans,
             tumors=tumors,
+            kinds=kinds,
             coverages=coverages,
             template=template,
             options=options,
         ),
-        name=f"tests@{REGION}",
+        name=f"tests@{options['region']}",
     )
     return found.maps, found.facts, found.clusters, found.notices
 
@@ -112,7 +112,7 @@ def run_associations(
     console: Console,
     verbose: int = 0,
 ) -> Associations:
-    """Make the tests that were asked for; a failure is told and kept, not raised.
+    """Make the tests of every region that was asked for; a failure ends them, is told and kept, not raised.
 
     Parameters
     ----------
@@ -131,32 +131,40 @@ def run_associations(
     """
     if not settings.tests:
         return Associations()
-    graph = AssociationGraph(
-        words=list(settings.tests),
-        participants=File(settings.bids_dir / "participants.tsv"),
-        scans=scans["scans"],
-        tumors=_files(scans, "tumor"),
-        coverages=_files(scans, "coverage"),
-        template=File(template.image),
-        options=attrs.asdict(settings.test_options()),
-    )
-    outputs, failure = submitted(graph, "tests", 1, settings, console, verbose)
-    if failure:
-        return Associations(failure=attrs.evolve(failure, stage=f"{failure.stage} {REGION}"))
-    return _found(outputs)
+    found = Associations()
+    for region in settings.test_regions:
+        graph = AssociationGraph(
+            words=list(settings.tests),
+            participants=File(settings.bids_dir / "participants.tsv"),
+            scans=scans["scans"],
+            tumors=_files(scans, "tumor"),
+            kinds=scans["kinds"],
+            coverages=_files(scans, "coverage"),
+            template=File(template.image),
+            options=attrs.asdict(settings.test_options()) | {"region": region},
+        )
+        outputs, failure = submitted(graph, "tests", 1, settings, console, verbose)
+        if failure:
+            return Associations(failure=attrs.evolve(failure, stage=f"{failure.stage} {region}"))
+        found = _joined(found, outputs, region)
+    return found
 
 
 def _files(scans: Mapping[str, Any], name: str) -> list[File]:
     return [bundle[name] for bundle in scans["files"]]
 
 
-def _found(outputs: Any) -> Associations:
-    clusters: Sequence[str] = list(outputs.clusters)
+def _joined(before: Associations, outputs: Any, region: str) -> Associations:
+    """Those of one region added."""
+    tables = {f"{label}/clusters": path for label, path in outputs.clusters.items()}
+    told = {f"{label}/clusters": cluster_facts(outputs.facts[f"{label}/logp"]) for label in outputs.clusters}
+
+    def named(found: Mapping[str, Any]) -> dict[str, Any]:
+        parts = {name: name.split("/") for name in found}
+        return {f"{label}_{region}/{key}": found[name] for name, (label, key) in parts.items()}
+
     return Associations(
-        files={**outputs.maps, **{f"{label}/clusters": outputs.clusters[label] for label in clusters}},
-        facts={
-            **outputs.facts,
-            **{f"{label}/clusters": cluster_facts(outputs.facts[f"{label}/logp"]) for label in clusters},
-        },
-        notices=tuple(outputs.notices),
+        files={**before.files, **named({**outputs.maps, **tables})},
+        facts={**before.facts, **named({**outputs.facts, **told})},
+        notices=(*before.notices, *outputs.notices),
     )

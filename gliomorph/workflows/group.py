@@ -271,7 +271,7 @@ def _key_of_tests(settings: Settings) -> list[Any]:
         return []
     table = (settings.bids_dir / "participants.tsv").read_bytes()
     options = attrs.asdict(settings.test_options()) | {"threads": 1}
-    return [list(settings.tests), options, hashlib.sha256(table).hexdigest()]
+    return [list(settings.tests), list(settings.test_regions), options, hashlib.sha256(table).hexdigest()]
 
 
 def _strata(found: Stratification, inputs: Sequence[Member]) -> list[dict[str, Any]]:

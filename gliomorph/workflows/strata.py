@@ -8,8 +8,9 @@ import attrs
 
 from ..interfaces.associate import read_samples
 from ..interfaces.association_samples import Sample
-from ..interfaces.associations import AssociationError
+from ..interfaces.associations import AssociationError, parse_associations
 from ..interfaces.strata import Stratification, read_table, stratify
+from ..models.statistics import COVARIATES
 from ..settings import Settings, SettingsError
 
 
@@ -78,16 +79,19 @@ def find_samples(settings: Settings, participants: Iterable[str]) -> list[Sample
 def _without_effect(settings: Settings) -> list[str]:
     """Options that do nothing in this run."""
     known = attrs.fields_dict(Settings)
-    names = ("permutations", "correction", "tfce", "min_lesions")
+    names = ("test_regions", "covariates", "permutations", "correction", "tfce", "min_lesions")
     changed = [name for name in names if getattr(settings, name) != known[name].default]
     if "group" not in settings.levels:
         asked = [name for name in ("strata", "parcellation", "tests") if getattr(settings, name)]
         return [f"--{name} has no effect without the level group" for name in asked]
     if not settings.tests:
         return [f"--{name.replace('_', '-')} has no effect without --tests" for name in changed]
-    if settings.correction == "fdr" and "permutations" in changed:
-        return ["--permutations has no effect with --correction fdr"]
-    return []
+    told = ["--permutations has no effect with --correction fdr"]
+    told = told if settings.correction == "fdr" and "permutations" in changed else []
+    if settings.covariates:
+        without = [a.word for a in parse_associations(settings.tests) if a.kind not in COVARIATES]
+        told += [f"--covariates has no effect on {word}, which takes none" for word in without]
+    return told
 
 
 def atlas_notices(settings: Settings, dry_run: bool = False) -> list[str]:

@@ -8,9 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import lifelines
 import numpy as np
+import pandas as pd
 import pytest
 import SimpleITK as sitk
+import statsmodels.api as sm
 from lesion_tables import PLANTED, SIZE, SUBJECTS, LesionTable, write_lesion_table
 
 from gliomorph import __version__
@@ -22,6 +25,7 @@ from gliomorph.interfaces.images import from_array, read_image, to_array, write_
 EFFECTS = ("adiffi:group=mutant", "liebermeister:mood", "glm:age", "logrank:days,dead", "cox:days,dead")
 NULL = ("adiffi:chance", "liebermeister:chance", "glm:number", "logrank:number2", "cox:number2")
 FEW = {"permutations": 199}
+PLAIN = ["mask"] * SUBJECTS
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,7 @@ def run(cohort: LesionTable, words: list[str], order: list[int] | None = None, *
         cohort.table,
         [cohort.scans[i] for i in chosen],
         [cohort.tumors[i] for i in chosen],
+        ["mask"] * len(chosen),
         [cohort.coverages[i] for i in chosen],
         cohort.template,
         FEW | options,
@@ -105,7 +110,7 @@ def test_without_an_effect_there_is_no_cluster(cohort: LesionTable, here: Path, 
         "\n".join([text[0] + "\tnumber2", *(f"{a}\t{b:.0f}" for a, b in zip(text[1:], numbers, strict=True))])
     )
     *_, clusters, _ = associate(
-        list(NULL), table, cohort.scans, cohort.tumors, cohort.coverages, cohort.template, FEW
+        list(NULL), table, cohort.scans, cohort.tumors, PLAIN, cohort.coverages, cohort.template, FEW
     )
     assert len(clusters) == len(NULL)
     for path in clusters.values():
@@ -229,6 +234,115 @@ def test_lesion_volume_can_be_left_out(cohort: LesionTable, here: Path) -> None:
     assert (adjusted != array(maps["glmage/t"])).any()
 
 
+def test_covariates_enter_the_model_beside_lesion_volume(
+    cohort: LesionTable, here: Path, tmp_path: Path
+) -> None:
+    maps, facts, *_ = run(cohort, ["glm:age"], covariates=["number", "chance"])
+    names = ["lesion volume in template space (ml)", "number", "chance (1: 'B', 0: 'A')"]
+    assert facts["glmage/t"]["Covariates"] == names
+    table = pd.read_csv(cohort.table, sep="\t")
+    lesions = np.stack([array(path) > 0 for path in cohort.tumors])
+    volume = lesions.sum(axis=(1, 2, 3))
+    fixed = np.column_stack([np.ones(SUBJECTS), volume, table["number"], table["chance"] == "B"]).astype(
+        float
+    )
+    voxels = np.argwhere(array(maps["glmage/count"]) > 0)[::40]
+    for voxel in map(tuple, voxels):
+        design = np.column_stack([lesions[:, *voxel], fixed]).astype(float)
+        wanted = sm.OLS(table["age"].to_numpy(), design).fit().tvalues[0]
+        assert array(maps["glmage/t"])[voxel] == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+
+
+def test_significant_voxels_of_a_cox_test_have_the_hazard_ratios_of_lifelines(
+    cohort: LesionTable, here: Path
+) -> None:
+    maps, facts, clusters, _ = run(cohort, ["cox:days,dead"], covariates=["number"])
+    ratio, low, high = (array(maps[f"coxdaysdead/hazardratio{end}"]) for end in ("", "low", "high"))
+    fitted = np.isfinite(ratio)
+    significant = array(maps["coxdaysdead/logp"]) >= -np.log10(0.05)
+    assert fitted.any() and not (fitted & ~significant).any()
+    known = facts["coxdaysdead/z"]["HazardRatios"]
+    assert known["Voxels"] == fitted.sum() == significant.sum() - sum(known["LeftOut"].values())
+    table = pd.read_csv(cohort.table, sep="\t")
+    lesions = np.stack([array(path) > 0 for path in cohort.tumors])
+    z = np.abs(array(maps["coxdaysdead/z"]))
+    peak = np.unravel_index(np.argmax(np.where(fitted, z, 0)), z.shape)
+    data = pd.DataFrame(
+        {
+            "t": table["days"],
+            "e": table["dead"],
+            "number": table["number"],
+            "volume": lesions.sum(axis=(1, 2, 3)),
+            "lesion": lesions[:, *peak],
+        }
+    ).astype(float)
+    row = lifelines.CoxPHFitter().fit(data, "t", "e").summary.loc["lesion"]
+    for found, column in ((ratio, "exp(coef)"), (low, "exp(coef) lower 95%"), (high, "exp(coef) upper 95%")):
+        assert found[peak] == pytest.approx(row[column], rel=1e-4)
+    (cluster,) = rows(clusters["coxdaysdead"])
+    assert float(cluster["peak_hazard_ratio"]) == pytest.approx(row["exp(coef)"], rel=1e-4)
+    assert float(cluster["peak_hazard_ratio_low"]) < float(cluster["peak_hazard_ratio"])
+    _, _, others, _ = run(cohort, ["logrank:days,dead"])
+    assert rows(others["logrankdaysdead"])[0]["peak_hazard_ratio"] == "n/a"
+
+
+def with_labels(cohort: LesionTable, folder: Path, plain: int) -> tuple[list[Path], list[str]]:
+    """ET where the tumour lies in the planted place, NCR elsewhere; the first participants have plain masks."""
+    place = np.full(SIZE, 1)
+    place[PLANTED] = 4
+    labelled = [
+        write_image(
+            from_array((place * (array(path) > 0)).astype(np.uint8), cohort.grid), folder / f"{i}.nii.gz"
+        )
+        for i, path in enumerate(cohort.tumors[plain:])
+    ]
+    return [*cohort.tumors[:plain], *labelled], ["mask"] * plain + ["dseg"] * len(labelled)
+
+
+def test_sub_regions_leave_out_plain_masks_and_other_labels(
+    cohort: LesionTable, here: Path, tmp_path: Path
+) -> None:
+    tumors, kinds = with_labels(cohort, tmp_path, 2)
+    given = (cohort.table, cohort.scans, tumors, kinds, cohort.coverages, cohort.template)
+    maps, facts, _, notices = associate(["glm:age"], *given, FEW | {"region": "ET"})
+    count = array(maps["glmage/count"])
+    outside = np.ones(SIZE, bool)
+    outside[PLANTED] = False
+    assert not count[outside].any()
+    np.testing.assert_array_equal(count[PLANTED], sum(array(path)[PLANTED] == 4 for path in tumors[2:]))
+    known = facts["glmage/t"]
+    assert (known["Region"], known["SampleSize"]) == ("ET", SUBJECTS - 2)
+    assert known["LeftOut"] == {"a plain mask tells nothing of ET": 2}
+    assert known["Covariates"] == ["ET volume in template space (ml)"]
+    assert "ET: glm:age: 2 participants left out, a plain mask tells nothing of ET: '00', '01'" in notices
+    # its volume tells who has the lesion
+    *_, clusters, _ = associate(["glm:age"], *given, FEW | {"region": "ET", "volume": False})
+    assert is_planted(rows(clusters["glmage"])[0], cohort.grid)
+    _, whole, *_ = associate(["glm:age"], *given, FEW)
+    assert (whole["glmage/t"]["Region"], whole["glmage/t"]["SampleSize"]) == ("WT", SUBJECTS)
+
+
+def test_too_few_participants_with_sub_regions_are_refused_by_name(
+    cohort: LesionTable, here: Path, tmp_path: Path
+) -> None:
+    tumors, kinds = with_labels(cohort, tmp_path, SUBJECTS - 9)
+    with pytest.raises(
+        AssociationError,
+        match=r"at least 10 participants with a mask .* got 9.*; 31 participants left out, a plain mask tells nothing "
+        "of TC: '00', '01'",
+    ):
+        associate(
+            ["glm:age"],
+            cohort.table,
+            cohort.scans,
+            tumors,
+            kinds,
+            [],
+            cohort.template,
+            FEW | {"region": "TC"},
+        )
+
+
 def test_who_is_left_out_is_named_in_notices_and_counted_in_sidecars(
     cohort: LesionTable, here: Path, tmp_path: Path
 ) -> None:
@@ -242,6 +356,7 @@ def test_who_is_left_out_is_named_in_notices_and_counted_in_sidecars(
         table,
         [*scans, "sub-38_ses-a"],
         [*cohort.tumors, cohort.tumors[0]],
+        [*PLAIN, "mask"],
         [*cohort.coverages, cohort.coverages[0]],
         cohort.template,
         FEW,
@@ -264,6 +379,7 @@ def test_hostile_names_and_values_never_become_paths(cohort: LesionTable, here: 
         table,
         cohort.scans,
         cohort.tumors,
+        PLAIN,
         [],
         cohort.template,
         FEW,
@@ -289,7 +405,7 @@ def test_lesions_that_do_not_overlap_are_refused(cohort: LesionTable, here: Path
 
 def test_a_cohort_without_masks_is_refused(cohort: LesionTable, here: Path) -> None:
     with pytest.raises(AssociationError, match="at least 10 participants with a mask"):
-        associate(["glm:age"], cohort.table, [], [], [], cohort.template, FEW)
+        associate(["glm:age"], cohort.table, [], [], [], [], cohort.template, FEW)
 
 
 def test_lesions_of_one_volume_are_no_covariate(cohort: LesionTable, here: Path, tmp_path: Path) -> None:
@@ -301,7 +417,7 @@ def test_lesions_of_one_volume_are_no_covariate(cohort: LesionTable, here: Path,
     with pytest.raises(
         AssociationError, match=r"glm:age: lesion volumes have to differ .* got 3.072 ml for all"
     ):
-        associate(["glm:age"], cohort.table, cohort.scans, tumors * 20, [], cohort.template, FEW)
+        associate(["glm:age"], cohort.table, cohort.scans, tumors * 20, PLAIN, [], cohort.template, FEW)
 
 
 def test_all_that_is_wrong_with_the_columns_is_said_at_once(cohort: LesionTable, tmp_path: Path) -> None:
@@ -322,6 +438,7 @@ def test_the_stage_runs_as_a_task(cohort: LesionTable, tmp_path: Path) -> None:
         participants=cohort.table,
         scans=cohort.scans,
         tumors=cohort.tumors,
+        kinds=PLAIN,
         coverages=cohort.coverages,
         template=cohort.template,
         options=FEW,

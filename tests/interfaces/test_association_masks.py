@@ -109,3 +109,14 @@ def test_masks_that_share_nothing_are_refused(
         read_masks(files(lesions, tmp_path), {}, template, 5)
     with pytest.raises(AssociationError, match="lesion masks are required"):
         read_masks({}, {}, template, 1)
+
+
+def test_labels_that_are_named_are_lesion_and_others_are_not(template: Path, tmp_path: Path) -> None:
+    labels = np.random.default_rng(2).choice([0, 1, 2, 4], SIZE)
+    file = {"sub-1": written(labels, tmp_path / "dseg.nii.gz")}
+    masks = read_masks(file, {}, template, 1, (1, 4))
+    np.testing.assert_array_equal(
+        masks.volume(np.ones(len(masks.voxels)), masks.voxels) > 0, np.isin(labels, (1, 4))
+    )
+    assert masks.volumes_ml[0] == pytest.approx(np.isin(labels, (1, 4)).sum() * 0.04)
+    assert len(read_masks(file, {}, template, 1).voxels) == (labels > 0).sum()

@@ -29,6 +29,7 @@ def sections(cohort: LesionTable, words: list[str], **options: Any) -> list[dict
         cohort.table,
         cohort.scans,
         cohort.tumors,
+        ["mask"] * len(cohort.tumors),
         cohort.coverages,
         cohort.template,
         {"permutations": 39} | options,
@@ -90,6 +91,19 @@ def test_who_is_left_out_is_counted_and_everything_is_escaped(
     assert 'href="javascript:' not in written
 
 
+def test_hazard_ratios_covariates_and_other_regions_are_shown(
+    cohort: LesionTable, here: Path, tmp_path: Path
+) -> None:
+    (section,) = sections(cohort, ["cox:days,dead"], covariates=["number"])
+    assert dict(section["rows"])["Covariates"] == "lesion volume in template space (ml); number"
+    assert dict(section["rows"])["Lesion"] == "whole tumour (WT)"
+    assert section["columns"][-3:] == ["Hazard ratio", "lower", "upper limit"]
+    assert len(section["clusters"][0]) == len(section["columns"]) and "–" not in section["clusters"][0]
+    assert "; lesion volume and number as covariates; family-wise" in section["methods"]
+    (section,) = sections(cohort, ["cox:days,dead"], permutations=19, min_cell=20)
+    assert "Hazard ratio" not in section["columns"]
+
+
 def test_without_tests_there_is_no_section(tmp_path: Path) -> None:
     assert "<section" not in page(tmp_path, [])
     assert "No tests: too few" in page(tmp_path, [], "too few")
@@ -100,6 +114,7 @@ def test_a_sentence_names_both_columns_of_survival() -> None:
         "Test": "Log-rank test",
         "Column": "days",
         "Event": "dead",
+        "Region": "WT",
         "SampleSize": 9,
         "GroupSizes": {},
         "MinimumLesions": 3,
@@ -111,4 +126,25 @@ def test_a_sentence_names_both_columns_of_survival() -> None:
     assert sentence(facts) == (
         "Log-rank test, of days and dead at every voxel with at least 3 lesioned and as many spared of 9 participants; "
         "fdr, p ≤ 0.05."
+    )
+
+
+def test_a_sentence_names_a_sub_region_and_all_covariates() -> None:
+    facts = {
+        "Test": "Linear model",
+        "Column": "score",
+        "SampleSize": 9,
+        "GroupSizes": {},
+        "MinimumLesions": 3,
+        "Region": "ET",
+        "Covariates": ["ET volume in template space (ml)", "age", "sex (1: 'M', 0: 'F')"],
+        "TFCE": True,
+        "Correction": "fwer",
+        "Permutations": 99,
+        "Threshold": 0.05,
+    }
+    assert sentence(facts) == (
+        "Linear model, of score and ET at every voxel with at least 3 lesioned and as many spared of 9 participants; "
+        "ET volume, age and sex as covariates; fwer after threshold-free cluster enhancement, 99 permutations, "
+        "p ≤ 0.05."
     )

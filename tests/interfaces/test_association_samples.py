@@ -9,14 +9,21 @@ from gliomorph.interfaces.association_samples import Sample, read_sample
 from gliomorph.interfaces.associations import AssociationError, parse_associations
 
 
-def sample(word: str, min_cell: int = 1, names: list[str] | None = None, **columns: list[str]) -> Sample:
+def sample(
+    word: str,
+    min_cell: int = 1,
+    names: list[str] | None = None,
+    covariates: tuple[str, ...] = (),
+    **columns: list[str],
+) -> Sample:
     count = len(next(iter(columns.values())))
     rows = [
         {"participant_id": f"sub-{i:02}"} | {column: texts[i] for column, texts in columns.items()}
         for i in range(count)
     ]
     (association,) = parse_associations([word])
-    return read_sample(association, rows, names or [f"sub-{i:02}" for i in range(count)], min_cell)
+    people = names or [f"sub-{i:02}" for i in range(count)]
+    return read_sample(association, rows, people, min_cell, covariates)
 
 
 def test_two_values_are_two_groups() -> None:
@@ -115,3 +122,41 @@ def test_a_participant_in_two_rows_is_refused() -> None:
     rows = [{"participant_id": name, "age": "1"} for name in ("sub-1", "1", "sub-2")]
     with pytest.raises(AssociationError, match="more than one row of '1': leave one of each"):
         read_sample(association, rows, ["1", "2"], 1)
+
+
+def test_covariates_are_those_of_the_participants_that_have_all() -> None:
+    columns = {
+        "days": ["1", "2", "n/a", "4", "5"],
+        "age": ["30", "n/a", "50", "60", "70"],
+        "sex": list("FMFMF"),
+    }
+    found = sample("cox:days", covariates=("sex", "age"), **columns)
+    assert found.participants == ("00", "03", "04")
+    np.testing.assert_array_equal(found.values, [1, 4, 5])
+    np.testing.assert_array_equal(found.covariates.values, [[0, 30], [1, 60], [0, 70]])
+    assert found.covariates.names == ("sex (1: 'M', 0: 'F')", "age")
+    assert found.left_out == {"'days' is missing": ("02",), "covariate 'age' is missing": ("01",)}
+
+
+def test_tests_that_take_no_covariates_leave_nobody_out_for_one() -> None:
+    found = sample("adiffi:sex", covariates=("age",), sex=list("FMFM"), age=["n/a", "1", "2", "3"])
+    assert len(found.participants) == 4 and found.covariates.names == () and found.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("covariate", "message"),
+    [
+        ("size", "glm:age: participants.tsv has no column 'size'; it has 'age', 'one', 'void'"),
+        ("age", "glm:age: 'age' cannot be its own covariate: make this test in a run without it"),
+        ("one", "glm:age: covariate one has to differ between participants, it is the same for all 4"),
+        (
+            "void",
+            r"at least 2 participants with a mask and a usable 'age' and 'void', got 0; 4 participants: covariate "
+            "'void' is missing; those hold '', '1', '2', '3', '4', 'n/a': complete participants.tsv",
+        ),
+    ],
+)
+def test_covariates_that_cannot_be_are_refused(covariate: str, message: str) -> None:
+    columns = {"age": list("1234"), "one": ["7", "7.0", "7", "7"], "void": ["n/a", "", "n/a", ""]}
+    with pytest.raises(AssociationError, match=message):
+        sample("glm:age", covariates=(covariate,), **columns)

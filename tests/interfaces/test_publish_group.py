@@ -31,7 +31,7 @@ def group(tmp_path):
     """Arguments of :func:`publish_group`."""
     work = tmp_path / "work"
 
-    def make(keys=EVERY, tested=(), viewed=False, parcelled=False):
+    def make(keys=EVERY, tested=(), viewed=False, region="WT", parcelled=False):
         maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
         maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
         files = ("regions", "patients", "quality")
@@ -59,7 +59,9 @@ def group(tmp_path):
             "page": write_text("<html></html>", work / "page.html"),
             "run": "1",
             "tests": {f"glmage/{key}": File(write_text(key, work / f"{key}.test")) for key in tested},
-            "test_facts": {f"glmage/{key}": {"SampleSize": 6, "Word": "glm:age"} for key in tested},
+            "test_facts": {
+                f"glmage/{key}": {"SampleSize": 6, "Word": "glm:age", "Region": region} for key in tested
+            },
             "viewers": [write_text("viewer", work / "viewer.html")] if viewed else [],
             "parcellation": write_text("regions", work / "parcellation.tsv") if parcelled else None,
         }
@@ -140,6 +142,9 @@ def test_tests_have_sidecars_and_do_not_outlive_their_word(group, tmp_path):
     assert "MadeOf" not in known and "Participants" not in known
     description = json.loads((out / "atlas-gliomorph_description.json").read_text())
     assert table.relative_to(out).as_posix() in description["Outputs"]
+    publish_group(**group(tested=("t",), region="ET"))
+    known = json.loads((folder / name.format("stat-t_label-WT_statmap.json")).read_text())
+    assert known["Sources"] == ["bids:raw:participants.tsv", *sources[:2]]
     publish_group(**group())
     assert not list(folder.glob("*_contrast-*"))
 

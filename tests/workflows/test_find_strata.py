@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from gliomorph.settings import Settings, SettingsError
@@ -100,6 +101,8 @@ def test_participants_of_earlier_runs_can_be_in_a_test(tmp_path: Path) -> None:
             "--tests has no effect without the level group",
         ),
         ({"tfce": True}, "--tfce has no effect without --tests"),
+        ({"test_regions": ("ET",)}, "--test-regions has no effect without --tests"),
+        ({"covariates": ("age",)}, "--covariates has no effect without --tests"),
         ({"min_lesions": 7}, "--min-lesions has no effect without --tests"),
         (
             {"tests": ("glm:age",), "correction": "fdr", "permutations": 50},
@@ -109,3 +112,13 @@ def test_participants_of_earlier_runs_can_be_in_a_test(tmp_path: Path) -> None:
 )
 def test_options_without_effect_are_told(tmp_path: Path, options: dict[str, Any], said: str) -> None:
     assert atlas_notices(settings(tmp_path, **options)) == [said]
+
+
+def test_tests_that_take_no_covariates_are_named(tmp_path: Path) -> None:
+    table = "participant_id\tsex\tage\tarm\n" + "".join(
+        f"sub-{i}\t{'FM'[i % 2]}\t{30 + i * i}\t{i // 2}\n" for i in range(1, 4)
+    )
+    asked = settings(tmp_path, table, tests=("adiffi:sex", "glm:age"), covariates=("arm",))
+    assert atlas_notices(asked) == ["--covariates has no effect on adiffi:sex, which takes none"]
+    with pytest.raises(SettingsError, match=r"glm:age: participants\.tsv has no column 'drug'"):
+        atlas_notices(attrs.evolve(asked, covariates=("drug",)))

@@ -26,7 +26,9 @@ def cohort(tmp_path: Path) -> LesionTable:
     return write_lesion_table(tmp_path / "bids")
 
 
-def made(cohort: LesionTable, console: Console, **options: Any) -> tuple[Settings, Associations]:
+def made(
+    cohort: LesionTable, console: Console, kinds: list[str] | None = None, **options: Any
+) -> tuple[Settings, Associations]:
     root = cohort.table.parents[1]
     folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
     given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
@@ -37,7 +39,7 @@ def made(cohort: LesionTable, console: Console, **options: Any) -> tuple[Setting
         {"tumor": File(tumor), "coverage": File(coverage)}
         for tumor, coverage in zip(cohort.tumors, cohort.coverages, strict=True)
     ]
-    scans = {"scans": cohort.scans, "files": bundles}
+    scans = {"scans": cohort.scans, "files": bundles, "kinds": kinds or ["mask"] * len(bundles)}
     return settings, run_associations(settings, template, scans, console)
 
 
@@ -52,10 +54,10 @@ def test_every_file_has_a_name_and_facts(cohort: LesionTable) -> None:
     assert names.keys() == found.files.keys() == found.facts.keys()
     assert len(set(names.values())) == len(names)
     stem = "tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-adiffigroup"
-    assert names["adiffigroup/clusters"] == f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
-    assert found.facts["adiffigroup/clusters"]["Word"] == "adiffi:group"
-    assert found.facts["glmage/clusters"].keys() > CLUSTER_COLUMNS.keys()
-    assert list(found.of_p()) == ["adiffigroup", "glmage"]
+    assert names["adiffigroup_WT/clusters"] == f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
+    assert found.facts["adiffigroup_WT/clusters"]["Word"] == "adiffi:group"
+    assert found.facts["glmage_WT/clusters"].keys() > CLUSTER_COLUMNS.keys()
+    assert list(found.of_p()) == ["adiffigroup_WT", "glmage_WT"]
 
 
 def test_a_failure_is_told_with_its_cause(cohort: LesionTable) -> None:
@@ -67,3 +69,28 @@ def test_a_failure_is_told_with_its_cause(cohort: LesionTable) -> None:
     assert found.names(settings) == {} and found.of_p() == {}
     assert isinstance(console.file, io.StringIO)
     assert "failed WT tests: voxels with a lesion" in console.file.getvalue()
+
+
+def labelled(cohort: LesionTable) -> list[str]:
+    """Kinds: all tumours as labels, of NCR only."""
+    return ["dseg"] * len(cohort.scans)
+
+
+def test_every_region_has_its_files(cohort: LesionTable) -> None:
+    settings, found = made(
+        cohort, Console(file=io.StringIO()), labelled(cohort), tests=("glm:age",), test_regions=("WT", "NCR")
+    )
+    assert found.failure is None and list(found.of_p()) == ["glmage_WT", "glmage_NCR"]
+    names = found.names(settings)
+    assert len(set(names.values())) == len(names) == len(found.files)
+    assert names["glmage_NCR/t"].endswith("_contrast-glmage_stat-t_label-NCR_statmap.nii.gz")
+    assert found.facts["glmage_NCR/clusters"]["Region"] == "NCR"
+
+
+def test_a_region_that_nobody_has_ends_the_tests(cohort: LesionTable) -> None:
+    _, found = made(
+        cohort, Console(file=io.StringIO()), labelled(cohort), tests=("glm:age",), test_regions=("WT", "ET")
+    )
+    assert found.files == {} and found.problem.startswith("tests ET: voxels with a lesion in at least 5")
+    _, found = made(cohort, Console(file=io.StringIO()), tests=("glm:age",), test_regions=("TC",))
+    assert "40 participants left out, a plain mask tells nothing of TC" in found.problem
