@@ -38,9 +38,8 @@ def submitted(
         The first one; one of both is None.
     """
     board = Board(console, name, 1, nodes, verbose)
-    worker = make_worker(
-        settings, 1, console, board.watch, {"group": graph.run} if hasattr(graph, "run") else {}
-    )
+    runs = {name: graph.run} if hasattr(graph, "run") else {}
+    worker = make_worker(settings, 1, console, board.watch, runs, whole=name)
     with board, submitting(cache_folder(settings.work_dir), worker) as submit:
         result = submit(graph, raise_errors=False)
     if not result.errored and result.outputs is not None:

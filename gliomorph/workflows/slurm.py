@@ -69,7 +69,7 @@ def missing_commands() -> list[str]:
 
 def job_name(text: str) -> str:
     """A name that every command of Slurm takes."""
-    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII)
+    return re.sub(r"[^\w.]+", "-", text, flags=re.ASCII)
 
 
 def submit(script: Path, name: str, log_folder: Path, arguments: Sequence[str]) -> str:

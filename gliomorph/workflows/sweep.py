@@ -157,6 +157,15 @@ def swept(cache: Path) -> Iterator[Hold]:
         yield Hold(cache, dropped, handle)
 
 
+@contextlib.contextmanager
+def shared(cache: Path) -> Iterator[None]:
+    """Hold a cache that a run holds already, from another process: it stays held if that run is killed."""
+    with (cache / ".in-use").open("w") as handle:
+        with contextlib.suppress(OSError):  # a file system without such locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+
+
 def _held(cache: Path) -> tuple[IO[str], bool]:
     """The cache's lock, and whether nobody else has it. Who comes second waits until the first one has swept."""
     path = cache / ".in-use"

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from ..settings import Settings, SettingsError
 from . import slurm
+from .dask_worker import DaskWorker, check_dask
 from .scan_graph import STAGES
 from .slurm_folder import live_folders
 from .slurm_worker import SlurmWorker
@@ -27,7 +28,8 @@ def make_worker(
     console: Console,
     watch: Callable[[str, Any, BaseException | None], None],
     runs: Mapping[str, str] = NOBODY,
-) -> PoolWorker | SlurmWorker:
+    whole: str = "",
+) -> PoolWorker | SlurmWorker | DaskWorker:
     """The worker that was asked for.
 
     Parameters
@@ -41,17 +43,21 @@ def make_worker(
         As for :class:`~.worker.PoolWorker`.
     runs : mapping of str to str
         By scan, the run whose id is in its graph.
+    whole : str
+        Name of a graph that is not of scans, and a job by itself where scans are.
 
     Returns
     -------
-    worker : PoolWorker or SlurmWorker
+    worker : PoolWorker, SlurmWorker or DaskWorker
     """
     if settings.worker == "slurm":
 
         def say(text: str) -> None:
             console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
 
-        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs)
+        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs, whole=whole)
+    if settings.worker == "dask":
+        return DaskWorker(settings=settings, processes=processes, watch=watch)
     return PoolWorker(
         n_procs=processes,
         scans_at_once=processes + 1,
@@ -68,6 +74,8 @@ def check_worker(settings: Settings) -> None:
     SettingsError
         Before anything runs.
     """
+    if settings.worker == "dask":
+        check_dask(settings)
     if settings.worker != "slurm":
         return
     if missing := slurm.missing_commands():
@@ -88,6 +96,8 @@ def describe_worker(settings: Settings, scans: int) -> str:
     if settings.worker == "slurm":
         what = f"one Slurm job a {settings.slurm_jobs}"
         return f"{what}, of {settings.nprocs} CPUs and {settings.mem_gb:.1f} GB unless said otherwise"
+    if settings.worker == "dask" and settings.dask_scheduler:
+        return f"dask workers of {settings.dask_scheduler}"
     return f"{settings.processes(scans)} processes of {settings.threads(scans)} threads"
 
 
