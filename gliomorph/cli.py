@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from . import __version__
 from .environment import LOG_LEVEL, prepare_environment, template_folders
 from .interfaces.small_cells import MIN_CELL
@@ -24,7 +26,9 @@ from .settings import (
     MODALITIES,
     PERMUTATIONS,
     REFINE,
+    SLURM_CPUS,
     TEST_REGIONS,
+    WORKERS,
     Settings,
     SettingsError,
     default_method,
@@ -66,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_atlas(parser.add_argument_group("the atlas"))
     _add_tests(parser.add_argument_group("tests at every voxel of the atlas"))
     _add_resources(parser.add_argument_group("how it is run"))
+    _add_workers(parser.add_argument_group("where it is run"))
     return parser
 
 
@@ -168,6 +173,23 @@ def _add_resources(group: Any) -> None:
     add("--notrack", action="store_true", help="accepted and without effect: there is no telemetry")
 
 
+def _add_workers(group: Any) -> None:
+    add = group.add_argument
+    add("--worker", choices=WORKERS, default="pool",
+        help=f"pool: this machine; slurm: jobs of --nprocs CPUs (default: {SLURM_CPUS}) and --mem GB each; dask: the "
+        "workers of dask.distributed (default: %(default)s)")  # fmt: skip
+    add("--slurm-jobs", choices=("scan", "stage"), default="scan",
+        help="one job for each scan, or for each stage of it (default: %(default)s)")  # fmt: skip
+    add("--slurm-args", default="", metavar="ARGS",
+        help="further arguments of sbatch, in one word: --slurm-args='--partition=long --time=4:00:00'")  # fmt: skip
+    add("--slurm-stage-args", nargs="+", action="extend", default=[], metavar="STAGE=ARGS",
+        help="those of some stages (a pattern), with --slurm-jobs stage: 'segment=-p gpu --gres=gpu:1'")  # fmt: skip
+    add("--no-requeue", action="store_true",
+        help="do not submit jobs once more that were cancelled or preempted, or whose node failed")  # fmt: skip
+    add("--dask-scheduler", metavar="ADDRESS",
+        help="of a running dask.distributed, as in tcp://host:8786 (default: workers on this machine)")  # fmt: skip
+
+
 def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
     """Options from the command line, over those of ``--config-file``.
 
@@ -183,24 +205,16 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
     if config is not None:
         parser.set_defaults(**_from_toml(config, parser))
     args = parser.parse_intermixed_args(argv)
-    options = {
-        name: getattr(args, name)
-        for name in (
-            "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
-            "registration_weights", "refine", "weights", "strata", "parcellation", "min_cell",
-            "min_coverage", "tests", "test_regions", "covariates", "permutations", "correction", "tfce", "min_lesions", "random_seed",
-            "omp_nthreads", "gpu", "clean_workdir", "stop_on_first_crash", "skip_bids_validation",
-        )
-    }  # fmt: skip
-    optional = {name: getattr(args, name) for name in ("registration", "nprocs", "mem_gb")}
-    settings = Settings(
-        **options,
-        **{name: value for name, value in optional.items() if value is not None},
-        work_dir=args.work_dir or args.output_dir / "work",
-        derivatives=dict(_named_path(text) for text in args.derivatives),
-        template_dirs=(*args.template_dirs, *(p for p in template_folders() if p.is_dir())),
-        bids_filters=_read_filters(args.bids_filter_file),
-    )
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    options = {name: given[name] for name in attrs.fields_dict(Settings) if name in given}
+    options |= {
+        "requeue": not args.no_requeue,
+        "work_dir": args.work_dir or args.output_dir / "work",
+        "derivatives": dict(_named_path(text) for text in args.derivatives),
+        "template_dirs": (*args.template_dirs, *(p for p in template_folders() if p.is_dir())),
+        "bids_filters": _read_filters(args.bids_filter_file),
+    }
+    settings = Settings(**options)
     return settings, args
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from .allotment import allotted_cpus, allotted_memory_gb
 from .interfaces.memory import available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
 from .interfaces.small_cells import SmallCells, small_cells
@@ -37,6 +39,9 @@ METHODS = (
 REFINE = 60
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
+WORKERS = ("pool", "slurm", "dask")
+SLURM_CPUS = 2
+"""Of each Slurm job, unless ``--nprocs`` says otherwise."""
 MIN_COVERAGE = 0.5
 """Share of the participants whose field of view has to hold a voxel, unless ``--min-coverage`` says otherwise."""
 CORRECTIONS = ("fwer", "fdr")
@@ -62,8 +67,9 @@ def method_label(method: str) -> str:
 
 
 def available_cpus() -> int:
-    """CPUs this process may use, by its affinity and its cgroup's quota."""
+    """CPUs this process may use, by its affinity, its Slurm job and its cgroup's quota."""
     cpus = len(os.sched_getaffinity(0))
+    cpus = min(cpus, allotted_cpus() or cpus)
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return cpus if quota == "max" else max(1, min(cpus, int(quota) // int(period)))
@@ -85,6 +91,43 @@ def _subjects(values: Iterable[str]) -> tuple[str, ...]:
 
 def _sessions(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(value).removeprefix("ses-") for value in values)
+
+
+OWN_SBATCH = (
+    "--array",
+    "-a",
+    "--wrap",
+    "--wait",
+    "-W",
+    "--test-only",
+    "--output",
+    "-o",
+    "--error",
+    "-e",
+    "--parsable",
+)
+"""Arguments of ``sbatch`` that would keep jobs from being followed."""
+
+
+def _check_sbatch(option: str, text: str) -> None:
+    """Whether arguments for ``sbatch`` can be split into words, and leave alone what gliomorph itself sets."""
+    if option == "--slurm-stage-args":
+        pattern, equals, text = text.partition("=")
+        if not equals or not pattern or pattern.startswith("-"):
+            raise SettingsError(
+                f"{option} {pattern}{equals}{text}: STAGE=ARGUMENTS is required, as in 'segment=-p gpu --gres=gpu:1'"
+            )
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise SettingsError(f"{option} {text!r}: quotes do not match ({error})") from error
+    if words and not words[0].startswith("-"):
+        raise SettingsError(f"{option} {text!r}: options of sbatch are required, which start with a dash")
+    taken = [word for word in words if word.split("=")[0] in OWN_SBATCH]
+    if taken:
+        raise SettingsError(
+            f"{option}: {', '.join(taken)}: set by gliomorph itself, which follows every job: leave it out"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -126,9 +169,15 @@ class Settings:
     )
     tfce: bool = False
     min_lesions: int = MIN_LESIONS
-    nprocs: int = attrs.field(factory=available_cpus)
+    worker: str = attrs.field(default="pool", validator=attrs.validators.in_(WORKERS))
+    slurm_jobs: str = attrs.field(default="scan", validator=attrs.validators.in_(("scan", "stage")))
+    slurm_args: str = ""
+    slurm_stage_args: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    requeue: bool = True
+    dask_scheduler: str | None = None
+    nprocs: int = attrs.field()
     omp_nthreads: int | None = None
-    mem_gb: float = attrs.field(factory=available_memory_gb)
+    mem_gb: float = attrs.field()
     random_seed: int = 0
     gpu: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", "all", "none")))
     skip_bids_validation: bool = False
@@ -139,8 +188,21 @@ class Settings:
     def _default_registration(self) -> tuple[str, ...]:
         return (default_method(self.modality),)
 
+    @nprocs.default
+    def _default_nprocs(self) -> int:
+        return SLURM_CPUS if self.worker == "slurm" else available_cpus()
+
+    @mem_gb.default
+    def _default_mem_gb(self) -> float:
+        if self.worker == "slurm":
+            processes = max(1, self.nprocs // self.threads(1))
+            return 1 + processes * MEMORY_GB_PER_PROCESS[self.resolution]
+        free = available_memory_gb()
+        return min(free, allotted_memory_gb() or free)
+
     def __attrs_post_init__(self) -> None:
         self._check_choices()
+        self._check_worker()
         self._check_atlas()
         self._check_tests()
         self._check_folders()
@@ -170,6 +232,35 @@ class Settings:
                 raise SettingsError(
                     f"-d {name}=…: the name becomes a BIDS label and must be alphanumeric, for instance masks"
                 )
+
+    def _check_worker(self) -> None:
+        """Options of a worker are refused beside another one."""
+        for worker, given in (
+            ("slurm", {"--slurm-jobs": self.slurm_jobs != "scan", "--slurm-args": self.slurm_args,
+                "--slurm-stage-args": self.slurm_stage_args, "--no-requeue": not self.requeue}),
+            ("dask", {"--dask-scheduler": self.dask_scheduler}),
+        ):  # fmt: skip
+            options = [name for name, value in given.items() if value]
+            if options and self.worker != worker:
+                raise SettingsError(
+                    f"{', '.join(options)}: of --worker {worker}, and the worker is {self.worker}: "
+                    f"add --worker {worker}, or leave it out"
+                )
+        if self.slurm_stage_args and self.slurm_jobs != "stage":
+            raise SettingsError(
+                "--slurm-stage-args: stages are jobs of their own with --slurm-jobs stage only: add it, "
+                "or give the resources of whole scans with --slurm-args"
+            )
+        for name, text in (
+            ("--slurm-args", self.slurm_args),
+            *(("--slurm-stage-args", t) for t in self.slurm_stage_args),
+        ):
+            _check_sbatch(name, text)
+
+    @property
+    def stage_args(self) -> dict[str, str]:
+        """Arguments of ``sbatch`` by the pattern of the stages that they are for."""
+        return dict(text.split("=", 1) for text in self.slurm_stage_args)
 
     def _check_atlas(self) -> None:
         if not 0 <= self.min_coverage <= 1:

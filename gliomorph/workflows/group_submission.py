@@ -9,8 +9,8 @@ from rich.console import Console
 from ..settings import Settings
 from .participants import Failure, cache_folder
 from .progress import Board
-from .sweep import swept
-from .worker import PoolWorker, submitting
+from .worker import submitting
+from .workers import make_worker
 
 
 def submitted(
@@ -38,9 +38,9 @@ def submitted(
         The first one; one of both is None.
     """
     board = Board(console, name, 1, nodes, verbose)
-    worker = PoolWorker(n_procs=1, watch=board.watch)
-    cache = cache_folder(settings.work_dir)
-    with swept(cache), board, submitting(cache, worker) as submit:
+    runs = {name: graph.run} if hasattr(graph, "run") else {}
+    worker = make_worker(settings, 1, console, board.watch, runs, whole=name)
+    with board, submitting(cache_folder(settings.work_dir), worker) as submit:
         result = submit(graph, raise_errors=False)
     if not result.errored and result.outputs is not None:
         return result.outputs, None

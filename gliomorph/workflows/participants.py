@@ -17,8 +17,8 @@ from .plan import PlannedScan, publication, segmentation_weights
 from .progress import Board
 from .scan_graph import ScanGraph
 from .state import code_hash
-from .sweep import swept
-from .worker import NotStarted, PoolWorker, submitting
+from .worker import NotStarted, submitting
+from .workers import make_worker, taken_over
 
 PER_SCAN, PER_METHOD = 11, 3
 """Stages of a scan, and those that every registration method adds."""
@@ -116,22 +116,19 @@ def run_participants(
     Raises
     ------
     KeyboardInterrupt
-        After the children were ended.
+        After the children were ended, or the jobs cancelled.
     """
-    graphs = {p.scan.label: graph_inputs(p, settings, template, run) for p in planned}
-    processes = settings.processes(len(planned))
+    cache = cache_folder(settings.work_dir)
+    earlier = taken_over(cache)
+    runs = {p.scan.label: earlier.get(p.scan.label, run) for p in planned}
+    graphs = {p.scan.label: graph_inputs(p, settings, template, runs[p.scan.label]) for p in planned}
     stages = PER_SCAN + PER_METHOD * len(settings.registration)
     board = Board(console, "participants", len(planned), stages, verbose)
-    worker = PoolWorker(
-        n_procs=processes,
-        scans_at_once=processes + 1,
-        watch=board.watch,
-        stop_on_failure=settings.stop_on_first_crash,
-    )
+    worker = make_worker(settings, settings.processes(len(planned)), console, board.watch, runs)
     error: BaseException | None = None
-    with swept(cache_folder(settings.work_dir)), board:
+    with board:
         try:
-            with submitting(cache_folder(settings.work_dir), worker) as submit:
+            with submitting(cache, worker) as submit:
                 submit(Cohort(graphs=graphs), raise_errors=False)
         except Exception as caught:  # what the engine itself could not do: reported for every scan left out
             error = caught

@@ -23,7 +23,9 @@ from .progress import cause_of
 from .regional import find_parcellation
 from .strata import atlas_notices
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
+from .sweep import Hold, swept
 from .validation import check_resources, network_notices, summary_of, validate_bids
+from .workers import check_worker, describe_worker, taken_over
 
 
 def run(
@@ -62,10 +64,27 @@ def run(
     SettingsError, QueryError, TemplateError
         What keeps the run from starting.
     """
+    check_worker(settings)
     if not settings.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
     _notice(console, atlas_notices(settings, dry_run))
+    with swept(cache_folder(settings.work_dir)) as hold:
+        code = _held_run(settings, argv, console, dry_run, draw_graph, verbose)
+        if settings.clean_workdir and not dry_run:
+            _clean(hold, settings, console)
+    return code
+
+
+def _held_run(
+    settings: Settings,
+    argv: Sequence[str],
+    console: Console,
+    dry_run: bool,
+    draw_graph: bool,
+    verbose: int,
+) -> int:
+    """The run, while its cache is held."""
     template = prepare_template(
         settings.template,
         settings.resolution,
@@ -92,15 +111,19 @@ def run(
         code = _conclude(console, settings, planned, failures, log, argv)
     if "group" in settings.levels and not (code and settings.stop_on_first_crash):
         code = max(code, _group(settings, template, planned, log, console, verbose))
-    if settings.clean_workdir:
-        shutil.rmtree(cache_folder(settings.work_dir), ignore_errors=True)
-        shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
     return code
 
 
 def _notice(console: Console, texts: Iterable[str]) -> None:
     for text in texts:
         console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+
+
+def _clean(hold: Hold, settings: Settings, console: Console) -> None:
+    if hold.remove_if_last():
+        shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
+    else:
+        console.print(f"{settings.work_dir} is kept: another run uses it", highlight=False, soft_wrap=True)
 
 
 def _participants(
@@ -153,7 +176,7 @@ def _announce(console: Console, settings: Settings, planned: Sequence[PlannedSca
     if count["run"]:
         _notice(console, network_notices(settings))
         console.print(
-            f"{settings.processes(count['run'])} processes of {settings.threads(count['run'])} threads; "
+            f"{describe_worker(settings, count['run'])}; "
             + "; ".join(check_resources(settings, count["run"])),
             highlight=False,
         )
@@ -187,7 +210,8 @@ def _group(
     if settings.participants or settings.sessions:
         everyone = plan_scans(attrs.evolve(settings, participants=(), sessions=()), template)
     causes = last_causes(settings.output_dir / "logs")
-    outcome = run_group(settings, template, everyone, causes, log.folder.name, console, verbose)
+    run_id = taken_over(cache_folder(settings.work_dir)).get("group", log.folder.name)
+    outcome = run_group(settings, template, everyone, causes, run_id, console, verbose)
     if outcome.problem:
         console.print(f"[red]no atlas[/red]: {escape(outcome.problem)}", highlight=False)
         return 1

@@ -1,6 +1,8 @@
 """The work directory before a run: failed and interrupted results go, finished ones stay.
 
-Pydra replays a stored failure, and keeps what Ctrl-C left as a result without outputs.
+Pydra replays a stored failure, and keeps what Ctrl-C left as a result without outputs. Several runs may share a work
+directory, on several machines: each holds it by a lock of the file system (``flock``), and the first one alone
+removes what others may have left.
 """
 
 from __future__ import annotations
@@ -9,13 +11,19 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
+import attrs
 import cloudpickle as cp
+from filelock import SoftFileLock, Timeout
+
+from .slurm import SlurmError
+from .slurm_folder import live_folders
 
 
-def sweep(cache: Path, alone: bool) -> int:
+def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> int:
     """Remove results that failed or never finished.
 
     Parameters
@@ -24,30 +32,48 @@ def sweep(cache: Path, alone: bool) -> int:
         Pydra's cache folder.
     alone : bool
         No other run uses it: locks and half-made folders are then left-overs and go too.
+    running : callable
+        Gives the keys of what jobs of a dead driver work on all the same: these stay.
 
     Returns
     -------
     dropped : int
         Number of results removed.
     """
-    dropped = 0
-    if alone:
-        for lock in cache.glob("*.lock"):
+    locks, folders = list(cache.glob("*.lock")), list(cache.glob("*-*/"))
+    kept = (
+        running()
+    )  # only now: what a job has begun by then it has told, and what it begins later is not listed
+    if not alone:
+        return sum(_drop_if_bad(folder) for folder in folders if folder.name not in kept)
+    for lock in locks:
+        if lock.stem.removesuffix("_save") not in kept:
             lock.unlink(missing_ok=True)
+    if not kept:
         for info in cache.glob("*_info.json"):
             info.unlink(missing_ok=True)
-        _sweep_hashes(cache.with_name("hashes"))
-    for folder in cache.glob("*-*/"):
-        if _is_bad(folder, alone):
+    _sweep_hashes(cache.with_name("hashes"))
+    bad = [folder for folder in folders if folder.name not in kept and _is_bad(folder, True)]
+    for folder in bad:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(bad)
+
+
+def _drop_if_bad(folder: Path) -> bool:
+    """Remove a result that failed unless another run is at it: one that is being written looks like one cut short."""
+    if not _is_bad(folder, False):
+        return False
+    with contextlib.suppress(Timeout), SoftFileLock(folder.with_suffix(".lock"), timeout=0):
+        if _is_bad(folder, False):
             shutil.rmtree(folder, ignore_errors=True)
-            dropped += 1
-    return dropped
+            return True
+    return False
 
 
 def _sweep_hashes(folder: Path) -> None:
     """Pydra's hash cache (``PYDRA_HASH_CACHE``): a process killed while hashing leaves a lock that hangs all others."""
-    for path in folder.glob("*"):
-        if path.suffix == ".lock" or not path.stat().st_size:
+    for path in folder.rglob("*"):
+        if path.is_file() and (path.suffix == ".lock" or not path.stat().st_size):
             path.unlink(missing_ok=True)
 
 
@@ -78,21 +104,101 @@ def _outputs_exist(outputs: object) -> bool:
     return True
 
 
+@attrs.frozen
+class Hold:
+    """A cache that a run holds.
+
+    Attributes
+    ----------
+    cache : Path
+    dropped : int
+        Results that were removed at the beginning.
+    """
+
+    cache: Path
+    dropped: int
+    _handle: IO[str]
+
+    def remove_if_last(self) -> bool:
+        """Remove the cache, unless another run or a Slurm job uses it.
+
+        Returns
+        -------
+        removed : bool
+        """
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if live_folders(self.cache):
+                return False
+        except (OSError, SlurmError):
+            return False
+        shutil.rmtree(self.cache, ignore_errors=True)
+        return True
+
+
 @contextlib.contextmanager
-def swept(cache: Path) -> Iterator[int]:
+def swept(cache: Path) -> Iterator[Hold]:
     """Hold the cache for the time of a run, swept; several runs may hold it, only the first one removes locks.
 
     Yields
     ------
-    dropped : int
-        Number of results removed.
+    hold : Hold
+
+    Raises
+    ------
+    SlurmError
+        Jobs of an earlier run may still be at work there, and Slurm cannot be asked.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    handle, alone = _held(cache)
+    with handle:
+        dropped = sweep(cache, alone, lambda: _in_slurm(cache))
+        if alone:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield Hold(cache, dropped, handle)
+
+
+@contextlib.contextmanager
+def shared(cache: Path) -> Iterator[None]:
+    """Hold a cache that a run holds already, from another process: it stays held if that run is killed."""
     with (cache / ".in-use").open("w") as handle:
+        with contextlib.suppress(OSError):  # a file system without such locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+
+
+def _held(cache: Path) -> tuple[IO[str], bool]:
+    """The cache's lock, and whether nobody else has it. Who comes second waits until the first one has swept."""
+    path = cache / ".in-use"
+    while True:
+        cache.mkdir(parents=True, exist_ok=True)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            dropped = sweep(cache, alone=True)
-        except BlockingIOError:
-            dropped = sweep(cache, alone=False)
+            handle = path.open("w")
+        except FileNotFoundError:  # the last run removes the cache at this moment
+            continue
+        alone = _lock(handle)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                return handle, alone
+        handle.close()
+
+
+def _lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
         fcntl.flock(handle, fcntl.LOCK_SH)
-        yield dropped
+        return False
+    except OSError:  # a file system without such locks: others may be there
+        return False
+
+
+def _in_slurm(cache: Path) -> set[str]:
+    """Keys of what Slurm jobs of earlier drivers have begun and not ended."""
+    try:
+        return {key for folder, _ in live_folders(cache) for key in folder.unfinished()}
+    except SlurmError as error:
+        raise SlurmError(
+            f"jobs of an earlier run may still work in {cache}, and Slurm cannot be asked ({error}): start this run "
+            "where Slurm is; if no job is left, remove the folder slurm there"
+        ) from error

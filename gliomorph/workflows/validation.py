@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,9 @@ def check_folders(settings: Settings) -> None:
     for name, folder in (("output_dir", settings.output_dir), ("the work directory", settings.work_dir)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            # a name of its own: processes on several machines, or in several containers, may have one number
+            with tempfile.TemporaryFile(prefix=".probe-", dir=folder):
+                pass
         except OSError as error:
             raise SettingsError(f"{name} {folder} cannot be written: {error.strerror}") from error
 
@@ -95,7 +95,8 @@ def check_resources(settings: Settings, scans: int) -> list[str]:
         Too little room for what will be written, or no GPU where one is required.
     """
     try:
-        choose_device("all") if settings.gpu == "all" else None
+        # jobs of a cluster look for it where they run
+        choose_device("all") if settings.gpu == "all" and settings.worker == "pool" else None
     except RuntimeError as error:
         raise SettingsError(str(error)) from error
     factor = scans * (1 + len(settings.registration)) / 2

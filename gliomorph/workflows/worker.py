@@ -17,7 +17,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import cloudpickle as cp
@@ -174,9 +174,16 @@ class PoolWorker(base.Worker):
         self._pool.shutdown(cancel_futures=True)
 
 
+class Killable(Protocol):
+    """A worker that can end what it has begun."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
 @contextlib.contextmanager
-def submitting(cache: Path, worker: PoolWorker) -> Iterator[Submitter]:
-    """A submitter whose interruption ends the children and leaves no task behind to complain.
+def submitting(cache: Path, worker: Killable) -> Iterator[Submitter]:
+    """A submitter whose interruption ends what the worker has begun and leaves no task behind to complain.
 
     Yields
     ------

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from fake_slurm import FakeSlurm
+
+from gliomorph.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +18,28 @@ def own_hash_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     """Not the one under ``$HOME``."""
     monkeypatch.setenv("PYDRA_HASH_CACHE", str(tmp_path_factory.mktemp("hashes")))
     monkeypatch.setenv("NO_ET", "1")
+
+
+@pytest.fixture
+def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSlurm]:
+    """Slurm's commands, first on the ``PATH``; its jobs import what the tests do."""
+    fake = FakeSlurm(tmp_path / "slurm").install()
+    for name, value in fake.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def any_settings(tmp_path: Path) -> Settings:
+    """Of a run on nothing, for workers that are given trivial graphs; :func:`attrs.evolve` makes others of them."""
+    (tmp_path / "bids").mkdir()
+    return Settings(
+        bids_dir=tmp_path / "bids",
+        output_dir=tmp_path / "out",
+        work_dir=tmp_path / "work",
+        registration=["affine"],
+        nprocs=1,
+        mem_gb=2,
+    )

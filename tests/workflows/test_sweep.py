@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
+import socket
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +13,11 @@ from typing import Any
 import cloudpickle as cp
 import pytest
 import trivial
+from fake_slurm import FakeSlurm
 from pydra.engine.submitter import Submitter
 
+from gliomorph.workflows.slurm import SlurmError
+from gliomorph.workflows.slurm_folder import JobFolder, Record
 from gliomorph.workflows.sweep import sweep, swept
 
 
@@ -66,8 +72,8 @@ def test_sweeping_twice_changes_nothing_more(cache: Path) -> None:
 
 
 def test_missing_cache_is_made(tmp_path: Path) -> None:
-    with swept(tmp_path / "new" / "cache") as dropped:
-        assert dropped == 0
+    with swept(tmp_path / "new" / "cache") as hold:
+        assert hold.dropped == 0
         assert (tmp_path / "new" / "cache").is_dir()
 
 
@@ -136,3 +142,105 @@ def test_lock_of_a_process_killed_while_hashing_goes_when_alone(cache: Path) -> 
     assert {path.name for path in hashes.iterdir()} == {"a", "b", "b.lock"}
     sweep(cache, alone=True)
     assert {path.name for path in hashes.iterdir()} == {"a"}
+
+
+def test_result_that_another_run_is_writing_is_not_taken_for_one_cut_short(cache: Path) -> None:
+    (cache / "python-cut.lock").write_text(f"{os.getppid()}\n{socket.gethostname()}\n")
+    assert sweep(cache, alone=False) == len(BAD) - 1
+    assert (cache / "python-cut").exists()
+    assert (cache / "python-cut.lock").exists()
+
+
+def test_what_jobs_of_a_dead_driver_work_on_stays(cache: Path) -> None:
+    (cache / "python-started.lock").touch()
+    (cache / "python-started_save.lock").touch()
+    assert sweep(cache, alone=True, running=lambda: {"python-started"}) == len(BAD)
+    started = {"started", "started.lock", "started_save.lock", "good_info.json"}
+    assert left(cache) == {"good", "templates", *started}
+
+
+def test_locks_made_while_running_jobs_are_asked_for_stay(cache: Path) -> None:
+    def running() -> set[str]:
+        (cache / "python-new.lock").touch()
+        (cache / "python-new").mkdir()
+        return set()
+
+    sweep(cache, alone=True, running=running)
+    assert {"new", "new.lock"} <= left(cache)
+
+
+def test_run_after_a_dead_driver_sweeps_around_its_jobs(cache: Path, fake_slurm: FakeSlurm) -> None:
+    folder = JobFolder(cache / "slurm" / "workflow-a")
+    folder.path.mkdir(parents=True)
+    folder.remember(Record(name="alive", job="1", node="sub-1"))
+    folder.tell("1", {"event": "start", "node": "brain@sub-1", "key": "python-started"})
+    (fake_slurm.folder / "job-1.json").write_text(
+        '{"id": "1", "name": "alive", "state": "RUNNING", "code": ""}'
+    )
+    with swept(cache):
+        assert (cache / "python-started").exists()
+        assert not (cache / "python-good.lock").exists()
+
+
+def test_run_where_jobs_may_be_and_slurm_is_not_says_what_to_do(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = JobFolder(cache / "slurm" / "workflow-a")
+    folder.path.mkdir(parents=True)
+    folder.remember(Record(name="alive", job="1", node="sub-1"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(
+        SlurmError, match=r"Slurm cannot be asked .*if no job is left, remove the folder slurm"
+    ):
+        swept(cache).__enter__()
+
+
+def test_only_the_last_run_removes_the_cache(cache: Path) -> None:
+    first, second = swept(cache), swept(cache)
+    hold = first.__enter__()
+    other = second.__enter__()
+    assert not hold.remove_if_last()
+    first.__exit__(None, None, None)
+    assert cache.exists()
+    assert other.remove_if_last()
+    assert not cache.exists()
+    second.__exit__(None, None, None)
+
+
+def test_run_that_starts_while_the_cache_is_removed_makes_a_new_one(cache: Path) -> None:
+    first = swept(cache)
+    hold = first.__enter__()
+    started: list[bool] = []
+
+    def start() -> None:
+        with swept(cache):
+            started.append((cache / ".in-use").exists())
+
+    assert hold.remove_if_last()
+    other = threading.Thread(target=start)
+    other.start()
+    other.join(10)
+    first.__exit__(None, None, None)
+    assert started == [True]
+
+
+def test_many_runs_at_once_on_one_cache_do_not_meet(tmp_path: Path) -> None:
+    """Each makes, uses and removes it; nobody finds it gone while it is held."""
+    cache, errors = tmp_path / "cache", []
+
+    def start(number: int) -> None:
+        try:
+            for _ in range(20):
+                with swept(cache) as hold:
+                    (cache / f"mine-{number}.txt").write_text("here")
+                    assert (cache / f"mine-{number}.txt").read_text() == "here"
+                    hold.remove_if_last()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []

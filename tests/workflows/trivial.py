@@ -87,3 +87,20 @@ def Sleepers(folder: str) -> int:
 def AskChild(number: int) -> str:
     """:func:`SigintHandling` in a child of the pool."""
     return workflow.add(SigintHandling(number=number), name="ask@child").out
+
+
+@python.define(outputs={"out": int})
+def Wait(folder: str, number: int) -> int:
+    """Says that it has begun, then waits for a file ``go``."""
+    (Path(folder) / f"begun-{number}").touch()
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.05)
+    return number
+
+
+@workflow.define(outputs={"waiters": int})
+def Waiters(folder: str) -> int:
+    """Two stages that wait."""
+    for number in (1, 2):
+        workflow.add(Wait(folder=folder, number=number), name=f"wait@{number}")
+    return 2

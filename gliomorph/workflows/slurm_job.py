@@ -1,0 +1,85 @@
+"""What runs inside a Slurm job: ``python -m gliomorph.workflows.slurm_job FOLDER``, on the CPUs that Slurm gave."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cloudpickle as cp
+
+from ..allotment import allotted_cpus, allotted_memory_gb
+from ..environment import prepare_environment
+from ..settings import Settings
+
+
+def main(folder: Path, job: str) -> int:
+    """Run the task of a job's folder and tell of every stage.
+
+    Parameters
+    ----------
+    folder : Path
+        As :class:`~.slurm_folder.JobFolder` prepares it: our own pickles, from our own work directory.
+    job : str
+        Slurm's id.
+
+    Returns
+    -------
+    code : int
+        0 if the result is in the cache.
+    """
+    with (folder / "work.pklz").open("rb") as file:
+        settings = within_allotment(cp.load(file))
+        # before the task, which imports what reads the number of threads
+        prepare_environment(settings.work_dir, settings.threads(1))
+        # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
+        os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
+        task = cp.load(file)
+    return _run(task, settings, folder, job)
+
+
+def within_allotment(settings: Settings) -> Settings:
+    """The settings with the CPUs and the memory that this job has been given."""
+    return attrs.evolve(
+        settings,
+        nprocs=allotted_cpus() or settings.nprocs,
+        mem_gb=allotted_memory_gb() or settings.mem_gb,
+    )
+
+
+def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
+    from .progress import cause_of
+    from .slurm_folder import JobFolder, remove_unfinished
+    from .worker import PoolWorker, submitting
+
+    ours = JobFolder(folder)
+    remove_unfinished(ours.cache, ours.unfinished())
+
+    def watch(event: str, stage: Any, error: BaseException | None) -> None:
+        told = {"event": event, "node": stage.name, "key": stage.checksum}
+        if isinstance(method := getattr(stage.task, "method", None), str):
+            told["method"] = method
+        if error is not None:
+            told |= {"cause": cause_of(error), "traceback": "".join(traceback.format_exception(error))}
+        ours.tell(job, told)
+
+    worker = PoolWorker(
+        n_procs=settings.processes(1), watch=watch, stop_on_failure=settings.stop_on_first_crash
+    )
+    with submitting(ours.cache, worker) as submit:
+        result = submit(task, raise_errors=False)
+    failed = result.errored or result.outputs is None
+    if not failed and task._checksum != ours.key:
+        raise RuntimeError(f"{ours.key}: the files that it reads have changed since it was submitted")
+    with contextlib.suppress(OSError):
+        for path in (folder / "hashes").glob("*"):
+            path.unlink()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), os.environ["SLURM_JOB_ID"]))
