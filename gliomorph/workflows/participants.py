@@ -1,13 +1,12 @@
-"""The participant level: every scan's graph in one submission, failures kept apart."""
+"""The participant level: every scan's graph, a few at a time, failures kept apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
-from pydra.compose import workflow
 from rich.console import Console
 
 from ..interfaces.prepare_template import TemplateFiles
@@ -16,6 +15,7 @@ from ..settings import Settings
 from .plan import PlannedScan, publication, segmentation_weights
 from .progress import Board
 from .scan_graph import ScanGraph
+from .side_by_side import run_side_by_side
 from .state import code_hash
 from .sweep import swept
 from .worker import NotStarted, PoolWorker, submitting
@@ -31,20 +31,6 @@ class Failure:
     scan: str
     stage: str
     error: BaseException
-
-
-@workflow.define(outputs={"scans": int})
-def Cohort(graphs: dict[str, Any]) -> int:
-    """All scans' graphs side by side.
-
-    Parameters
-    ----------
-    graphs : dict
-        Inputs of :func:`ScanGraph` by the scan's label.
-    """
-    for label, inputs in graphs.items():
-        workflow.add(ScanGraph(**inputs), name=label)
-    return len(graphs)
 
 
 def cache_folder(work_dir: Path) -> Path:
@@ -118,7 +104,9 @@ def run_participants(
     KeyboardInterrupt
         After the children were ended.
     """
-    graphs = {p.scan.label: graph_inputs(p, settings, template, run) for p in planned}
+    graphs = (
+        (p.scan.label, lambda p=p: ScanGraph(**graph_inputs(p, settings, template, run))) for p in planned
+    )
     processes = settings.processes(len(planned))
     stages = PER_SCAN + PER_METHOD * len(settings.registration)
     board = Board(console, "participants", len(planned), stages, verbose)
@@ -128,18 +116,15 @@ def run_participants(
         watch=board.watch,
         stop_on_failure=settings.stop_on_first_crash,
     )
-    error: BaseException | None = None
-    with swept(cache_folder(settings.work_dir)), board:
-        try:
-            with submitting(cache_folder(settings.work_dir), worker) as submit:
-                submit(Cohort(graphs=graphs), raise_errors=False)
-        except Exception as caught:  # what the engine itself could not do: reported for every scan left out
-            error = caught
+    cache = cache_folder(settings.work_dir)
+    with swept(cache), board, submitting(cache, worker) as submit:
+        errors = run_side_by_side(submit, graphs, worker.scans_at_once)
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
-    return [_failure(p, first, error) for p in planned if not p.is_published(settings.output_dir)]
+    return [_failure(p, first, errors) for p in planned if not p.is_published(settings.output_dir)]
 
 
-def _failure(planned: PlannedScan, known: dict[str, Failure], error: BaseException | None) -> Failure:
+def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:
+    """That of a scan's stage, else what the engine itself could not do with the scan."""
     label = planned.scan.label
-    fallback = error or NotStarted("not run: the run was stopped before")
+    fallback = errors.get(label) or NotStarted("not run: the run was stopped before")
     return known.get(label) or Failure(scan=label, stage="engine", error=fallback)
