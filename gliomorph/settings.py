@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from .interfaces.memory import available_memory_gb
+from .interfaces.limits import System, cpu_limit
+from .interfaces.memory import SYSTEM, available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
 from .interfaces.small_cells import SmallCells, small_cells
 from .interfaces.stored_network import WeightsError
@@ -60,14 +61,10 @@ def method_label(method: str) -> str:
     return method.replace("-", "")
 
 
-def available_cpus() -> int:
-    """CPUs this process may use, by its affinity and its cgroup's quota."""
-    cpus = len(os.sched_getaffinity(0))
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return cpus if quota == "max" else max(1, min(cpus, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return cpus
+def available_cpus(system: System = SYSTEM) -> int:
+    """CPUs this process may use, by its affinity, the quotas of its cgroups and the job of a cluster."""
+    cpus, limit = len(os.sched_getaffinity(0)), cpu_limit(system)
+    return cpus if limit is None else max(1, min(cpus, int(limit)))
 
 
 def _resolved(path: str | Path) -> Path:

@@ -192,28 +192,6 @@ def test_processes_stay_within_cpus_and_memory(make, monkeypatch, nprocs, mem_gb
     assert processes * settings.threads(scans) <= max(nprocs, 1)
 
 
-@pytest.fixture
-def cgroup(tmp_path, monkeypatch):
-    """Stands in for ``/sys/fs/cgroup``."""
-
-    class Redirected(type(tmp_path)):
-        def __new__(cls, *parts):
-            text = str(parts[0]) if parts else "."
-            return Path(text.replace("/sys/fs/cgroup", str(tmp_path)))
-
-    monkeypatch.setattr(module, "Path", Redirected)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("content", "cpus"), [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("x", 6)]
-)
-def test_cpu_quota_is_honoured(cgroup, monkeypatch, content, cpus):
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(6)))
-    (cgroup / "cpu.max").write_text(content)
-    assert module.available_cpus() == cpus
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_label_of_a_method_is_alphanumeric(method):
     assert method_label(method).isalnum()

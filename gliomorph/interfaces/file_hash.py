@@ -23,7 +23,7 @@ def content_of(file: File, cache: Cache) -> Iterator[bytes]:
     """What stands for a file in the hash of a task's inputs."""
     path = Path(file.fspath)
     stat = path.stat()
-    yield b"file:" + _digest(path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    yield b"file:" + _digest(path, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
 
 
 @lru_cache(REMEMBERED)

@@ -14,8 +14,9 @@ from .state import content_hash
 SETTLED_SECONDS = 2.0
 """A file that changed later than this before it was read may change once more without its time showing it."""
 
-Change = tuple[int, int, int]
-"""A file's size, time of modification (ns) and inode."""
+Change = tuple[int, int, int, int]
+"""A file's size, inode, and times (ns) of its modification and of its last change of any kind: the former can be put
+back, as ``rsync -t`` does, the latter cannot."""
 
 
 @attrs.define
@@ -52,7 +53,7 @@ class Contents:
         if path is None:
             return ""
         stat = path.stat()
-        change = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        change = (stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
         known = self._known.get(str(path))
         if known and known[0] == change:
             return known[1]
