@@ -36,9 +36,7 @@ class Contents:
     def __attrs_post_init__(self) -> None:
         try:
             stored = json.loads(self.file.read_text(encoding="utf-8"))
-            self._known = {
-                path: ((size, when, node), text) for path, (size, when, node, text) in stored.items()
-            }
+            self._known = {path: ((a, b, c, d), text) for path, (a, b, c, d, text) in stored.items()}
         except (OSError, ValueError, TypeError, AttributeError):  # none yet, or damaged: read everything
             self._known = {}
 
