@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from .estimates import process_memory_gb
 from .interfaces.limits import System, cpu_limit
 from .interfaces.memory import SYSTEM, available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
@@ -289,9 +290,9 @@ class Settings:
 
     def processes(self, scans: int) -> int:
         """Processes at once, within CPUs and memory."""
-        by_memory = int(self.mem_gb // MEMORY_GB_PER_PROCESS[self.resolution])
+        by_memory = int(self.mem_gb // process_memory_gb(self.resolution, self.registration))
         return max(1, min(self.nprocs // self.threads(scans), by_memory))
 
-
-MEMORY_GB_PER_PROCESS = {1: 3.0, 2: 1.2, 3: 1.0, 4: 1.0}
-"""Memory set aside for one worker process by resolution: its measured peak (docs/accuracy.md) and a reserve."""
+    def scans_at_once(self, scans: int) -> int:
+        """Scans that are worked on at a time: one more than processes, so that none waits for the last stage."""
+        return min(scans, self.processes(scans) + 1)

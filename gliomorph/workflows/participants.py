@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.task import File
 from ..settings import Settings
+from .cleaning import Cleaning
 from .plan import PlannedScan, publication, segmentation_weights
 from .progress import Board
 from .scan_graph import ScanGraph
@@ -112,13 +114,14 @@ def run_participants(
     board = Board(console, "participants", len(planned), stages, verbose)
     worker = PoolWorker(
         n_procs=processes,
-        scans_at_once=processes + 1,
+        scans_at_once=settings.scans_at_once(len(planned)),
         watch=board.watch,
         stop_on_failure=settings.stop_on_first_crash,
     )
     cache = cache_folder(settings.work_dir)
     with swept(cache), board, submitting(cache, worker) as submit:
-        errors = run_side_by_side(submit, graphs, worker.scans_at_once)
+        around = Cleaning().around if settings.clean_workdir else nullcontext
+        errors = run_side_by_side(submit, graphs, worker.scans_at_once, around)
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
     return [_failure(p, first, errors) for p in planned if not p.is_published(settings.output_dir)]
 

@@ -7,6 +7,7 @@ last: time would grow with the square of the cohort, and memory with the cohort.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -23,7 +24,7 @@ def run_side_by_side(
     submit: Submitter,
     graphs: Iterable[tuple[str, Graph]],
     at_once: int,
-    finished: Callable[[str, Job], None] = lambda _name, _job: None,
+    around: Callable[[Job], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> dict[str, Exception]:
     """Run every graph, whatever becomes of the others.
 
@@ -35,8 +36,8 @@ def run_side_by_side(
         By name.
     at_once : int
         Graphs that are open at a time.
-    finished : callable
-        Called as ``finished(name, job)`` when a graph succeeded, while its job still knows its nodes.
+    around : callable
+        Gives, for the job of each graph, what to enter while it runs.
 
     Returns
     -------
@@ -56,8 +57,8 @@ def run_side_by_side(
         for name, graph in waiting:
             try:
                 job = Job(graph(), submitter=submit, name=name)
-                await submit.worker.submit(job)
-                finished(name, job)
+                with around(job):
+                    await submit.worker.submit(job)
             except Exception as error:
                 errors[name] = error
             finally:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,7 @@ from typing import Any
 from ..interfaces.device import choose_device
 from ..interfaces.stored_network import card_of
 from ..settings import Settings, SettingsError
-
-WORK_GB = {1: 0.5, 2: 0.08, 3: 0.03, 4: 0.02}
-OUTPUT_GB = {1: 0.15, 2: 0.03, 3: 0.01, 4: 0.01}
-"""Disk a scan and method needs, in GB by resolution, as measured."""
+from .resources import check_disk, check_memory
 
 
 def validate_bids(bids_dir: Path) -> list[str]:
@@ -75,15 +72,16 @@ def check_folders(settings: Settings) -> None:
     for name, folder in (("output_dir", settings.output_dir), ("the work directory", settings.work_dir)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            # a name of its own: processes on several machines, or in several containers, may have one number
+            with tempfile.TemporaryFile(prefix=".probe-", dir=folder) as probe:
+                probe.write(bytes(1 << 16))  # a full disk still has room for names
+                probe.flush()
         except OSError as error:
             raise SettingsError(f"{name} {folder} cannot be written: {error.strerror}") from error
 
 
 def check_resources(settings: Settings, scans: int) -> list[str]:
-    """Room on disk and the GPU that was asked for.
+    """Memory, room on disk, and the GPU that was asked for.
 
     Returns
     -------
@@ -92,22 +90,13 @@ def check_resources(settings: Settings, scans: int) -> list[str]:
     Raises
     ------
     SettingsError
-        Too little room for what will be written, or no GPU where one is required.
+        Too little memory or room for what will be done, or no GPU where one is required.
     """
     try:
         choose_device("all") if settings.gpu == "all" else None
     except RuntimeError as error:
         raise SettingsError(str(error)) from error
-    factor = scans * (1 + len(settings.registration)) / 2
-    work, output = WORK_GB[settings.resolution] * factor, OUTPUT_GB[settings.resolution] * factor
-    if settings.clean_workdir:
-        work = WORK_GB[settings.resolution] * (1 + len(settings.registration))
-    needs = {settings.work_dir: work, settings.output_dir: output}
-    for folder, need in needs.items():
-        free = shutil.disk_usage(folder).free / 1e9
-        if free < need:
-            raise SettingsError(f"{folder}: about {need:.1f} GB are needed, {free:.1f} GB are free")
-    return [f"disk: about {work:.1f} GB of work files in {settings.work_dir}, {output:.1f} GB of outputs"]
+    return [check_memory(settings, scans), check_disk(settings, scans)]
 
 
 def network_notices(settings: Settings) -> list[str]:
