@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import cloudpickle as cp
 
-from ..allotment import allotted_cpus, allotted_memory_gb
 from ..environment import prepare_environment
-from ..settings import Settings
+from ..interfaces.memory import available_memory_gb
+from ..settings import Settings, available_cpus
 
 
 def main(folder: Path, job: str) -> int:
@@ -44,11 +44,7 @@ def main(folder: Path, job: str) -> int:
 
 def within_allotment(settings: Settings) -> Settings:
     """The settings with the CPUs and the memory that this job has been given."""
-    return attrs.evolve(
-        settings,
-        nprocs=allotted_cpus() or settings.nprocs,
-        mem_gb=allotted_memory_gb() or settings.mem_gb,
-    )
+    return attrs.evolve(settings, nprocs=available_cpus(), mem_gb=available_memory_gb())
 
 
 def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:

@@ -70,8 +70,6 @@ class PoolWorker(base.Worker):
     ----------
     n_procs : int
         Processes.
-    scans_at_once : int
-        Scans whose graphs are open at a time, so that the first ones finish first.
     watch : callable
         Called as ``watch(event, job, error)`` with ``start``, ``done`` or ``failed``.
     stop_on_failure : bool
@@ -80,7 +78,6 @@ class PoolWorker(base.Worker):
 
     _plugin_name = "gliomorph-pool"
     n_procs: int = 1
-    scans_at_once: int = 1
     watch: Callable[[str, Job, BaseException | None], None] = attrs.field(default=lambda *_: None)
     stop_on_failure: bool = False
     _pool: Any = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -92,21 +89,17 @@ class PoolWorker(base.Worker):
         return state | {"_pool": None, "_gates": {}, "watch": None}
 
     async def submit(self, job: Job, rerun: bool = False) -> Any:
-        """Open a scan's graph, or run one job; ``main`` is the cohort itself."""
-        if not job.is_async or job.name == "main":
-            return await super().submit(job, rerun)
-        gate = self._gates.setdefault("scan", asyncio.Semaphore(self.scans_at_once))
-        async with gate:
-            if self.stop_on_failure and self._failed:
-                raise NotStarted("not started: an earlier scan failed (--stop-on-first-crash)")
-            return await super().submit(job, rerun)
+        """Open a scan's graph, or run one job."""
+        if job.is_async and self.stop_on_failure and self._failed:
+            raise NotStarted("not started: an earlier scan failed (--stop-on-first-crash)")
+        return await super().submit(job, rerun)
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Run one job in a child; a broken pool is replaced and its jobs are tried once more, one by one."""
-        if self.stop_on_failure and self._failed:
-            raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
         slots = self._gates.setdefault("slots", asyncio.Semaphore(self.n_procs))
         async with slots:
+            if self.stop_on_failure and self._failed:
+                raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
             self.watch("start", job, None)
             try:
                 result = await self._run_twice(job, rerun)
@@ -114,6 +107,8 @@ class PoolWorker(base.Worker):
                 self._failed = True
                 self.watch("failed", job, error)
                 raise
+            # what is connected to the job would read its file again, for every input
+            job._cached_result = result
             self.watch("done", job, None)
             return result
 

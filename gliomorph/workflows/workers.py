@@ -60,7 +60,6 @@ def make_worker(
         return DaskWorker(settings=settings, processes=processes, watch=watch)
     return PoolWorker(
         n_procs=processes,
-        scans_at_once=processes + 1,
         watch=watch,
         stop_on_failure=settings.stop_on_first_crash,
     )
