@@ -7,6 +7,7 @@ the voxel axes in the file, as in nibabel; SimpleITK's own arrays are (Z, Y, X).
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import socket
 import tempfile
@@ -233,7 +234,12 @@ def _load(path: Path) -> nib.filebasedimages.FileBasedImage:
         return nib.load(path)
     content = gzip.decompress(path.read_bytes())
     kind = nib.Nifti2Image if content[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Image
-    return kind.from_bytes(content)
+    file = kind.from_bytes(content)
+    # before memory is taken for what a damaged header promises
+    promised = math.prod(file.shape) * file.get_data_dtype().itemsize
+    if promised > len(content):
+        raise OSError(f"{promised} bytes of voxels are required, the file holds {len(content)}")
+    return file
 
 
 def _numpy_type(dtype: int) -> type:

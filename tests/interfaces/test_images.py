@@ -160,3 +160,16 @@ def test_leftovers_of_ended_processes_go_and_those_of_living_ones_stay(tmp_path)
         assert images.remove_leftovers(tmp_path) == 1
         assert living.exists()
         assert not ended.exists()
+
+
+def test_header_that_promises_more_than_the_file_holds_takes_no_memory(tmp_path):
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.float32)
+    header["dim"] = [3, 32767, 32767, 32767, 1, 1, 1, 1]
+    header["vox_offset"] = 352
+    path = tmp_path / "huge.nii.gz"
+    path.write_bytes(gzip.compress(header.binaryblock + bytes(4000)))
+    with pytest.raises(
+        ImageError, match=r"huge\.nii\.gz: cannot be read.*140724603846652 bytes of voxels are required"
+    ):
+        images.read_image(path)
