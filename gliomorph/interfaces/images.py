@@ -56,7 +56,8 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
     Raises
     ------
     ImageError
-        Unreadable or truncated file, more than one volume, or a header that is no rigid frame.
+        Unreadable or truncated file, more than one volume, colours or complex numbers, or a header that is no rigid
+        frame.
     """
     path = Path(path)
     try:
@@ -65,6 +66,8 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
         if len(shape) < 3 or any(size > 1 for size in shape[3:]):
             raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
         voxels = np.asanyarray(file.dataobj).reshape(shape[:3])  # type: ignore[attr-defined]
+        if voxels.dtype.kind not in "biuf":
+            raise ImageError(f"{path.name}: one number a voxel is required, this file's are {_kind(voxels)}")
     except ImageError:
         raise
     except UNREADABLE as error:
@@ -240,6 +243,10 @@ def _load(path: Path) -> nib.filebasedimages.FileBasedImage:
     if promised > len(content):
         raise OSError(f"{promised} bytes of voxels are required, the file holds {len(content)}")
     return file
+
+
+def _kind(voxels: np.ndarray) -> str:
+    return "colours" if voxels.dtype.names else f"of type {voxels.dtype}"
 
 
 def _numpy_type(dtype: int) -> type:

@@ -173,3 +173,16 @@ def test_header_that_promises_more_than_the_file_holds_takes_no_memory(tmp_path)
         ImageError, match=r"huge\.nii\.gz: cannot be read.*140724603846652 bytes of voxels are required"
     ):
         images.read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "said"),
+    [(np.complex64, "of type complex64"), ([("R", "u1"), ("G", "u1"), ("B", "u1")], "colours")],
+)
+def test_colours_and_complex_numbers_are_refused(tmp_path, dtype, said):
+    path = tmp_path / "odd.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), dtype), np.eye(4)), path)
+    with pytest.raises(
+        ImageError, match=rf"odd\.nii\.gz: one number a voxel is required, this file's are {said}"
+    ):
+        images.read_image(path)
