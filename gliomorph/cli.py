@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import reprlib
+import signal
 import sys
+import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +39,12 @@ from .settings import (
 )
 from .workflows.validation import check_folders
 
-INTERRUPTED = 130
+ENDINGS = {
+    signal.SIGINT: ("interrupted", 130),
+    signal.SIGTERM: ("terminated", 143),
+    signal.SIGHUP: ("hung up", 129),
+}
+"""Signals that ask a run to end: what is said then, and the exit code, as a shell has it. Slurm sends SIGTERM."""
 
 EPILOG = """examples:
   gliomorph BIDS OUT participant group -d masks=BIDS/derivatives/masks --registration metamorph-r syn-cfm
@@ -230,20 +239,25 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--bids-filter-file {path}: cannot be read as JSON ({error})") from error
     known = {"t1w", "t1ce", "t2w", "flair", "mask"}
     if not isinstance(content, dict) or not set(content) <= known:
         raise SettingsError(
             f"--bids-filter-file {path}: an object with keys among {sorted(known)} is required"
         )
+    for key, entities in content.items():
+        if not isinstance(entities, dict):
+            raise SettingsError(
+                f"--bids-filter-file {path}: {key}: an object of entities is required, got {reprlib.repr(entities)}"
+            )
     return content
 
 
 def _from_toml(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--config-file {path}: cannot be read as TOML ({error})") from error
     actions = {
         option.lstrip("-").replace("_", "-"): action
@@ -289,9 +303,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     code : int
-        0: everything requested is on disk; 1: something is missing; 2: the run could not start; 130: interrupted.
+        0: everything requested is on disk; 1: something is missing; 2: the run could not start; 129, 130, 143: hung
+        up, interrupted, terminated.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
+    with _ending_on_signals():
+        return _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(argv: list[str]) -> int:
     from rich.console import Console
 
     console = Console(soft_wrap=True)
@@ -314,14 +333,40 @@ def main(argv: Sequence[str] | None = None) -> int:
             draw_graph=args.write_graph,
             verbose=verbose,
         )
-    except KeyboardInterrupt:
-        console.print("interrupted: run the same command again, what is done is kept")
-        return INTERRUPTED
+    except KeyboardInterrupt as ending:
+        word, code = ENDINGS[ending.args[0] if ending.args else signal.SIGINT]
+        with suppress(OSError):  # the terminal may be gone
+            console.print(f"{word}: run the same command again, what is done is kept")
+        return code
     except (ValueError, OSError) as error:
         if verbose:
             raise
         print(f"gliomorph: {error}", file=sys.stderr)
         return 2
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """The first of :data:`ENDINGS` ends the block as Ctrl-C does, children too; those that follow are ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # under nohup SIGHUP is ignored already
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    numbers = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+
+    def end(number: int, _frame: object) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number))
+
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -291,6 +292,9 @@ def test_missing_config_file_is_named(folders: list[str]) -> None:
         ("{", "cannot be read as JSON"),
         ("[]", "an object with keys"),
         ('{"bold": {}}', r"keys among \['flair'"),
+        ('{"t1w": 5}', "t1w: an object of entities is required, got 5"),
+        ('{"t1w": ["acquisition"]}', "t1w: an object of entities is required"),
+        ('{"t1w": ' + "[" * 100000, "cannot be read as JSON"),
     ],
 )
 def test_wrong_filter_file_is_refused(folders: list[str], tmp_path: Path, content: str, message: str) -> None:
@@ -392,6 +396,41 @@ def test_interruption_is_exit_130_and_says_how_to_go_on(
     outcome.append(KeyboardInterrupt())
     assert cli.main([*folders, "participant"]) == 130
     assert "run the same command again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_signal_ends_the_run_as_an_interruption_and_those_after_it_are_ignored(
+    folders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> int:
+        try:
+            os.kill(os.getpid(), number)
+            return 0
+        finally:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("gliomorph.workflows.run.run", interrupted)
+    before = [signal.getsignal(each) for each in cli.ENDINGS]
+    assert cli.main([*folders, "participant"]) == code
+    assert "run the same command again" in capsys.readouterr().out
+    assert [signal.getsignal(each) for each in cli.ENDINGS] == before
+
+
+def test_hangup_stays_ignored_under_nohup(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "gliomorph.workflows.run.run", lambda *_, **__: os.kill(os.getpid(), signal.SIGHUP) or 0
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main([*folders, "participant"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_unusable_settings_do_not_reach_the_run(

@@ -199,7 +199,8 @@ def _outliers(quality: pd.DataFrame) -> dict[tuple[int, str], str]:
     found = {}
     groups = quality.get("method", pd.Series("", index=quality.index)).fillna("").to_numpy()
     for column in _columns(quality):
-        if not MEASURES.get(column, Measure(column)).better or column == "seconds":
+        # what a run has cost says nothing of a scan
+        if not MEASURES.get(column, Measure(column)).better or column in ("seconds", "peak_memory_gb"):
             continue
         values = pd.to_numeric(quality[column], errors="coerce").to_numpy(float)
         for group in np.unique(groups):

@@ -7,6 +7,7 @@ the voxel axes in the file, as in nibabel; SimpleITK's own arrays are (Z, Y, X).
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import socket
 import tempfile
@@ -55,7 +56,8 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
     Raises
     ------
     ImageError
-        Unreadable or truncated file, more than one volume, or a header that is no rigid frame.
+        Unreadable or truncated file, more than one volume, colours or complex numbers, or a header that is no rigid
+        frame.
     """
     path = Path(path)
     try:
@@ -64,6 +66,8 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
         if len(shape) < 3 or any(size > 1 for size in shape[3:]):
             raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
         voxels = np.asanyarray(file.dataobj).reshape(shape[:3])  # type: ignore[attr-defined]
+        if voxels.dtype.kind not in "biuf":
+            raise ImageError(f"{path.name}: one number a voxel is required, this file's are {_kind(voxels)}")
     except ImageError:
         raise
     except UNREADABLE as error:
@@ -233,7 +237,16 @@ def _load(path: Path) -> nib.filebasedimages.FileBasedImage:
         return nib.load(path)
     content = gzip.decompress(path.read_bytes())
     kind = nib.Nifti2Image if content[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Image
-    return kind.from_bytes(content)
+    file = kind.from_bytes(content)
+    # before memory is taken for what a damaged header promises
+    promised = math.prod(file.shape) * file.get_data_dtype().itemsize
+    if promised > len(content):
+        raise OSError(f"{promised} bytes of voxels are required, the file holds {len(content)}")
+    return file
+
+
+def _kind(voxels: np.ndarray) -> str:
+    return "colours" if voxels.dtype.names else f"of type {voxels.dtype}"
 
 
 def _numpy_type(dtype: int) -> type:

@@ -12,9 +12,15 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from .bids_tables import label_table
+from .checksum import sha256_of
 from .images import from_array, read_image, replacing, to_array, write_image, write_text
 from .segment import PROBABILITY_REGIONS, by_region
 from .task import task
+
+
+class ChangedInputError(RuntimeError):
+    """An input file that changed after the run was planned."""
+
 
 DSEG_TABLE = label_table()
 """Beside every published label map."""
@@ -38,7 +44,8 @@ def publish(
     ----------
     plan : dict
         ``out_dir``, ``native`` and ``registered`` (names by key, relative to ``out_dir``), ``report``,
-        ``figures``, ``keys`` and ``input_keys`` (by method), ``metadata``: what every sidecar and record says.
+        ``figures``, ``keys`` and ``input_keys`` (by method), ``contents`` (sha256 of the inputs by path), ``metadata``:
+        what every sidecar and record says.
     n4, preproc, labels, page, figures : Path
         Results that belong to the scan.
     probabilities : list of Path
@@ -54,7 +61,13 @@ def publish(
     -------
     published : int
         Number of files.
+
+    Raises
+    ------
+    ChangedInputError
+        An input is not what it was when the run was planned: results would not belong to their keys.
     """
+    _require_unchanged(plan["contents"])
     out = Path(plan["out_dir"])
     sub_regions = tumor["kind"] == "dseg"
     written = [
@@ -81,6 +94,12 @@ def publish(
             del images["dseg"]
         written += _publish_method(out, plan, used["method"], images, record, shared)
     return len(written)
+
+
+def _require_unchanged(contents: dict[str, str]) -> None:
+    for path, expected in contents.items():
+        if sha256_of(Path(path)) != expected:
+            raise ChangedInputError(f"{Path(path).name}: changed while the run went on; start it again")
 
 
 REGION_LABELS = {"native_TC": (1, 4), "native_ET": (4,)}

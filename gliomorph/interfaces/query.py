@@ -7,12 +7,15 @@ names are not BIDS (``bids-validator``) are passed over with a notice.
 from __future__ import annotations
 
 import csv
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+from .printable import printable
 
 TUMOR_LABELS = ("tumor", "tumour", "lesion")
 REGION_NAMES = {"NCR": "NCR", "NET": "NCR", "NCR/NET": "NCR", "ED": "ED", "ET": "ET"}
@@ -127,7 +130,8 @@ def find_scans(
     if missing := [label for label in participants if label not in subjects]:
         raise QueryError(
             f"--participant-label {' '.join(missing)}: no such subject in {bids_dir}, which has "
-            f"{len(subjects)} ({', '.join(list(subjects)[:5])}…); in a container, check what is mounted there"
+            f"{len(subjects)} ({printable(', '.join(list(subjects)[:5]))}…); in a container, check what is mounted "
+            "there"
         )
     scans = []
     for subject in participants or subjects:
@@ -151,14 +155,19 @@ def _scan(
     modality: str,
     filters: Mapping[str, Mapping[str, Any]],
 ) -> Scan:
-    label = f"sub-{subject}" + (f"_ses-{session}" if session else "")
+    label = printable(f"sub-{subject}" + (f"_ses-{session}" if session else ""))
     where = Path(f"sub-{subject}", *([f"ses-{session}"] if session else []), "anat")
     notices: list[str] = []
     images = _images(bids_dir, where, filters, notices)
     primary = next((m for m in FALLBACKS[modality] if images.get(m)), None)
     if primary is None:
         wanted = " or ".join(FALLBACKS[modality])
-        return Scan(label=label, subject=subject, session=session, problem=f"no {wanted} image in {where}/")
+        return Scan(
+            label=label,
+            subject=subject,
+            session=session,
+            problem=f"no {wanted} image in {printable(str(where))}/",
+        )
     if primary != modality:
         notices.append(f"no {modality} image: {primary} is used instead")
     if len(images[primary]) > 1:
@@ -190,7 +199,7 @@ def _images(
         if suffix not in ("T1w", "T2w", "FLAIR"):
             continue
         if not _is_bids(f"/{(where / path.name).as_posix()}"):
-            notices.append(f"{path.name}: not a BIDS name, passed over")
+            notices.append(f"{printable(path.name)}: not a BIDS name, passed over")
             continue
         entities = parse_entities(path)
         modality = "T1ce" if suffix == "T1w" and "ceagent" in entities else suffix
@@ -207,6 +216,11 @@ def _masks(
     brains: list[Path] = []
     for order, (name, root) in enumerate(derivatives.items()):
         for path in _nifti(root / where):
+            if not path.name.isprintable():
+                notices.append(
+                    f"{printable(path.name)}: a name with signs that cannot be printed, passed over"
+                )
+                continue
             entities = parse_entities(path)
             space = str(entities.get("space", ""))
             native = space in ("", "orig", "native", "T1w", "individual")
@@ -278,9 +292,21 @@ def table_rows(table: Path) -> list[tuple[str, str]]:
 
     The name is the abbreviation; the ``name`` where there is none, or where only that is one of
     :data:`REGION_NAMES`.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is no table.
     """
+    if table.exists() and not table.is_file():
+        raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(table))
     with table.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
+        try:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+        except csv.Error as error:
+            raise ValueError(f"{table.name}: not a table of tab-separated values ({error})") from error
     return [((row.get("index") or "").strip(), _row_name(row)) for row in rows]
 
 
@@ -293,7 +319,7 @@ def _names_tumor(table: Path | None) -> bool:
     """Whether a label table names tumour sub-regions."""
     try:
         named = {name.upper() for _, name in table_rows(table)} if table else set()
-    except OSError:
+    except (OSError, ValueError):
         return False
     return len(named & REGION_NAMES.keys()) >= 2
 

@@ -159,15 +159,17 @@ def read_table(path: Path) -> list[dict[str, str]]:
     Raises
     ------
     ValueError
-        Without a column ``participant_id``.
+        Without a column ``participant_id``, or no table.
     """
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        reader = csv.DictReader(lines, delimiter="\t", restval="")
-        if "participant_id" not in (reader.fieldnames or ()):
-            raise ValueError(
-                f"{path} requires a column participant_id, got {listed(reader.fieldnames or ())}"
-            )
-        return [{key: text for key, text in row.items() if key is not None} for row in reader]
+        try:
+            reader = csv.DictReader(lines, delimiter="\t", restval="")
+            names, rows = reader.fieldnames or (), list(reader)
+        except csv.Error as error:
+            raise ValueError(f"{path}: not a table of tab-separated values ({error})") from error
+    if "participant_id" not in names:
+        raise ValueError(f"{path} requires a column participant_id, got {listed(names)}")
+    return [{key: text for key, text in row.items() if key is not None} for row in rows]
 
 
 def one_scan_each(scans: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:

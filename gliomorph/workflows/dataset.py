@@ -60,5 +60,5 @@ def write_dataset(settings: Settings) -> None:
 
 
 def _write_if_new(text: str, path: Path) -> None:
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         write_text(text, path)

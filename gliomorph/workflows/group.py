@@ -31,7 +31,7 @@ from .participants import Failure
 from .plan import SPATIAL_REFERENCES, PlannedScan
 from .progress import cause_of
 from .regional import find_parcellation, run_regional
-from .state import code_hash, key_of
+from .state import all_outputs_exist, code_hash, key_of
 from .story import citations_of, story_of
 from .strata import find_strata
 
@@ -309,7 +309,7 @@ def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
     if known.get("InputsKey") != key:
         return False
     wanted = [names[n] for n in ("coverage", "quality", "regions", "patients", "report", "frequency_WT")]
-    return all((out_dir / str(name)).is_file() for name in [*wanted, *known.get("Outputs", [])])
+    return all_outputs_exist(out_dir, {"outputs": [*wanted, *known.get("Outputs", [])]})
 
 
 def _registration(method: str, inputs: Sequence[Member]) -> str:

@@ -45,15 +45,26 @@ def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
         record = read_record(path)
         stem = path.name.split("_space-")[0]
         method = str(record.get("method", ""))
-        if path.name.endswith(f"_desc-{method_label(method)}_registration.json") and all_outputs_exist(
-            out_dir, record
-        ):
+        named = path.name.endswith(f"_desc-{method_label(method)}_registration.json")
+        if named and _is_record(record) and all_outputs_exist(out_dir, record):
             found.setdefault((path.parent, stem), {})[method] = record
     members = [
         Member(scan=_label(folder.relative_to(out_dir)), folder=folder, stem=stem, records=records)
         for (folder, stem), records in found.items()
     ]
     return sorted(members, key=lambda member: member.scan)
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    """Whether a record says what the group level asks; files in the output folder may be anyone's."""
+    quality, tumor = record.get("quality"), record.get("tumor")
+    return (
+        isinstance(record.get("key"), str)
+        and isinstance(quality, dict)
+        and {"status", "reason", "flag"} <= quality.keys()
+        and isinstance(tumor, dict)
+        and {"kind", "frame", "sources"} <= tumor.keys()
+    )
 
 
 @attrs.frozen(kw_only=True)

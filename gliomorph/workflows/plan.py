@@ -11,6 +11,7 @@ import attrs
 import gliomorph
 
 from ..interfaces.prepare_template import TemplateFiles
+from ..interfaces.printable import printable
 from ..interfaces.query import Scan, find_scans
 from ..interfaces.segmentation_weights import read_modalities, shipped_student
 from ..settings import Settings
@@ -36,6 +37,8 @@ class PlannedScan:
         None where the scan has no image.
     input_keys : mapping of str to str
         By method, the hash of all files and options that its results depend on.
+    contents : mapping of str to str
+        sha256 of every file that is read, by its path.
     status : str
         ``run``, ``done`` or ``impossible``.
     reason : str
@@ -45,6 +48,7 @@ class PlannedScan:
     scan: Scan
     names: ScanNames | None = None
     input_keys: Mapping[str, str] = attrs.field(factory=dict)
+    contents: Mapping[str, str] = attrs.field(factory=dict)
     status: str = "run"
     reason: str = ""
 
@@ -125,10 +129,13 @@ def _plan(
             "weights": contents.hash_of(weights),
         }
     except OSError as error:
-        reason = f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})"
+        reason = printable(f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})")
         return PlannedScan(scan=scan, names=names, status="impossible", reason=reason)
     keys = {method: key_of(**own, **inputs) for method, own in options.items()}
-    planned = PlannedScan(scan=scan, names=names, input_keys=keys)
+    table = scan.tumor.table if scan.tumor else None
+    files = (scan.image, scan.tumor.path if scan.tumor else None, table, scan.brain_mask, weights)
+    read = {str(path): found for path, found in zip(files, inputs.values(), strict=True) if path}
+    planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read)
     return attrs.evolve(planned, status="done" if planned.is_published(settings.output_dir) else "run")
 
 
@@ -166,6 +173,7 @@ def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
         "figures": names.figures,
         "keys": planned.keys,
         "input_keys": dict(planned.input_keys),
+        "contents": dict(planned.contents),
         "notices": list(scan.notices),
         "metadata": {
             "template": settings.template,

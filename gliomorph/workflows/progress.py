@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +17,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from ..interfaces.printable import printable
 
 
 def stage_and_scan(job: Any) -> tuple[str, str]:
@@ -85,12 +88,13 @@ class Board:
             self._bar.advance(self._task)
             if error is not None:
                 self.failures.append((scan, stage, error))
-                self._bar.console.print(f"[red]failed[/red] {name}: {cause_of(error)}", highlight=False)
+                text = escape(f"{name}: {cause_of(error)}")
+                self._bar.console.print(f"[red]failed[/red] {text}", highlight=False)
                 if self.verbose:
                     self._bar.console.print(str(error.__cause__ or error), markup=False, highlight=False)
             elif not self.console.is_terminal and seconds > 1:
-                self.console.print(self._line(name, seconds), highlight=False)
-        self._bar.update(self._task, running=", ".join(list(self._running)[:2]))
+                self.console.print(self._line(name, seconds), markup=False, highlight=False)
+        self._bar.update(self._task, running=escape(", ".join(list(self._running)[:2])))
 
     def _line(self, name: str, seconds: float) -> str:
         finished = sum(self._done.values())
@@ -102,7 +106,7 @@ class Board:
 def cause_of(error: BaseException) -> str:
     """The reason in one line, without a traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else "no message"
+    text = printable(lines[0]) if lines else "no message"
     kind = type(error).__name__
     if isinstance(error, MemoryError):
         return f"out of memory: {text}"

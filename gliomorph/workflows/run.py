@@ -110,7 +110,7 @@ def _held_run(
         failures = _participants(settings, template, planned, run_id, console, verbose)
         code = _conclude(console, settings, planned, failures, log, argv)
     if "group" in settings.levels and not (code and settings.stop_on_first_crash):
-        code = max(code, _group(settings, template, planned, log, console, verbose))
+        code = max(code, _try_group(settings, template, planned, log, console, verbose))
     return code
 
 
@@ -150,11 +150,14 @@ def _conclude(
     argv: Sequence[str],
 ) -> int:
     """Log and tell who failed and who is done; 1 if anything that was asked for is missing."""
-    for failure in failures:
-        log.failure(failure)
     rows = rows_of(planned, failures)
-    log.finish(rows)
     print_failures(console, rows, argv)
+    try:
+        for failure in failures:
+            log.failure(failure)
+        log.finish(rows)
+    except OSError as error:
+        console.print(f"[red]no log[/red]: {escape(cause_of(error))}", highlight=False, soft_wrap=True)
     done = [row for row in rows if row["status"] == "done"]
     if done:
         pages = f"{settings.output_dir / done[0]['scan']}.html" + (" …" if len(done) > 1 else "")
@@ -195,6 +198,22 @@ def _draw(
         return
     path = write_graph(graph_inputs(possible, settings, template, "graph"), log.folder / "graph.svg")
     console.print(f"graph: {path}", highlight=False, soft_wrap=True)
+
+
+def _try_group(
+    settings: Settings,
+    template: TemplateFiles,
+    planned: Sequence[PlannedScan],
+    log: RunLog,
+    console: Console,
+    verbose: int,
+) -> int:
+    """:func:`_group`; a disk that is full, or a folder that cannot be written any more, keeps it from its atlas."""
+    try:
+        return _group(settings, template, planned, log, console, verbose)
+    except OSError as error:
+        console.print(f"[red]no atlas[/red]: {escape(cause_of(error))}", highlight=False, soft_wrap=True)
+        return 1
 
 
 def _group(

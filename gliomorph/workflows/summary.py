@@ -25,6 +25,8 @@ from .participants import Failure
 from .plan import PlannedScan
 from .progress import cause_of
 
+COLUMNS = ("scan", "status", "stage", "cause")
+
 
 def new_run_id() -> str:
     """UTC time and eight random digits: sorts by time, and runs that start in one second differ."""
@@ -59,24 +61,33 @@ class RunLog:
     def finish(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table of all scans."""
         table = io.StringIO()
-        writer = csv.DictWriter(
-            table, ["scan", "status", "stage", "cause"], delimiter="\t", lineterminator="\n"
-        )
+        writer = csv.DictWriter(table, COLUMNS, delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_text(table.getvalue(), self.folder / "summary.tsv")
 
 
 def last_causes(logs: Path) -> dict[str, tuple[str, str]]:
-    """Stage and cause of each scan's failure in earlier runs, the newest word on each scan."""
+    """Stage and cause of each scan's failure in earlier runs, the newest word on each scan.
+
+    What is no such table, of a run on a disk that was full, say, is passed over.
+    """
     causes: dict[str, tuple[str, str]] = {}
     for table in sorted(logs.glob("*/summary.tsv")):
-        with table.open(newline="", encoding="utf-8") as lines:
-            for row in csv.DictReader(lines, delimiter="\t"):
-                causes.pop(row["scan"], None)
-                if row["status"] == "failed":
-                    causes[row["scan"]] = (row["stage"], row["cause"])
+        for row in _rows(table):
+            causes.pop(row["scan"], None)
+            if row["status"] == "failed":
+                causes[row["scan"]] = (row["stage"], row["cause"])
     return causes
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+    except (OSError, ValueError, csv.Error):
+        return []
+    return [row for row in rows if all(isinstance(row.get(name), str) for name in COLUMNS)]
 
 
 def rows_of(planned: Sequence[PlannedScan], failures: Sequence[Failure]) -> list[dict[str, str]]:

@@ -71,9 +71,13 @@ def _drop_if_bad(folder: Path) -> bool:
 
 
 def _sweep_hashes(folder: Path) -> None:
-    """Pydra's hash cache (``PYDRA_HASH_CACHE``): a process killed while hashing leaves a lock that hangs all others."""
+    """Pydra's hash cache (``PYDRA_HASH_CACHE``): a process killed while hashing leaves a lock that hangs all others.
+
+    Hashes go by a file's time: one that was replaced and has its old time, as after ``rsync -t`` or with a clock that
+    was set back, would be taken for what it was before.
+    """
     for path in folder.rglob("*"):
-        if path.is_file() and (path.suffix == ".lock" or not path.stat().st_size):
+        if path.is_file():
             path.unlink(missing_ok=True)
 
 

@@ -117,6 +117,11 @@ def test_few_scans_have_no_outliers(maps, tmp_path, undrawn):
     assert "far from the others</small>" not in write(maps, tmp_path, quality=table(5, ncc_outside=0.2))
 
 
+@pytest.mark.parametrize("column", ["seconds", "peak_memory_gb"])
+def test_what_a_scan_has_cost_flags_nothing(maps, tmp_path, undrawn, column):
+    assert "far from the others</small>" not in write(maps, tmp_path, quality=table(**{column: 99.0}))
+
+
 def test_columns_that_are_not_known_and_missing_values_are_shown(maps, tmp_path, undrawn):
     text = write(maps, tmp_path, quality=table().assign(novelty=3.5, dice_ventricles=np.nan))
     assert "novelty" in text and 'data-value="3.5"' in text

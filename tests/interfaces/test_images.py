@@ -160,3 +160,29 @@ def test_leftovers_of_ended_processes_go_and_those_of_living_ones_stay(tmp_path)
         assert images.remove_leftovers(tmp_path) == 1
         assert living.exists()
         assert not ended.exists()
+
+
+def test_header_that_promises_more_than_the_file_holds_takes_no_memory(tmp_path):
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.float32)
+    header["dim"] = [3, 32767, 32767, 32767, 1, 1, 1, 1]
+    header["vox_offset"] = 352
+    path = tmp_path / "huge.nii.gz"
+    path.write_bytes(gzip.compress(header.binaryblock + bytes(4000)))
+    with pytest.raises(
+        ImageError, match=r"huge\.nii\.gz: cannot be read.*140724603846652 bytes of voxels are required"
+    ):
+        images.read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "said"),
+    [(np.complex64, "of type complex64"), ([("R", "u1"), ("G", "u1"), ("B", "u1")], "colours")],
+)
+def test_colours_and_complex_numbers_are_refused(tmp_path, dtype, said):
+    path = tmp_path / "odd.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), dtype), np.eye(4)), path)
+    with pytest.raises(
+        ImageError, match=rf"odd\.nii\.gz: one number a voxel is required, this file's are {said}"
+    ):
+        images.read_image(path)

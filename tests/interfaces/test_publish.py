@@ -12,6 +12,7 @@ from fileformats.generic import File
 
 from gliomorph.interfaces import images
 from gliomorph.interfaces import publish as module
+from gliomorph.interfaces.checksum import sha256_of
 from gliomorph.interfaces.images import from_array, read_image, to_array, write_image, write_text
 from gliomorph.interfaces.publish import publish
 from gliomorph.workflows.names import ScanNames
@@ -58,6 +59,7 @@ def stages(tmp_path):
         "figures": names.figures,
         "keys": {method: f"key of {method}" for method in methods},
         "input_keys": {method: f"inputs of {method}" for method in methods},
+        "contents": {},
         "metadata": {
             "template": "SRI24",
             "resolution": 2,
@@ -226,3 +228,14 @@ def test_publishing_again_gives_the_same_bytes(stages, tmp_path):
     before = {name: (tmp_path / "out" / name).read_bytes() for name in found(tmp_path / "out")}
     publish(**stages)
     assert {name: (tmp_path / "out" / name).read_bytes() for name in found(tmp_path / "out")} == before
+
+
+def test_input_that_changed_while_the_run_went_on_keeps_the_results_from_their_names(stages, tmp_path):
+    image = write_text("as planned", tmp_path / "sub-01_T1w.nii.gz")
+    stages["plan"]["contents"] = {str(image): sha256_of(image)}
+    publish(**stages)
+    image.write_text("another one")
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(module.ChangedInputError, match=r"sub-01_T1w\.nii\.gz: changed while the run went on"):
+        publish(**stages)
+    assert not (tmp_path / "out").exists()

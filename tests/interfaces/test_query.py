@@ -1,6 +1,7 @@
 """Which image and which mask are taken, and what is said about it."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -341,3 +342,45 @@ def test_names_alone_are_looked_at(shared_data, tmp_path):
         (copy / path.relative_to(tree)).symlink_to(tmp_path / "annex" / path.name)
     expected = [json.dumps([scan.label, scan.stem, scan.problem]) for scan in find_scans(tree)]
     assert [json.dumps([scan.label, scan.stem, scan.problem]) for scan in find_scans(copy)] == expected
+
+
+HOSTILE = [
+    "<img src=x onerror=alert()>",
+    "[red]x[/nothing]",
+    "a\nsub-99\tdone",
+    "a\x1b[2J",
+    os.fsdecode(b"a\xff"),
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_folders_can_be_printed_whatever_they_are(bids, name):
+    root = bids("sub-01_T1w.nii.gz")
+    (root / f"sub-{name}" / "anat").mkdir(parents=True)
+    scans = find_scans(root)
+    assert [bool(scan.problem) for scan in scans] == [scan.label != "sub-01" for scan in scans]
+    assert all((scan.label + scan.problem).isprintable() for scan in scans)
+    with pytest.raises(QueryError, match="no such subject") as caught:
+        find_scans(root, participants=["02"])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", HOSTILE[2:])
+def test_mask_whose_name_cannot_be_printed_is_passed_over_with_a_notice(bids, name):
+    root = bids("sub-01_T1w.nii.gz")
+    masks = bids(f"sub-01_label-tumor_desc-{name}_mask.nii.gz", root="masks")
+    scan = only(find_scans(root, derivatives={"masks": masks}))
+    assert scan.tumor is None
+    (notice,) = scan.notices
+    assert notice.endswith("passed over") and notice.isprintable()
+
+
+def test_label_table_that_is_a_pipe_or_no_table_is_refused_and_nobody_waits(bids, tmp_path):
+    pipe, long = tmp_path / "pipe_dseg.tsv", tmp_path / "long_dseg.tsv"
+    os.mkfifo(pipe)
+    long.write_text("index\tname\n1\t" + "x" * 200000)
+    with pytest.raises(OSError, match="a file is required"):
+        table_rows(pipe)
+    with pytest.raises(ValueError, match=r"long_dseg\.tsv: not a table"):
+        table_rows(long)
+    assert [tumor_kind({"suffix": "dseg"}, path) for path in (pipe, long)] == ["", ""]

@@ -1,5 +1,6 @@
 """Templates are found, scaled and cropped without leaving their physical frame."""
 
+import os
 import shutil
 
 import numpy as np
@@ -130,8 +131,13 @@ def test_prepared_files_are_the_template_and_its_working_grid(tiny, template_hom
     assert phantoms.same_grid(read_image(files.fixed), working_grid(tiny))
     again = sitk.Resample(read_image(files.fixed), tiny.image, sitk.Transform(), sitk.sitkNearestNeighbor)
     assert np.array_equal(to_array(again), to_array(tiny.image))
-    first = files.fixed.read_bytes()
-    assert prepare_template("Tiny", 4, [template_home], tmp_path).fixed.read_bytes() == first
+    first, written = files.fixed.read_bytes(), files.fixed.stat().st_mtime_ns
+    assert prepare_template("Tiny", 4, [template_home], tmp_path).fixed.stat().st_mtime_ns == written
+    for spoilt in (files.image, files.fixed, files.fixed_brain):
+        os.truncate(spoilt, 100)
+        again = prepare_template("Tiny", 4, [template_home], tmp_path)
+        assert again.fixed.read_bytes() == first
+        assert spoilt.stat().st_size > 100
 
 
 def test_missing_template_is_refused_with_the_places_and_the_remedy(tmp_path):

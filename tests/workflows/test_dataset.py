@@ -61,3 +61,13 @@ def test_outdated_file_is_replaced(settings: Settings) -> None:
     (settings.output_dir / ".bidsignore").write_text("old\n")
     write_dataset(settings)
     assert (settings.output_dir / ".bidsignore").read_text().splitlines() == list(IGNORED)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b"{"])
+def test_damaged_file_is_replaced(settings: Settings, content: bytes) -> None:
+    write_dataset(settings)
+    path = settings.output_dir / "dataset_description.json"
+    good = path.read_bytes()
+    path.write_bytes(content)
+    write_dataset(settings)
+    assert path.read_bytes() == good

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,15 @@ def test_members_are_sorted_and_complete(settings: Settings) -> None:
 def test_record_under_a_name_of_another_method_is_not_taken(settings: Settings) -> None:
     publish(settings, "sub-01", method="syn")
     assert find_members(settings.output_dir, "Tiny", 4) == []
+
+
+@pytest.mark.parametrize(
+    "broken", [{"quality": None}, {"quality": {}}, {"tumor": 5}, {"tumor": {}}, {"key": None}]
+)
+def test_record_of_somebody_elses_making_is_passed_over(settings: Settings, broken: dict[str, Any]) -> None:
+    publish(settings, "sub-01")
+    publish(settings, "sub-02", **broken)
+    assert [member.scan for member in find_members(settings.output_dir, "Tiny", 4)] == ["sub-01"]
 
 
 def test_scans_of_earlier_runs_count(
@@ -324,6 +334,7 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
         "another result",
         "an exclusion",
         "a missing map",
+        "an emptied page",
         "code",
         "an option",
         "a test",
@@ -349,6 +360,8 @@ def test_atlas_is_made_again_after_any_change(
         plans.append(planned("sub-02", status="run"))
     elif change == "a missing map":
         (settings.output_dir / group_names("Tiny", 4, ["WT"])["frequency_WT"]).unlink()
+    elif change == "an emptied page":
+        os.truncate(settings.output_dir / group_names("Tiny", 4, ["WT"])["report"], 0)
     elif change == "a test":
         (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
         settings = attrs.evolve(settings, tests=("glm:age",))

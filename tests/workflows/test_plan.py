@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,26 @@ def test_publication_names_sources_as_bids_uris(settings: Settings, template: Te
         == {"affine", "syn-cfm"}
     )
     assert json.loads(json.dumps(published)) == published
+
+
+@pytest.mark.parametrize("where", ["bids", "masks"])
+def test_pipe_or_device_in_place_of_a_file_is_said_and_nobody_waits_for_its_end(
+    settings: Settings, template: TemplateFiles, where: str
+) -> None:
+    root = {"bids": settings.bids_dir, "masks": settings.derivatives["masks"]}[where]
+    for subject, replace in (("01", os.mkfifo), ("02", lambda path: path.symlink_to("/dev/zero"))):
+        (path,) = (root / f"sub-{subject}" / "anat").iterdir()
+        path.unlink()
+        replace(path)
+    for found in plan_scans(settings, template):
+        assert found.status == "impossible"
+        assert "cannot be read (a file is required" in found.reason
+
+
+def test_results_are_published_only_where_inputs_are_what_they_were(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    first, _ = plan_scans(settings, template)
+    image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    mask = settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
+    assert set(publication(first, settings)["contents"]) == {str(image), str(mask)}

@@ -39,6 +39,7 @@ def test_stage_scan_and_method_come_from_the_nodes_name() -> None:
         (ValueError("sub-01_T1w.nii.gz: damaged\nand more"), "sub-01_T1w.nii.gz: damaged"),
         (RuntimeError("\n  first \nsecond"), "RuntimeError: first"),
         (KeyError(), "KeyError: no message"),
+        (ValueError("sub-\x1b[2J\udcff: damaged"), "sub-\\x1b[2J\\udcff: damaged"),
         (MemoryError("tried 3 GB"), "out of memory: tried 3 GB"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk full: [Errno 28] No space left on device"),
         (OSError(errno.EACCES, "Permission denied"), "PermissionError: [Errno 13] Permission denied"),
@@ -49,13 +50,14 @@ def test_cause_is_one_line(error: BaseException, cause: str) -> None:
 
 
 def test_failures_are_kept_in_order_and_told(console: Console) -> None:
-    first, second = ValueError("too dark"), ValueError("[red]too bright[/red]")
+    first, second = ValueError("too dark"), ValueError("[red]too bright[/red][/nothing]")
     with Board(console, "participants", 2, 2) as board:
         for name, error in (("n4@sub-01", first), ("align@sub-02", second)):
             board.watch("start", job(name), None)
             board.watch("failed", job(name), error)
     assert board.failures == [("sub-01", "n4", first), ("sub-02", "align", second)]
     assert "failed sub-01 n4: too dark" in text(console)
+    assert "failed sub-02 align: [red]too bright[/red]" in text(console)
     assert "Traceback" not in text(console)
 
 

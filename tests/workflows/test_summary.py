@@ -137,3 +137,14 @@ def test_run_ids_sort_by_time_and_differ() -> None:
     ids = [new_run_id() for _ in range(50)]
     assert len(set(ids)) == 50
     assert all(len(run) == len("20260101T000000Z-aaaaaaaa") for run in ids)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0\xff\xfe", b"a\tb\n1\t2\n", b"scan\tstatus\nsub-01\tfailed\n", b'scan\t"' * 50000]
+)
+def test_damaged_summary_of_an_earlier_run_is_passed_over(tmp_path: Path, content: bytes) -> None:
+    row = {"scan": "sub-02", "status": "failed", "stage": "n4", "cause": "dark"}
+    RunLog(folder=tmp_path / "20260101T000000Z-aaaa").finish([row])
+    (tmp_path / "20260102T000000Z-aaaa").mkdir()
+    (tmp_path / "20260102T000000Z-aaaa" / "summary.tsv").write_bytes(content)
+    assert last_causes(tmp_path) == {"sub-02": ("n4", "dark")}
