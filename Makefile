@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+ROOTFS ?= rootfs
+PYTEST ?=
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-image lint clean
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gliomorph needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -30,5 +32,18 @@ test: lint
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
 
+# The image's root file system without a container engine, as root: docs/containers.md.
+$(ROOTFS):
+	containers/rootfs.sh build $@ $(if $(TEMPLATE_DIR),--templates $(TEMPLATE_DIR))
+
+$(ROOTFS).tests: $(ROOTFS)
+	containers/rootfs.sh layer $(ROOTFS) $@
+
+# The demo at tiny size in the image, and the fast tests: as UID 12345, read-only, without network and HOME.
+test-image: $(ROOTFS).tests
+	containers/rootfs.sh run $(ROOTFS) -- gliomorph-check
+	containers/rootfs.sh run $(ROOTFS) --layer $(ROOTFS).tests --bind $(CURDIR):/src --cd /src --set PYTHONSAFEPATH=1 -- \
+	  pytest -p no:cacheprovider $(PYTEST)
+
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) $(ROOTFS) $(ROOTFS).tests

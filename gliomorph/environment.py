@@ -31,6 +31,16 @@ def start_logging() -> None:
         logging.getLogger("gliomorph").setLevel(level)
 
 
+def name_home() -> None:
+    """Where nobody knows a home (``HOME`` unset, the user unknown to the system), name one that is not there.
+
+    Pydra and pybids ask for it when they are imported, and fail without an answer; Nipype would write to a folder
+    ``~`` in the current one. The name is the one that Debian gives to users without a home.
+    """
+    if not os.path.isabs(os.path.expanduser("~")):
+        os.environ["HOME"] = "/nonexistent"
+
+
 def template_folders() -> tuple[Path, ...]:
     """Folders named in ``GLIOMORPH_TEMPLATES``, separated as in ``PATH``."""
     named = os.environ.get("GLIOMORPH_TEMPLATES", "")

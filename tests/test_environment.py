@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gliomorph.environment import THREADS, prepare_environment, template_folders
+from gliomorph.environment import THREADS, name_home, prepare_environment, template_folders
 
 
 @pytest.fixture
@@ -55,6 +55,33 @@ def test_home_is_replaced_only_where_it_cannot_be_written(variables: dict[str, s
     variables["HOME"] = str(tmp_path / "nowhere")
     prepare_environment(tmp_path / "work", 1)
     assert variables["HOME"] == str(tmp_path / "work" / "tmp")
+
+
+@pytest.fixture
+def unknown_user(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """No ``HOME``, and no entry of the user in the system's list, as in a container."""
+    variables.pop("HOME", None)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: variables.get("HOME", "~") + path[1:])
+    return variables
+
+
+def test_home_that_nobody_knows_gets_a_name(unknown_user: dict[str, str], tmp_path: Path) -> None:
+    name_home()
+    assert unknown_user["HOME"] == "/nonexistent"
+    prepare_environment(tmp_path, 1)
+    assert unknown_user["HOME"] == str(tmp_path / "tmp"), "runs need one that can be written"
+
+
+def test_home_that_is_known_keeps_its_name(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables["HOME"] = "/somewhere"
+    name_home()
+    assert variables["HOME"] == "/somewhere"
+    del variables["HOME"]
+    monkeypatch.setattr(os.path, "expanduser", lambda path: "/home/by-the-systems-list")
+    name_home()
+    assert "HOME" not in variables
 
 
 def test_template_folders_are_separated_as_in_path(variables: dict[str, str]) -> None:

@@ -34,20 +34,26 @@ IGNORED = (
 def write_dataset(settings: Settings) -> None:
     """``dataset_description.json`` and ``.bidsignore``.
 
+    The image that this runs in names itself by ``GLIOMORPH_CONTAINER``, its tag, and ``GLIOMORPH_CONTAINER_TYPE``.
+
     Raises
     ------
     OSError
         The output folder cannot be written.
     """
     out = settings.output_dir
-    container = os.environ.get("GLIOMORPH_CONTAINER")
+    container = {
+        key: value
+        for key, name in (("Type", "GLIOMORPH_CONTAINER_TYPE"), ("Tag", "GLIOMORPH_CONTAINER"))
+        if (value := os.environ.get(name))
+    }
     generated = {"Name": "gliomorph", "Version": gliomorph.__version__, "CodeURL": URL}
     description = {
         "Name": "gliomorph: brain tumours in template space",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "License": "see the source dataset",
-        "GeneratedBy": [generated | ({"Container": {"Tag": container}} if container else {})],
+        "GeneratedBy": [generated | ({"Container": container} if container else {})],
         "SourceDatasets": [{"URL": settings.bids_dir.as_uri()}],
         "DatasetLinks": {
             "raw": settings.bids_dir.as_uri(),

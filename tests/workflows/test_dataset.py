@@ -25,10 +25,18 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
+def container(settings: Settings) -> object:
+    """As the description names it."""
+    write_dataset(settings)
+    content = json.loads((settings.output_dir / "dataset_description.json").read_text())
+    return content["GeneratedBy"][0]["Container"]
+
+
 def test_description_names_source_links_and_version(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("GLIOMORPH_CONTAINER", raising=False)
+    for name in ("GLIOMORPH_CONTAINER", "GLIOMORPH_CONTAINER_TYPE"):
+        monkeypatch.delenv(name, raising=False)
     write_dataset(settings)
     content = json.loads((settings.output_dir / "dataset_description.json").read_text())
     assert content["DatasetType"] == "derivative"
@@ -42,10 +50,11 @@ def test_description_names_source_links_and_version(
 
 
 def test_container_is_named_where_it_is_known(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIOMORPH_CONTAINER_TYPE", raising=False)
     monkeypatch.setenv("GLIOMORPH_CONTAINER", "gliomorph:0.1.0")
-    write_dataset(settings)
-    content = json.loads((settings.output_dir / "dataset_description.json").read_text())
-    assert content["GeneratedBy"][0]["Container"] == {"Tag": "gliomorph:0.1.0"}
+    assert container(settings) == {"Tag": "gliomorph:0.1.0"}
+    monkeypatch.setenv("GLIOMORPH_CONTAINER_TYPE", "docker")
+    assert container(settings) == {"Type": "docker", "Tag": "gliomorph:0.1.0"}
 
 
 def test_second_time_nothing_is_written(settings: Settings) -> None:
