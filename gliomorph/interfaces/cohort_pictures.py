@@ -135,7 +135,8 @@ def region_pictures(
         if key in maps:
             known = from_array(np.nan_to_num(to_array(maps[key]), nan=0.0), maps[key])
             png = figures.heat_map(known, template, cuts, title=title, label=unit, **scale)
-            pictures.append(_picture(f"{label}-{what}", f"{title}: {text}.", png))
+            nothing = "" if to_array(known).any() else "; withheld everywhere, or empty"
+            pictures.append(_picture(f"{label}-{what}", f"{title}: {text}{nothing}.", png))
 
     draw("frequency", "frequency_WT", "Whole tumours", "share of scans", top=top)
     draw(

@@ -201,10 +201,11 @@ def _tissues(home: Path, name: str) -> dict[str, sitk.Image]:
         if table is None:
             continue
         with table.open(newline="", encoding="utf-8") as lines:
-            index = {row["name"]: int(row["index"]) for row in csv.DictReader(lines, delimiter="\t")}
+            # tables of other label maps may lie there, whatever is in them
+            index = {row.get("name"): row.get("index", "") for row in csv.DictReader(lines, delimiter="\t")}
         if all(tissue in index for tissue in TISSUES):
             labels = read_image(dseg, sitk.sitkUInt8)
-            return {t: sitk.Cast(labels == index[t], sitk.sitkFloat32) for t in TISSUES}
+            return {t: sitk.Cast(labels == int(index[t]), sitk.sitkFloat32) for t in TISSUES}
     return {}
 
 

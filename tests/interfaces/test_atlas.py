@@ -242,10 +242,10 @@ def test_nothing_is_shown_that_fewer_than_the_smallest_cell_share(cohort):
 
 def test_strata_are_withheld_where_few_share_a_voxel_and_the_whole_cohort_is_not(cohort):
     strata = [STRATA[0] | {"scans": [f"sub-{number}" for number in range(4)]}]
-    plain = cohort.run(strata=strata)
+    plain = cohort.run(strata=strata).contents()
     found = cohort.run(strata=strata, min_cell={"everybody": 1, "strata": 2})
     of_all = {key: path.read_bytes() for key, path in found.files.items() if key.startswith("all/")}
-    assert of_all == {key: plain.files[key].read_bytes() for key in of_all}
+    assert of_all == {key: plain[key] for key in of_all}
     assert found.facts["all/count_WT"]["WithheldVoxels"] == 0
     assert found.facts["all/count_WT"]["MinimumCell"] == 1
     rest, shown = whole_tumours(cohort, [4]), found.map("count_WT", "sexF")

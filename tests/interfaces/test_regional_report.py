@@ -75,6 +75,17 @@ def test_every_map_of_a_region_is_drawn_once(files: dict[str, Any]) -> None:
     assert keys == [f"regionA-{what}" for what in ("frequency", "shape", "logjacobian", "spread")]
 
 
+def test_a_map_that_is_withheld_everywhere_says_so(
+    files: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "_draw", lambda *_: b"")
+    path = files["maps"]["regionA/frequency_WT"]
+    write_image(read_image(path) * 0, path)
+    (region,) = section(files)["regions"]
+    said = ["withheld everywhere, or empty" in picture.caption for picture in region["pictures"]]
+    assert said == [True, False, False, False]
+
+
 def test_maps_that_are_withheld_are_not_missed(
     files: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

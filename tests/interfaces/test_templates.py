@@ -237,3 +237,12 @@ def test_embedded_mni152_is_a_brain_with_tissues():
     assert (
         sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(template.image.GetDirection()) == "RAS"
     )
+
+
+@pytest.mark.parametrize("table", ["id\n1\n", "index\tname\nx\tfrontal\n", ""])
+def test_label_maps_of_something_else_are_passed_over(own_home, table):
+    folder = own_home / "tpl-Tiny"
+    name = "tpl-Tiny_atlas-a_dseg"
+    shutil.copy(folder / "tpl-Tiny_res-4_seg-tissue_dseg.nii.gz", folder / f"{name}.nii.gz")
+    (folder / f"{name}.tsv").write_text(table)
+    assert set(load_template("Tiny", 4, [own_home]).tissues) == set(TISSUES)
