@@ -2,11 +2,11 @@
 
     python -m benchmarks.statistics [--subjects 400] [--voxel-mm 2] [--permutations 1000] [--workers 2]
     python -m benchmarks.statistics calibration [--subjects 300] [--cohorts 200]
-    python -m benchmarks.statistics power [--subjects 150 300 600] [--hazard-ratio 2 4] [--cohorts 100]
+    python -m benchmarks.statistics power [--subjects 150 300 600] [--hazard-ratio 2 4] [--cohorts 50]
 
 print tables. Cohorts are simulated: irregular lesions in an ellipsoid of 1.7 l (about 210,000 voxels of 2 mm). The two
 others take coarse voxels, since they need many cohorts; 300 subjects are between the 236 of BraTS 2020 whose survival
-is known and the 500 to 600 of the larger public cohorts.
+is known and the 500 to 630 of the larger public cohorts.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ COARSE = {"permutations": 199, "radius_mm": (15.0, 40.0)}
 DEFAULTS = {
     "speed": {"subjects": (400,), "voxel_mm": 2.0, "permutations": 1000, "radius_mm": (5.0, 30.0)},
     "calibration": {"subjects": (300,), "voxel_mm": 10.0, "cohorts": 200, **COARSE},
-    "power": {"subjects": (150, 300, 600), "voxel_mm": 8.0, "cohorts": 100, **COARSE},
+    "power": {"subjects": (150, 300, 600), "voxel_mm": 8.0, "cohorts": 50, **COARSE},
 }
 LEVEL = 0.05
 CONFIDENCE = 0.95
@@ -220,7 +220,7 @@ def parse() -> argparse.Namespace:
     options.add_argument(
         "--radius-mm", type=float, nargs=2, help="of lesions: 5 to 30 for speed, else 15 to 40"
     )
-    options.add_argument("--cohorts", type=int, help="of each size: 200 for calibration, 100 for power")
+    options.add_argument("--cohorts", type=int, help="of each size: 200 for calibration, 50 for power")
     options.add_argument(
         "--hazard-ratio", type=float, nargs="+", default=(2.0, 4.0), help="of planted lesions, for power"
     )

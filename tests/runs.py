@@ -62,7 +62,17 @@ def ran(place: Place, *options: str, **more: Any) -> Run:
 def every_method(place: Place) -> list[str]:
     """Options of a run by all :data:`METHODS`, with strata of one or two subjects, a test of these, and regions."""
     learned = ["--registration-weights", str(place.root / NETWORK), "--refine", "1"]
-    test = ["--tests", "adiffi:sex", "--min-lesions", "1", "--permutations", "19"]
+    test = [
+        "--tests",
+        "adiffi:sex",
+        "--test-regions",
+        "WT",
+        "TC",
+        "--min-lesions",
+        "1",
+        "--permutations",
+        "19",
+    ]
     groups = ["--strata", "sex", "--parcellation", "hemispheres", "--min-cell", "1"]
     return ["--registration", *METHODS, *learned, *groups, *test]
 
@@ -110,13 +120,14 @@ def contrast_maps(contrast: str) -> list[str]:
     ]
 
 
-def maps_of_test(label: str) -> list[str]:
+def maps_of_test(label: str, region: str) -> list[str]:
     """Images of a test of two groups."""
     stem = f"tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-{label}"
     plain = [
-        f"{stem}_stat-{what}_label-WT_statmap.nii.gz" for what in ("z", "count", "difference", "oddsratio")
+        f"{stem}_stat-{what}_label-{region}_statmap.nii.gz"
+        for what in ("z", "count", "difference", "oddsratio")
     ]
-    return [*plain, f"{stem}_stat-logp_label-WT_desc-fwer_statmap.nii.gz"]
+    return [*plain, f"{stem}_stat-logp_label-{region}_desc-fwer_statmap.nii.gz"]
 
 
 def documented_images(subject: str, methods: dict[str, str]) -> list[str]:

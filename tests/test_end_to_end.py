@@ -71,7 +71,7 @@ def test_every_documented_file_is_written_and_no_other(first: Run) -> None:
         "group_regions.tsv",
     }
     maps = {name for stratum in ("", "sexF", "sexM", "regionright") for name in atlas_maps("affine", stratum)}
-    maps |= {*contrast_maps("sexMVSsexF"), *maps_of_test("adiffisex")}
+    maps |= {*contrast_maps("sexMVSsexF"), *maps_of_test("adiffisex", "WT"), *maps_of_test("adiffisex", "TC")}
     assert {name for name in first.after if name.startswith("tpl-") and name.endswith(".nii.gz")} == maps
     assert all(name.replace(".nii.gz", ".json") in first.after for name in maps)
 
@@ -102,23 +102,26 @@ def test_outputs_are_valid_bids_derivatives(first: Run) -> None:
     assert [issue for issue in validator_issues(first.out) if issue["severity"] == "error"] == []
 
 
-def test_a_test_is_published_with_its_clusters_and_on_the_page(first: Run) -> None:
+@pytest.mark.parametrize("region", ["WT", "TC"])
+def test_a_test_is_published_with_its_clusters_and_on_the_page(first: Run, region: str) -> None:
     stem = "tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-adiffisex"
-    difference = to_array(read_image(first.out / f"{stem}_stat-difference_label-WT_statmap.nii.gz"))
-    contrast = atlas_map("WT").replace(
-        "label-WT_desc-frequency_probseg", "contrast-sexMVSsexF_stat-difference_label-WT_statmap"
+    difference = to_array(read_image(first.out / f"{stem}_stat-difference_label-{region}_statmap.nii.gz"))
+    contrast = atlas_map(region).replace(
+        f"label-{region}_desc-frequency_probseg",
+        f"contrast-sexMVSsexF_stat-difference_label-{region}_statmap",
     )
     tested = np.isfinite(difference)
     assert tested.any()
     # the strata's difference, where both are seen by enough
     expected = to_array(read_image(first.out / contrast))[tested]
     np.testing.assert_allclose(difference[tested], expected, atol=1e-6)
-    known = json.loads((first.out / f"{stem}_label-WT_desc-fwerclusters_stats.json").read_text())
-    assert (known["Word"], known["SampleSize"], known["Permutations"]) == ("adiffi:sex", 3, 19)
-    table = f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
+    known = json.loads((first.out / f"{stem}_label-{region}_desc-fwerclusters_stats.json").read_text())
+    assert (known["Word"], known["Region"], known["SampleSize"]) == ("adiffi:sex", region, 3)
+    assert known["Permutations"] == 19
+    table = f"{stem}_label-{region}_desc-fwerclusters_stats.tsv"
     assert (first.out / table).read_text().startswith("cluster\t")
     page = (first.out / "gliomorph.html").read_text()
-    assert f'href="{table}"' in page and 'id="test-adiffisex"' in page
+    assert f'href="{table}"' in page and f'id="test-adiffisex_{region}"' in page
 
 
 def test_the_page_shows_the_viewer_that_lies_beside_it(first: Run) -> None:

@@ -86,9 +86,11 @@ def associate(
     notices = list(masks.notices)
     for label, sample in zip(association_labels(asked), samples, strict=True):
         found = association_maps(sample, masks, chosen)
-        maps |= _write_maps(label, found, masks)
+        # Pydra links the files of all tests and regions into one folder: no two may share a name
+        stem = Path.cwd() / f"{label}_{chosen.region}"
+        maps |= _write_maps(label, stem, found, masks)
         facts |= {f"{label}/{key}": known for key, known in found.facts.items()}
-        tables[label] = File(write_clusters(found.clusters, Path.cwd() / label / "clusters.tsv"))
+        tables[label] = File(write_clusters(found.clusters, Path(f"{stem}_clusters.tsv")))
         notices += found.notices
     if chosen.region != "WT":
         notices = [f"{chosen.region}: {text}" for text in notices]
@@ -159,9 +161,9 @@ def read_samples(
     return samples
 
 
-def _write_maps(label: str, found: AssociationMaps, masks: LesionMasks) -> dict[str, File]:
+def _write_maps(label: str, stem: Path, found: AssociationMaps, masks: LesionMasks) -> dict[str, File]:
     return {
-        f"{label}/{key}": File(write_image(masks.image(values), Path.cwd() / label / f"{key}.nii.gz"))
+        f"{label}/{key}": File(write_image(masks.image(values), Path(f"{stem}_{key}.nii.gz")))
         for key, values in found.maps.items()
     }
 

@@ -87,8 +87,8 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
     Raises
     ------
     AssociationError
-        If no voxel can be tested, or the variable cannot be: the same volume for all, a number that lesion volume
-        explains, events all at one time.
+        If no voxel can be tested, or the variable cannot be: the same volume for all, a number that the
+        covariates explain, covariates that explain one another, events all at one time.
     """
     word, columns = sample.association.word, [masks.participants.index(name) for name in sample.participants]
     voxels, bits, uncovered, notices = _select(sample, masks, columns, options)

@@ -53,6 +53,7 @@ def test_every_file_has_a_name_and_facts(cohort: LesionTable) -> None:
     names = found.names(settings)
     assert names.keys() == found.files.keys() == found.facts.keys()
     assert len(set(names.values())) == len(names)
+    assert len({Path(file).name for file in found.files.values()}) == len(names)
     stem = "tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-adiffigroup"
     assert names["adiffigroup_WT/clusters"] == f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
     assert found.facts["adiffigroup_WT/clusters"]["Word"] == "adiffi:group"
@@ -85,6 +86,10 @@ def test_every_region_has_its_files(cohort: LesionTable) -> None:
     assert len(set(names.values())) == len(names) == len(found.files)
     assert names["glmage_NCR/t"].endswith("_contrast-glmage_stat-t_label-NCR_statmap.nii.gz")
     assert found.facts["glmage_NCR/clusters"]["Region"] == "NCR"
+    # what follows reads them from one folder, by their endings
+    files = [Path(file) for file in found.files.values()]
+    assert len({file.name for file in files}) == len(files)
+    assert all(file.name.endswith((".nii.gz", ".tsv")) for file in files)
 
 
 def test_a_region_that_nobody_has_ends_the_tests(cohort: LesionTable) -> None:
