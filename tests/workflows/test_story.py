@@ -75,6 +75,7 @@ FACTS = {
     "Column": "idh",
     "SampleSize": 30,
     "GroupSizes": {"idh = 'mutant'": 12, "idh = 'wildtype'": 18},
+    "Region": "WT",
     "MinimumLesions": 5,
     "Covariates": [],
     "TFCE": True,
