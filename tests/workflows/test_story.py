@@ -88,7 +88,7 @@ FACTS = {
 
 def test_tests_are_told_and_their_references_follow_those_of_the_atlas(settings: Settings) -> None:
     other = FACTS | {"Column": "age", "References": ["Winkler", "Nichols"]}
-    facts = {"a/z": FACTS, "a/logp": FACTS, "b/logp": other}
+    facts = {"a_WT/z": FACTS, "a_WT/logp": FACTS, "b_WT/logp": other}
     found = Associations(files=dict.fromkeys(facts), facts=facts)
     selection = Selection(inputs=[], excluded=[], flow=FLOW)
     told = story_of(settings, selection, [], [], "syn-cfm", found)
@@ -100,7 +100,7 @@ def test_tests_are_told_and_their_references_follow_those_of_the_atlas(settings:
         "of idh at every voxel with at least 5 lesioned and as many spared of 30 participants (12 idh = 'mutant'"
         in told["methods"]
     )
-    assert [(test["label"], test["facts"]) for test in told["tests"]] == [("a", FACTS), ("b", other)]
+    assert [(test["label"], test["facts"]) for test in told["tests"]] == [("a_WT", FACTS), ("b_WT", other)]
     stem = "tpl-SRI24/anat/tpl-SRI24_atlas-gliomorph_res-1_contrast-a_stat"
     assert told["tests"][0]["names"]["z"] == f"{stem}-z_label-WT_statmap.nii.gz"
     assert told["tests_problem"] == ""
