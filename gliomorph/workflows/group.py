@@ -17,6 +17,7 @@ import gliomorph
 from ..interfaces.atlas import Atlas, read_record
 from ..interfaces.cohort_page import CohortPage
 from ..interfaces.images import write_text
+from ..interfaces.parcellation import Parcellation
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.publish_group import PublishGroup
 from ..interfaces.strata import EVERYBODY, Stratification, contrasts_of
@@ -25,7 +26,7 @@ from ..interfaces.tumor import REGIONS
 from ..settings import Settings, SettingsError, method_label
 from .associations import Associations, run_associations
 from .group_submission import submitted
-from .members import Member, find_members, quality_table, scan_files, select, sources_of
+from .members import Member, Selection, find_members, quality_table, scan_files, select, sources_of
 from .names import ATLAS, contrast_names, group_names, map_names, stale_patterns
 from .participants import Failure
 from .plan import SPATIAL_REFERENCES, PlannedScan
@@ -197,7 +198,7 @@ def run_group(
         nothing = f"no scan has valid outputs of {method} in {settings.output_dir}"
         return Outcome(problem=f"{nothing}: there is nothing to make an atlas of")
     if refusal := settings.cells.refusal(len(inputs)):
-        return Outcome(problem=refusal)
+        return Outcome(problem=refusal + _left_behind(settings))
     try:
         found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
         parcellation = find_parcellation(settings, template)
@@ -208,17 +209,7 @@ def run_group(
         console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
     strata = _strata(found, inputs)
     table = quality_table(members)
-    key = key_of(
-        scans={m.scan: m.records[method]["key"] for m in inputs},
-        table=hashlib.sha256(table.encode()).hexdigest(),
-        excluded=excluded,
-        strata=strata,
-        notices=[notice.text for notice in found.notices],
-        options=[attrs.asdict(settings.cells), settings.min_coverage],
-        tests=_key_of_tests(settings),
-        parcellation=parcellation.digest if parcellation else "",
-        code=code_hash(),
-    )
+    key = _key(settings, selection, table, strata, [notice.text for notice in found.notices], parcellation)
     names = group_names(settings.template, settings.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
@@ -263,6 +254,35 @@ def run_group(
         run=run,
     )
     return Outcome(problem=_submit(graph, settings, console, verbose), tests=tests.failure)
+
+
+def _left_behind(settings: Settings) -> str:
+    """What a refusal does not undo."""
+    folder = settings.output_dir / f"tpl-{settings.template}"
+    return f"; maps of an earlier run are left in {folder} and may show more" * folder.is_dir()
+
+
+def _key(
+    settings: Settings,
+    selection: Selection,
+    quality: str,
+    strata: Sequence[Mapping[str, Any]],
+    notices: Sequence[str],
+    parcellation: Parcellation | None,
+) -> str:
+    """Of everything that the atlas and its page are made of."""
+    method = settings.registration[0]
+    return key_of(
+        scans={m.scan: m.records[method]["key"] for m in selection.inputs},
+        table=hashlib.sha256(quality.encode()).hexdigest(),
+        excluded=selection.excluded,
+        strata=strata,
+        notices=notices,
+        options=[attrs.asdict(settings.cells), settings.min_coverage],
+        tests=_key_of_tests(settings),
+        parcellation=parcellation.digest if parcellation else "",
+        code=code_hash(),
+    )
 
 
 def _key_of_tests(settings: Settings) -> list[Any]:

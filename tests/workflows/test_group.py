@@ -299,7 +299,11 @@ def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atl
     publish(settings, "sub-01")
     problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
     assert problem.startswith("an atlas of 1 participant would show nothing: --min-cell is 5")
+    assert "earlier run" not in problem
     assert submitted == []
+    (settings.output_dir / f"tpl-{settings.template}").mkdir()
+    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    assert "maps of an earlier run are left in" in problem
 
 
 def test_strata_have_their_scans_and_what_is_withheld_is_told(
