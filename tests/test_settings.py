@@ -1,6 +1,7 @@
 """Options are parsed once; what cannot be carried out is refused with the remedy."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,15 @@ from safetensors.numpy import save_file
 from gliomorph import settings as module
 from gliomorph.interfaces import weights
 from gliomorph.interfaces.weights import NEEDED, shipped_network
-from gliomorph.settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError, method_label
+from gliomorph.settings import (
+    LEVELS,
+    METHODS,
+    MODALITIES,
+    SLURM_CPUS,
+    Settings,
+    SettingsError,
+    method_label,
+)
 
 
 @pytest.fixture
@@ -347,3 +356,51 @@ def test_headers_are_read_without_heavy_imports(make, network, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
+# ---------------------------------------------------------------- workers
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"slurm_args": "--time=1"}, "--slurm-args: of --worker slurm, and the worker is pool"),
+        ({"requeue": False}, "--no-requeue: of --worker slurm"),
+        (
+            {"worker": "dask", "slurm_jobs": "stage"},
+            "--slurm-jobs: of --worker slurm, and the worker is dask",
+        ),
+        ({"worker": "slurm", "dask_scheduler": "tcp://a:1"}, "--dask-scheduler: of --worker dask"),
+        (
+            {"worker": "slurm", "slurm_stage_args": ["n4=-c 4"]},
+            "stages are jobs of their own with --slurm-jobs",
+        ),
+        ({"worker": "slurm", "slurm_args": "-p 'gpu"}, '--slurm-args "-p \'gpu": quotes do not match'),
+        ({"worker": "slurm", "slurm_args": "gpu"}, "options of sbatch are required, which start with a dash"),
+        ({"worker": "slurm", "slurm_args": "-t 1 --array=0-9"}, "--array=0-9: set by gliomorph itself"),
+        (
+            {"worker": "slurm", "slurm_jobs": "stage", "slurm_stage_args": ["-p gpu"]},
+            "-p gpu: STAGE=ARGUMENTS is required",
+        ),
+    ],
+)
+def test_options_of_a_worker_that_cannot_be_carried_out(make, options, text):
+    with pytest.raises(SettingsError, match=re.escape(text)):
+        make(**options)
+
+
+def test_a_slurm_job_is_given_the_memory_of_its_processes(make):
+    alone = make(worker="slurm")
+    assert (alone.nprocs, alone.processes(1)) == (SLURM_CPUS, 1)
+    several = make(worker="slurm", nprocs=4, omp_nthreads=1)
+    assert several.processes(1) == 4
+    assert several.mem_gb > 2 * alone.mem_gb
+
+
+def test_stage_arguments_may_hold_equals_signs(make):
+    settings = make(
+        worker="slurm",
+        slurm_jobs="stage",
+        slurm_stage_args=["segment=-p gpu --gres=gpu:1"],
+    )
+    assert settings.stage_args == {"segment": "-p gpu --gres=gpu:1"}
