@@ -22,6 +22,7 @@ from pydra.workers import base
 from ..environment import ALLOCATOR, THREADS, prepare_environment, start_logging
 from ..interfaces.images import write_text
 from ..settings import Settings, SettingsError
+from .journal import Journal
 from .progress import stage_and_scan
 from .slurm_folder import remove_unfinished
 from .sweep import shared
@@ -87,6 +88,7 @@ class DaskWorker(base.Worker):
     settings: Settings = attrs.field(kw_only=True)
     processes: int = 1
     watch: Callable[[str, Any, BaseException | None], None] = attrs.field(default=lambda *_: None)
+    journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _driver: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False)
     _cluster: Any = attrs.field(default=None, init=False, eq=False, repr=False)
     _client: Any = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -95,7 +97,13 @@ class DaskWorker(base.Worker):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return state | {"_cluster": None, "_client": None, "watch": None}
+        return state | {"_cluster": None, "_client": None, "watch": None, "journal": None}
+
+    async def submit(self, job: Job, rerun: bool = False) -> Any:
+        """Open a graph here."""
+        if self.journal is not None:
+            self.journal.begin(job.checksum)
+        return await super().submit(job, rerun)
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Run one job in some worker."""

@@ -21,6 +21,7 @@ from pydra.workers import base
 
 from ..settings import Settings
 from . import slurm
+from .journal import Journal
 from .progress import stage_and_scan
 from .slurm_folder import FOLDER, JobFolder, Record
 from .worker import NotStarted
@@ -79,6 +80,7 @@ class SlurmWorker(base.Worker):
     say: Callable[[str], None] = attrs.field(default=lambda _: None)
     runs: Mapping[str, str] = attrs.field(factory=dict)
     whole: str = ""
+    journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _waiting: dict[str, _Attempt] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _names: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
     _live: dict[str, str] | None = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -87,7 +89,14 @@ class SlurmWorker(base.Worker):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return state | {"_waiting": {}, "_tasks": {}, "_live": None, "watch": None, "say": None}
+        return state | {
+            "_waiting": {},
+            "_tasks": {},
+            "_live": None,
+            "watch": None,
+            "say": None,
+            "journal": None,
+        }
 
     @property
     def stopping(self) -> bool:
@@ -98,6 +107,8 @@ class SlurmWorker(base.Worker):
         """Open a graph here, or hand it to Slurm as a whole; ``main`` is what was submitted itself."""
         opened = self.settings.slurm_jobs == "stage" or (job.name == "main" and not self.whole)
         if job.is_async and opened:
+            if self.journal is not None:
+                self.journal.begin(job.checksum)
             return await super().submit(job, rerun)
         return await self.run(job, rerun)
 

@@ -19,8 +19,9 @@ import attrs
 import cloudpickle as cp
 from filelock import SoftFileLock, Timeout
 
+from .journal import left_unfinished
 from .slurm import SlurmError
-from .slurm_folder import live_folders
+from .slurm_folder import live_folders, remove_unfinished
 
 
 def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> int:
@@ -45,6 +46,7 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
         running()
     )  # only now: what a job has begun by then it has told, and what it begins later is not listed
     if not alone:
+        remove_unfinished(cache, left_unfinished(cache) - kept)
         return sum(_drop_if_bad(folder) for folder in folders if folder.name not in kept)
     for lock in locks:
         if lock.stem.removesuffix("_save") not in kept:
@@ -53,6 +55,7 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
         for info in cache.glob("*_info.json"):
             info.unlink(missing_ok=True)
     _sweep_hashes(cache.with_name("hashes"))
+    left_unfinished(cache)
     bad = [folder for folder in folders if folder.name not in kept and _is_bad(folder, True)]
     for folder in bad:
         shutil.rmtree(folder, ignore_errors=True)
@@ -151,9 +154,15 @@ def swept(cache: Path) -> Iterator[Hold]:
     """
     handle, alone = _held(cache)
     with handle:
-        dropped = sweep(cache, alone, lambda: _in_slurm(cache))
         if alone:
+            dropped = sweep(cache, True, lambda: _in_slurm(cache))
             fcntl.flock(handle, fcntl.LOCK_SH)
+        else:
+            with (cache / ".sweeping").open(
+                "w"
+            ) as turn:  # one after the other: what one tidies another may begin
+                _lock(turn, fcntl.LOCK_EX)
+                dropped = sweep(cache, False, lambda: _in_slurm(cache))
         yield Hold(cache, dropped, handle)
 
 
@@ -161,8 +170,7 @@ def swept(cache: Path) -> Iterator[Hold]:
 def shared(cache: Path) -> Iterator[None]:
     """Hold a cache that a run holds already, from another process: it stays held if that run is killed."""
     with (cache / ".in-use").open("w") as handle:
-        with contextlib.suppress(OSError):  # a file system without such locks
-            fcntl.flock(handle, fcntl.LOCK_SH)
+        _lock(handle, fcntl.LOCK_SH)
         yield
 
 
@@ -175,22 +183,22 @@ def _held(cache: Path) -> tuple[IO[str], bool]:
             handle = path.open("w")
         except FileNotFoundError:  # the last run removes the cache at this moment
             continue
-        alone = _lock(handle)
+        alone = _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not alone:
+            _lock(handle, fcntl.LOCK_SH)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
                 return handle, alone
         handle.close()
 
 
-def _lock(handle: IO[str]) -> bool:
+def _lock(handle: IO[str], how: int) -> bool:
+    """Lock a file. Some file systems have no such locks: others may be there, then."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        fcntl.flock(handle, how)
+    except OSError:
         return False
-    except OSError:  # a file system without such locks: others may be there
-        return False
+    return True
 
 
 def _in_slurm(cache: Path) -> set[str]:
