@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from .allotment import allotted_cpus, allotted_memory_gb
-from .interfaces.memory import available_memory_gb
+from .estimates import process_memory_gb
+from .interfaces.limits import System, cpu_limit
+from .interfaces.memory import SYSTEM, available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
 from .interfaces.small_cells import SmallCells, small_cells
 from .interfaces.stored_network import WeightsError
@@ -65,15 +66,10 @@ def method_label(method: str) -> str:
     return method.replace("-", "")
 
 
-def available_cpus() -> int:
-    """CPUs this process may use, by its affinity, its Slurm job and its cgroup's quota."""
-    cpus = len(os.sched_getaffinity(0))
-    cpus = min(cpus, allotted_cpus() or cpus)
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return cpus if quota == "max" else max(1, min(cpus, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return cpus
+def available_cpus(system: System = SYSTEM) -> int:
+    """CPUs this process may use, by its affinity, the quotas of its cgroups and the job of a cluster."""
+    cpus, limit = len(os.sched_getaffinity(0)), cpu_limit(system)
+    return cpus if limit is None else max(1, min(cpus, int(limit)))
 
 
 def _resolved(path: str | Path) -> Path:
@@ -192,9 +188,8 @@ class Settings:
     def _default_mem_gb(self) -> float:
         if self.worker == "slurm":
             processes = max(1, self.nprocs // self.threads(1))
-            return 1 + processes * MEMORY_GB_PER_PROCESS[self.resolution]
-        free = available_memory_gb()
-        return min(free, allotted_memory_gb() or free)
+            return 1 + processes * process_memory_gb(self.resolution, self.registration)
+        return available_memory_gb()
 
     def __attrs_post_init__(self) -> None:
         self._check_choices()
@@ -383,9 +378,9 @@ class Settings:
 
     def processes(self, scans: int) -> int:
         """Processes at once, within CPUs and memory."""
-        by_memory = int(self.mem_gb // MEMORY_GB_PER_PROCESS[self.resolution])
+        by_memory = int(self.mem_gb // process_memory_gb(self.resolution, self.registration))
         return max(1, min(self.nprocs // self.threads(scans), by_memory))
 
-
-MEMORY_GB_PER_PROCESS = {1: 3.0, 2: 1.2, 3: 1.0, 4: 1.0}
-"""Memory set aside for one worker process by resolution: its measured peak (docs/accuracy.md) and a reserve."""
+    def scans_at_once(self, scans: int) -> int:
+        """Scans that are worked on at a time: one more than processes, so that none waits for the last stage."""
+        return min(scans, self.processes(scans) + 1)

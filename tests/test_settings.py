@@ -195,32 +195,10 @@ def test_threads_share_the_cpus_among_scans(make, nprocs, scans, given, threads)
     [(8, 1000, 4, 4), (8, 1000, 8, 8), (8, 8.5, 8, 2), (8, 0.1, 8, 1), (1, 1000, 8, 1)],
 )
 def test_processes_stay_within_cpus_and_memory(make, monkeypatch, nprocs, mem_gb, scans, processes):
-    monkeypatch.setitem(module.MEMORY_GB_PER_PROCESS, 1, 4.0)
+    monkeypatch.setattr(module, "process_memory_gb", lambda resolution, methods: 4.0)
     settings = make(nprocs=nprocs, mem_gb=mem_gb, resolution=1)
     assert settings.processes(scans) == processes
     assert processes * settings.threads(scans) <= max(nprocs, 1)
-
-
-@pytest.fixture
-def cgroup(tmp_path, monkeypatch):
-    """Stands in for ``/sys/fs/cgroup``."""
-
-    class Redirected(type(tmp_path)):
-        def __new__(cls, *parts):
-            text = str(parts[0]) if parts else "."
-            return Path(text.replace("/sys/fs/cgroup", str(tmp_path)))
-
-    monkeypatch.setattr(module, "Path", Redirected)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("content", "cpus"), [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("x", 6)]
-)
-def test_cpu_quota_is_honoured(cgroup, monkeypatch, content, cpus):
-    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(6)))
-    (cgroup / "cpu.max").write_text(content)
-    assert module.available_cpus() == cpus
 
 
 @pytest.mark.parametrize("method", METHODS)

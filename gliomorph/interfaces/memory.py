@@ -6,6 +6,11 @@ import contextlib
 import resource
 from pathlib import Path
 
+from .limits import System, memory_left
+
+SYSTEM = System()
+"""This machine."""
+
 
 def reset_peak() -> None:
     """Forget this process' peak, so that the next reading is that of what follows (Linux)."""
@@ -22,27 +27,12 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def available_memory_gb() -> float:
-    """Memory this process may still use, in GB: what the machine has free, within what the cgroup (v2) leaves."""
+def available_memory_gb(system: System = SYSTEM) -> float:
+    """Memory this process may still use, in GB: what the machine has free, within what its limits leave."""
     import psutil
 
-    free = psutil.virtual_memory().available
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-    except (OSError, ValueError):  # no such group, or "max"
-        return free / 1e9
-    return max(0, min(free, limit - _in_use(group))) / 1e9
-
-
-def _in_use(group: Path) -> int:
-    """Bytes that a cgroup holds and will not give up on demand, as it would files that were not read lately."""
-    try:
-        current = int((group / "memory.current").read_text())
-        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return current - int(stat.get("inactive_file", 0))
-    except (OSError, ValueError):
-        return 0
+    free, left = psutil.virtual_memory().available, memory_left(system)
+    return (free if left is None else min(free, left)) / 1e9
 
 
 def free_gb(device: str) -> float:

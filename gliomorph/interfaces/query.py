@@ -7,7 +7,7 @@ names are not BIDS (``bids-validator``) are passed over with a notice.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,7 @@ def find_scans(
     QueryError
         No subject at all, or a label that was asked for and does not exist.
     """
+    _known_tables.cache_clear()  # of this search alone: folders may change until the next one
     subjects = {p.name.removeprefix("sub-"): p for p in sorted(bids_dir.glob("sub-*")) if p.is_dir()}
     if not subjects:
         raise QueryError(f"no sub-* folder in {bids_dir} (in a container: is the dataset mounted there?)")
@@ -211,7 +212,7 @@ def _masks(
             native = space in ("", "orig", "native", "T1w", "individual")
             if entities.get("suffix") == "mask" and entities.get("desc") == "brain" and native:
                 brains.append(path)
-            table = find_table(path, root) if entities.get("suffix") == "dseg" else None
+            table = find_table(path, root, _known_tables) if entities.get("suffix") == "dseg" else None
             kind = tumor_kind(entities, table)
             if kind and _matches(entities, wanted):
                 mask = TumorMask(
@@ -236,7 +237,16 @@ def tumor_kind(entities: Mapping[str, Any], table: Path | None = None) -> str:
     return ""
 
 
-def find_table(dseg: Path, root: Path) -> Path | None:
+def tables_in(folder: Path) -> list[Path]:
+    """The label tables of a folder, not of those below."""
+    return list(folder.glob("*dseg.tsv"))
+
+
+_known_tables = cache(tables_in)
+"""The folder of a whole dataset is looked through once, not once a scan."""
+
+
+def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] = tables_in) -> Path | None:
     """The table that holds for a label map, by the inheritance of BIDS.
 
     Parameters
@@ -245,6 +255,8 @@ def find_table(dseg: Path, root: Path) -> Path | None:
         The label map.
     root : Path
         The dataset's folder, above it.
+    tables_of : callable
+        As :func:`tables_in`.
 
     Returns
     -------
@@ -254,7 +266,7 @@ def find_table(dseg: Path, root: Path) -> Path | None:
     """
     parts = set(dseg.name.split(".")[0].split("_"))
     for folder in dseg.parents:
-        if tables := [path for path in folder.glob("*dseg.tsv") if set(path.stem.split("_")) <= parts]:
+        if tables := [path for path in tables_of(folder) if set(path.stem.split("_")) <= parts]:
             return max(tables, key=lambda path: (path.name.count("_"), path.name))
         if folder == root:
             break
@@ -290,7 +302,15 @@ def parse_entities(path: Path) -> dict[str, Any]:
     """Entities of a BIDS name, as pybids calls them (``ceagent``, ``segmentation``, …)."""
     from bids.layout import parse_file_entities
 
-    return dict(parse_file_entities(f"/{path.parent.name}/{path.name}", config=["bids", "derivatives"]))
+    return dict(parse_file_entities(f"/{path.parent.name}/{path.name}", config=_configs()))
+
+
+@cache
+def _configs() -> list[Any]:
+    """Pybids' rules: by their names they would be read anew for every file."""
+    from bids.layout.models import Config
+
+    return [Config.load("bids"), Config.load("derivatives")]
 
 
 def _matches(entities: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -20,6 +20,8 @@ os.environ.setdefault("NO_ET", "1")  # no telemetry: read when pydra is imported
 from fileformats.generic import File
 from pydra.compose import python
 
+from . import file_hash  # noqa: F401 (wherever a task is known, its files are known by it)
+
 Optional = File | None
 
 
@@ -44,12 +46,28 @@ def task(function: Callable[..., Any], **outputs: Any) -> Any:
         options = {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
         inputs[name] = python.arg(type=_port(hints[name]), **options)
     name = "".join(part.capitalize() for part in function.__name__.split("_"))
-    return python.define(
+    made = python.define(
         function,
         inputs=inputs,
         outputs={key: python.out(type=kind) for key, kind in outputs.items()},
         name=name,
     )
+    return by_reference(made, function.__module__)
+
+
+def by_reference(made: Any, module: str) -> Any:
+    """A task of Pydra that pickles name instead of hold: its classes come with every job and result else.
+
+    Parameters
+    ----------
+    made : type
+        Of ``python.define`` or ``workflow.define``.
+    module : str
+        Where it can be imported from, by its own name; elsewhere it is pickled whole.
+    """
+    made.__module__ = made.Outputs.__module__ = module
+    made.Outputs.__qualname__ = f"{made.__name__}.Outputs"
+    return made
 
 
 def _port(hint: Any) -> Any:

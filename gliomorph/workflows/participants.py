@@ -1,24 +1,26 @@
-"""The participant level: every scan's graph in one submission, failures kept apart."""
+"""The participant level: every scan's graph, a few at a time, failures kept apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import attrs
-from pydra.compose import workflow
 from rich.console import Console
 
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.task import File
 from ..settings import Settings
+from .cleaning import Cleaning
 from .plan import PlannedScan, publication, segmentation_weights
 from .progress import Board
 from .scan_graph import ScanGraph
+from .side_by_side import run_side_by_side
 from .state import code_hash
 from .worker import NotStarted, submitting
-from .workers import make_worker, taken_over
+from .workers import graphs_at_once, make_worker, taken_over
 
 PER_SCAN, PER_METHOD = 11, 3
 """Stages of a scan, and those that every registration method adds."""
@@ -31,20 +33,6 @@ class Failure:
     scan: str
     stage: str
     error: BaseException
-
-
-@workflow.define(outputs={"scans": int})
-def Cohort(graphs: dict[str, Any]) -> int:
-    """All scans' graphs side by side.
-
-    Parameters
-    ----------
-    graphs : dict
-        Inputs of :func:`ScanGraph` by the scan's label.
-    """
-    for label, inputs in graphs.items():
-        workflow.add(ScanGraph(**inputs), name=label)
-    return len(graphs)
 
 
 def cache_folder(work_dir: Path) -> Path:
@@ -121,22 +109,22 @@ def run_participants(
     cache = cache_folder(settings.work_dir)
     earlier = taken_over(cache)
     runs = {p.scan.label: earlier.get(p.scan.label, run) for p in planned}
-    graphs = {p.scan.label: graph_inputs(p, settings, template, runs[p.scan.label]) for p in planned}
+    graphs = (
+        (p.scan.label, lambda p=p: ScanGraph(**graph_inputs(p, settings, template, runs[p.scan.label])))
+        for p in planned
+    )
     stages = PER_SCAN + PER_METHOD * len(settings.registration)
     board = Board(console, "participants", len(planned), stages, verbose)
     worker = make_worker(settings, settings.processes(len(planned)), console, board.watch, runs)
-    error: BaseException | None = None
-    with board:
-        try:
-            with submitting(cache, worker) as submit:
-                submit(Cohort(graphs=graphs), raise_errors=False)
-        except Exception as caught:  # what the engine itself could not do: reported for every scan left out
-            error = caught
+    with board, submitting(cache, worker) as submit:
+        around = Cleaning().around if settings.clean_workdir else nullcontext
+        errors = run_side_by_side(submit, graphs, graphs_at_once(settings, len(planned)), around)
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
-    return [_failure(p, first, error) for p in planned if not p.is_published(settings.output_dir)]
+    return [_failure(p, first, errors) for p in planned if not p.is_published(settings.output_dir)]
 
 
-def _failure(planned: PlannedScan, known: dict[str, Failure], error: BaseException | None) -> Failure:
+def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:
+    """That of a scan's stage, else what the engine itself could not do with the scan."""
     label = planned.scan.label
-    fallback = error or NotStarted("not run: the run was stopped before")
+    fallback = errors.get(label) or NotStarted("not run: the run was stopped before")
     return known.get(label) or Failure(scan=label, stage="engine", error=fallback)

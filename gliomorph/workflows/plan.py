@@ -14,8 +14,9 @@ from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.query import Scan, find_scans
 from ..interfaces.segmentation_weights import read_modalities, shipped_student
 from ..settings import Settings
+from .contents import Contents
 from .names import ScanNames, anat_folder
-from .state import code_key, content_hash, is_complete, key_of
+from .state import code_key, is_complete, key_of
 
 SPATIAL_REFERENCES = {
     "MNI152": "https://doi.org/10.1016/j.neuroimage.2010.07.033",
@@ -81,20 +82,25 @@ def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]
         sessions=settings.sessions,
         filters=settings.bids_filters,
     )
+    contents = Contents(settings.work_dir / "contents.json")
     shared = {
-        "template": content_hash(template.image) + content_hash(template.brain),
+        "template": contents.hash_of(template.image) + contents.hash_of(template.brain),
         "resolution": settings.resolution,
         "seed": settings.random_seed,
     }
     options = {method: {**shared, "method": method} for method in settings.registration}
     for method, path in settings.networks().items():
-        options[method]["registration_weights"] = content_hash(path)
+        options[method]["registration_weights"] = contents.hash_of(path)
         if iterations := settings.refinement(method):
             options[method]["refine"] = iterations
-    return [_plan(scan, settings, options) for scan in scans]
+    planned = [_plan(scan, settings, options, contents) for scan in scans]
+    contents.save()
+    return planned
 
 
-def _plan(scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any]]) -> PlannedScan:
+def _plan(
+    scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any]], contents: Contents
+) -> PlannedScan:
     """What to do with a scan, its keys made of its files and of the methods' ``options``."""
     if scan.problem or scan.image is None:
         return PlannedScan(scan=scan, status="impossible", reason=scan.problem)
@@ -112,11 +118,11 @@ def _plan(scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any
     )
     try:
         inputs = {
-            "image": content_hash(scan.image),
-            "tumor": content_hash(scan.tumor.path if scan.tumor else None),
-            "table": content_hash(scan.tumor.table if scan.tumor else None),
-            "brain": content_hash(scan.brain_mask),
-            "weights": content_hash(weights),
+            "image": contents.hash_of(scan.image),
+            "tumor": contents.hash_of(scan.tumor.path if scan.tumor else None),
+            "table": contents.hash_of(scan.tumor.table if scan.tumor else None),
+            "brain": contents.hash_of(scan.brain_mask),
+            "weights": contents.hash_of(weights),
         }
     except OSError as error:
         reason = f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})"

@@ -16,7 +16,7 @@ from ..interfaces.register import Register
 from ..interfaces.resample import Resample, ResampleMask
 from ..interfaces.scan_page import ScanPage
 from ..interfaces.segment import Segment
-from ..interfaces.task import File
+from ..interfaces.task import File, by_reference
 from ..interfaces.tumor import Tumor
 from ..interfaces.warp import Warp
 
@@ -227,3 +227,6 @@ def ScanGraph(
         "publish",
     )
     return publish.published
+
+
+by_reference(ScanGraph, __name__)

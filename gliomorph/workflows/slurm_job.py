@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import cloudpickle as cp
 
-from ..allotment import allotted_cpus, allotted_memory_gb
 from ..environment import prepare_environment
-from ..settings import Settings
+from ..interfaces.memory import available_memory_gb
+from ..settings import Settings, available_cpus
 
 
 def main(folder: Path, job: str) -> int:
@@ -46,13 +46,15 @@ def within_allotment(settings: Settings) -> Settings:
     """The settings with the CPUs and the memory that this job has been given."""
     return attrs.evolve(
         settings,
-        nprocs=allotted_cpus() or settings.nprocs,
-        mem_gb=allotted_memory_gb() or settings.mem_gb,
+        nprocs=available_cpus(),
+        mem_gb=available_memory_gb(),
     )
 
 
 def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
+    from .cleaning import Cleaning
     from .progress import cause_of
+    from .side_by_side import run_side_by_side
     from .slurm_folder import JobFolder, remove_unfinished
     from .worker import PoolWorker, submitting
 
@@ -70,15 +72,17 @@ def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
     worker = PoolWorker(
         n_procs=settings.processes(1), watch=watch, stop_on_failure=settings.stop_on_first_crash
     )
+    around = Cleaning().around if settings.clean_workdir else contextlib.nullcontext
     with submitting(ours.cache, worker) as submit:
-        result = submit(task, raise_errors=False)
-    failed = result.errored or result.outputs is None
-    if not failed and task._checksum != ours.key:
+        errors = run_side_by_side(submit, [("main", lambda: task)], 1, around)
+    for error in errors.values():
+        traceback.print_exception(error)
+    if not errors and task._checksum != ours.key:
         raise RuntimeError(f"{ours.key}: the files that it reads have changed since it was submitted")
     with contextlib.suppress(OSError):
         for path in (folder / "hashes").glob("*"):
             path.unlink()
-    return int(failed)
+    return int(bool(errors))
 
 
 if __name__ == "__main__":

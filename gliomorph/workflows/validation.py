@@ -14,10 +14,7 @@ from typing import Any
 from ..interfaces.device import choose_device
 from ..interfaces.stored_network import card_of
 from ..settings import Settings, SettingsError
-
-WORK_GB = {1: 0.5, 2: 0.08, 3: 0.03, 4: 0.02}
-OUTPUT_GB = {1: 0.15, 2: 0.03, 3: 0.01, 4: 0.01}
-"""Disk a scan and method needs, in GB by resolution, as measured."""
+from .resources import check_disk, check_memory
 
 
 def validate_bids(bids_dir: Path) -> list[str]:
@@ -76,14 +73,15 @@ def check_folders(settings: Settings) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # a name of its own: processes on several machines, or in several containers, may have one number
-            with tempfile.TemporaryFile(prefix=".probe-", dir=folder):
-                pass
+            with tempfile.TemporaryFile(prefix=".probe-", dir=folder) as probe:
+                probe.write(bytes(1 << 16))  # a full disk still has room for names
+                probe.flush()
         except OSError as error:
             raise SettingsError(f"{name} {folder} cannot be written: {error.strerror}") from error
 
 
 def check_resources(settings: Settings, scans: int) -> list[str]:
-    """Room on disk and the GPU that was asked for.
+    """Memory, room on disk, and the GPU that was asked for.
 
     Returns
     -------
@@ -92,23 +90,14 @@ def check_resources(settings: Settings, scans: int) -> list[str]:
     Raises
     ------
     SettingsError
-        Too little room for what will be written, or no GPU where one is required.
+        Too little memory or room for what will be done, or no GPU where one is required.
     """
     try:
         # jobs of a cluster look for it where they run
         choose_device("all") if settings.gpu == "all" and settings.worker == "pool" else None
     except RuntimeError as error:
         raise SettingsError(str(error)) from error
-    factor = scans * (1 + len(settings.registration)) / 2
-    work, output = WORK_GB[settings.resolution] * factor, OUTPUT_GB[settings.resolution] * factor
-    if settings.clean_workdir:
-        work = WORK_GB[settings.resolution] * (1 + len(settings.registration))
-    needs = {settings.work_dir: work, settings.output_dir: output}
-    for folder, need in needs.items():
-        free = shutil.disk_usage(folder).free / 1e9
-        if free < need:
-            raise SettingsError(f"{folder}: about {need:.1f} GB are needed, {free:.1f} GB are free")
-    return [f"disk: about {work:.1f} GB of work files in {settings.work_dir}, {output:.1f} GB of outputs"]
+    return [check_memory(settings, scans), check_disk(settings, scans)]
 
 
 def network_notices(settings: Settings) -> list[str]:

@@ -132,6 +132,9 @@ class PoolWorker(base.Worker):
                 self._failed = True
                 self.watch("failed", job, error)
                 raise
+            job._cached_result = (
+                result  # what is connected to the job would read its file again, for every input
+            )
             self.watch("done", job, None)
             return result
 

@@ -66,6 +66,12 @@ def make_worker(
     )
 
 
+def graphs_at_once(settings: Settings, scans: int) -> int:
+    """Scans whose graphs are open at a time: all where others than this machine do the work and queue it."""
+    elsewhere = settings.worker == "slurm" or settings.dask_scheduler is not None
+    return scans if elsewhere else settings.scans_at_once(scans)
+
+
 def check_worker(settings: Settings) -> None:
     """Whether the worker can do anything at all on this machine.
 

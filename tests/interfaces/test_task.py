@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import cloudpickle as cp
 import pytest
 from fileformats.generic import File
+from pydra.utils.hash import hash_function
 
+from gliomorph.interfaces import file_hash
 from gliomorph.interfaces.task import task
 
 
@@ -74,3 +77,20 @@ def test_key_follows_the_content_and_not_the_name(words):
 def test_missing_file_is_refused_when_the_task_is_made(tmp_path):
     with pytest.raises(Exception, match="none"):
         JoinWords(first=tmp_path / "none", others=[], last=None)
+
+
+def test_pickles_name_the_task_and_do_not_hold_it(words):
+    """Every job and result travels as a pickle."""
+    assert cp.loads(cp.dumps(JoinWords)) is JoinWords
+    assert cp.loads(cp.dumps(JoinWords.Outputs)) is JoinWords.Outputs
+    assert len(cp.dumps(JoinWords(first=words("a", "one"), others=[], last=None))) < 2000
+
+
+def test_file_is_read_once_until_it_changes(words, monkeypatch):
+    path = words("a", "one")
+    before = hash_function(File(path))
+    monkeypatch.setattr(file_hash.hashlib, "file_digest", None)
+    assert hash_function(File(path)) == before
+    monkeypatch.undo()
+    words("a", "other")
+    assert hash_function(File(path)) != before

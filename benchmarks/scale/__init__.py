@@ -1,0 +1,1 @@
+"""Thousands of subjects without work: what the engine itself costs."""

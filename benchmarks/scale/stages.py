@@ -1,0 +1,144 @@
+"""The stages of a scan without their work: the ports of the real ones, and small files in place of images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydra.compose import python
+from pydra.utils.general import get_fields
+
+from gliomorph.interfaces.images import write_text
+from gliomorph.interfaces.task import by_reference
+from gliomorph.workflows import scan_graph
+
+
+def brain(**given: Any) -> tuple[Path, dict[str, Any]]:
+    """A mask."""
+    return _written("mask", given["image"]), {}
+
+
+def n4(**given: Any) -> tuple[Path, dict[str, Any]]:
+    """An image."""
+    return _written("n4", given["image"]), {}
+
+
+def tumor(**given: Any) -> tuple[Path, dict[str, Any]]:
+    """Labels."""
+    return _written("labels", given["image"]), {"kind": "dseg"}
+
+
+def align(**given: Any) -> tuple[Path, Path, dict[str, Any]]:
+    """Both transforms."""
+    return _written("rigid", given["image"]), _written("affine", given["image"]), {}
+
+
+def match(**given: Any) -> tuple[Path, dict[str, Any]]:
+    """An image."""
+    return _written("matched", given["image"]), {}
+
+
+def resample(**given: Any) -> Path:
+    """An image."""
+    return _written("resampled", given["image"])
+
+
+def resample_mask(**given: Any) -> Path:
+    """Labels."""
+    return _written("mask", given["labels"])
+
+
+def register(**given: Any) -> tuple[Path, Path, None, Path]:
+    """Both transforms, and the record that names the method."""
+    used = write_text(json.dumps({"method": given["method"]}), Path.cwd() / "used.json")
+    return _written("forward", given["moving"]), _written("inverse", given["moving"]), None, used
+
+
+def warp(**given: Any) -> dict[str, Path]:
+    """A bundle of two files."""
+    return {"warped": _written("warped", given["image"]), "used": Path(given["used"])}
+
+
+def measure(**given: Any) -> dict[str, Path]:
+    """The bundle and its quality."""
+    return given["files"] | {"quality": _written("quality", given["files"]["warped"])}
+
+
+def scan_page(**given: Any) -> tuple[Path, list[Path]]:
+    """A page and a picture."""
+    return _written("page", given["raw"]), [_written("picture", given["raw"])]
+
+
+def publish(**given: Any) -> int:
+    """As many files, at the same names, as those of a scan with labels; the records last."""
+    plan = given["plan"]
+    out = Path(plan["out_dir"])
+    natives = [name for key, name in plan["native"].items() if "probability" not in key]
+    shared = [plan["report"], *_with_sidecars(natives)]
+    written = [write_text("nothing", out / name) for name in shared]
+    for files in given["results"]:
+        method = json.loads(Path(files["used"]).read_text())["method"]
+        names = plan["registered"][method]
+        own = [names[key] for key in ("warped", "mask", "coverage", "dseg", "forward_xfm", "inverse_xfm")]
+        written += [write_text("nothing", out / name) for name in _with_sidecars(own)]
+        record = {
+            "method": method,
+            "key": plan["keys"][method],
+            "outputs": sorted([*shared, *_with_sidecars(own)]),
+        }
+        written.append(write_text(json.dumps(record, indent=1), out / names["registration"]))
+    return len(written)
+
+
+def _with_sidecars(names: list[str]) -> list[str]:
+    return [*names, *(name.replace(".nii.gz", ".json") for name in names if name.endswith(".nii.gz"))]
+
+
+def _written(name: str, source: Any) -> Path:
+    """A file that differs from scan to scan: equal stages would be one to Pydra, and run once."""
+    path = Path.cwd() / name
+    path.write_bytes(name.encode() + b" " + Path(source).read_bytes()[:64])
+    return path
+
+
+def _with_ports_of(real: Any, function: Any) -> Any:
+    """The task of a function above, with the inputs and outputs of a real one."""
+    inputs = {
+        field.name: python.arg(type=field.type) for field in get_fields(real) if field.name != "function"
+    }
+    outputs = {field.name: python.out(type=field.type) for field in get_fields(real.Outputs)}
+    made = python.define(function, inputs=inputs, outputs=outputs, name=real.__name__)
+    return by_reference(made, __name__)
+
+
+Brain = _with_ports_of(scan_graph.Brain, brain)
+N4 = _with_ports_of(scan_graph.N4, n4)
+Tumor = _with_ports_of(scan_graph.Tumor, tumor)
+Align = _with_ports_of(scan_graph.Align, align)
+Match = _with_ports_of(scan_graph.Match, match)
+Resample = _with_ports_of(scan_graph.Resample, resample)
+ResampleMask = _with_ports_of(scan_graph.ResampleMask, resample_mask)
+Register = _with_ports_of(scan_graph.Register, register)
+Warp = _with_ports_of(scan_graph.Warp, warp)
+Measure = _with_ports_of(scan_graph.Measure, measure)
+ScanPage = _with_ports_of(scan_graph.ScanPage, scan_page)
+Publish = _with_ports_of(scan_graph.Publish, publish)
+WITHOUT_WORK = {
+    task.__name__: task
+    for task in (
+        Brain,
+        N4,
+        Tumor,
+        Align,
+        Match,
+        Resample,
+        ResampleMask,
+        Register,
+        Warp,
+        Measure,
+        ScanPage,
+        Publish,
+    )
+}
+"""What takes the real tasks' places in :mod:`gliomorph.workflows.scan_graph`, by their names there."""

@@ -1,0 +1,42 @@
+"""A work directory that stays small: a scan's intermediate results go as soon as it is published."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+from pydra.engine.job import Job
+
+
+@attrs.define
+class Cleaning:
+    """Removes the folders of finished graphs' stages.
+
+    Equal stages of two scans (an image that is there twice) are one to Pydra: their folder stays while another open
+    graph has it.
+    """
+
+    _open: list[Job] = attrs.field(factory=list, init=False)
+
+    @contextlib.contextmanager
+    def around(self, job: Job) -> Iterator[None]:
+        """For the time that a graph runs; what one that fails has done stays for the next run."""
+        self._open.append(job)
+        try:
+            yield
+        finally:
+            self._open.remove(job)
+        shared = {folder for other in self._open for folder in folders_of(other)}
+        for folder in folders_of(job) - shared:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def folders_of(job: Job) -> set[Path]:
+    """Those of a graph's stages that have begun; none where Pydra has not opened the graph in this process."""
+    graph = job.return_values.get("exec_graph")
+    return {
+        stage.cache_dir for node in (graph.nodes if graph else ()) for stage in (node._tasks or {}).values()
+    }

@@ -1,0 +1,74 @@
+"""Many scans through one submitter: a few graphs are open at a time, and each is forgotten when it is done.
+
+One workflow of all scans would look at every scan whenever one of them ends, and hold all of their results to the
+last: time would grow with the square of the cohort, and memory with the cohort.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pydra.engine.job import Job  # before the others of pydra, which it imports in a circle
+from pydra.engine.submitter import Submitter
+from pydra.engine.workflow import Workflow
+
+Graph = Callable[[], Any]
+"""Makes the Pydra task of a scan; called when it is the scan's turn."""
+
+
+def run_side_by_side(
+    submit: Submitter,
+    graphs: Iterable[tuple[str, Graph]],
+    at_once: int,
+    around: Callable[[Job], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> dict[str, Exception]:
+    """Run every graph, whatever becomes of the others.
+
+    Parameters
+    ----------
+    submit : Submitter
+        Of Pydra, not yet running.
+    graphs : iterable of (str, Graph)
+        By name.
+    at_once : int
+        Graphs that are open at a time.
+    around : callable
+        Gives, for the job of each graph, what to enter while it runs.
+
+    Returns
+    -------
+    errors : dict of str to Exception
+        Of those that failed, by name.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it comes.
+    """
+    errors: dict[str, Exception] = {}
+    waiting = iter(graphs)
+    home = os.getcwd()
+
+    async def lane(waiting: Iterator[tuple[str, Graph]]) -> None:
+        for name, graph in waiting:
+            try:
+                job = Job(graph(), submitter=submit, name=name)
+                with around(job):
+                    await submit.worker.submit(job)
+            except Exception as error:
+                errors[name] = error
+            finally:
+                Workflow.clear_cache()
+
+    async def lanes() -> None:
+        await asyncio.gather(*(lane(waiting) for _ in range(at_once)))
+
+    try:
+        submit.loop.run_until_complete(lanes())
+    finally:
+        os.chdir(home)  # pydra leaves a graph for the folder where it was, which may be that of another one
+    return errors
