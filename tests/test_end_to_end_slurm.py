@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import slurm_cluster
 import tiny_networks
@@ -25,8 +27,6 @@ SCRIPT = Path(__file__).parents[1] / "docs" / "scripts" / "gliomorph-array.sbatc
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[slurm_cluster.Cluster]:
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # a short name: munge's socket lies there
         found = slurm_cluster.started(Path(folder) / "s")
         try:
@@ -61,10 +61,10 @@ def options(place: Place, *more: str) -> list[str]:
     return [*methods(place), "--worker", "slurm", "--nprocs", "1", "--mem", "2", *more]
 
 
-def start(place: Place, cluster: slurm_cluster.Cluster) -> subprocess.Popen[bytes]:
+def start(place: Place, cluster: slurm_cluster.Cluster, *more: str) -> subprocess.Popen[bytes]:
     with (place.root / "log.txt").open("ab") as log:
         return subprocess.Popen(
-            place.command(*options(place)), cwd=place.cwd, env=place.environment(**cluster.environment()),
+            place.command(*options(place, *more)), cwd=place.cwd, env=place.environment(**cluster.environment()),
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 
@@ -129,24 +129,28 @@ def test_ctrl_c_cancels_the_jobs(cluster: slurm_cluster.Cluster, place: Place) -
 
 
 def test_job_beyond_its_time_is_named_with_its_state(cluster: slurm_cluster.Cluster, place: Place) -> None:
-    """Slurm's limits are whole minutes; the job sleeps in place of working."""
-    found = options(
-        place,
-        "--participant-label",
-        "01",
-        "--slurm-args=--begin=now+1hour --deadline=now+62minutes --time=61",
-    )
-    driver = subprocess.Popen(
-        place.command(*found, levels=["participant"]), cwd=place.cwd,
-        env=place.environment(**cluster.environment()), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    """Slurm's limits are whole minutes; the job stands still in place of working."""
     since = last_job(cluster)
-    (job,) = until(lambda: ours(cluster, since, "PENDING"))
-    cluster.call("scontrol", "update", f"JobId={job[0]}", "Deadline=now+1")
-    text, _ = driver.communicate(timeout=200)
-    assert driver.returncode == 1
-    assert f"Slurm job {job[0]} is DEADLINE" in text
-    assert "its deadline passed" in text
+    driver = start(place, cluster, "--participant-label", "01", "--slurm-args=--time=1")
+    ((job, _, _),) = until(lambda: ours(cluster, since, "RUNNING"))
+    stopped = until(lambda: processes_of(place))
+    for process in stopped:
+        process.suspend()
+    assert driver.wait(timeout=300) == 1
+    text = (place.root / "log.txt").read_text()
+    assert f"failed sub-01 Slurm job: Slurm job {job} is TIMEOUT" in text
+    assert "it reached its time limit: give more with --slurm-args='--time=…'" in text
+    assert len(ours(cluster, since)) == 1
+
+
+def processes_of(place: Place) -> list[psutil.Process]:
+    """Those that run the job of a place."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "gliomorph.workflows.slurm_job" in words and words[-1].startswith(str(place.root)):
+            found.append(process)
+    return found
 
 
 def test_stages_as_jobs_with_a_gpu_for_some_leave_the_outputs_of_the_pool(
