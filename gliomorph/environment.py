@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from pathlib import Path
 
 ALLOCATOR = {
@@ -54,7 +55,8 @@ def prepare_environment(work_dir: Path, threads: int) -> None:
         "MPLCONFIGDIR": str(scratch / "matplotlib"),
         "MPLBACKEND": "Agg",
         "XDG_CACHE_HOME": str(scratch / "cache"),
-        "PYDRA_HASH_CACHE": str(work_dir / "hashes"),
+        # of this machine: another one cannot tell that the owner of a lock there is no more, and would wait for ever
+        "PYDRA_HASH_CACHE": str(work_dir / "hashes" / socket.gethostname()),
         "NO_ET": "1",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin on a busy machine cost ten times the work

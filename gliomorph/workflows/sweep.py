@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,9 +20,13 @@ import attrs
 import cloudpickle as cp
 from filelock import SoftFileLock, Timeout
 
+from ..interfaces.images import write_text
 from .journal import left_unfinished
 from .slurm import SlurmError
 from .slurm_folder import live_folders, remove_unfinished
+
+NOTE = "_outputs.json"
+"""In a good result's folder: the files that it names."""
 
 
 def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> int:
@@ -86,15 +91,38 @@ def _is_bad(folder: Path, alone: bool) -> bool:
     result = folder / "_result.pklz"
     if not result.exists():
         return alone
+    outputs = _outputs(result)
+    return outputs is None or not all(Path(path).exists() for path in outputs)
+
+
+def _outputs(result: Path) -> list[str] | None:
+    """Files that a stored result names; None if it failed, was interrupted or cannot be read.
+
+    They are noted beside it: to read a result takes some milliseconds, and a cohort has thousands.
+    """
+    note = result.with_name(NOTE)
+    try:
+        written = result.stat().st_mtime_ns
+    except FileNotFoundError:  # another run has just removed it
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["written"] == written:
+            return list(known["outputs"])
     try:
         stored = cp.loads(result.read_bytes())
     except Exception:  # a file cut short, or of another version: any reason is one to compute it again
-        return True
-    return bool(stored.errored) or stored.outputs is None or not _outputs_exist(stored.outputs)
+        return None
+    if stored.errored or stored.outputs is None:
+        return None
+    outputs = list(_paths_of(stored.outputs))
+    with contextlib.suppress(OSError):
+        write_text(json.dumps({"written": written, "outputs": outputs}), note)
+    return outputs
 
 
-def _outputs_exist(outputs: object) -> bool:
-    """Whether every file that a stored result names is still there."""
+def _paths_of(outputs: object) -> Iterator[str]:
+    """Every path in the values of an object, at any depth."""
     values = list(vars(outputs).values()) if hasattr(outputs, "__dict__") else []
     while values:
         value = values.pop()
@@ -102,9 +130,8 @@ def _outputs_exist(outputs: object) -> bool:
             values += value.values()
         elif isinstance(value, (list, tuple)):
             values += value
-        elif isinstance(value, os.PathLike) and not Path(value).exists():
-            return False
-    return True
+        elif isinstance(value, os.PathLike):
+            yield os.fspath(value)
 
 
 @attrs.frozen
