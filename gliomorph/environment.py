@@ -20,6 +20,8 @@ THREADS = (
 )
 
 
+GPU_SLOTS = "GLIOMORPH_GPU_SLOTS"
+"""Names how many stages use one GPU at a time."""
 LOG_LEVEL = "GLIOMORPH_LOG_LEVEL"
 """Names the level at which stages write to the log; nothing is written without it."""
 
@@ -37,7 +39,7 @@ def template_folders() -> tuple[Path, ...]:
     return tuple(Path(part) for part in named.split(os.pathsep) if part)
 
 
-def prepare_environment(work_dir: Path, threads: int) -> None:
+def prepare_environment(work_dir: Path, threads: int, gpu_slots: int = 1) -> None:
     """Keep every cache and temporary file in the work directory, and set the threads of children.
 
     Parameters
@@ -46,6 +48,8 @@ def prepare_environment(work_dir: Path, threads: int) -> None:
         Made if missing.
     threads : int
         Of each worker process.
+    gpu_slots : int
+        Stages on one GPU at a time.
     """
     scratch = work_dir / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -55,6 +59,7 @@ def prepare_environment(work_dir: Path, threads: int) -> None:
         "MPLBACKEND": "Agg",
         "XDG_CACHE_HOME": str(scratch / "cache"),
         "PYDRA_HASH_CACHE": str(work_dir / "hashes"),
+        GPU_SLOTS: str(gpu_slots),
         "NO_ET": "1",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin on a busy machine cost ten times the work

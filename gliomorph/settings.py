@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from .estimates import process_memory_gb
+from .interfaces.device import GPU_CHOICES
 from .interfaces.limits import System, cpu_limit
 from .interfaces.memory import SYSTEM, available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
@@ -36,6 +37,8 @@ METHODS = (
     "metamorph-g",
     "metamorph-r",
 )
+GPU_STAGES = ("segment", "register")
+"""Those that can use a GPU."""
 REFINE = 60
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
@@ -84,6 +87,10 @@ def _sessions(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(value).removeprefix("ses-") for value in values)
 
 
+def _words(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """The options of ``gliomorph``, as in its help.
@@ -124,7 +131,8 @@ class Settings:
     omp_nthreads: int | None = None
     mem_gb: float = attrs.field(factory=available_memory_gb)
     random_seed: int = 0
-    gpu: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", "all", "none")))
+    gpu: tuple[str, ...] = attrs.field(converter=_words, default=("auto",))
+    gpu_slots: int = 1
     skip_bids_validation: bool = False
     clean_workdir: bool = False
     stop_on_first_crash: bool = False
@@ -135,6 +143,7 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         self._check_choices()
+        self._check_gpu()
         self._check_atlas()
         self._check_tests()
         self._check_folders()
@@ -149,7 +158,11 @@ class Settings:
             if unknown or not given or len(set(given)) != len(given):
                 what = f"unknown {', '.join(unknown)}" if unknown else "none, or one twice"
                 raise SettingsError(f"{name}: {what}; choose from {', '.join(known)}")
-        for name, number in (("--nprocs", self.nprocs), ("--omp-nthreads", self.omp_nthreads or 1)):
+        for name, number in (
+            ("--nprocs", self.nprocs),
+            ("--omp-nthreads", self.omp_nthreads or 1),
+            ("--gpu-slots", self.gpu_slots),
+        ):
             if number < 1:
                 raise SettingsError(f"{name}: at least 1 is required, got {number}")
         if self.refine is not None and self.refine < 0:
@@ -163,6 +176,14 @@ class Settings:
                 raise SettingsError(
                     f"-d {name}=…: the name becomes a BIDS label and must be alphanumeric, for instance masks"
                 )
+
+    def _check_gpu(self) -> None:
+        alone = len(self.gpu) == 1 and self.gpu[0] in GPU_CHOICES
+        if not alone and (not self.gpu or not set(self.gpu) <= set(GPU_STAGES)):
+            raise SettingsError(
+                f"--gpu {' '.join(self.gpu)}: one of {', '.join(GPU_CHOICES)}, or one or more of the stages "
+                f"{', '.join(GPU_STAGES)}, is required"
+            )
 
     def _check_atlas(self) -> None:
         if not 0 <= self.min_coverage <= 1:
@@ -283,6 +304,17 @@ class Settings:
         """Iterations of optimisation after a method's answer: 0 for those that are not learned."""
         wanted = REFINE if self.refine is None else self.refine
         return wanted if method in NEEDED else 0
+
+    def gpu_of(self, stage: str) -> str:
+        """What a stage is told of GPUs, one of :data:`~.interfaces.device.GPU_CHOICES`."""
+        if self.gpu[0] in GPU_CHOICES:
+            return self.gpu[0]
+        return "all" if stage in self.gpu else "none"
+
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether a GPU was asked for by name: without one there is no run."""
+        return any(self.gpu_of(stage) == "all" for stage in GPU_STAGES)
 
     def threads(self, scans: int) -> int:
         """Threads of one process: as given, else the CPUs shared among the scans that run at once."""

@@ -22,7 +22,7 @@ from .plan import PlannedScan, plan_scans
 from .progress import cause_of
 from .strata import atlas_notices
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
-from .validation import check_resources, network_notices, summary_of, validate_bids
+from .validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
 
 
 def run(
@@ -61,6 +61,7 @@ def run(
     SettingsError, QueryError, TemplateError
         What keeps the run from starting.
     """
+    check_gpu(settings)
     if not settings.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
@@ -107,7 +108,7 @@ def _participants(
     todo = [p for p in planned if p.status == "run"]
     if not todo:
         return []
-    prepare_environment(settings.work_dir, settings.threads(len(todo)))
+    prepare_environment(settings.work_dir, settings.threads(len(todo)), settings.gpu_slots)
     return run_participants(todo, settings, template, run_id, console, verbose)
 
 

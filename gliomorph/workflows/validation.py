@@ -80,8 +80,27 @@ def check_folders(settings: Settings) -> None:
             raise SettingsError(f"{name} {folder} cannot be written: {error.strerror}") from error
 
 
+def check_gpu(settings: Settings) -> None:
+    """A GPU that was asked for is there.
+
+    Raises
+    ------
+    SettingsError
+        There is none.
+    """
+    if not settings.needs_gpu:
+        return
+    words = " ".join(settings.gpu)
+    try:
+        choose_device("all")
+    except RuntimeError as error:
+        raise SettingsError(
+            f"--gpu {words}: torch sees no CUDA device here; use --gpu auto or --gpu none"
+        ) from error
+
+
 def check_resources(settings: Settings, scans: int) -> list[str]:
-    """Memory, room on disk, and the GPU that was asked for.
+    """Memory and room on disk.
 
     Returns
     -------
@@ -90,12 +109,8 @@ def check_resources(settings: Settings, scans: int) -> list[str]:
     Raises
     ------
     SettingsError
-        Too little memory or room for what will be done, or no GPU where one is required.
+        Too little for what will be done.
     """
-    try:
-        choose_device("all") if settings.gpu == "all" else None
-    except RuntimeError as error:
-        raise SettingsError(str(error)) from error
     return [check_memory(settings, scans), check_disk(settings, scans)]
 
 
