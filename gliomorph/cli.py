@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .cli_numbers import positive
 from .environment import LOG_LEVEL, prepare_environment, template_folders
+from .interfaces.device import GPU_CHOICES
 from .interfaces.small_cells import MIN_CELL
 from .interfaces.weights import NEEDED, shipped_network
 from .settings import (
     CORRECTIONS,
+    GPU_STAGES,
     LEVELS,
     METHODS,
     MIN_COVERAGE,
@@ -150,9 +153,13 @@ def _add_resources(group: Any) -> None:
         help="threads of each process (default: CPUs shared among scans)",
     )
     add("--mem", type=float, metavar="GB", dest="mem_gb", help="memory to use in all (default: what is free)")
-    add("--gpu", choices=("auto", "all", "none"), default="auto",
-        help="auto: if there is one; all: required; none (default: %(default)s)")  # fmt: skip
-    add("--clean-workdir", action="store_true", help="remove intermediate results at the end")
+    add("--gpu", nargs="+", choices=(*GPU_CHOICES, *GPU_STAGES), default=["auto"], metavar="WORD",
+        help=f"auto: if there is one; all: required; none; or the stages that are to have one, of "
+        f"{', '.join(GPU_STAGES)} (default: auto)")  # fmt: skip
+    add("--gpu-slots", type=positive, default=1, metavar="N",
+        help="stages on one GPU at a time (default: %(default)s)")  # fmt: skip
+    add("--clean-workdir", action="store_true",
+        help="remove the intermediate results of each scan that is done, and what is left at the end")  # fmt: skip
     add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
     add("--dry-run", action="store_true", help="say what would be run, and stop")
     add("--write-graph", action="store_true", help="write a picture of the graph (SVG) into the log folder")
@@ -198,8 +205,8 @@ def parse(argv: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
             "bids_dir", "output_dir", "levels", "participants", "sessions", "modality", "template", "resolution",
             "registration_weights", "refine", "weights", "strata", "min_cell", "min_coverage",
             "tests", "permutations", "correction", "tfce", "min_lesions", "random_seed", "omp_nthreads", "gpu",
-            "clean_workdir", "stop_on_first_crash", "skip_bids_validation", "worker", "slurm_jobs", "slurm_args",
-            "slurm_stage_args", "dask_scheduler",
+            "gpu_slots", "clean_workdir", "stop_on_first_crash", "skip_bids_validation", "worker", "slurm_jobs",
+            "slurm_args", "slurm_stage_args", "dask_scheduler",
         )
     }  # fmt: skip
     optional = {name: getattr(args, name) for name in ("registration", "nprocs", "mem_gb")}
@@ -299,7 +306,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if verbose > 1:
             os.environ[LOG_LEVEL] = "INFO"
         check_folders(settings)
-        prepare_environment(settings.work_dir, settings.threads(1))
+        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
         # only now: matplotlib makes its folders where the environment says, when it is imported
         from .workflows.run import run
 

@@ -21,6 +21,8 @@ THREADS = (
 )
 
 
+GPU_SLOTS = "GLIOMORPH_GPU_SLOTS"
+"""Names how many stages use one GPU at a time."""
 LOG_LEVEL = "GLIOMORPH_LOG_LEVEL"
 """Names the level at which stages write to the log; nothing is written without it."""
 
@@ -38,7 +40,7 @@ def template_folders() -> tuple[Path, ...]:
     return tuple(Path(part) for part in named.split(os.pathsep) if part)
 
 
-def prepare_environment(work_dir: Path, threads: int) -> None:
+def prepare_environment(work_dir: Path, threads: int, gpu_slots: int = 1) -> None:
     """Keep every cache and temporary file in the work directory, and set the threads of children.
 
     Parameters
@@ -47,6 +49,8 @@ def prepare_environment(work_dir: Path, threads: int) -> None:
         Made if missing.
     threads : int
         Of each worker process.
+    gpu_slots : int
+        Stages on one GPU at a time.
     """
     scratch = work_dir / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -57,6 +61,7 @@ def prepare_environment(work_dir: Path, threads: int) -> None:
         "XDG_CACHE_HOME": str(scratch / "cache"),
         # of this machine: another one cannot tell that the owner of a lock there is no more, and would wait for ever
         "PYDRA_HASH_CACHE": str(work_dir / "hashes" / socket.gethostname()),
+        GPU_SLOTS: str(gpu_slots),
         "NO_ET": "1",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin on a busy machine cost ten times the work

@@ -144,9 +144,7 @@ def test_what_cannot_be_carried_out_is_refused(make, options, said):
         make(**options)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("modality", "PET"), ("resolution", 5), ("resolution", 0), ("gpu", "yes")]
-)
+@pytest.mark.parametrize(("field", "value"), [("modality", "PET"), ("resolution", 5), ("resolution", 0)])
 def test_value_outside_the_choices_is_refused(make, field, value):
     with pytest.raises(ValueError, match=f"'{field}' must be in"):
         make(**{field: value})
@@ -205,6 +203,35 @@ def test_processes_stay_within_cpus_and_memory(make, monkeypatch, nprocs, mem_gb
 def test_label_of_a_method_is_alphanumeric(method):
     assert method_label(method).isalnum()
     assert len({method_label(m) for m in METHODS}) == len(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("given", "segment", "register", "needed"),
+    [
+        ("auto", "auto", "auto", False),
+        (["none"], "none", "none", False),
+        (["all"], "all", "all", True),
+        (["segment"], "all", "none", True),
+        (["register", "segment"], "all", "all", True),
+    ],
+)
+def test_gpu_is_for_all_stages_or_for_some(make, given, segment, register, needed):
+    settings = make(gpu=given)
+    assert (settings.gpu_of("segment"), settings.gpu_of("register")) == (segment, register)
+    assert settings.needs_gpu is needed
+
+
+@pytest.mark.parametrize("given", ["yes", [], ["auto", "segment"], ["n4"], ["all", "none"]])
+def test_other_words_for_the_gpu_are_refused(make, given):
+    with pytest.raises(
+        SettingsError, match=r"--gpu .*: one of auto, all, none, or one or more of the stages segment"
+    ):
+        make(gpu=given)
+
+
+def test_a_gpu_has_one_slot_at_least(make):
+    with pytest.raises(SettingsError, match="--gpu-slots: at least 1 is required, got 0"):
+        make(gpu_slots=0)
 
 
 def test_both_levels_in_one_call(make):

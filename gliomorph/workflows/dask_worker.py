@@ -31,7 +31,7 @@ from .worker import NotStarted, StageKilled
 CONNECT_SECONDS = 20
 
 
-def work(pickled: bytes, driver: str, work_dir: str, threads: int) -> None:
+def work(pickled: bytes, driver: str, work_dir: str, threads: int, gpu_slots: int) -> None:
     """Run one of Pydra's jobs in a worker of dask, where its result is left in the cache.
 
     Parameters
@@ -43,6 +43,8 @@ def work(pickled: bytes, driver: str, work_dir: str, threads: int) -> None:
     work_dir : str
     threads : int
         Of each stage.
+    gpu_slots : int
+        Stages on one GPU at a time.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def work(pickled: bytes, driver: str, work_dir: str, threads: int) -> None:
             f"--worker dask: workers of one thread are required, {get_worker().address} has {number}: "
             "start them with --nthreads 1 (in dask-jobqueue: processes equal to cores)"
         )
-    prepare_environment(Path(work_dir), threads)
+    prepare_environment(Path(work_dir), threads, gpu_slots)
     start_logging()
     job: Job = cp.loads(pickled)
     mark = job.cache_dir.with_suffix(".dask")
@@ -129,6 +131,7 @@ class DaskWorker(base.Worker):
             self._driver,
             str(self.settings.work_dir),
             self.settings.threads(self.processes),
+            self.settings.gpu_slots,
             key=f"{job.name}-{job.uid}",
             pure=False,
             # the first scans first, so that they are finished before others are begun

@@ -35,7 +35,7 @@ def main(folder: Path, job: str) -> int:
     with (folder / "work.pklz").open("rb") as file:
         settings = within_allotment(cp.load(file))
         # before the task, which imports what reads the number of threads
-        prepare_environment(settings.work_dir, settings.threads(1))
+        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
         # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
         os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
         task = cp.load(file)
