@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -202,4 +203,21 @@ def test_array_script_of_the_documents_leaves_the_outputs_of_the_pool(
     assert len(ours(cluster, since, "COMPLETED")) == 3
     answer = place.run(*methods(place), levels=["group"])
     assert answer.code == 0, answer.text
+    assert comparable(place) == comparable(pooled.place)
+
+
+def test_dask_workers_that_are_jobs_leave_the_outputs_of_the_pool(
+    cluster: slurm_cluster.Cluster, pooled: Run, place: Place
+) -> None:
+    """The script of the documents, by Slurm in place of PBS, LSF or SGE."""
+    pytest.importorskip("dask_jobqueue", reason="pip install dask-jobqueue")
+    since = last_job(cluster)
+    script = SCRIPT.with_name("dask_jobs.py")
+    command = [sys.executable, str(script), "slurm", "--jobs", "2", "--memory", "2GB", "--"]
+    done = subprocess.run(
+        [*command, *place.command(*methods(place), "--worker", "dask")],
+        cwd=place.cwd, env=place.environment(**cluster.environment()), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(ours(cluster, since)) == 2
     assert comparable(place) == comparable(pooled.place)

@@ -380,7 +380,7 @@ def test_headers_are_read_without_heavy_imports(make, network, tmp_path):
             {"worker": "slurm", "slurm_stage_args": ["n4=-c 4"]},
             "stages are jobs of their own with --slurm-jobs",
         ),
-        ({"worker": "slurm", "slurm_args": "-p 'gpu"}, '--slurm-args "-p \'gpu": quotes do not match'),
+        ({"worker": "slurm", "slurm_args": "-p 'gpu"}, '--slurm-args: "-p \'gpu": quotes do not match'),
         ({"worker": "slurm", "slurm_args": "gpu"}, "options of sbatch are required, which start with a dash"),
         ({"worker": "slurm", "slurm_args": "-t 1 --array=0-9"}, "--array=0-9: set by gliomorph itself"),
         (

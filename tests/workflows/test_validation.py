@@ -113,6 +113,7 @@ def test_gpu_that_is_required_and_missing_is_refused(
     monkeypatch.setattr(validation, "choose_device", none)
     with pytest.raises(SettingsError, match=f"--gpu {' '.join(words)}: torch sees no CUDA device here"):
         check_gpu(attrs.evolve(settings, gpu=words))
+    check_gpu(attrs.evolve(settings, gpu=words, worker="slurm"))  # it is looked for where the jobs run
     for word in ("auto", "none"):
         check_gpu(attrs.evolve(settings, gpu=word))
 
