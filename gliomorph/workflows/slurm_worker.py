@@ -7,6 +7,7 @@ driver takes over those that still wait or run. Whether a job has done its work 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fnmatch
 import hashlib
 import shlex
@@ -134,8 +135,11 @@ class SlurmWorker(base.Worker):
             self.watch("failed", job, error)
         elif not isinstance(error, StageFailed):  # which the stage itself has told
             self.watch("failed", _stage(f"Slurm job@{self._title(job)}"), error)
-        if self.stopping and self._waiting:
-            slurm.cancel(self._waiting, waiting_only=True)
+        if self.stopping:
+            with contextlib.suppress(
+                slurm.SlurmError
+            ):  # those that go on all the same are reported as they end
+                slurm.cancel(self._waiting, waiting_only=True)
 
     async def _through_slurm(self, job: Job) -> None:
         if _has_result(job):
@@ -255,8 +259,13 @@ class SlurmWorker(base.Worker):
 
     def kill(self) -> None:
         """Cancel all jobs of this driver, also one whose id has not come back yet."""
-        ours = {job for name, job in slurm.live_jobs_by_name().items() if name in self._names}
-        slurm.cancel(ours)
+        try:
+            ours = {job for name, job in slurm.live_jobs_by_name().items() if name in self._names}
+            slurm.cancel(ours)
+        except slurm.SlurmError as error:
+            left = ", ".join(self._waiting) or "none is known"
+            self.say(f"Slurm jobs may go on ({left}), they could not be cancelled: {error}")
+            return
         if ours:
             self.say(f"{len(ours)} Slurm job{'s' * (len(ours) != 1)} cancelled")
 
