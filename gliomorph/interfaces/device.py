@@ -9,9 +9,9 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 import attrs
 
@@ -93,11 +93,22 @@ def slot_of(names: Sequence[str], slots: int) -> Iterator[int]:
     while True:
         for slot in range(slots):
             for number, name in enumerate(names):
-                with (folder / f"{name}-{slot}").open("w") as handle, suppress(BlockingIOError):
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    yield number
-                    return
+                with (folder / f"{name}-{slot}").open("w") as handle:
+                    if _locked(handle):
+                        yield number
+                        return
         time.sleep(POLL_SECONDS)
+
+
+def _locked(handle: IO[str]) -> bool:
+    """Whether the file is ours now; on a file system without such locks it is everybody's."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @attrs.frozen(kw_only=True)

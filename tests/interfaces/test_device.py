@@ -1,5 +1,6 @@
 """A GPU that was asked for is used or missed aloud."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -109,6 +110,20 @@ def test_slot_of_a_process_that_is_killed_is_free_again(slots):
         holder.communicate()
     with slot_of(["gpu"], 1) as number:
         assert number == 0
+
+
+def test_errors_of_the_stage_are_its_own(slots):
+    with pytest.raises(BlockingIOError, match="a pipe"), borrowed("all"):
+        raise BlockingIOError("a pipe")
+
+
+def test_file_system_without_locks_keeps_nobody_waiting(slots, monkeypatch):
+    def none(handle, operation):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(module.fcntl, "flock", none)
+    with borrowed("all") as first, borrowed("all") as second:
+        assert first == second == "cuda:0"
 
 
 def test_gpus_are_told_apart_by_their_names_and_not_by_the_numbers_of_a_process(monkeypatch):
