@@ -18,11 +18,14 @@ from typing import Any
 import attrs
 
 from . import __version__
+from .cli_numbers import positive
 from .environment import LOG_LEVEL, prepare_environment, template_folders
+from .interfaces.device import GPU_CHOICES
 from .interfaces.small_cells import MIN_CELL
 from .interfaces.weights import NEEDED, shipped_network
 from .settings import (
     CORRECTIONS,
+    GPU_STAGES,
     LEVELS,
     METHODS,
     MIN_COVERAGE,
@@ -172,9 +175,13 @@ def _add_resources(group: Any) -> None:
         help="threads of each process (default: CPUs shared among scans)",
     )
     add("--mem", type=float, metavar="GB", dest="mem_gb", help="memory to use in all (default: what is free)")
-    add("--gpu", choices=("auto", "all", "none"), default="auto",
-        help="auto: if there is one; all: required; none (default: %(default)s)")  # fmt: skip
-    add("--clean-workdir", action="store_true", help="remove intermediate results at the end")
+    add("--gpu", nargs="+", choices=(*GPU_CHOICES, *GPU_STAGES), default=["auto"], metavar="WORD",
+        help=f"auto: if there is one; all: required; none; or the stages that are to have one, of "
+        f"{', '.join(GPU_STAGES)} (default: auto)")  # fmt: skip
+    add("--gpu-slots", type=positive, default=1, metavar="N",
+        help="stages on one GPU at a time (default: %(default)s)")  # fmt: skip
+    add("--clean-workdir", action="store_true",
+        help="remove the intermediate results of each scan that is done, and what is left at the end")  # fmt: skip
     add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
     add("--dry-run", action="store_true", help="say what would be run, and stop")
     add("--write-graph", action="store_true", help="write a picture of the graph (SVG) into the log folder")
@@ -321,7 +328,7 @@ def _main(argv: list[str]) -> int:
         if verbose > 1:
             os.environ[LOG_LEVEL] = "INFO"
         check_folders(settings)
-        prepare_environment(settings.work_dir, settings.threads(1))
+        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
         # only now: matplotlib makes its folders where the environment says, when it is imported
         from .workflows.run import run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from pathlib import Path
 
 ALLOCATOR = {
@@ -20,6 +21,8 @@ THREADS = (
 )
 
 
+GPU_SLOTS = "GLIOMORPH_GPU_SLOTS"
+"""Names how many stages use one GPU at a time."""
 LOG_LEVEL = "GLIOMORPH_LOG_LEVEL"
 """Names the level at which stages write to the log; nothing is written without it."""
 
@@ -47,7 +50,7 @@ def template_folders() -> tuple[Path, ...]:
     return tuple(Path(part) for part in named.split(os.pathsep) if part)
 
 
-def prepare_environment(work_dir: Path, threads: int) -> None:
+def prepare_environment(work_dir: Path, threads: int, gpu_slots: int = 1) -> None:
     """Keep every cache and temporary file in the work directory, and set the threads of children.
 
     Parameters
@@ -56,6 +59,8 @@ def prepare_environment(work_dir: Path, threads: int) -> None:
         Made if missing.
     threads : int
         Of each worker process.
+    gpu_slots : int
+        Stages on one GPU at a time.
     """
     scratch = work_dir / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -64,7 +69,9 @@ def prepare_environment(work_dir: Path, threads: int) -> None:
         "MPLCONFIGDIR": str(scratch / "matplotlib"),
         "MPLBACKEND": "Agg",
         "XDG_CACHE_HOME": str(scratch / "cache"),
-        "PYDRA_HASH_CACHE": str(work_dir / "hashes"),
+        # of this machine: another one cannot tell that the owner of a lock there is no more, and would wait for ever
+        "PYDRA_HASH_CACHE": str(work_dir / "hashes" / socket.gethostname()),
+        GPU_SLOTS: str(gpu_slots),
         "NO_ET": "1",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin on a busy machine cost ten times the work

@@ -8,43 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-RESERVE = 1.5
-"""Times what was measured: heads and images differ in size."""
+RESERVE = 1.3
+"""Times what a stage takes in a process of its own: one that has met other stages holds more, and heads differ."""
 
 STAGE_GB = {
-    "brain": (0.6, 0.6),
-    "n4": (0.9, 0.9),
-    "tumor": (0.9, 0.9),
-    "align": (1.2, 1.2),
-    "match": (0.9, 0.9),
-    "segment": (1.3, 1.3),
-    "warp": (1.5, 0.9),
-    "measure": (1.5, 0.9),
-    "report": (1.2, 0.9),
-    "publish": (0.7, 0.7),
+    "brain": (0.5, 0.5),
+    "n4": (0.5, 0.5),
+    "tumor": (0.5, 0.5),
+    "align": (0.9, 0.7),
+    "match": (0.5, 0.5),
+    "segment": (1.3, 1.2),
 }
-"""Peak of the process at 1 and at 2 mm; those that are not here take less."""
+"""Peak of the process at 1 and at 2 mm; those that are not here take less than every registration."""
 METHOD_GB = {
-    "rigid": (1.3, 1.02),
-    "rigid-cfm": (1.3, 1.02),
-    "affine": (1.3, 1.02),
-    "syn": (1.56, 1.03),
-    "syn-cfm": (1.6, 1.03),
-    "syn-cc": (1.6, 1.03),
-    "voxelmorph": (1.86, 0.97),
-    "voxelmorph-cfm": (1.86, 0.97),
-    "lddmm": (1.57, 1.14),
-    "metamorphosis": (1.71, 1.2),
-    "metamorph-g": (1.86, 0.97),
-    "metamorph-r": (1.86, 0.97),
+    "rigid": (1.3, 1.05),
+    "rigid-cfm": (1.3, 1.05),
+    "affine": (1.3, 1.05),
+    "syn": (1.6, 1.1),
+    "syn-cfm": (1.6, 1.1),
+    "syn-cc": (1.6, 1.1),
+    "voxelmorph": (1.9, 1.3),
+    "voxelmorph-cfm": (1.9, 1.3),
+    "lddmm": (1.7, 1.3),
+    "metamorphosis": (1.7, 1.3),
+    "metamorph-g": (1.9, 1.3),
+    "metamorph-r": (1.9, 1.3),
 }
-"""Likewise of the registration."""
+"""Likewise of the registration, and of warping and measuring what it gives."""
 
-WORK_GB, WORK_METHOD_GB = (0.25, 0.2), (0.25, 0.04)
-"""Intermediate results of a scan, and what each registration method adds."""
-OUTPUT_GB, OUTPUT_METHOD_GB = (0.06, 0.02), (0.09, 0.012)
+WORK_GB, WORK_METHOD_GB, WORK_SYN_GB = (0.035, 0.012), (0.14, 0.025), (0.22, 0.05)
+"""Intermediate results of a scan, and what a registration method adds; SyN keeps ANTs' files, too."""
+OUTPUT_GB, OUTPUT_METHOD_GB = (0.02, 0.008), (0.052, 0.009)
 WORK_FILES, WORK_METHOD_FILES = 70, 35
-OUTPUT_FILES, OUTPUT_METHOD_FILES = 35, 20
+OUTPUT_FILES, OUTPUT_METHOD_FILES = 35, 25
 
 
 def stage_memory_gb(resolution: int, methods: Sequence[str]) -> dict[str, float]:
@@ -59,24 +55,25 @@ def process_memory_gb(resolution: int, methods: Sequence[str]) -> float:
     return RESERVE * max(stage_memory_gb(resolution, methods).values())
 
 
-def work_gb(resolution: int, methods: int) -> float:
+def work_gb(resolution: int, methods: Sequence[str]) -> float:
     """Room that one scan's intermediate results take."""
-    return WORK_GB[_at(resolution)] + methods * WORK_METHOD_GB[_at(resolution)]
+    at = _at(resolution)
+    return WORK_GB[at] + sum((WORK_SYN_GB if m.startswith("syn") else WORK_METHOD_GB)[at] for m in methods)
 
 
-def output_gb(resolution: int, methods: int) -> float:
+def output_gb(resolution: int, methods: Sequence[str]) -> float:
     """Room that one scan's outputs take."""
-    return OUTPUT_GB[_at(resolution)] + methods * OUTPUT_METHOD_GB[_at(resolution)]
+    return OUTPUT_GB[_at(resolution)] + len(methods) * OUTPUT_METHOD_GB[_at(resolution)]
 
 
-def work_files(methods: int) -> int:
+def work_files(methods: Sequence[str]) -> int:
     """Files and folders among one scan's intermediate results."""
-    return WORK_FILES + methods * WORK_METHOD_FILES
+    return WORK_FILES + len(methods) * WORK_METHOD_FILES
 
 
-def output_files(methods: int) -> int:
+def output_files(methods: Sequence[str]) -> int:
     """Files among one scan's outputs."""
-    return OUTPUT_FILES + methods * OUTPUT_METHOD_FILES
+    return OUTPUT_FILES + len(methods) * OUTPUT_METHOD_FILES
 
 
 def _at(resolution: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from .estimates import process_memory_gb
+from .interfaces.device import GPU_CHOICES
 from .interfaces.limits import System, cpu_limit
 from .interfaces.memory import SYSTEM, available_memory_gb
 from .interfaces.segmentation_weights import read_modalities
@@ -18,6 +18,7 @@ from .interfaces.small_cells import SmallCells, small_cells
 from .interfaces.stored_network import WeightsError
 from .interfaces.strata import Variable, parse_strata
 from .interfaces.weights import NEEDED, fitting, read_header, shipped_network
+from .sbatch_options import check_sbatch
 
 if TYPE_CHECKING:
     from .interfaces.association_options import TestOptions
@@ -37,6 +38,8 @@ METHODS = (
     "metamorph-g",
     "metamorph-r",
 )
+GPU_STAGES = ("segment", "register")
+"""Those that can use a GPU."""
 REFINE = 60
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 LEVELS = ("participant", "group")
@@ -91,41 +94,8 @@ def _sessions(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(value).removeprefix("ses-") for value in values)
 
 
-OWN_SBATCH = (
-    "--array",
-    "-a",
-    "--wrap",
-    "--wait",
-    "-W",
-    "--test-only",
-    "--output",
-    "-o",
-    "--error",
-    "-e",
-    "--parsable",
-)
-"""Arguments of ``sbatch`` that would keep jobs from being followed."""
-
-
-def _check_sbatch(option: str, text: str) -> None:
-    """Whether arguments for ``sbatch`` can be split into words, and leave alone what gliomorph itself sets."""
-    if option == "--slurm-stage-args":
-        pattern, equals, text = text.partition("=")
-        if not equals or not pattern or pattern.startswith("-"):
-            raise SettingsError(
-                f"{option} {pattern}{equals}{text}: STAGE=ARGUMENTS is required, as in 'segment=-p gpu --gres=gpu:1'"
-            )
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise SettingsError(f"{option} {text!r}: quotes do not match ({error})") from error
-    if words and not words[0].startswith("-"):
-        raise SettingsError(f"{option} {text!r}: options of sbatch are required, which start with a dash")
-    taken = [word for word in words if word.split("=")[0] in OWN_SBATCH]
-    if taken:
-        raise SettingsError(
-            f"{option}: {', '.join(taken)}: set by gliomorph itself, which follows every job: leave it out"
-        )
+def _words(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -177,7 +147,8 @@ class Settings:
     omp_nthreads: int | None = None
     mem_gb: float = attrs.field()
     random_seed: int = 0
-    gpu: str = attrs.field(default="auto", validator=attrs.validators.in_(("auto", "all", "none")))
+    gpu: tuple[str, ...] = attrs.field(converter=_words, default=("auto",))
+    gpu_slots: int = 1
     skip_bids_validation: bool = False
     clean_workdir: bool = False
     stop_on_first_crash: bool = False
@@ -200,6 +171,7 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         self._check_choices()
         self._check_worker()
+        self._check_gpu()
         self._check_atlas()
         self._check_tests()
         self._check_folders()
@@ -215,7 +187,11 @@ class Settings:
             if unknown or not given or len(set(given)) != len(given):
                 what = f"unknown {', '.join(unknown)}" if unknown else "none, or one twice"
                 raise SettingsError(f"{name}: {what}; choose from {', '.join(known)}")
-        for name, number in (("--nprocs", self.nprocs), ("--omp-nthreads", self.omp_nthreads or 1)):
+        for name, number in (
+            ("--nprocs", self.nprocs),
+            ("--omp-nthreads", self.omp_nthreads or 1),
+            ("--gpu-slots", self.gpu_slots),
+        ):
             if number < 1:
                 raise SettingsError(f"{name}: at least 1 is required, got {number}")
         if self.refine is not None and self.refine < 0:
@@ -252,12 +228,23 @@ class Settings:
             ("--slurm-args", self.slurm_args),
             *(("--slurm-stage-args", t) for t in self.slurm_stage_args),
         ):
-            _check_sbatch(name, text)
+            try:
+                check_sbatch(text, by_stage=name == "--slurm-stage-args")
+            except ValueError as error:
+                raise SettingsError(f"{name}: {error}") from error
 
     @property
     def stage_args(self) -> dict[str, str]:
         """Arguments of ``sbatch`` by the pattern of the stages that they are for."""
         return dict(text.split("=", 1) for text in self.slurm_stage_args)
+
+    def _check_gpu(self) -> None:
+        alone = len(self.gpu) == 1 and self.gpu[0] in GPU_CHOICES
+        if not alone and (not self.gpu or not set(self.gpu) <= set(GPU_STAGES)):
+            raise SettingsError(
+                f"--gpu {' '.join(self.gpu)}: one of {', '.join(GPU_CHOICES)}, or one or more of the stages "
+                f"{', '.join(GPU_STAGES)}, is required"
+            )
 
     def _check_atlas(self) -> None:
         if not 0 <= self.min_coverage <= 1:
@@ -386,6 +373,17 @@ class Settings:
         wanted = REFINE if self.refine is None else self.refine
         return wanted if method in NEEDED else 0
 
+    def gpu_of(self, stage: str) -> str:
+        """What a stage is told of GPUs, one of :data:`~.interfaces.device.GPU_CHOICES`."""
+        if self.gpu[0] in GPU_CHOICES:
+            return self.gpu[0]
+        return "all" if stage in self.gpu else "none"
+
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether a GPU was asked for by name: without one there is no run."""
+        return any(self.gpu_of(stage) == "all" for stage in GPU_STAGES)
+
     def threads(self, scans: int) -> int:
         """Threads of one process: as given, else the CPUs shared among the scans that run at once."""
         return self.omp_nthreads or max(1, min(8, self.nprocs // max(1, scans)))
@@ -401,7 +399,7 @@ class Settings:
         On this machine one more than processes, so that none waits for the last stage; elsewhere as many as there are,
         but of graphs that are opened here not more than :data:`OPEN_GRAPHS`.
         """
-        if self.worker == "pool":
+        if self.worker == "pool" or (self.worker == "dask" and self.dask_scheduler is None):
             return min(scans, self.processes(scans) + 1)
         whole = self.worker == "slurm" and self.slurm_jobs == "scan"
         return scans if whole else min(scans, OPEN_GRAPHS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,29 @@ def ran(place: Place, *options: str, **more: Any) -> Run:
     copy = place.root / f"copy-{len(list(place.root.glob('copy-*')))}"
     shutil.copytree(place.out, copy)
     return Run(place=place, answer=answer, out=copy, before=before, after=cohorts.outputs(place.out))
+
+
+def relocated(run: Run, folder: Path) -> Place:
+    """The same data elsewhere, nothing computed yet."""
+    place = Place(folder)
+    for name in ("bids", "templates"):
+        shutil.copytree(run.place.root / name, folder / name)
+    for name in ("home", "tmp", "cwd"):
+        (folder / name).mkdir()
+    return place
+
+
+def comparable(place: Place) -> dict[str, Any]:
+    """Content of all outputs, without what names folders, times and pictures of them."""
+    found = {}
+    for name, value in cohorts.outputs(place.out, times=False).items():
+        if name.endswith((".html", "_quality.tsv")) or name == "dataset_description.json":
+            continue
+        if name.endswith(("_registration.json", "_description.json")):
+            text = (place.out / name).read_text().replace(str(place.root), "ROOT")
+            value = re.sub(r'"(seconds|peak_memory_gb|key|InputsKey)": [^,\n]*', "", text)
+        found[name] = value
+    return found
 
 
 def every_method(place: Place) -> list[str]:

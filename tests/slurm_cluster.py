@@ -5,6 +5,7 @@ On Debian: ``apt-get install --no-install-recommends slurm-wlm munge``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import attrs
+import psutil
 import pytest
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -132,7 +134,15 @@ class Cluster:
         for name in reversed(DAEMONS):
             path = self.folder / f"{name}.pid"
             if path.exists():
-                subprocess.run(["kill", path.read_text().strip()], check=False)
+                _end(int(path.read_text()))
+
+
+def _end(pid: int) -> None:
+    """End a daemon, which writes its state before it goes."""
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+        daemon = psutil.Process(pid)
+        daemon.terminate()
+        daemon.wait(20)
 
 
 def why_not() -> str:

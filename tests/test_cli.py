@@ -38,6 +38,7 @@ DOCUMENTED = [
     "--config-file",
     "--random-seed",
     "--gpu",
+    "--gpu-slots",
     "--version",
     "-v",
     "--notrack",
@@ -119,7 +120,7 @@ def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.work_dir == settings.output_dir / "work"
     assert settings.registration == ("metamorph-r",)
     assert settings.refine is None
-    assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, "auto")
+    assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, ("auto",))
     assert settings.template_dirs == ()
     assert (settings.strata, settings.min_cell, settings.min_coverage) == ((), None, 0.5)
     assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)

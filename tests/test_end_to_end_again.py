@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import cohorts
 import psutil
 import pytest
 from cohorts import Place
-from runs import Run, atlas_map, documented, every_method, ran, template_name
+from runs import Run, atlas_map, comparable, documented, every_method, ran, relocated, template_name
 
 pytest_plugins = ["run_fixtures"]
 
@@ -126,29 +124,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Two subjects, affine and SyN, to the end."""
     place = Place(tmp_path_factory.mktemp("undisturbed")).prepare(["01", "02"])
     return ran(place, "--registration", "affine", "syn-cfm")
-
-
-def relocated(undisturbed: Run, folder: Path) -> Place:
-    """The same data elsewhere, nothing computed yet."""
-    place = Place(folder)
-    for name in ("bids", "templates"):
-        shutil.copytree(undisturbed.place.root / name, folder / name)
-    for name in ("home", "tmp", "cwd"):
-        (folder / name).mkdir()
-    return place
-
-
-def comparable(place: Place) -> dict[str, Any]:
-    """Content of all outputs, without what names folders, times and pictures of them."""
-    found = {}
-    for name, value in cohorts.outputs(place.out, times=False).items():
-        if name.endswith((".html", "_quality.tsv")) or name == "dataset_description.json":
-            continue
-        if name.endswith(("_registration.json", "_description.json")):
-            text = (place.out / name).read_text().replace(str(place.root), "ROOT")
-            value = re.sub(r'"(seconds|peak_memory_gb|key|InputsKey)": [^,\n]*', "", text)
-        found[name] = value
-    return found
 
 
 def start(place: Place) -> subprocess.Popen[bytes]:

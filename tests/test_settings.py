@@ -1,6 +1,7 @@
 """Options are parsed once; what cannot be carried out is refused with the remedy."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,15 @@ from gliomorph import settings as module
 from gliomorph.interfaces import weights
 from gliomorph.interfaces.weights import NEEDED, shipped_network
 from gliomorph.models.atlas_maps.records import REGIONS
-from gliomorph.settings import LEVELS, METHODS, MODALITIES, Settings, SettingsError, method_label
+from gliomorph.settings import (
+    LEVELS,
+    METHODS,
+    MODALITIES,
+    SLURM_CPUS,
+    Settings,
+    SettingsError,
+    method_label,
+)
 
 
 @pytest.fixture
@@ -156,9 +165,7 @@ def test_what_cannot_be_carried_out_is_refused(make, options, said):
         make(**options)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("modality", "PET"), ("resolution", 5), ("resolution", 0), ("gpu", "yes")]
-)
+@pytest.mark.parametrize(("field", "value"), [("modality", "PET"), ("resolution", 5), ("resolution", 0)])
 def test_value_outside_the_choices_is_refused(make, field, value):
     with pytest.raises(ValueError, match=f"'{field}' must be in"):
         make(**{field: value})
@@ -217,6 +224,35 @@ def test_processes_stay_within_cpus_and_memory(make, monkeypatch, nprocs, mem_gb
 def test_label_of_a_method_is_alphanumeric(method):
     assert method_label(method).isalnum()
     assert len({method_label(m) for m in METHODS}) == len(METHODS)
+
+
+@pytest.mark.parametrize(
+    ("given", "segment", "register", "needed"),
+    [
+        ("auto", "auto", "auto", False),
+        (["none"], "none", "none", False),
+        (["all"], "all", "all", True),
+        (["segment"], "all", "none", True),
+        (["register", "segment"], "all", "all", True),
+    ],
+)
+def test_gpu_is_for_all_stages_or_for_some(make, given, segment, register, needed):
+    settings = make(gpu=given)
+    assert (settings.gpu_of("segment"), settings.gpu_of("register")) == (segment, register)
+    assert settings.needs_gpu is needed
+
+
+@pytest.mark.parametrize("given", ["yes", [], ["auto", "segment"], ["n4"], ["all", "none"]])
+def test_other_words_for_the_gpu_are_refused(make, given):
+    with pytest.raises(
+        SettingsError, match=r"--gpu .*: one of auto, all, none, or one or more of the stages segment"
+    ):
+        make(gpu=given)
+
+
+def test_a_gpu_has_one_slot_at_least(make):
+    with pytest.raises(SettingsError, match="--gpu-slots: at least 1 is required, got 0"):
+        make(gpu_slots=0)
 
 
 def test_both_levels_in_one_call(make):
@@ -346,3 +382,61 @@ def test_headers_are_read_without_heavy_imports(make, network, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
+# ---------------------------------------------------------------- workers
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"slurm_args": "--time=1"}, "--slurm-args: of --worker slurm, and the worker is pool"),
+        ({"requeue": False}, "--no-requeue: of --worker slurm"),
+        (
+            {"worker": "dask", "slurm_jobs": "stage"},
+            "--slurm-jobs: of --worker slurm, and the worker is dask",
+        ),
+        ({"worker": "slurm", "dask_scheduler": "tcp://a:1"}, "--dask-scheduler: of --worker dask"),
+        (
+            {"worker": "slurm", "slurm_stage_args": ["n4=-c 4"]},
+            "stages are jobs of their own with --slurm-jobs",
+        ),
+        ({"worker": "slurm", "slurm_args": "-p 'gpu"}, '--slurm-args: "-p \'gpu": quotes do not match'),
+        ({"worker": "slurm", "slurm_args": "gpu"}, "options of sbatch are required, which start with a dash"),
+        ({"worker": "slurm", "slurm_args": "-t 1 --array=0-9"}, "--array=0-9: set by gliomorph itself"),
+        (
+            {"worker": "slurm", "slurm_jobs": "stage", "slurm_stage_args": ["-p gpu"]},
+            "-p gpu: STAGE=ARGUMENTS is required",
+        ),
+    ],
+)
+def test_options_of_a_worker_that_cannot_be_carried_out(make, options, text):
+    with pytest.raises(SettingsError, match=re.escape(text)):
+        make(**options)
+
+
+def test_a_slurm_job_is_given_the_memory_of_its_processes(make):
+    alone = make(worker="slurm")
+    assert (alone.nprocs, alone.processes(1)) == (SLURM_CPUS, 1)
+    several = make(worker="slurm", nprocs=4, omp_nthreads=1)
+    assert several.processes(1) == 4
+    assert several.mem_gb > 2 * alone.mem_gb
+
+
+def test_stage_arguments_may_hold_equals_signs(make):
+    settings = make(
+        worker="slurm",
+        slurm_jobs="stage",
+        slurm_stage_args=["segment=-p gpu --gres=gpu:1"],
+    )
+    assert settings.stage_args == {"segment": "-p gpu --gres=gpu:1"}
+
+
+def test_scans_at_once_are_few_here_and_as_many_as_there_are_elsewhere(folders: dict[str, Any]) -> None:
+    few = {"nprocs": 2, "omp_nthreads": 1, "mem_gb": 100.0}
+    here = Settings(**folders, **few)
+    assert here.scans_at_once(1000) == 3
+    assert here.scans_at_once(2) == 2
+    assert Settings(**folders, **few, worker="slurm").scans_at_once(1000) == 1000
+    opened = Settings(**folders, **few, worker="slurm", slurm_jobs="stage")
+    assert opened.scans_at_once(1000) == module.OPEN_GRAPHS

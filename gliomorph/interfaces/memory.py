@@ -36,9 +36,9 @@ def available_memory_gb(system: System = SYSTEM) -> float:
 
 
 def free_gb(device: str) -> float:
-    """Memory that is free on ``cpu`` or ``cuda``, in GB."""
+    """Memory that is free on ``cpu`` or a GPU of torch's, in GB."""
     if device == "cpu":
         return available_memory_gb()
     import torch
 
-    return torch.cuda.mem_get_info()[0] / 1e9
+    return torch.cuda.mem_get_info(device)[0] / 1e9

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -65,7 +66,7 @@ class MethodResult:
     displacement: Path
     healthy: Path | None = None
     quality: dict[str, object] = attrs.field(factory=dict)
-    used: dict[str, object] = attrs.field(factory=dict)
+    used: dict[str, Any] = attrs.field(factory=dict)
 
 
 def scan_report(

@@ -58,6 +58,7 @@ def scan_page(
     mask = write_image(sitk.Cast(label_map > 0, sitk.sitkUInt8), folder / "mask.nii.gz")
     known = plan["metadata"]
     methods = [_method(files) for files in results]
+    told = [f"{m.method}: {text}" for m in methods for text in m.used.get("notices", [])]
     flags = [f"{m.method}: {m.quality['flag']}" for m in methods if m.quality.get("flag")]
     page = scan_report(
         scan=scan,
@@ -79,7 +80,7 @@ def scan_page(
             "tumour": tumor_info,
             "alignment": align_info,
         },
-        notices=[*plan["notices"], *brain_info["notices"], *tumor_info["notices"], *flags],
+        notices=[*plan["notices"], *brain_info["notices"], *tumor_info["notices"], *told, *flags],
         out_file=folder / "page.html",
         figures_dir=folder / "figures",
     )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
 from .checksum import sha256_of
-from .device import choose_device
+from .device import Rung, first_that_fits
 from .images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from .loaded_networks import loaded_student
 from .memory import free_gb
 from .network_grid import from_network_grid, network_grid, on_network_grid
-from .segmentation_weights import load_student
 from .task import task
 from .transforms import read_transform
 from .tumor import LABELS
@@ -27,6 +29,10 @@ PROBABILITY_REGIONS = ("WT", "TC", "ET")
 """Whose probabilities are handed on, in this order."""
 BYTES_PER_CHANNEL = 26
 """Peak of a pass over the whole head, for each voxel and each channel of the first level (measured)."""
+HALF = "the GPU's memory did not suffice: the tumour was segmented on voxels of twice the size"
+CPU = "the GPU's memory did not suffice: the tumour was segmented on the CPU"
+BATCH = 4
+"""Heads (a head and its mirror image) or windows at a time on a GPU."""
 WINDOW = (96, 96, 96)
 """Voxels, where a whole head does not fit into memory."""
 VALUES = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
@@ -76,23 +82,29 @@ def segment(
     """
     from ..models.segmentation import decide
 
-    device = choose_device(gpu)
-    members = load_student(Path(weights), modality)
+    members = loaded_student(Path(weights), modality)
     aligned, target, brain = read_image(image), read_image(native), read_image(brain_mask, sitk.sitkUInt8)
     to_native, inside = read_transform(affine), to_array(brain) > 0
-    found = np.zeros((len(VALUES), *target.GetSize()), np.float32)
-    for network, settings in members:
-        grid = _grid(aligned, settings)
-        voxels = on_network_grid(target, brain, grid, to_native)
-        there = _probabilities(network, settings, voxels, device)
-        found += from_network_grid(there, grid, target, to_native.GetInverse()) / len(members)
-    shares = _within(inside, found)
+
+    def found(pass_: Pass) -> np.ndarray:
+        total = np.zeros((len(VALUES), *target.GetSize()), np.float32)
+        for network, settings in members:
+            grid = _grid(aligned, settings, pass_.coarser)
+            voxels = on_network_grid(target, brain, grid, to_native)
+            there = _probabilities(network, settings, voxels, pass_)
+            total += from_network_grid(there, grid, target, to_native.GetInverse()) / len(members)
+        return total
+
+    on_cpu = Rung(compute=lambda: found(Pass(device="cpu")), device="cpu", notice=CPU)
+    total, rung = first_that_fits(gpu, partial(_rungs, found), on_cpu)
+    shares = _within(inside, total)
     classes = decide(shares, 1000 * voxel_volume_ml(target))
     if not classes.any():
         raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
     values = VALUES[classes]
     labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
-    info = _volumes(values, inside, voxel_volume_ml(target)) | _origin(Path(weights), modality, device)
+    info = _volumes(values, inside, voxel_volume_ml(target))
+    info |= _origin(Path(weights), modality, rung)
     return labels, _write_regions(shares, target), info
 
 
@@ -112,10 +124,42 @@ def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(PROBABILITY_REGIONS, map(Path, probabilities), strict=False))  # or none at all
 
 
-def _grid(aligned: sitk.Image, settings: SegmentationSettings) -> sitk.Image:
+@attrs.frozen(kw_only=True)
+class Pass:
+    """How the networks read a head.
+
+    Attributes
+    ----------
+    device : str
+    batch : int
+        Heads or windows at a time.
+    window : tuple of int or None
+        Voxels; None decides by the memory that is free.
+    coarser : float
+        Voxels are this much larger than the network's.
+    """
+
+    device: str
+    batch: int = 1
+    window: tuple[int, ...] | None = None
+    coarser: float = 1.0
+
+
+def _rungs(found: Callable[[Pass], np.ndarray], device: str) -> list[Rung[np.ndarray]]:
+    """Ways on a GPU: ever smaller batches, then voxels of twice the size."""
+    passes = [
+        (Pass(device=device, batch=BATCH), ""),
+        (Pass(device=device), ""),
+        (Pass(device=device, window=WINDOW), ""),
+        (Pass(device=device, window=WINDOW, coarser=2.0), HALF),
+    ]
+    return [Rung(compute=partial(found, p), device=p.device, notice=notice) for p, notice in passes]
+
+
+def _grid(aligned: sitk.Image, settings: SegmentationSettings, coarser: float) -> sitk.Image:
     """The network's grid around the head that an image shows in the template's frame."""
     head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
-    return network_grid(head, settings.voxel_mm * _scale(head, settings.brain_ml))
+    return network_grid(head, coarser * settings.voxel_mm * _scale(head, settings.brain_ml))
 
 
 def _scale(head: sitk.Image, brain_ml: float) -> float:
@@ -130,16 +174,21 @@ def _scale(head: sitk.Image, brain_ml: float) -> float:
 
 
 def _probabilities(
-    network: UNet, settings: SegmentationSettings, voxels: np.ndarray, device: str
+    network: UNet, settings: SegmentationSettings, voxels: np.ndarray, pass_: Pass
 ) -> np.ndarray:
     """Of the classes on the network's grid, (4, X, Y, Z)."""
     import torch
 
     from ..models.segmentation import probabilities
 
-    window = _window(voxels, settings.width, device)
-    found = probabilities(network.to(device), torch.from_numpy(voxels)[None], window, mirrored=True)
-    array: np.ndarray = found.cpu().numpy()
+    window = pass_.window or _window(voxels, settings.width * min(2, pass_.batch), pass_.device)
+    try:
+        found = probabilities(
+            network.to(pass_.device), torch.from_numpy(voxels)[None], window, mirrored=True, batch=pass_.batch
+        )
+        array: np.ndarray = found.cpu().numpy()
+    finally:
+        network.cpu()
     return array
 
 
@@ -181,14 +230,14 @@ def _volumes(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> dict[str
     }
 
 
-def _origin(weights: Path, modality: str, device: str) -> dict[str, Any]:
+def _origin(weights: Path, modality: str, rung: Rung[np.ndarray]) -> dict[str, Any]:
     """What segmented, on what, and that someone has to look at it."""
     told = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
     return {
-        "device": device,
+        "device": rung.device.split(":")[0],
         "weights": weights.name,
         "weights_sha256": sha256_of(weights),
-        "notices": [told],
+        "notices": [told, *([rung.notice] if rung.notice else [])],
     }
 
 

@@ -26,6 +26,7 @@ def probabilities(
     window: Sequence[int] | None = None,
     mirrored: bool = False,
     mixed_precision: bool = True,
+    batch: int = 1,
 ) -> Tensor:
     """Probabilities of the classes, on the network's device.
 
@@ -42,6 +43,8 @@ def probabilities(
         The mean of the head's and its mirror image's (first axis): twice the time.
     mixed_precision : bool
         On a GPU, half precision where it is safe.
+    batch : int
+        Heads, or windows, that the network sees in one pass: with 2 or more the head and its mirror image.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def probabilities(
         (4, X, Y, Z), float32; they sum to 1.
     """
     device = next(network.parameters()).device
-    batch = images[None].to(device)
+    head = images[None].to(device)
 
     def softmax(part: Tensor) -> Tensor:
         with torch.autocast(device.type, enabled=mixed_precision and device.type == "cuda"):
@@ -62,14 +65,17 @@ def probabilities(
         from monai.inferers import sliding_window_inference
 
         blended: Any = sliding_window_inference(
-            part, tuple(window), 1, softmax, overlap=OVERLAP, mode="gaussian", padding_mode="constant"
+            part, tuple(window), batch, softmax, overlap=OVERLAP, mode="gaussian", padding_mode="constant"
         )
         return blended / blended.sum(1, keepdim=True)
 
-    found = whole(batch)
-    if mirrored:
-        found = 0.5 * (found + whole(batch.flip(2)).flip(2))
-    return found[0]
+    if not mirrored:
+        return whole(head)[0]
+    if batch > 1:
+        straight, other = whole(torch.cat([head, head.flip(2)]))
+    else:
+        straight, other = whole(head)[0], whole(head.flip(2))[0]
+    return 0.5 * (straight + other.flip(1))
 
 
 def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0) -> np.ndarray:

@@ -22,6 +22,7 @@ from pydra.workers import base
 from ..environment import ALLOCATOR, THREADS, prepare_environment, start_logging
 from ..interfaces.images import write_text
 from ..settings import Settings, SettingsError
+from .journal import Journal
 from .progress import stage_and_scan
 from .slurm_folder import remove_unfinished
 from .sweep import shared
@@ -30,7 +31,7 @@ from .worker import NotStarted, StageKilled
 CONNECT_SECONDS = 20
 
 
-def work(pickled: bytes, driver: str, work_dir: str, threads: int) -> None:
+def work(pickled: bytes, driver: str, work_dir: str, threads: int, gpu_slots: int) -> None:
     """Run one of Pydra's jobs in a worker of dask, where its result is left in the cache.
 
     Parameters
@@ -42,6 +43,8 @@ def work(pickled: bytes, driver: str, work_dir: str, threads: int) -> None:
     work_dir : str
     threads : int
         Of each stage.
+    gpu_slots : int
+        Stages on one GPU at a time.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def work(pickled: bytes, driver: str, work_dir: str, threads: int) -> None:
             f"--worker dask: workers of one thread are required, {get_worker().address} has {number}: "
             "start them with --nthreads 1 (in dask-jobqueue: processes equal to cores)"
         )
-    prepare_environment(Path(work_dir), threads)
+    prepare_environment(Path(work_dir), threads, gpu_slots)
     start_logging()
     job: Job = cp.loads(pickled)
     mark = job.cache_dir.with_suffix(".dask")
@@ -87,6 +90,7 @@ class DaskWorker(base.Worker):
     settings: Settings = attrs.field(kw_only=True)
     processes: int = 1
     watch: Callable[[str, Any, BaseException | None], None] = attrs.field(default=lambda *_: None)
+    journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _driver: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False)
     _cluster: Any = attrs.field(default=None, init=False, eq=False, repr=False)
     _client: Any = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -95,7 +99,13 @@ class DaskWorker(base.Worker):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return state | {"_cluster": None, "_client": None, "watch": None}
+        return state | {"_cluster": None, "_client": None, "watch": None, "journal": None}
+
+    async def submit(self, job: Job, rerun: bool = False) -> Any:
+        """Open a graph here."""
+        if self.journal is not None:
+            self.journal.begin(job.checksum)
+        return await super().submit(job, rerun)
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Run one job in some worker."""
@@ -121,6 +131,7 @@ class DaskWorker(base.Worker):
             self._driver,
             str(self.settings.work_dir),
             self.settings.threads(self.processes),
+            self.settings.gpu_slots,
             key=f"{job.name}-{job.uid}",
             pure=False,
             # the first scans first, so that they are finished before others are begun

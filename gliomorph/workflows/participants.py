@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ..interfaces.prepare_template import TemplateFiles
 from ..interfaces.task import File
-from ..settings import Settings
+from ..settings import GPU_STAGES, Settings
 from .cleaning import Cleaning
 from .plan import PlannedScan, publication, segmentation_weights
 from .progress import Board
@@ -66,7 +66,7 @@ def graph_inputs(
         "registration_weights": [File(networks[m]) if m in networks else None for m in settings.registration],
         "refinements": [settings.refinement(method) for method in settings.registration],
         "seed": settings.random_seed,
-        "gpu": settings.gpu,
+        "gpus": {stage: settings.gpu_of(stage) for stage in GPU_STAGES},
         "plan": publication(planned, settings),
         "run": run,
     }

@@ -112,7 +112,7 @@ def check_disk(settings: Settings, scans: int) -> str:
 
 def needs_of(settings: Settings, scans: int) -> tuple[Need, Need]:
     """Of the work directory and of the outputs; of the former only scans that are open count where it is cleaned."""
-    methods = len(settings.registration)
+    methods = settings.registration
     kept = min(scans, settings.scans_at_once(scans)) if settings.clean_workdir else scans
     work = Need(
         name="work files",

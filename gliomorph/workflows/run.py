@@ -24,7 +24,7 @@ from .regional import find_parcellation
 from .strata import atlas_notices
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
 from .sweep import Hold, swept
-from .validation import check_resources, network_notices, summary_of, validate_bids
+from .validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
 from .workers import check_worker, describe_worker, taken_over
 
 
@@ -65,6 +65,7 @@ def run(
         What keeps the run from starting.
     """
     check_worker(settings)
+    check_gpu(settings)
     if not settings.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
@@ -137,7 +138,7 @@ def _participants(
     todo = [p for p in planned if p.status == "run"]
     if not todo:
         return []
-    prepare_environment(settings.work_dir, settings.threads(len(todo)))
+    prepare_environment(settings.work_dir, settings.threads(len(todo)), settings.gpu_slots)
     return run_participants(todo, settings, template, run_id, console, verbose)
 
 

@@ -58,7 +58,7 @@ def ScanGraph(
     registration_weights: list[File | None],
     refinements: list[int],
     seed: int,
-    gpu: str,
+    gpus: dict[str, str],
     plan: dict[str, Any],
     run: str,
 ) -> int:
@@ -88,8 +88,8 @@ def ScanGraph(
         Iterations of optimisation after each method's answer.
     seed : int
         Of random sampling.
-    gpu : str
-        ``auto``, ``all`` or ``none``.
+    gpus : dict of str to str
+        ``auto``, ``all`` or ``none`` for each stage that can use a GPU.
     plan : dict
         Names and metadata of what is published.
     run : str
@@ -140,7 +140,7 @@ def ScanGraph(
             affine=align.affine,
             weights=weights,
             modality=modality,
-            gpu=gpu,
+            gpu=gpus["segment"],
         ),
         "segment",
     )
@@ -155,7 +155,7 @@ def ScanGraph(
             rigid=align.rigid,
             affine=align.affine,
             seed=seed,
-            gpu=gpu,
+            gpu=gpus["register"],
         ).split(
             ("method", "weights", "refine"),
             method=methods,

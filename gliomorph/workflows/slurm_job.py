@@ -35,7 +35,7 @@ def main(folder: Path, job: str) -> int:
     with (folder / "work.pklz").open("rb") as file:
         settings = within_allotment(cp.load(file))
         # before the task, which imports what reads the number of threads
-        prepare_environment(settings.work_dir, settings.threads(1))
+        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
         # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
         os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
         task = cp.load(file)
@@ -48,7 +48,9 @@ def within_allotment(settings: Settings) -> Settings:
 
 
 def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
+    from .cleaning import Cleaning
     from .progress import cause_of
+    from .side_by_side import run_side_by_side
     from .slurm_folder import JobFolder, remove_unfinished
     from .worker import PoolWorker, submitting
 
@@ -66,15 +68,17 @@ def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
     worker = PoolWorker(
         n_procs=settings.processes(1), watch=watch, stop_on_failure=settings.stop_on_first_crash
     )
+    around = Cleaning().around if settings.clean_workdir else contextlib.nullcontext
     with submitting(ours.cache, worker) as submit:
-        result = submit(task, raise_errors=False)
-    failed = result.errored or result.outputs is None
-    if not failed and task._checksum != ours.key:
+        errors = run_side_by_side(submit, [("main", lambda: task)], 1, around)
+    for error in errors.values():
+        traceback.print_exception(error)
+    if not errors and task._checksum != ours.key:
         raise RuntimeError(f"{ours.key}: the files that it reads have changed since it was submitted")
     with contextlib.suppress(OSError):
         for path in (folder / "hashes").glob("*"):
             path.unlink()
-    return int(failed)
+    return int(bool(errors))
 
 
 if __name__ == "__main__":

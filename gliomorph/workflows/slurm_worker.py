@@ -7,6 +7,7 @@ driver takes over those that still wait or run. Whether a job has done its work 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fnmatch
 import hashlib
 import shlex
@@ -21,6 +22,7 @@ from pydra.workers import base
 
 from ..settings import Settings
 from . import slurm
+from .journal import Journal
 from .progress import stage_and_scan
 from .slurm_folder import FOLDER, JobFolder, Record
 from .worker import NotStarted
@@ -79,6 +81,7 @@ class SlurmWorker(base.Worker):
     say: Callable[[str], None] = attrs.field(default=lambda _: None)
     runs: Mapping[str, str] = attrs.field(factory=dict)
     whole: str = ""
+    journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _waiting: dict[str, _Attempt] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _names: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
     _live: dict[str, str] | None = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -87,7 +90,14 @@ class SlurmWorker(base.Worker):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return state | {"_waiting": {}, "_tasks": {}, "_live": None, "watch": None, "say": None}
+        return state | {
+            "_waiting": {},
+            "_tasks": {},
+            "_live": None,
+            "watch": None,
+            "say": None,
+            "journal": None,
+        }
 
     @property
     def stopping(self) -> bool:
@@ -98,6 +108,8 @@ class SlurmWorker(base.Worker):
         """Open a graph here, or hand it to Slurm as a whole; ``main`` is what was submitted itself."""
         opened = self.settings.slurm_jobs == "stage" or (job.name == "main" and not self.whole)
         if job.is_async and opened:
+            if self.journal is not None:
+                self.journal.begin(job.checksum)
             return await super().submit(job, rerun)
         return await self.run(job, rerun)
 
@@ -123,8 +135,11 @@ class SlurmWorker(base.Worker):
             self.watch("failed", job, error)
         elif not isinstance(error, StageFailed):  # which the stage itself has told
             self.watch("failed", _stage(f"Slurm job@{self._title(job)}"), error)
-        if self.stopping and self._waiting:
-            slurm.cancel(self._waiting, waiting_only=True)
+        if self.stopping:
+            with contextlib.suppress(
+                slurm.SlurmError
+            ):  # those that go on all the same are reported as they end
+                slurm.cancel(self._waiting, waiting_only=True)
 
     async def _through_slurm(self, job: Job) -> None:
         if _has_result(job):
@@ -244,8 +259,13 @@ class SlurmWorker(base.Worker):
 
     def kill(self) -> None:
         """Cancel all jobs of this driver, also one whose id has not come back yet."""
-        ours = {job for name, job in slurm.live_jobs_by_name().items() if name in self._names}
-        slurm.cancel(ours)
+        try:
+            ours = {job for name, job in slurm.live_jobs_by_name().items() if name in self._names}
+            slurm.cancel(ours)
+        except slurm.SlurmError as error:
+            left = ", ".join(self._waiting) or "none is known"
+            self.say(f"Slurm jobs may go on ({left}), they could not be cancelled: {error}")
+            return
         if ours:
             self.say(f"{len(ours)} Slurm job{'s' * (len(ours) != 1)} cancelled")
 

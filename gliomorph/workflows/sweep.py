@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,8 +20,13 @@ import attrs
 import cloudpickle as cp
 from filelock import SoftFileLock, Timeout
 
+from ..interfaces.images import write_text
+from .journal import left_unfinished
 from .slurm import SlurmError
-from .slurm_folder import live_folders
+from .slurm_folder import live_folders, remove_unfinished
+
+NOTE = "_outputs.json"
+"""In a good result's folder: the files that it names."""
 
 
 def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> int:
@@ -45,6 +51,7 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
         running()
     )  # only now: what a job has begun by then it has told, and what it begins later is not listed
     if not alone:
+        remove_unfinished(cache, left_unfinished(cache) - kept)
         return sum(_drop_if_bad(folder) for folder in folders if folder.name not in kept)
     for lock in locks:
         if lock.stem.removesuffix("_save") not in kept:
@@ -53,6 +60,7 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
         for info in cache.glob("*_info.json"):
             info.unlink(missing_ok=True)
     _sweep_hashes(cache.with_name("hashes"))
+    left_unfinished(cache)
     bad = [folder for folder in folders if folder.name not in kept and _is_bad(folder, True)]
     for folder in bad:
         shutil.rmtree(folder, ignore_errors=True)
@@ -87,15 +95,38 @@ def _is_bad(folder: Path, alone: bool) -> bool:
     result = folder / "_result.pklz"
     if not result.exists():
         return alone
+    outputs = _outputs(result)
+    return outputs is None or not all(Path(path).exists() for path in outputs)
+
+
+def _outputs(result: Path) -> list[str] | None:
+    """Files that a stored result names; None if it failed, was interrupted or cannot be read.
+
+    They are noted beside it: to read a result takes some milliseconds, and a cohort has thousands.
+    """
+    note = result.with_name(NOTE)
+    try:
+        written = result.stat().st_mtime_ns
+    except FileNotFoundError:  # another run has just removed it
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["written"] == written:
+            return list(known["outputs"])
     try:
         stored = cp.loads(result.read_bytes())
     except Exception:  # a file cut short, or of another version: any reason is one to compute it again
-        return True
-    return bool(stored.errored) or stored.outputs is None or not _outputs_exist(stored.outputs)
+        return None
+    if stored.errored or stored.outputs is None:
+        return None
+    outputs = list(_paths_of(stored.outputs))
+    with contextlib.suppress(OSError):
+        write_text(json.dumps({"written": written, "outputs": outputs}), note)
+    return outputs
 
 
-def _outputs_exist(outputs: object) -> bool:
-    """Whether every file that a stored result names is still there."""
+def _paths_of(outputs: object) -> Iterator[str]:
+    """Every path in the values of an object, at any depth."""
     values = list(vars(outputs).values()) if hasattr(outputs, "__dict__") else []
     while values:
         value = values.pop()
@@ -103,9 +134,8 @@ def _outputs_exist(outputs: object) -> bool:
             values += value.values()
         elif isinstance(value, (list, tuple)):
             values += value
-        elif isinstance(value, os.PathLike) and not Path(value).exists():
-            return False
-    return True
+        elif isinstance(value, os.PathLike):
+            yield os.fspath(value)
 
 
 @attrs.frozen
@@ -155,9 +185,15 @@ def swept(cache: Path) -> Iterator[Hold]:
     """
     handle, alone = _held(cache)
     with handle:
-        dropped = sweep(cache, alone, lambda: _in_slurm(cache))
         if alone:
+            dropped = sweep(cache, True, lambda: _in_slurm(cache))
             fcntl.flock(handle, fcntl.LOCK_SH)
+        else:
+            with (cache / ".sweeping").open(
+                "w"
+            ) as turn:  # one after the other: what one tidies another may begin
+                _lock(turn, fcntl.LOCK_EX)
+                dropped = sweep(cache, False, lambda: _in_slurm(cache))
         yield Hold(cache, dropped, handle)
 
 
@@ -165,8 +201,7 @@ def swept(cache: Path) -> Iterator[Hold]:
 def shared(cache: Path) -> Iterator[None]:
     """Hold a cache that a run holds already, from another process: it stays held if that run is killed."""
     with (cache / ".in-use").open("w") as handle:
-        with contextlib.suppress(OSError):  # a file system without such locks
-            fcntl.flock(handle, fcntl.LOCK_SH)
+        _lock(handle, fcntl.LOCK_SH)
         yield
 
 
@@ -179,22 +214,22 @@ def _held(cache: Path) -> tuple[IO[str], bool]:
             handle = path.open("w")
         except FileNotFoundError:  # the last run removes the cache at this moment
             continue
-        alone = _lock(handle)
+        alone = _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not alone:
+            _lock(handle, fcntl.LOCK_SH)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
                 return handle, alone
         handle.close()
 
 
-def _lock(handle: IO[str]) -> bool:
+def _lock(handle: IO[str], how: int) -> bool:
+    """Lock a file. Some file systems have no such locks: others may be there, then."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        fcntl.flock(handle, how)
+    except OSError:
         return False
-    except OSError:  # a file system without such locks: others may be there
-        return False
+    return True
 
 
 def _in_slurm(cache: Path) -> set[str]:

@@ -80,8 +80,27 @@ def check_folders(settings: Settings) -> None:
             raise SettingsError(f"{name} {folder} cannot be written: {error.strerror}") from error
 
 
+def check_gpu(settings: Settings) -> None:
+    """A GPU that was asked for is there, where the work is done on this machine.
+
+    Raises
+    ------
+    SettingsError
+        There is none.
+    """
+    if not settings.needs_gpu or settings.worker != "pool":  # others look for it where they run
+        return
+    words = " ".join(settings.gpu)
+    try:
+        choose_device("all")
+    except RuntimeError as error:
+        raise SettingsError(
+            f"--gpu {words}: torch sees no CUDA device here; use --gpu auto or --gpu none"
+        ) from error
+
+
 def check_resources(settings: Settings, scans: int) -> list[str]:
-    """Memory, room on disk, and the GPU that was asked for.
+    """Memory and room on disk.
 
     Returns
     -------
@@ -90,13 +109,8 @@ def check_resources(settings: Settings, scans: int) -> list[str]:
     Raises
     ------
     SettingsError
-        Too little memory or room for what will be done, or no GPU where one is required.
+        Too little for what will be done.
     """
-    try:
-        # jobs of a cluster look for it where they run
-        choose_device("all") if settings.gpu == "all" and settings.worker == "pool" else None
-    except RuntimeError as error:
-        raise SettingsError(str(error)) from error
     return [check_memory(settings, scans), check_disk(settings, scans)]
 
 

@@ -27,6 +27,7 @@ from pydra.workers import base
 from pydra.workers.cf import ConcurrentFuturesWorker
 
 from ..environment import start_logging
+from .journal import Journal, journal
 
 
 class StageKilled(RuntimeError):
@@ -80,19 +81,32 @@ class PoolWorker(base.Worker):
     n_procs: int = 1
     watch: Callable[[str, Job, BaseException | None], None] = attrs.field(default=lambda *_: None)
     stop_on_failure: bool = False
+    journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _pool: Any = attrs.field(default=None, init=False, eq=False, repr=False)
     _gates: dict[str, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _failed: bool = attrs.field(default=False, init=False)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return state | {"_pool": None, "_gates": {}, "watch": None}
+        return state | {"_pool": None, "_gates": {}, "watch": None, "journal": None}
 
     async def submit(self, job: Job, rerun: bool = False) -> Any:
         """Open a scan's graph, or run one job."""
-        if job.is_async and self.stop_on_failure and self._failed:
+        if not job.is_async:
+            return await super().submit(job, rerun)
+        if self.stop_on_failure and self._failed:
             raise NotStarted("not started: an earlier scan failed (--stop-on-first-crash)")
-        return await super().submit(job, rerun)
+        with self._told(job):
+            return await super().submit(job, rerun)
+
+    @contextlib.contextmanager
+    def _told(self, job: Job) -> Iterator[None]:
+        """In the journal, what is done in the block: begun, and ended unless it is interrupted."""
+        if self.journal is not None:
+            self.journal.begin(job.checksum)
+        yield
+        if self.journal is not None:
+            self.journal.end(job.checksum)
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Run one job in a child; a broken pool is replaced and its jobs are tried once more, one by one."""
@@ -102,7 +116,8 @@ class PoolWorker(base.Worker):
                 raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
             self.watch("start", job, None)
             try:
-                result = await self._run_twice(job, rerun)
+                with self._told(job):
+                    result = await self._run_twice(job, rerun)
             except Exception as error:
                 self._failed = True
                 self.watch("failed", job, error)
@@ -172,6 +187,8 @@ class PoolWorker(base.Worker):
 class Killable(Protocol):
     """A worker that can end what it has begun."""
 
+    journal: Journal | None
+
     def kill(self) -> None:
         """End it at once."""
 
@@ -185,7 +202,7 @@ def submitting(cache: Path, worker: Killable) -> Iterator[Submitter]:
     submit : Submitter
         Called with a task, as in Pydra.
     """
-    with Submitter(cache_root=cache, worker=worker) as submit:
+    with journal(cache) as worker.journal, Submitter(cache_root=cache, worker=worker) as submit:
         try:
             yield submit
         except KeyboardInterrupt:

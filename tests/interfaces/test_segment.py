@@ -54,7 +54,7 @@ def write_patient(like, folder, transform=None):
 @pytest.fixture
 def oracle(monkeypatch, tmp_path):
     """Weights whose network is the oracle."""
-    monkeypatch.setattr(module, "load_student", lambda *_: [(Oracle(), SETTINGS)])
+    monkeypatch.setattr(module, "loaded_student", lambda *_: [(Oracle(), SETTINGS)])
     (tmp_path / "w.safetensors").write_bytes(b"weights")
     return tmp_path / "w.safetensors"
 
@@ -137,7 +137,7 @@ def test_brains_are_brought_to_the_size_that_the_network_knows(
     brain = read_image(patient["brain_mask"])
     brain_ml = share * float((to_array(brain) > 0).sum() * np.prod(brain.GetSpacing())) / 1000
     settings = attrs.evolve(SETTINGS, brain_ml=brain_ml)
-    monkeypatch.setattr(module, "load_student", lambda *_: [(Watched(), settings)])
+    monkeypatch.setattr(module, "loaded_student", lambda *_: [(Watched(), settings)])
     labels, _, _ = run(patient, heads["LPS"]["image"], identity_xfm, oracle)
     assert seen[0] == pytest.approx(brain_ml, rel=0.06)
     assert phantoms.dice(to_array(read_image(labels)) > 0, known > 0) > 0.9
@@ -158,7 +158,7 @@ def test_probabilities_of_several_networks_are_their_mean(
 
     def whole(*networks):
         members = [(network, attrs.evolve(SETTINGS, voxel_mm=mm)) for network, mm in networks]
-        monkeypatch.setattr(module, "load_student", lambda *_: members)
+        monkeypatch.setattr(module, "loaded_student", lambda *_: members)
         _, files, _ = run(patient, heads["LPS"]["image"], identity_xfm, oracle)
         return to_array(read_image(by_region(files)["WT"]))
 

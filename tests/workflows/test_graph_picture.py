@@ -33,7 +33,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "registration_weights": [None, None],
         "refinements": [0, 0],
         "seed": 0,
-        "gpu": "none",
+        "gpus": {"segment": "none", "register": "none"},
         "plan": {},
         "run": "run",
     }

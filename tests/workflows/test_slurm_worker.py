@@ -276,6 +276,17 @@ def test_ctrl_c_cancels_the_jobs_and_says_so(
     assert {job["state"] for job in fake_slurm.jobs()} == {"CANCELLED"}
 
 
+def test_jobs_that_could_not_be_cancelled_are_named(fake_slurm: FakeSlurm, settings: Settings) -> None:
+    driver = Driver(settings)
+    driver.worker._waiting = {"7": None}  # type: ignore[dict-item]
+    fake_slurm.break_down(answers_after=1)
+    driver.worker.kill()
+    (said,) = driver.said
+    assert said.startswith(
+        "Slurm jobs may go on (7), they could not be cancelled: squeue: slurm_load_jobs error"
+    )
+
+
 def test_what_a_dead_job_has_left_is_removed_by_the_next_one(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:

@@ -71,6 +71,27 @@ def test_sweeping_twice_changes_nothing_more(cache: Path) -> None:
     assert sweep(cache, alone=True) == 0
 
 
+def test_good_results_are_read_once_and_their_files_looked_for_every_time(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep(cache, alone=True)
+    read: list[bytes] = []
+    monkeypatch.setattr("gliomorph.workflows.sweep.cp.loads", read.append)
+    assert sweep(cache, alone=False) == 0
+    assert read == []
+    (cache.parent / "file.nii.gz").unlink()
+    assert sweep(cache, alone=False) == 1
+    assert "good" not in left(cache)
+
+
+def test_result_that_is_written_anew_is_read_anew(cache: Path) -> None:
+    sweep(cache, alone=True)
+    path = cache / "python-good" / "_result.pklz"
+    path.write_bytes(cp.dumps(SimpleNamespace(errored=True, outputs=None)))
+    os.utime(path, ns=(1, 1))
+    assert sweep(cache, alone=False) == 1
+
+
 def test_missing_cache_is_made(tmp_path: Path) -> None:
     with swept(tmp_path / "new" / "cache") as hold:
         assert hold.dropped == 0

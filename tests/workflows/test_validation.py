@@ -21,7 +21,7 @@ from gliomorph.settings import Settings, SettingsError
 from gliomorph.workflows import validation
 from gliomorph.workflows.validation import (
     check_folders,
-    check_resources,
+    check_gpu,
     network_notices,
     summary_of,
     validate_bids,
@@ -103,15 +103,19 @@ def test_folder_without_permission_is_named(settings: Settings) -> None:
         check_folders(settings)
 
 
-def test_gpu_that_is_required_and_missing_is_refused(settings: Settings, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("words", [["all"], ["register"], ["segment", "register"]])
+def test_gpu_that_is_required_and_missing_is_refused(
+    settings: Settings, monkeypatch: Any, words: list[str]
+) -> None:
     def none(gpu: str) -> str:
-        raise DeviceError(f"--gpu {gpu}: there is none")
+        raise DeviceError("there is none")
 
     monkeypatch.setattr(validation, "choose_device", none)
-    check_folders(settings)
-    with pytest.raises(SettingsError, match="--gpu all: there is none"):
-        check_resources(attrs.evolve(settings, gpu="all"), 1)
-    assert check_resources(attrs.evolve(settings, gpu="auto"), 1)
+    with pytest.raises(SettingsError, match=f"--gpu {' '.join(words)}: torch sees no CUDA device here"):
+        check_gpu(attrs.evolve(settings, gpu=words))
+    check_gpu(attrs.evolve(settings, gpu=words, worker="slurm"))  # it is looked for where the jobs run
+    for word in ("auto", "none"):
+        check_gpu(attrs.evolve(settings, gpu=word))
 
 
 @pytest.fixture
