@@ -12,7 +12,7 @@ from gliomorph.interfaces.images import write_text
 
 from ..tables import markdown
 from . import __doc__ as description
-from .campaign import Record, campaign
+from .campaign import Record, campaign, version
 from .fault import Kind
 from .kinds import KINDS
 
@@ -52,9 +52,12 @@ def report(kinds: Sequence[Kind], records: Sequence[Record], missing: dict[str, 
     violations = sum(len(record.violations) for record in records)
     known = [name for name in injected if injected[name]]
     minutes = sum(record.seconds for record in records) / 60
+    codes = Counter(record.code for record in records)
+    older = len(records) - codes[version()]
     lines = [
         f"{injected.total()} faults of {len(known)} kinds in {len(records)} rounds, seed {seed}, "
         f"{minutes:.0f} min of runs: {violations} violations.",
+        *([f"{older} of the rounds were played with other code than today's."] if older else []),
         "",
         markdown(["what", "faults", "injected", "violations"], rows),
         *(f"Not injected: {name}: {why}." for name, why in missing.items()),

@@ -72,6 +72,8 @@ class Record:
     violations : list of str
     seconds : float
         Of all runs.
+    code : str
+        :func:`version` of what was run.
     """
 
     number: int
@@ -80,6 +82,7 @@ class Record:
     counts: list[int]
     violations: list[str]
     seconds: float
+    code: str
 
 
 def planned(kinds: Sequence[Kind], faults: int, seed: int) -> list[Round]:
@@ -134,7 +137,7 @@ def prepare(world: World) -> None:
 
 @cache
 def version() -> str:
-    """Of gliomorph's code and of the campaign's: records of other code do not count."""
+    """Of gliomorph's code and of the campaign's."""
     digest = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(gliomorph.__file__).parent):
         for path in sorted(
@@ -181,7 +184,13 @@ def play(world: World, this: Round) -> Record:
     ]
     names = [kind.name for kind in this.kinds]
     return Record(
-        number=this.number, kinds=names, details=told, counts=counts, violations=violations, seconds=seconds
+        number=this.number,
+        kinds=names,
+        details=told,
+        counts=counts,
+        violations=violations,
+        seconds=seconds,
+        code=version(),
     )
 
 
@@ -268,13 +277,16 @@ def next_violations(world: World, answer: Answer, expected: Listing) -> list[str
 
 
 def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int = 1) -> list[Record]:
-    """Every round's record; those that are not kept yet are played, ``jobs`` at a time, each in a world of its own."""
+    """Every round's record.
+
+    Played are those that are not kept yet and those that did not hold, ``jobs`` at a time, each in a world of its own.
+    """
     path = out / "rounds.jsonl"
     rounds = planned(kinds, faults, seed)
     known = kept_records(path)
     waiting: SimpleQueue[Round] = SimpleQueue()
     for this in rounds:
-        if key_of(this) not in known:
+        if key_of(this) not in known or known[key_of(this)].violations:
             waiting.put(this)
     writing = Lock()
 
@@ -294,7 +306,7 @@ def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int
             with writing, path.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps({"key": key_of(this), "record": attrs.asdict(record)}) + "\n")
                 known[key_of(this)] = record
-                _tell(record, len(known), len(rounds))
+                _tell(record, sum(key_of(each) in known for each in rounds), len(rounds))
 
     if not waiting.empty():
         with ThreadPoolExecutor(jobs) as pool:
@@ -303,12 +315,12 @@ def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int
 
 
 def key_of(this: Round) -> str:
-    """Of its record: the code, what is drawn, and the kinds."""
-    return json.dumps([version(), this.seed, [kind.name for kind in this.kinds]])
+    """Of its record: what is drawn, and the kinds."""
+    return json.dumps([this.seed, [kind.name for kind in this.kinds]])
 
 
 def kept_records(path: Path) -> dict[str, Record]:
-    """Records by code, seed and kinds; a last line that was cut short is none."""
+    """Records by seed and kinds, the last of each; a line that was cut short is none."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
