@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from gliomorph.interfaces.images import write_text
 
 from ..tables import markdown
 from . import __doc__ as description
-from .campaign import Record, campaign, version
+from .campaign import Record, campaign, planned, version
 from .fault import Kind
 from .kinds import KINDS
 
@@ -26,8 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     if not possible:
         print(f"no kind of fault is called {' or '.join(args.kinds)}", file=sys.stderr)
         return 2
-    records = campaign(args.out.resolve(), possible, args.faults, args.seed, args.jobs)
-    text = report(possible, records, missing, args.seed)
+    rounds = planned(possible, args.faults, args.seed)
+    records = campaign(rounds, args.out.resolve(), args.jobs, args.minutes)
+    left = (
+        f"{len(rounds) - len(records)} of {len(rounds)} rounds are left.\n"
+        if len(records) < len(rounds)
+        else ""
+    )
+    text = report(possible, records, missing, args.seed) + left
     write_text(text, args.out / "faults.md")
     print(text)
     return int(any(record.violations for record in records))
@@ -82,6 +89,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: %(default)s)")
     options.add_argument(
         "--kinds", nargs="+", default=(), metavar="WORD", help="only those whose names have one of these"
+    )
+    options.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no round after that; the same command goes on"
     )
     options.add_argument("--jobs", type=int, default=1, help="rounds at a time (default: %(default)s)")
     return options

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -106,7 +108,8 @@ def planned(kinds: Sequence[Kind], faults: int, seed: int) -> list[Round]:
     for word in sorted({kind.together for kind in drawn} - {""}):
         alike = [kind for kind in drawn if kind.together == word]
         rounds += [tuple(alike[start : start + TOGETHER]) for start in range(0, len(alike), TOGETHER)]
-    rng.shuffle(rounds)
+    # most faults first, then those that refuse a run at once: a campaign that is stopped has done the most
+    rounds.sort(key=lambda kinds: (-sum(kind.repeats for kind in kinds), kinds[0].start == "half"))
     return [Round(number=n, kinds=found, seed=f"{seed}-{n}") for n, found in enumerate(rounds)]
 
 
@@ -276,13 +279,14 @@ def next_violations(world: World, answer: Answer, expected: Listing) -> list[str
     return wrong + invariants.leftovers(world.out) + invariants.strays(world.root)
 
 
-def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int = 1) -> list[Record]:
-    """Every round's record.
+def campaign(rounds: Sequence[Round], out: Path, jobs: int = 1, minutes: float = math.inf) -> list[Record]:
+    """The rounds' records.
 
-    Played are those that are not kept yet and those that did not hold, ``jobs`` at a time, each in a world of its own.
+    Played are those that are not kept yet and those that did not hold, ``jobs`` at a time, each in a world of its own;
+    after so many ``minutes`` no more are begun.
     """
+    end = time.monotonic() + 60 * minutes
     path = out / "rounds.jsonl"
-    rounds = planned(kinds, faults, seed)
     known = kept_records(path)
     waiting: SimpleQueue[Round] = SimpleQueue()
     for this in rounds:
@@ -293,7 +297,7 @@ def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int
     def work(number: int) -> None:
         world = World(out / f"world-{number}" / "cohort")
         prepare(world)
-        while not waiting.empty():
+        while time.monotonic() < end:
             try:
                 this = waiting.get_nowait()
             except Empty:
@@ -311,7 +315,7 @@ def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int
     if not waiting.empty():
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(work, range(jobs)))
-    return [known[key_of(this)] for this in rounds]
+    return [known[key] for key in map(key_of, rounds) if key in known]
 
 
 def key_of(this: Round) -> str:
