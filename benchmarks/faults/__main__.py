@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not possible:
         print(f"no kind of fault is called {' or '.join(args.kinds)}", file=sys.stderr)
         return 2
+    # what a shell's background or nohup lets this process ignore, its runs would ignore, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     rounds = planned(possible, args.faults, args.seed)
     records = campaign(rounds, args.out.resolve(), args.jobs, args.minutes)
     left = (

@@ -289,7 +289,8 @@ def campaign(rounds: Sequence[Round], out: Path, jobs: int = 1, minutes: float =
     path = out / "rounds.jsonl"
     known = kept_records(path)
     waiting: SimpleQueue[Round] = SimpleQueue()
-    for this in rounds:
+    # the longest first
+    for this in sorted(rounds, key=lambda this: -max(kind.repeats for kind in this.kinds)):
         if key_of(this) not in known or known[key_of(this)].violations:
             waiting.put(this)
     writing = Lock()
