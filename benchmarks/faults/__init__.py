@@ -10,6 +10,6 @@ What has to hold, after every fault: no valid output is lost or altered; every f
 failure is in the summary with its cause; the exit code is right; nothing is written outside the output and the work
 folder; no name or text becomes a path or a piece of HTML; no pickle is loaded; and the next run completes.
 
-Rounds that are in OUT/rounds.jsonl, of the same seed and code, are not played again. Exit code 1: something did not
-hold.
+Rounds that held are kept in OUT/rounds.jsonl and not played again; remove OUT to play all of them. Exit code 1:
+something did not hold.
 """

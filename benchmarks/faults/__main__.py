@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from gliomorph.interfaces.images import write_text
 
 from ..tables import markdown
 from . import __doc__ as description
-from .campaign import Record, campaign
+from .campaign import Record, campaign, planned, version
 from .fault import Kind
 from .kinds import KINDS
 
@@ -26,8 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
     if not possible:
         print(f"no kind of fault is called {' or '.join(args.kinds)}", file=sys.stderr)
         return 2
-    records = campaign(args.out.resolve(), possible, args.faults, args.seed, args.jobs)
-    text = report(possible, records, missing, args.seed)
+    # what a shell's background or nohup lets this process ignore, its runs would ignore, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    rounds = planned(possible, args.faults, args.seed)
+    records = campaign(rounds, args.out.resolve(), args.jobs, args.minutes)
+    left = (
+        f"{len(rounds) - len(records)} of {len(rounds)} rounds are left.\n"
+        if len(records) < len(rounds)
+        else ""
+    )
+    text = report(possible, records, missing, args.seed) + left
     write_text(text, args.out / "faults.md")
     print(text)
     return int(any(record.violations for record in records))
@@ -52,9 +63,12 @@ def report(kinds: Sequence[Kind], records: Sequence[Record], missing: dict[str, 
     violations = sum(len(record.violations) for record in records)
     known = [name for name in injected if injected[name]]
     minutes = sum(record.seconds for record in records) / 60
+    codes = Counter(record.code for record in records)
+    older = len(records) - codes[version()]
     lines = [
         f"{injected.total()} faults of {len(known)} kinds in {len(records)} rounds, seed {seed}, "
         f"{minutes:.0f} min of runs: {violations} violations.",
+        *([f"{older} of the rounds were played with other code than today's."] if older else []),
         "",
         markdown(["what", "faults", "injected", "violations"], rows),
         *(f"Not injected: {name}: {why}." for name, why in missing.items()),
@@ -79,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: %(default)s)")
     options.add_argument(
         "--kinds", nargs="+", default=(), metavar="WORD", help="only those whose names have one of these"
+    )
+    options.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no round after that; the same command goes on"
     )
     options.add_argument("--jobs", type=int, default=1, help="rounds at a time (default: %(default)s)")
     return options

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -72,6 +74,8 @@ class Record:
     violations : list of str
     seconds : float
         Of all runs.
+    code : str
+        :func:`version` of what was run.
     """
 
     number: int
@@ -80,6 +84,7 @@ class Record:
     counts: list[int]
     violations: list[str]
     seconds: float
+    code: str
 
 
 def planned(kinds: Sequence[Kind], faults: int, seed: int) -> list[Round]:
@@ -103,7 +108,8 @@ def planned(kinds: Sequence[Kind], faults: int, seed: int) -> list[Round]:
     for word in sorted({kind.together for kind in drawn} - {""}):
         alike = [kind for kind in drawn if kind.together == word]
         rounds += [tuple(alike[start : start + TOGETHER]) for start in range(0, len(alike), TOGETHER)]
-    rng.shuffle(rounds)
+    # most faults first, then those that refuse a run at once: a campaign that is stopped has done the most
+    rounds.sort(key=lambda kinds: (-sum(kind.repeats for kind in kinds), kinds[0].start == "half"))
     return [Round(number=n, kinds=found, seed=f"{seed}-{n}") for n, found in enumerate(rounds)]
 
 
@@ -134,7 +140,7 @@ def prepare(world: World) -> None:
 
 @cache
 def version() -> str:
-    """Of gliomorph's code and of the campaign's: records of other code do not count."""
+    """Of gliomorph's code and of the campaign's."""
     digest = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(gliomorph.__file__).parent):
         for path in sorted(
@@ -181,7 +187,13 @@ def play(world: World, this: Round) -> Record:
     ]
     names = [kind.name for kind in this.kinds]
     return Record(
-        number=this.number, kinds=names, details=told, counts=counts, violations=violations, seconds=seconds
+        number=this.number,
+        kinds=names,
+        details=told,
+        counts=counts,
+        violations=violations,
+        seconds=seconds,
+        code=version(),
     )
 
 
@@ -267,21 +279,26 @@ def next_violations(world: World, answer: Answer, expected: Listing) -> list[str
     return wrong + invariants.leftovers(world.out) + invariants.strays(world.root)
 
 
-def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int = 1) -> list[Record]:
-    """Every round's record; those that are not kept yet are played, ``jobs`` at a time, each in a world of its own."""
+def campaign(rounds: Sequence[Round], out: Path, jobs: int = 1, minutes: float = math.inf) -> list[Record]:
+    """The rounds' records.
+
+    Played are those that are not kept yet and those that did not hold, ``jobs`` at a time, each in a world of its own;
+    after so many ``minutes`` no more are begun.
+    """
+    end = time.monotonic() + 60 * minutes
     path = out / "rounds.jsonl"
-    rounds = planned(kinds, faults, seed)
     known = kept_records(path)
     waiting: SimpleQueue[Round] = SimpleQueue()
-    for this in rounds:
-        if key_of(this) not in known:
+    # the longest first
+    for this in sorted(rounds, key=lambda this: -max(kind.repeats for kind in this.kinds)):
+        if key_of(this) not in known or known[key_of(this)].violations:
             waiting.put(this)
     writing = Lock()
 
     def work(number: int) -> None:
         world = World(out / f"world-{number}" / "cohort")
         prepare(world)
-        while not waiting.empty():
+        while time.monotonic() < end:
             try:
                 this = waiting.get_nowait()
             except Empty:
@@ -294,21 +311,21 @@ def campaign(out: Path, kinds: Sequence[Kind], faults: int, seed: int, jobs: int
             with writing, path.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps({"key": key_of(this), "record": attrs.asdict(record)}) + "\n")
                 known[key_of(this)] = record
-                _tell(record, len(known), len(rounds))
+                _tell(record, sum(key_of(each) in known for each in rounds), len(rounds))
 
     if not waiting.empty():
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(work, range(jobs)))
-    return [known[key_of(this)] for this in rounds]
+    return [known[key] for key in map(key_of, rounds) if key in known]
 
 
 def key_of(this: Round) -> str:
-    """Of its record: the code, what is drawn, and the kinds."""
-    return json.dumps([version(), this.seed, [kind.name for kind in this.kinds]])
+    """Of its record: what is drawn, and the kinds."""
+    return json.dumps([this.seed, [kind.name for kind in this.kinds]])
 
 
 def kept_records(path: Path) -> dict[str, Record]:
-    """Records by code, seed and kinds; a last line that was cut short is none."""
+    """Records by seed and kinds, the last of each; a line that was cut short is none."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 
@@ -77,13 +78,37 @@ def strays(root: Path) -> list[str]:
 
 
 def injected(out: Path) -> list[str]:
-    """Pages in which injected text has become markup."""
-    tag = re.compile(rf"<[^<>]*{HOSTILE}", re.IGNORECASE)
-    return [
-        f"{path.relative_to(out)} has injected markup"
-        for path in sorted(out.rglob("*.html"))
-        if tag.search(path.read_text(encoding="utf-8", errors="replace"))
-    ]
+    """Pages in which injected text has become markup; as text, and within an attribute's quotes, it does no harm."""
+    wrong = []
+    for path in sorted(out.rglob("*.html")):
+        reader = _Markup()
+        reader.feed(path.read_text(encoding="utf-8", errors="replace"))
+        if reader.found:
+            wrong.append(f"{path.relative_to(out)} has injected markup: {reader.found[0]}")
+    return wrong
+
+
+class _Markup(HTMLParser):
+    """Elements, attributes and scripts that injected text has made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._in_script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_script = tag == "script"
+        for name, value in attrs:
+            runs = name.startswith("on") or name in ("src", "href", "style")
+            if HOSTILE in tag + name or (runs and HOSTILE in (value or "")):
+                self.found.append(f"<{tag} {name}={value!r}>")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script and HOSTILE in data:
+            self.found.append("a script")
 
 
 def unsaid(out: Path, since: set[str], failed: Mapping[str, str], may_fail: Iterable[str]) -> list[str]:
