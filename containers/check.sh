@@ -1,6 +1,6 @@
 #!/bin/sh
-# gliomorph-check: is this image whole? ANTs' commands, and one simulated patient at 4 mm, from its images to its page.
-# Writes below TMPDIR (or /tmp) and leaves nothing there.
+# gliomorph-check: is this image whole? ANTs' commands, and one simulated patient at 4 mm, segmented and registered by the
+# networks, from its images to its page. Writes below TMPDIR (or /tmp) and leaves nothing there.
 set -eu
 scratch=$(mktemp -d)
 end() {
@@ -17,6 +17,6 @@ for command in N4BiasFieldCorrection antsRegistration antsApplyTransforms; do
     "$command" --version
 done
 gliomorph-simulate bids --subjects 1 --seed 1 --resolution 4
-gliomorph bids out participant -w work -d truth=bids/derivatives/truth --resolution 4 --registration affine --gpu none
+gliomorph bids out participant -w work --resolution 4 --registration metamorph-r --refine 0 --gpu none
 test -s "$(echo out/sub-*.html)"
 echo "gliomorph-check: whole" >&4

@@ -55,7 +55,8 @@ steps() {
     mount -t tmpfs source "$root/src"
     tar -C "$HERE/.." --exclude=__pycache__ --exclude='*.egg-info' -cf - "${SOURCES[@]}" | tar -C "$root/src" --no-same-owner -xf -
     if [ -n "${GIVEN_TEMPLATES:-}" ]; then
-        cp -RL "$GIVEN_TEMPLATES" "$root/src/containers/templates"
+        mkdir -p "$root/src/containers/templates"
+        cp -RL "$GIVEN_TEMPLATES/." "$root/src/containers/templates/"
     fi
     if [ -n "${PIP_CERT:-}" ]; then
         cp -L "$PIP_CERT" "$root/src/certificates"
@@ -68,7 +69,11 @@ steps() {
     chroot "$root" /usr/bin/env -i "${variables[@]}" /src/containers/install.sh "$@"
 }
 
-_stages() {
+_base() {
+    debootstrap --variant=minbase "$RELEASE" "$ROOT" "${MIRROR:-http://deb.debian.org/debian}"
+}
+
+_builder() {
     steps "$BUILDER" tools venv templates
 }
 
@@ -107,15 +112,14 @@ build() {
         export GIVEN_TEMPLATES
     fi
     command -v debootstrap > /dev/null || fail "debootstrap is missing: apt-get install debootstrap"
-    local release
-    release=$(sed -n 's/^RELEASE=\([a-z]*\).*/\1/p' "$HERE/install.sh")
+    RELEASE=$(sed -n 's/^RELEASE=\([a-z]*\).*/\1/p' "$HERE/install.sh")
     ROOT=$(realpath -m "$dir.part")
     BUILDER=$(realpath -m "$dir.builder")
-    export ROOT BUILDER
+    export RELEASE ROOT BUILDER
     rm -rf --one-file-system "$ROOT" "$BUILDER"
-    debootstrap --variant=minbase "$release" "$ROOT" "${MIRROR:-http://deb.debian.org/debian}"
+    (apart _base)
     cp -a "$ROOT" "$BUILDER"
-    (apart _stages)
+    (apart _builder)
     (apart _image)
     mv "$BUILDER/opt/gliomorph" "$ROOT/opt/gliomorph"
     rm -rf --one-file-system "$BUILDER"
@@ -184,6 +188,6 @@ case ${1:-} in
         [ "$(id -u)" = 0 ] || fail "needs root: mounts and debootstrap"
         "$@"
         ;;
-    _stages | _image | _layer | _run) "$1" ;;
+    _base | _builder | _image | _layer | _run) "$1" ;;
     *) fail "build, layer or run, not '${1:-}'" ;;
 esac

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 import socket
@@ -34,14 +35,18 @@ def start_logging() -> None:
         logging.getLogger("gliomorph").setLevel(level)
 
 
-def name_home() -> None:
-    """Where nobody knows a home (``HOME`` unset, the user unknown to the system), name one that is not there.
+def name_user() -> None:
+    """Where the system does not know the user, as in a container, give a name, and a home that is not there.
 
-    Pydra and pybids ask for it when they are imported, and fail without an answer; Nipype would write to a folder
-    ``~`` in the current one. The name is the one that Debian gives to users without a home.
+    Pydra, pybids and MONAI ask for them when they are imported, and fail without an answer; Nipype would write to a
+    folder ``~`` in the current one. The home is the one that Debian gives to users without.
     """
     if not os.path.isabs(os.path.expanduser("~")):
         os.environ["HOME"] = "/nonexistent"
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # the one before Python 3.13, the other since
+        os.environ["LOGNAME"] = f"uid{os.getuid()}"
 
 
 def template_folders() -> tuple[Path, ...]:

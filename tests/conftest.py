@@ -17,6 +17,12 @@ from gliomorph.interfaces.transforms import write_transform
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hash_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Pydra's hashes of files: nothing below ``HOME``, which tests leave alone and may not have."""
+    os.environ["PYDRA_HASH_CACHE"] = str(tmp_path_factory.mktemp("hashes"))
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder: stages write where they run."""

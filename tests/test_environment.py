@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gliomorph.environment import THREADS, name_home, prepare_environment, template_folders
+from gliomorph.environment import THREADS, name_user, prepare_environment, template_folders
 
 
 @pytest.fixture
@@ -59,29 +61,30 @@ def test_home_is_replaced_only_where_it_cannot_be_written(variables: dict[str, s
 
 @pytest.fixture
 def unknown_user(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """No ``HOME``, and no entry of the user in the system's list, as in a container."""
-    variables.pop("HOME", None)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: variables.get("HOME", "~") + path[1:])
+    """Neither ``HOME`` nor a name, and no entry of the user in the system's list, as in a container."""
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        variables.pop(name, None)
+
+    def no_entry(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
     return variables
 
 
-def test_home_that_nobody_knows_gets_a_name(unknown_user: dict[str, str], tmp_path: Path) -> None:
-    name_home()
-    assert unknown_user["HOME"] == "/nonexistent"
+def test_user_that_nobody_knows_gets_a_name_and_a_home(unknown_user: dict[str, str], tmp_path: Path) -> None:
+    name_user()
+    assert unknown_user["HOME"] == os.path.expanduser("~") == "/nonexistent"
+    assert unknown_user["LOGNAME"] == getpass.getuser() == f"uid{os.getuid()}"
     prepare_environment(tmp_path, 1)
     assert unknown_user["HOME"] == str(tmp_path / "tmp"), "runs need one that can be written"
 
 
-def test_home_that_is_known_keeps_its_name(
-    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    variables["HOME"] = "/somewhere"
-    name_home()
-    assert variables["HOME"] == "/somewhere"
-    del variables["HOME"]
-    monkeypatch.setattr(os.path, "expanduser", lambda path: "/home/by-the-systems-list")
-    name_home()
-    assert "HOME" not in variables
+def test_what_is_known_of_the_user_is_kept(unknown_user: dict[str, str]) -> None:
+    unknown_user |= {"HOME": "/somewhere", "USER": "someone"}
+    before = dict(unknown_user)
+    name_user()
+    assert unknown_user == before
 
 
 def test_template_folders_are_separated_as_in_path(variables: dict[str, str]) -> None:
