@@ -432,11 +432,9 @@ def test_stage_arguments_may_hold_equals_signs(make):
     assert settings.stage_args == {"segment": "-p gpu --gres=gpu:1"}
 
 
-def test_scans_at_once_are_few_here_and_as_many_as_there_are_elsewhere(folders: dict[str, Any]) -> None:
+def test_scans_at_once_are_few_here_and_as_many_as_there_are_elsewhere(make):
     few = {"nprocs": 2, "omp_nthreads": 1, "mem_gb": 100.0}
-    here = Settings(**folders, **few)
-    assert here.scans_at_once(1000) == 3
-    assert here.scans_at_once(2) == 2
-    assert Settings(**folders, **few, worker="slurm").scans_at_once(1000) == 1000
-    opened = Settings(**folders, **few, worker="slurm", slurm_jobs="stage")
-    assert opened.scans_at_once(1000) == module.OPEN_GRAPHS
+    assert make(**few).scans_at_once(1000) == 3
+    assert make(**few).scans_at_once(2) == 2
+    assert make(**few, worker="slurm").scans_at_once(1000) == 1000
+    assert make(**few, worker="slurm", slurm_jobs="stage").scans_at_once(1000) == module.OPEN_GRAPHS
