@@ -24,9 +24,9 @@ METHOD_GB = {
     "rigid": (1.3, 1.05),
     "rigid-cfm": (1.3, 1.05),
     "affine": (1.3, 1.05),
-    "syn": (1.6, 1.1),
-    "syn-cfm": (1.6, 1.1),
-    "syn-cc": (1.6, 1.1),
+    "syn": (1.6, 0.7),
+    "syn-cfm": (1.6, 0.7),
+    "syn-cc": (1.6, 0.7),
     "voxelmorph": (1.9, 1.3),
     "voxelmorph-cfm": (1.9, 1.3),
     "lddmm": (1.7, 1.3),
@@ -34,7 +34,7 @@ METHOD_GB = {
     "metamorph-g": (1.9, 1.3),
     "metamorph-r": (1.9, 1.3),
 }
-"""Likewise of the registration, and of warping and measuring what it gives."""
+"""Likewise of the registration."""
 
 WORK_GB, WORK_METHOD_GB, WORK_SYN_GB = (0.035, 0.012), (0.14, 0.025), (0.22, 0.05)
 """Intermediate results of a scan, and what a registration method adds; SyN keeps ANTs' files, too."""
