@@ -69,7 +69,7 @@ def _is_bad(folder: Path, alone: bool) -> bool:
 
 
 def _outputs_exist(outputs: object) -> bool:
-    """Whether every file that a stored result names is still there."""
+    """Whether every file that a stored result names is still there, and not empty as a machine that stops leaves it."""
     values = list(vars(outputs).values()) if hasattr(outputs, "__dict__") else []
     while values:
         value = values.pop()
@@ -77,7 +77,7 @@ def _outputs_exist(outputs: object) -> bool:
             values += value.values()
         elif isinstance(value, (list, tuple)):
             values += value
-        elif isinstance(value, os.PathLike) and not Path(value).exists():
+        elif isinstance(value, os.PathLike) and not (Path(value).exists() and Path(value).stat().st_size):
             return False
     return True
 
