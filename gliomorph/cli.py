@@ -42,8 +42,9 @@ from .settings import (
 )
 from .workflows.validation import check_folders
 
+INTERRUPTED = 130
 ENDINGS = {
-    signal.SIGINT: ("interrupted", 130),
+    signal.SIGINT: ("interrupted", INTERRUPTED),
     signal.SIGTERM: ("terminated", 143),
     signal.SIGHUP: ("hung up", 129),
 }

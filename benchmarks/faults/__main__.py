@@ -89,7 +89,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_argument("out", type=Path, help="records, table, and the folders that are spoilt")
-    options.add_argument("--faults", type=int, default=280, help="how many are drawn (default: %(default)s)")
+    options.add_argument(
+        "--faults",
+        type=int,
+        default=269,
+        help="how many are drawn (default: %(default)s, each kind by its share)",
+    )
     options.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: %(default)s)")
     options.add_argument(
         "--kinds", nargs="+", default=(), metavar="WORD", help="only those whose names have one of these"

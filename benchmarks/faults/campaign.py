@@ -36,6 +36,8 @@ FORGOTTEN = 2
 """Of these scans the outputs are missing when the run starts."""
 MOST_TOLD = 1500
 """Characters of a run's text that a violation quotes."""
+MOST_NAMED = 10
+"""Outputs that differ."""
 
 
 class CampaignError(RuntimeError):
@@ -275,7 +277,9 @@ def next_violations(world: World, answer: Answer, expected: Listing) -> list[str
     wrong = []
     if answer.code or answer.hung or answer.orphans:
         wrong.append(f"it ends with {_ended(answer)}: {answer.text[-MOST_TOLD:]}")
-    wrong += invariants.differences(expected, invariants.listing(world.out))
+    differing = invariants.differences(expected, invariants.listing(world.out))
+    wrong += differing[:MOST_NAMED]
+    wrong += [f"{len(differing)} outputs differ in all"] if len(differing) > MOST_NAMED else []
     return wrong + invariants.leftovers(world.out) + invariants.strays(world.root)
 
 

@@ -99,8 +99,9 @@ class _Markup(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._in_script = tag == "script"
         for name, value in attrs:
-            runs = name.startswith("on") or name in ("src", "href", "style")
-            if HOSTILE in tag + name or (runs and HOSTILE in (value or "")):
+            runs = name.startswith("on") or name == "style"
+            leads_away = name in ("src", "href") and re.match(r"\s*(\w+:|/|.*\.\./)", value or "")
+            if HOSTILE in tag + name or ((runs or leads_away) and HOSTILE in (value or "")):
                 self.found.append(f"<{tag} {name}={value!r}>")
 
     def handle_endtag(self, tag: str) -> None:

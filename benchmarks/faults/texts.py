@@ -110,7 +110,7 @@ def _spoilt_label_table(spoil: Callable[[Path, Random], str]) -> Inject:
 
 NAMES = (
     "<img src=x onerror=hostile()>",
-    "[red]hostile[/nothing]",
+    "[red]hostile[bold]",
     "hostile\nsub-99\tdone",
     "hostile\x1b[2J\x1b]0;hostile\x07",
     "hos tile; touch hostile",

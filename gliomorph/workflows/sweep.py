@@ -96,7 +96,15 @@ def _is_bad(folder: Path, alone: bool) -> bool:
     if not result.exists():
         return alone
     outputs = _outputs(result)
-    return outputs is None or not all(Path(path).exists() for path in outputs)
+    return outputs is None or not all(_is_whole(Path(path)) for path in outputs)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an output is there, and not empty as a machine that stops leaves a file."""
+    try:
+        return path.is_dir() or path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _outputs(result: Path) -> list[str] | None:
@@ -109,7 +117,7 @@ def _outputs(result: Path) -> list[str] | None:
         written = result.stat().st_mtime_ns
     except FileNotFoundError:  # another run has just removed it
         return None
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(note.read_text(encoding="utf-8"))
         if known["written"] == written:
             return list(known["outputs"])

@@ -141,6 +141,8 @@ def test_left_overs_and_strays_are_seen(world: World) -> None:
         ("<script>hostile()</script>", True),
         ('<a href="javascript:hostile()">', True),
         ('<td data-value=""hostile>', True),
+        ('<a href="tpl-Tiny/cohort-../../hostile/anat">', True),
+        ('<a href="tpl-Tiny/cohort-hostile/anat">', False),
         (
             '<td data-value="hostile">[hostile] &lt;hostile&gt; &lt;script&gt;hostile()&lt;/script&gt;</td>',
             False,

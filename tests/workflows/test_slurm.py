@@ -88,6 +88,6 @@ def test_jobs_that_are_not_over_are_live(state: str) -> None:
     assert slurm.is_live(state)
 
 
-@pytest.mark.parametrize("state", [*slurm.ENDED, slurm.FORGOTTEN])
+@pytest.mark.parametrize("state", [*sorted(slurm.ENDED), slurm.FORGOTTEN])
 def test_jobs_that_are_over_are_not_live(state: str) -> None:
     assert not slurm.is_live(state)

@@ -33,12 +33,15 @@ def cache(tmp_path: Path) -> Path:
     """One result of every sort, and a lock."""
     root = tmp_path / "cache"
     file = tmp_path / "file.nii.gz"
-    file.touch()
+    file.write_bytes(b"voxels")
+    empty = tmp_path / "empty.nii.gz"
+    empty.touch()
     gone = tmp_path / "gone.nii.gz"
     result(root, "python-good", outputs=SimpleNamespace(image=file, files={"a": [file]}))
     result(root, "python-failed", errored=True)
     result(root, "python-interrupted", outputs=None)
     result(root, "python-gone", outputs=SimpleNamespace(image=gone))
+    result(root, "python-emptied", outputs=SimpleNamespace(image=empty))
     result(root, "python-gonewithin", outputs=SimpleNamespace(files={"a": [file, gone]}))
     (result(root, "python-error") / "_error.pklz").touch()
     (result(root, "python-cut") / "_result.pklz").write_bytes(b"\x80\x05half")
@@ -49,7 +52,7 @@ def cache(tmp_path: Path) -> Path:
     return root
 
 
-BAD = {"failed", "interrupted", "gone", "gonewithin", "error", "cut"}
+BAD = {"failed", "interrupted", "gone", "gonewithin", "emptied", "error", "cut"}
 
 
 def left(cache: Path) -> set[str]:
