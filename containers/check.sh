@@ -14,7 +14,7 @@ cd "$scratch"
 exec 3>&2 4>&1 > log 2>&1
 
 for command in N4BiasFieldCorrection antsRegistration antsApplyTransforms; do
-    "$command" --version
+    "$command" --help
 done
 gliomorph-simulate bids --subjects 1 --seed 1 --resolution 4
 gliomorph bids out participant -w work --resolution 4 --registration metamorph-r --refine 0 --gpu none

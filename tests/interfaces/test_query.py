@@ -338,6 +338,8 @@ def test_names_alone_are_looked_at(shared_data, tmp_path):
     tree = shared_data / "bids-trees" / "genetics_ukbb"
     copy = tmp_path / "links"
     shutil.copytree(tree, copy, ignore=shutil.ignore_patterns("*.nii.gz"))
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)  # the data may be read-only, and the test not root's
     for path in tree.rglob("*.nii.gz"):
         (copy / path.relative_to(tree)).symlink_to(tmp_path / "annex" / path.name)
     expected = [json.dumps([scan.label, scan.stem, scan.problem]) for scan in find_scans(tree)]
