@@ -56,6 +56,8 @@ def report(kinds: Sequence[Kind], records: Sequence[Record], missing: dict[str, 
     rows = []
     for group in dict.fromkeys(_group(kind.name) for kind in kinds):
         names = [kind.name for kind in kinds if _group(kind.name) == group and injected[kind.name]]
+        if not names:
+            continue
         count = sum(injected[name] for name in names)
         rows.append(
             [group, ", ".join(name.partition(": ")[2] for name in names), str(count), str(broken[group])]

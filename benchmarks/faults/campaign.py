@@ -294,7 +294,7 @@ def campaign(rounds: Sequence[Round], out: Path, jobs: int = 1, minutes: float =
     known = kept_records(path)
     waiting: SimpleQueue[Round] = SimpleQueue()
     # the longest first
-    for this in sorted(rounds, key=lambda this: -max(kind.repeats for kind in this.kinds)):
+    for this in sorted(rounds, key=lambda this: (-this.kinds[0].repeats, this.kinds[0].start != "half")):
         if key_of(this) not in known or known[key_of(this)].violations:
             waiting.put(this)
     writing = Lock()

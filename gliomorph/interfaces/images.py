@@ -6,6 +6,7 @@ the voxel axes in the file, as in nibabel; SimpleITK's own arrays are (Z, Y, X).
 
 from __future__ import annotations
 
+import errno
 import gzip
 import math
 import os
@@ -89,10 +90,33 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
 
 
 def write_image(image: sitk.Image, path: str | Path) -> Path:
-    """Write NIfTI under a temporary name, then rename: a reader never sees half a file."""
+    """Write NIfTI under a temporary name, then rename: a reader never sees half a file.
+
+    Raises
+    ------
+    OSError
+        Not all of it could be written.
+    """
     with replacing(path) as temporary:
         sitk.WriteImage(image, str(temporary), useCompression=True, compressionLevel=1)
+        _require_written(image, temporary)
     return Path(path)
+
+
+def _require_written(image: sitk.Image, path: Path) -> None:
+    """ITK does not tell that a disk is full: the length at the end of a compressed file does, which is written last."""
+    expected = NIFTI_HEADER + sitk.GetArrayViewFromImage(image).nbytes
+    with path.open("rb") as file:
+        found = file.seek(0, os.SEEK_END)
+        if path.suffix == ".gz":
+            file.seek(max(0, found - 4))
+            expected, found = expected % 2**32, int.from_bytes(file.read(), "little")
+    if found != expected:
+        raise OSError(errno.ENOSPC, "not all of it could be written, most often for want of room", str(path))
+
+
+NIFTI_HEADER = 352
+"""Bytes before the voxels that ITK writes."""
 
 
 @contextmanager

@@ -148,10 +148,14 @@ class PoolWorker(base.Worker):
                     ) from None
 
     async def _in_child(self, pool: Any, pickled: bytes, rerun: bool) -> Any:
-        assert self.loop is not None
-        return await self.loop.run_in_executor(
-            pool, ConcurrentFuturesWorker.uncloudpickle_and_run, pickled, rerun
-        )
+        try:
+            future = pool.submit(ConcurrentFuturesWorker.uncloudpickle_and_run, pickled, rerun)
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # a pool that breaks at this moment: its pipe is closed already
+            raise cf.BrokenExecutor(str(error)) from error
+        return await asyncio.wrap_future(future, loop=self.loop)
 
     def _children(self) -> dict[str, Any]:
         return {

@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -186,3 +188,27 @@ def test_colours_and_complex_numbers_are_refused(tmp_path, dtype, said):
         ImageError, match=rf"odd\.nii\.gz: one number a voxel is required, this file's are {said}"
     ):
         images.read_image(path)
+
+
+FULL = """
+import resource, sys
+import SimpleITK as sitk
+from gliomorph.interfaces.images import from_array, write_image
+import numpy as np
+image = sitk.GetImageFromArray(np.random.default_rng(0).random((30, 30, 30)).astype(np.float32))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    write_image(image, sys.argv[1])
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.parametrize("name", ["full.nii.gz", "full.nii"])
+@pytest.mark.parametrize("room", [1, 5000, 80000])
+def test_image_for_which_there_is_no_room_is_an_error_and_no_file(tmp_path, name, room):
+    """A limit of the file's size stands for a full disk: ITK tells of neither."""
+    command = [sys.executable, "-c", FULL, str(tmp_path / name), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert list(tmp_path.iterdir()) == []
+    assert "most often for want of room" in done.stdout or "Error" in done.stderr

@@ -70,6 +70,23 @@ def test_stage_killed_once_is_run_again_and_succeeds(tmp_path: Path) -> None:
     assert "die@sub-1" in watch.names("done")
 
 
+@pytest.mark.parametrize("error", [OSError("handle is closed"), RuntimeError("cannot schedule new futures")])
+def test_stage_that_meets_a_pool_at_the_moment_it_breaks_is_run_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    class Breaking:
+        def submit(self, *_: Any) -> Any:
+            raise error
+
+        def shutdown(self, **_: Any) -> None:
+            pass
+
+    monkeypatch.setattr(PoolWorker, "_open_pool", lambda self: Breaking())
+    result, watch = chains(tmp_path / "cache", {"sub-1": "no"}, n_procs=1, scans_at_once=1)
+    assert not result.errored
+    assert watch.errors == {}
+
+
 def test_failing_stage_keeps_its_own_scan_only(tmp_path: Path) -> None:
     result, watch = chains(tmp_path / "cache", {"sub-1": "fails", "sub-2": "no"}, n_procs=1)
     assert result.errored
