@@ -237,7 +237,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_one(
             "a number above 0 and up to 1 is required, got 'fast'",
         ),
         (["student", "OUT", "--method", "kd-net"], "invalid choice: 'kd-net'"),
-        (["student", "OUT", "--train-fraction", "0.3"], "invalid choice: 0.3"),
+        (["student", "OUT", "--train-fraction", "0.3"], "(choose from 0.25, 0.5, 1.0)"),
     ],
 )
 def test_wrong_words_exit_with_two_and_say_why(
