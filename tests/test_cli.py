@@ -58,6 +58,12 @@ DOCUMENTED = [
     "--correction",
     "--tfce",
     "--min-lesions",
+    "--worker",
+    "--slurm-jobs",
+    "--slurm-args",
+    "--slurm-stage-args",
+    "--no-requeue",
+    "--dask-scheduler",
 ]
 
 
@@ -169,6 +175,18 @@ def test_tests_that_cannot_be_made_are_one_line_with_all_faults_and_exit_two(
     assert line.startswith("gliomorph: --strata: participants.tsv has no column 'gender'")
     assert "; --tests: glm:weight: participants.tsv has no column 'weight'; it has 'age', 'sex'" in line
     assert "cox:days,dead: participants.tsv has no column 'days'" in line
+
+
+def test_options_of_the_workers(folders: list[str], tmp_path: Path) -> None:
+    words = ["--worker", "slurm", "--slurm-args=--time=1", "--slurm-jobs", "stage"]
+    stages = ["--slurm-stage-args", "n4=-c 8", "segment=-p gpu --gres=gpu:1"]
+    settings, _ = cli.parse([*folders, "participant", *words, *stages])
+    assert (settings.worker, settings.slurm_jobs, settings.slurm_args) == ("slurm", "stage", "--time=1")
+    assert settings.stage_args == {"n4": "-c 8", "segment": "-p gpu --gres=gpu:1"}
+    assert settings.requeue
+    text = 'worker = "slurm"\nslurm-args = "--time=2"\nno-requeue = true\n'
+    settings, _ = cli.parse([*folders, "participant", *config(tmp_path, text)])
+    assert (settings.worker, settings.slurm_args, settings.requeue) == ("slurm", "--time=2", False)
 
 
 def test_labels_with_and_without_prefix_and_underscores(folders: list[str]) -> None:
