@@ -78,7 +78,9 @@ class Cluster:
 
     def jobs(self) -> list[tuple[str, str, str]]:
         """Id, state and name of every job."""
-        answer = self.call("squeue", "--noheader", "--states=all", "--sort=i", "--format=%i|%T|%j")
+        answer = self.call(
+            "squeue", "--noheader", "--states=all", "--sort=i", "--format=%A|%T|%j"
+        )  # %i of an array has an underscore
         return [(job, state, name) for job, state, name in (line.split("|") for line in answer.splitlines())]
 
     def start(self) -> Cluster:

@@ -167,7 +167,7 @@ def test_stages_as_jobs_with_a_gpu_for_some_leave_the_outputs_of_the_pool(
     assert scan == {
         name: value for name, value in comparable(pooled.place).items() if name.startswith("sub-01/")
     }
-    jobs = cluster.call("squeue", "--noheader", "--states=all", "--format=%i|%P|%j").splitlines()
+    jobs = cluster.call("squeue", "--noheader", "--states=all", "--format=%A|%P|%j").splitlines()
     partitions = {
         name.rsplit("-", 3)[0]: where
         for job, where, name in (line.split("|") for line in jobs)
