@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,24 @@ from gliomorph.interfaces.transforms import write_transform
 # ANTs repeats itself on one thread only, and reads this once: before its first use, whichever test that is in
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # what a shell's background lets this process ignore, runs of tests of Ctrl-C would ignore, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def hash_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Pydra's hashes of files: nothing below ``HOME``, which tests leave alone and may not have."""
     os.environ["PYDRA_HASH_CACHE"] = str(tmp_path_factory.mktemp("hashes"))
+
+
+@pytest.fixture(autouse=True)
+def kept_environment(hash_cache: None) -> Iterator[None]:
+    """A command that runs in this process sets threads and folders for its children: not for the next test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
