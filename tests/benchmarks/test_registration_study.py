@@ -66,6 +66,7 @@ def rows_of(study: Path) -> dict[tuple[str, str], dict[str, str]]:
         return {(row["participant_id"], row["method"]): row for row in csv.DictReader(lines, delimiter="\t")}
 
 
+@pytest.mark.slow
 def test_every_patient_and_method_is_a_row(study: Path) -> None:
     rows = rows_of(study)
     methods = {*LABELS, "truth"}
@@ -80,6 +81,7 @@ def test_every_patient_and_method_is_a_row(study: Path) -> None:
         assert float(row["jacobian_tumor_true"]) > 1  # the mass effect
 
 
+@pytest.mark.slow
 def test_true_map_has_the_best_ventricles_and_twins_have_other_maps(study: Path) -> None:
     rows = rows_of(study)
     for scan in ("sub-01", "sub-02"):
@@ -88,6 +90,7 @@ def test_true_map_has_the_best_ventricles_and_twins_have_other_maps(study: Path)
         assert 0 < float(rows[scan, "metamorph-r"]["twin_mean_mm"]) < 20
 
 
+@pytest.mark.slow
 def test_table_names_methods_tests_and_what_it_was_made_with(study: Path) -> None:
     text = (study / "study.md").read_text()
     assert "| method | TRE, mean (mm) |" in text
@@ -99,6 +102,7 @@ def test_table_names_methods_tests_and_what_it_was_made_with(study: Path) -> Non
         assert (study / f"study_{name}.png").stat().st_size > 2000
 
 
+@pytest.mark.slow
 def test_what_is_there_is_kept(study: Path, template_dir: Path) -> None:
     files = [*study.glob("derivatives*/sub-*/anat/*.h5"), *study.glob("twin-registrations/**/*.h5")]
     before = {path: path.stat().st_mtime_ns for path in files}
