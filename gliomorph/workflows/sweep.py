@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import attrs
 import cloudpickle as cp
@@ -133,9 +133,9 @@ def _outputs(result: Path) -> list[str] | None:
     return outputs
 
 
-def _paths_of(outputs: object) -> Iterator[str]:
-    """Every path in the values of an object, at any depth."""
-    values = list(vars(outputs).values()) if hasattr(outputs, "__dict__") else []
+def _paths_of(outputs: Any) -> Iterator[str]:
+    """Every path in the values of a task's outputs, at any depth."""
+    values = [getattr(outputs, field.name) for field in attrs.fields(type(outputs))]
     while values:
         value = values.pop()
         if isinstance(value, dict):

@@ -10,20 +10,30 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import cloudpickle as cp
 import pytest
 import trivial
 from fake_slurm import FakeSlurm
+from fileformats.generic import File
 from pydra.engine.submitter import Submitter
 
+from gliomorph.interfaces.n4 import N4
+from gliomorph.interfaces.warp import Warp
 from gliomorph.workflows.slurm import SlurmError
 from gliomorph.workflows.slurm_folder import JobFolder, Record
 from gliomorph.workflows.sweep import sweep, swept
 
 
-def result(cache: Path, name: str, *, errored: bool = False, outputs: Any = SimpleNamespace(out=1)) -> Path:  # noqa: B008
+def outputs_of(**values: Any) -> Any:
+    """As those of Pydra's tasks: a class of attrs, with slots."""
+    return attrs.make_class("Outputs", list(values))(**values)
+
+
+def result(cache: Path, name: str, *, errored: bool = False, **values: Any) -> Path:
     folder = cache / name
     folder.mkdir(parents=True)
+    outputs = values["outputs"] if "outputs" in values else outputs_of(**values or {"out": 1})
     (folder / "_result.pklz").write_bytes(cp.dumps(SimpleNamespace(errored=errored, outputs=outputs)))
     return folder
 
@@ -37,12 +47,12 @@ def cache(tmp_path: Path) -> Path:
     empty = tmp_path / "empty.nii.gz"
     empty.touch()
     gone = tmp_path / "gone.nii.gz"
-    result(root, "python-good", outputs=SimpleNamespace(image=file, files={"a": [file]}))
+    result(root, "python-good", image=file, files={"a": [file]})
     result(root, "python-failed", errored=True)
     result(root, "python-interrupted", outputs=None)
-    result(root, "python-gone", outputs=SimpleNamespace(image=gone))
-    result(root, "python-emptied", outputs=SimpleNamespace(image=empty))
-    result(root, "python-gonewithin", outputs=SimpleNamespace(files={"a": [file, gone]}))
+    result(root, "python-gone", image=gone)
+    result(root, "python-emptied", image=empty)
+    result(root, "python-gonewithin", files={"a": [file, gone]})
     (result(root, "python-error") / "_error.pklz").touch()
     (result(root, "python-cut") / "_result.pklz").write_bytes(b"\x80\x05half")
     (root / "python-started").mkdir()
@@ -110,6 +120,22 @@ def test_real_results_stay_and_real_failures_go(tmp_path: Path) -> None:
     assert sweep(tmp_path, alone=True) == 1
     (kept,) = tmp_path.glob("python-*/")
     assert cp.loads((kept / "_result.pklz").read_bytes()).outputs.out == 4
+
+
+def test_real_results_go_with_any_of_their_files(tmp_path: Path) -> None:
+    images = [tmp_path / f"{name}.nii.gz" for name in "ab"]
+    for image in images:
+        image.write_bytes(b"voxels")
+    files = {image.name: File(image) for image in images}
+    cache = tmp_path / "cache"
+    result(cache, "python-n4", outputs=N4.Outputs(image=files["a.nii.gz"], info={}))
+    result(cache, "python-warp", outputs=Warp.Outputs(files=files))
+    assert sweep(cache, alone=True) == 0
+    images[1].unlink()
+    assert sweep(cache, alone=True) == 1
+    assert left(cache) == {"n4"}
+    images[0].write_bytes(b"")
+    assert sweep(cache, alone=True) == 1
 
 
 def _hold(cache: str, ready: Any, leave: Any) -> None:
