@@ -26,8 +26,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
 
 def test_arguments_reach_the_simulation(
-    asked: list[tuple], tmp_path: Path, capsys: pytest.CaptureFixture
+    asked: list[tuple], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("GLIOMORPH_TEMPLATES", raising=False)
     arguments = ["--subjects", "2", "--seed", "5", "--resolution", "2", "--grid", "mixed"]
     code = cli_simulate.main([str(tmp_path / "out"), *arguments, "--template-dir", "here", "there"])
     assert code == 0

@@ -23,6 +23,7 @@ import attrs
 import cloudpickle as cp
 from pydra.engine.job import Job  # before pydra.workers, which it imports in a circle
 from pydra.engine.submitter import Submitter
+from pydra.engine.workflow import Workflow
 from pydra.workers import base
 from pydra.workers.cf import ConcurrentFuturesWorker
 
@@ -216,3 +217,6 @@ def submitting(cache: Path, worker: Killable) -> Iterator[Submitter]:
             submit.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             worker.kill()
             raise
+        finally:
+            # it has a graph by the content of its inputs: the next one's files lie elsewhere
+            Workflow.clear_cache()

@@ -82,7 +82,7 @@ def test_stage_that_meets_a_pool_at_the_moment_it_breaks_is_run_all_the_same(
             pass
 
     monkeypatch.setattr(PoolWorker, "_open_pool", lambda self: Breaking())
-    result, watch = chains(tmp_path / "cache", {"sub-1": "no"}, n_procs=1, scans_at_once=1)
+    result, watch = chains(tmp_path / "cache", {"sub-1": "no"}, n_procs=1)
     assert not result.errored
     assert watch.errors == {}
 
