@@ -18,11 +18,11 @@ from rich.console import Console
 
 from gliomorph.environment import prepare_environment
 from gliomorph.settings import Settings
-from gliomorph.workflows import participants, run, scan_graph, validation
+from gliomorph.workflows import run, scan_graph, validation
 from gliomorph.workflows.validation import check_folders
 
-PHASES = {"plan": (run, "plan_scans"), "sweep": (participants, "swept"), "scans": (run, "run_participants")}
-"""Functions whose time is taken: the plan (query, hashes, records), the sweep of the cache, the scans with it."""
+PHASES = {"plan": (run, "plan_scans"), "sweep": (run, "swept"), "scans": (run, "run_participants")}
+"""Functions whose time is taken: the plan (query, hashes, records), the sweep of the cache, the scans."""
 
 
 @attrs.frozen(kw_only=True)
