@@ -47,9 +47,8 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
         Number of results removed.
     """
     locks, folders = list(cache.glob("*.lock")), list(cache.glob("*-*/"))
-    kept = (
-        running()
-    )  # only now: what a job has begun by then it has told, and what it begins later is not listed
+    # only now: what a job has begun by then it has told, and what it begins later is not listed
+    kept = running()
     if not alone:
         remove_unfinished(cache, left_unfinished(cache) - kept)
         return sum(_drop_if_bad(folder) for folder in folders if folder.name not in kept)
