@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -352,60 +353,28 @@ def _labels(world: World, subject: str) -> Path:
 
 def kinds() -> list[Kind]:
     """All of them."""
+    of_scan = partial(Kind, single=True, together="scans")
     found = []
     for group, where, own in (("image", _image, IMAGES), ("mask", _labels, MASKS)):
-        share = 2 if group == "image" else 1
-        for name, (spoil, cause) in (FILES | own).items():
-            found.append(
-                Kind(
-                    name=f"{group}: {name}",
-                    inject=_on(where, spoil, cause, False),
-                    single=True,
-                    together="scans",
-                    share=share,
-                )
-            )
-        for name, spoil in EITHER_WAY.items():
-            found.append(
-                Kind(
-                    name=f"{group}: {name}",
-                    inject=_on(where, spoil, "", True),
-                    single=True,
-                    together="scans",
-                    share=share,
-                )
-            )
-        found.append(
-            Kind(
+        kind = partial(of_scan, share=2 if group == "image" else 1)
+        found += [
+            kind(name=f"{group}: {name}", inject=_on(where, spoil, cause, False))
+            for name, (spoil, cause) in (FILES | own).items()
+        ]
+        found += [
+            kind(name=f"{group}: {name}", inject=_on(where, spoil, "", True))
+            for name, spoil in EITHER_WAY.items()
+        ]
+        found += [
+            kind(
                 name=f"{group}: no permissions",
                 inject=_on(where, locked, UNREADABLE, False),
-                single=True,
-                together="scans",
-                share=share,
                 missing=_locked_only,
-            )
-        )
-        found.append(
-            Kind(
-                name=f"{group}: disappears",
-                inject=_vanishing(where),
-                single=True,
-                together="scans",
-                share=share,
-            )
-        )
-    found.append(
-        Kind(
-            name="image: replaced while it is read", inject=_replaced, single=True, together="scans", share=3
-        )
-    )
-    found.append(
-        Kind(
-            name="clock: changed content, same time",
-            inject=_same_time,
-            single=True,
-            together="scans",
-            share=3,
-        )
-    )
-    return found
+            ),
+            kind(name=f"{group}: disappears", inject=_vanishing(where)),
+        ]
+    return [
+        *found,
+        of_scan(name="image: replaced while it is read", inject=_replaced, share=3),
+        of_scan(name="clock: changed content, same time", inject=_same_time, share=3),
+    ]

@@ -24,7 +24,7 @@ from ..models.atlas_maps import (
 )
 from .align import matrix_of
 from .images import read_image, to_array
-from .transforms import linear_part, read_transform
+from .transforms import displacement_on, linear_part, read_transform
 from .warp import jacobian_determinant
 
 MEANS = {
@@ -160,15 +160,7 @@ def log_determinant(
         slice(max(int(span[0]) - 1, 0), int(span[-1]) + 2)
         for span in (np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
     )
-    part = template[box]
-    field = sitk.TransformToDisplacementField(
-        transform,
-        sitk.sitkVectorFloat64,
-        part.GetSize(),
-        part.GetOrigin(),
-        part.GetSpacing(),
-        part.GetDirection(),
-    )
+    field = displacement_on(transform, template[box])
     linear = float(np.linalg.det(matrix_of(linear_part(transform))))
     found, positive = log_jacobian(to_array(jacobian_determinant(field)) / np.float32(linear))
     logarithm, known = np.zeros(inside.shape, np.float32, order="F"), np.zeros(inside.shape, bool, order="F")

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from .images import from_array, to_array
 from .problem import Answer, Problem
+from .transforms import displacement_on
 
 
 def halved(problem: Problem) -> Problem:
@@ -42,12 +43,4 @@ def _shrunken(image: sitk.Image) -> sitk.Image:
 
 
 def _on(transform: sitk.Transform, grid: sitk.Image) -> sitk.Transform:
-    field = sitk.TransformToDisplacementField(
-        transform,
-        sitk.sitkVectorFloat64,
-        grid.GetSize(),
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-    )
-    return sitk.DisplacementFieldTransform(field)
+    return sitk.DisplacementFieldTransform(displacement_on(transform, grid))

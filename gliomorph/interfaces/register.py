@@ -20,7 +20,7 @@ from .problem import Answer, Problem
 from .rigid import dilated, register_rigidly
 from .task import Optional, task
 from .torch_bridge import lddmm, metamorphosis, predicted
-from .transforms import compose, read_transform, write_transform
+from .transforms import compose, displacement_on, read_transform, write_transform
 from .weights import NEEDED
 
 CC_RADIUS = 2
@@ -163,15 +163,7 @@ def _run_syn(problem: Problem, masks: dict[str, sitk.Image], **options: Any) -> 
 def _on_grid(files: list[str], grid: sitk.Image) -> sitk.Transform:
     """ANTs' list of transforms (the first is applied last) as one displacement field on the working grid."""
     parts = [_read_ants(name) for name in files]
-    field = sitk.TransformToDisplacementField(
-        compose(*parts),
-        sitk.sitkVectorFloat64,
-        grid.GetSize(),
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-    )
-    return sitk.DisplacementFieldTransform(field)
+    return sitk.DisplacementFieldTransform(displacement_on(compose(*parts), grid))
 
 
 def _read_ants(name: str) -> sitk.Transform:

@@ -52,6 +52,15 @@ def displacement_from_itk(field: sitk.Image) -> np.ndarray:
     return np.einsum("ij,jxyz->ixyz", matrix, to_array(field))
 
 
+def displacement_on(
+    transform: sitk.Transform, grid: sitk.Image, pixel: int = sitk.sitkVectorFloat64
+) -> sitk.Image:
+    """Where a transform takes the points of a grid, less the points: a vector image (LPS, mm) on the grid."""
+    return sitk.TransformToDisplacementField(
+        transform, pixel, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
+    )
+
+
 def compose(*transforms: sitk.Transform) -> sitk.CompositeTransform:
     """``compose(a, b)(x) = a(b(x))``: the last one named is applied first, as in ITK and ANTs."""
     composite = sitk.CompositeTransform(3)

@@ -11,7 +11,7 @@ from fileformats.generic import File
 from .images import from_array, read_image, to_array, write_image
 from .segment import by_region
 from .task import task
-from .transforms import compose, read_transform, write_transform
+from .transforms import compose, displacement_on, read_transform, write_transform
 from .tumor import resample_labels
 
 FILES = (
@@ -88,14 +88,7 @@ def warp(
     native_to_template = compose(read_transform(inverse), linear.GetInverse())
     warped = sitk.Resample(native, grid, template_to_native, sitk.sitkLinear)
     dseg = resample_labels(read_image(labels, sitk.sitkUInt8), grid, template_to_native)
-    field = sitk.TransformToDisplacementField(
-        read_transform(forward),
-        sitk.sitkVectorFloat32,
-        grid.GetSize(),
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-    )
+    field = displacement_on(read_transform(forward), grid, sitk.sitkVectorFloat32)
     imaged = sitk.Cast(native == native, sitk.sitkUInt8)
     coverage = sitk.Resample(imaged, grid, template_to_native, sitk.sitkNearestNeighbor)
     files = {

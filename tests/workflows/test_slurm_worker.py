@@ -223,14 +223,19 @@ def waiting_graph(folder: Path) -> Any:
     return trivial.Waiters(folder=str(folder))
 
 
+def kill_driver_of_two_jobs(settings: Settings, folder: Path) -> None:
+    """The jobs of :func:`waiting_graph` have begun when their driver dies."""
+    first = start_driver(settings, waiting_graph(folder), folder)
+    until(lambda: len(list(folder.glob("begun-*"))) == 2)
+    first.kill()
+    first.communicate()
+
+
 def test_next_driver_takes_over_the_jobs_of_one_that_was_killed(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
     by_stage = attrs.evolve(settings, slurm_jobs="stage")
-    first = start_driver(by_stage, waiting_graph(tmp_path), tmp_path)
-    until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
-    first.kill()
-    first.communicate()
+    kill_driver_of_two_jobs(by_stage, tmp_path)
     locks = {path.name for path in (settings.work_dir / "cache").glob("python-*.lock")}
     assert len(locks) == 2
     before = len(fake_slurm.calls("squeue"))
@@ -249,10 +254,7 @@ def test_job_submitted_by_a_driver_that_died_before_it_wrote_the_id_is_found(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
     by_stage = attrs.evolve(settings, slurm_jobs="stage")
-    first = start_driver(by_stage, waiting_graph(tmp_path), tmp_path)
-    until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
-    first.kill()
-    first.communicate()
+    kill_driver_of_two_jobs(by_stage, tmp_path)
     for folder in job_folders(settings.work_dir / "cache"):
         record = folder.record()
         assert record is not None
