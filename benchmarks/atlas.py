@@ -18,8 +18,8 @@ from contextlib import contextmanager
 import attrs
 import numpy as np
 
-from gliomorph.interfaces.memory import peak_gb, reset_peak
-from gliomorph.models.atlas_maps import (
+from gliomorph.interfaces.machine.memory import peak_gb, reset_peak
+from gliomorph.models.atlas import (
     EVERYBODY,
     PARTS,
     REGIONS,

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.interfaces.ants_bridge import to_ants
-from gliomorph.interfaces.images import from_array, read_image, to_array, write_image
-from gliomorph.interfaces.templates import TISSUES
+from gliomorph.interfaces.datasets.templates import TISSUES
+from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
+from gliomorph.interfaces.registration.ants import to_ants
 
 SMOOTHING = "[0.1,1x1x1]"
 """Of Atropos' Markov random field: weight and reach in voxels."""

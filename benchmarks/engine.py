@@ -21,10 +21,10 @@ from multiprocessing.synchronize import Barrier
 import attrs
 import torch
 
-from gliomorph.interfaces.templates import load_template
-from gliomorph.interfaces.training_data import engine_of
+from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.models.synthesis.engine import DataEngine
 from gliomorph.models.unet import MODALITIES
+from gliomorph.training.segmentation.data import engine_of
 
 from .tables import markdown
 

@@ -22,17 +22,17 @@ from pydra.engine.job import Job  # before pydra.workers, which it imports in a 
 from pydra.engine.submitter import Submitter
 from pydra.workers import base
 
+from gliomorph.config.settings import METHODS, Settings
 from gliomorph.environment import prepare_environment
-from gliomorph.interfaces.memory import peak_gb
-from gliomorph.interfaces.prepare_template import prepare_template
-from gliomorph.interfaces.simulate import Cohort, simulate_cohort
-from gliomorph.interfaces.templates import load_template
-from gliomorph.settings import METHODS, Settings
-from gliomorph.workflows.participants import graph_inputs
-from gliomorph.workflows.plan import plan_scans
-from gliomorph.workflows.progress import stage_and_scan
-from gliomorph.workflows.scan_graph import ScanGraph
-from gliomorph.workflows.side_by_side import run_side_by_side
+from gliomorph.interfaces.datasets.simulate import Cohort, simulate_cohort
+from gliomorph.interfaces.datasets.template_files import prepare_template
+from gliomorph.interfaces.datasets.templates import load_template
+from gliomorph.interfaces.machine.memory import peak_gb
+from gliomorph.workflows.engine.progress import stage_and_scan
+from gliomorph.workflows.engine.submission import run_side_by_side
+from gliomorph.workflows.scan.graph import ScanGraph
+from gliomorph.workflows.scan.participants import graph_inputs
+from gliomorph.workflows.scan.plan import plan_scans
 
 from .tables import markdown
 

@@ -12,8 +12,8 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.images import from_array, write_image
-from gliomorph.interfaces.transforms import write_transform
+from gliomorph.interfaces.files.images import from_array, write_image
+from gliomorph.interfaces.files.transforms import write_transform
 
 # ANTs repeats itself on one thread only, and reads this once: before its first use, whichever test that is in
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"

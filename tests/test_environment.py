@@ -97,7 +97,7 @@ def test_template_folders_are_separated_as_in_path(variables: dict[str, str]) ->
 def test_command_line_imports_nothing_heavy() -> None:
     """The environment must be set before; and ``--help`` is quick."""
     heavy = ("torch", "ants", "pydra", "matplotlib", "pandas", "nilearn")
-    code = f"import sys, gliomorph.cli; print([name for name in {heavy!r} if name in sys.modules])"
+    code = f"import sys, gliomorph.cli.run; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gliomorph.models import geometry
 from gliomorph.models.kernels import Kernel, in_voxels
-from gliomorph.models.registration import Pair
-from gliomorph.models.shooting import shoot
+from gliomorph.models.registration.pair import Pair
+from gliomorph.models.registration.shooting import shoot
 
 TRAINING_SEED, TEST_SEED = 1, 2
 

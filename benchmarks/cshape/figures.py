@@ -14,8 +14,8 @@ from torch import Tensor
 
 from gliomorph.models import geometry
 from gliomorph.models.kernels import in_voxels
-from gliomorph.models.metamorph import MetaMorphR
-from gliomorph.models.metamorphosis import MetamorphosisSettings, register
+from gliomorph.models.registration.metamorph import MetaMorphR
+from gliomorph.models.registration.metamorphosis import MetamorphosisSettings, register
 
 from .data import SPACING, Shapes
 from .methods import OPTIMISED, PLANS, Answers, answers_path, deformed, solver_path

@@ -9,9 +9,9 @@ import attrs
 import numpy as np
 import torch
 
-from gliomorph.models.networks import NetworkSettings, RegistrationNetwork, build
-from gliomorph.models.objective import Objective
-from gliomorph.models.training import Trainer, TrainingSettings
+from gliomorph.models.registration.networks import NetworkSettings, RegistrationNetwork, build
+from gliomorph.models.registration.objective import Objective
+from gliomorph.models.registration.training import Trainer, TrainingSettings
 
 from .data import Shapes
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 import pandas as pd
 
-from gliomorph.interfaces.images import write_text
+from gliomorph.interfaces.files.images import write_text
 
 from .data import simulate
 from .examples import draw_examples

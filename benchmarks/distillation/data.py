@@ -12,14 +12,14 @@ import SimpleITK as sitk
 import torch
 from safetensors.torch import save_file
 
-from gliomorph.interfaces.images import from_array, replacing, to_array
-from gliomorph.interfaces.network_grid import network_grid, on_network_grid
-from gliomorph.interfaces.simulate import anatomy_of
-from gliomorph.interfaces.templates import load_template
-from gliomorph.interfaces.training_data import PreparedExamples
-from gliomorph.interfaces.tumor import class_indices, resample_labels
+from gliomorph.interfaces.datasets.simulate import anatomy_of
+from gliomorph.interfaces.datasets.templates import load_template
+from gliomorph.interfaces.files.images import from_array, replacing, to_array
+from gliomorph.interfaces.networks.grid import network_grid, on_network_grid
+from gliomorph.interfaces.scan.tumor import class_indices, resample_labels
 from gliomorph.models import synthesis
 from gliomorph.models.unet import MODALITIES
+from gliomorph.training.segmentation.data import PreparedExamples
 
 from .spread import spread
 from .study import Study
@@ -27,7 +27,7 @@ from .study import Study
 
 @attrs.frozen(kw_only=True)
 class Cohort:
-    """Examples by use, as :class:`~gliomorph.interfaces.training_data.PreparedExamples`.
+    """Examples by use, as :class:`~gliomorph.training.segmentation.data.PreparedExamples`.
 
     Attributes
     ----------

@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
-from gliomorph.interfaces.segmentation_weights import load_unet
-from gliomorph.interfaces.training_pictures import COLOURS
+from gliomorph.interfaces.networks.segmentation import load_unet
 from gliomorph.models.unet import MODALITIES
+from gliomorph.training.pictures import COLOURS
 
 from .data import cohort
 from .layers import STUDENT

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from gliomorph.models.segmentation_metrics import REGIONS
+from gliomorph.models.segmentation.metrics import REGIONS
 
 from .layers import STUDENT
 from .study import AGAIN, BASELINE, TAUGHT, TEACHER, TEACHER_NO_SKIPS

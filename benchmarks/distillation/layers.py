@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from gliomorph.interfaces.segmentation_weights import load_unet
-from gliomorph.interfaces.training_data import one_by_one
-from gliomorph.models.ablation import LAYERS, zeroed
-from gliomorph.models.segmentation_metrics import REGIONS, measure
-from gliomorph.models.svcca import network_similarity
+from gliomorph.interfaces.networks.segmentation import load_unet
+from gliomorph.models.segmentation.distillation.ablation import LAYERS, zeroed
+from gliomorph.models.segmentation.distillation.svcca import network_similarity
+from gliomorph.models.segmentation.metrics import REGIONS, measure
+from gliomorph.training.segmentation.data import one_by_one
 
 from ..tables import markdown
 from .data import cohort

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from gliomorph.interfaces.images import write_text
-from gliomorph.models.distillation_methods import SHARED_DECODER, settings_of
-from gliomorph.models.segmentation_training import Optimisation
+from gliomorph.interfaces.files.images import write_text
+from gliomorph.models.segmentation.distillation.methods import SHARED_DECODER, settings_of
+from gliomorph.models.segmentation.training import Optimisation
 from gliomorph.models.unet import MODALITIES, SegmentationSettings
 
 TEACHER, BASELINE = "teacher", "baseline"

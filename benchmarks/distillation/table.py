@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gliomorph.models.comparison import compare
-from gliomorph.models.segmentation_metrics import REGIONS
+from gliomorph.models.segmentation.metrics import REGIONS
+from gliomorph.models.statistics.paired import compare
 
 from ..tables import markdown
 from .study import BASELINE

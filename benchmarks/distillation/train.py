@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from gliomorph.interfaces.images import replacing, write_text
-from gliomorph.interfaces.segmentation_weights import load_unet, write_unet
-from gliomorph.interfaces.training_data import PreparedExamples, example_seed, one_by_one
-from gliomorph.models.distillation import StudentObjective
-from gliomorph.models.distillation_methods import DistillationSettings, settings_of
-from gliomorph.models.segmentation import decide, probabilities
-from gliomorph.models.segmentation_metrics import measure
-from gliomorph.models.segmentation_training import Batch, SegmentationTrainer
-from gliomorph.models.shared_decoder import share_decoder
+from gliomorph.interfaces.files.images import replacing, write_text
+from gliomorph.interfaces.networks.segmentation import load_unet, write_unet
+from gliomorph.models.segmentation.distillation.methods import DistillationSettings, settings_of
+from gliomorph.models.segmentation.distillation.objective import StudentObjective
+from gliomorph.models.segmentation.distillation.shared_decoder import share_decoder
+from gliomorph.models.segmentation.inference import decide, probabilities
+from gliomorph.models.segmentation.metrics import measure
+from gliomorph.models.segmentation.training import Batch, SegmentationTrainer
 from gliomorph.models.unet import MODALITIES, UNet
+from gliomorph.training.segmentation.data import PreparedExamples, example_seed, one_by_one
 
 from .data import cohort
 from .study import SHARED_DECODER, TAUGHT, Study, teacher_of

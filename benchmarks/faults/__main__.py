@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from gliomorph.interfaces.images import write_text
+from gliomorph.interfaces.files.images import write_text
 
 from ..tables import markdown
 from . import __doc__ as description

@@ -20,8 +20,8 @@ from threading import Lock
 import attrs
 
 import gliomorph
-from gliomorph.interfaces.checksum import sha256_of
-from gliomorph.workflows.state import code_hash
+from gliomorph.interfaces.files.checksums import sha256_of
+from gliomorph.workflows.keys import code_hash
 
 from . import cohort, invariants
 from . import world as world_module

@@ -10,8 +10,8 @@ from random import Random
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.interfaces.bids_tables import label_table
-from gliomorph.interfaces.images import from_array, write_image, write_text
+from gliomorph.interfaces.files.images import from_array, write_image, write_text
+from gliomorph.interfaces.files.tables import label_table
 
 SIZE, SPACING = (32, 38, 28), 4.0
 SEMI_AXES = (47.0, 58.0, 40.0)

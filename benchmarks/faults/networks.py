@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gliomorph.interfaces.segmentation_weights import shipped_student
-from gliomorph.interfaces.weights import shipped_network
+from gliomorph.interfaces.networks.registration import shipped_network
+from gliomorph.interfaces.networks.segmentation import shipped_student
 
 from .fault import Fault, Inject, Kind
 from .world import World

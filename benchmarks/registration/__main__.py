@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from gliomorph.environment import prepare_environment
-from gliomorph.interfaces.images import write_text
+from gliomorph.interfaces.files.images import write_text
 
 from . import __doc__ as description
 from . import runs, table

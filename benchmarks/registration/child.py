@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from gliomorph.interfaces.memory import peak_gb, reset_peak
+from gliomorph.interfaces.machine.memory import peak_gb, reset_peak
 
 from .images import Images, load
 from .runs import SHIPPED
@@ -59,10 +59,10 @@ def training(images: Images, run: dict[str, Any]) -> dict[str, float]:
     Voxels count as 1 mm wide whatever they are: then a smaller grid is a crop, and its velocities' grid is
     smaller too.
     """
-    from gliomorph.models.networks import build
-    from gliomorph.models.objective import Objective
-    from gliomorph.models.registration import Pair, pair_of
-    from gliomorph.models.training import Trainer, TrainingSettings
+    from gliomorph.models.registration.networks import build
+    from gliomorph.models.registration.objective import Objective
+    from gliomorph.models.registration.pair import Pair, pair_of
+    from gliomorph.models.registration.training import Trainer, TrainingSettings
 
     def batch(part: Images) -> Pair:
         return pair_of(part.moving, part.fixed, part.tumor, (1.0, 1.0, 1.0), part.brain, run["device"])
@@ -108,15 +108,15 @@ def prepare(run: dict[str, Any], brief: bool = False) -> Action:
 
 
 def syn(method: str) -> Action:
-    """SyN with the options of :mod:`gliomorph.interfaces.register`, on all threads.
+    """SyN with the options of :mod:`gliomorph.interfaces.scan.register`, on all threads.
 
     The package keeps ANTs to one thread, so that it repeats itself.
     """
     import ants
     import SimpleITK as sitk
 
-    from gliomorph.interfaces.ants_bridge import to_ants
-    from gliomorph.interfaces.register import CC_RADIUS
+    from gliomorph.interfaces.registration.ants import to_ants
+    from gliomorph.interfaces.scan.register import CC_RADIUS
 
     def action(images: Images) -> object:
         def image(array: Any) -> sitk.Image:
@@ -139,7 +139,7 @@ def syn(method: str) -> Action:
 
 def optimised(run: dict[str, Any], brief: bool) -> Action:
     """The optimisation of one pair as the package does it: default settings, for LDDMM without any appearance."""
-    from gliomorph.models.metamorphosis import MetamorphosisSettings, register
+    from gliomorph.models.registration.metamorphosis import MetamorphosisSettings, register
 
     settings = MetamorphosisSettings()
     if run["method"] == "lddmm":
@@ -166,7 +166,7 @@ def predicted(run: dict[str, Any]) -> Action:
     """An untrained network's registration."""
     import torch
 
-    from gliomorph.models.networks import build, predict
+    from gliomorph.models.registration.networks import build, predict
 
     torch.manual_seed(0)
     network = build(network_settings(run)).to(run["device"])
@@ -187,10 +187,10 @@ def predicted(run: dict[str, Any]) -> Action:
 
 def shipped(run: dict[str, Any], brief: bool) -> Action:
     """The network that comes with gliomorph and the iterations that follow it by default."""
-    from gliomorph.interfaces.weights import load_network, shipped_network
-    from gliomorph.models.networks import predict
-    from gliomorph.models.refinement import refine, settings_for
-    from gliomorph.settings import REFINE
+    from gliomorph.config.settings import REFINE
+    from gliomorph.interfaces.networks.registration import load_network, shipped_network
+    from gliomorph.models.registration.networks import predict
+    from gliomorph.models.registration.refinement import refine, settings_for
 
     path = shipped_network("metamorph-r")
     assert path is not None
@@ -208,7 +208,7 @@ def shipped(run: dict[str, Any], brief: bool) -> Action:
 
 def network_settings(run: dict[str, Any]) -> Any:
     """The method's default settings with the run's width and, but for VoxelMorph's squarings, its steps."""
-    from gliomorph.models.networks import DEFAULTS
+    from gliomorph.models.registration.networks import DEFAULTS
 
     settings = DEFAULTS[run["method"].removesuffix("-h60")]
     steps = settings.steps if settings.method == "voxelmorph" else run["steps"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.interfaces.images import replacing, to_array
-from gliomorph.interfaces.templates import load_template, working_grid
-from gliomorph.interfaces.transforms import displacement_to_itk
+from gliomorph.interfaces.datasets.templates import load_template, working_grid
+from gliomorph.interfaces.files.images import replacing, to_array
+from gliomorph.interfaces.files.transforms import displacement_to_itk
 from gliomorph.models.synthesis.deformation import exponential, jacobian_determinant, random_velocity
 
 from .images import Images

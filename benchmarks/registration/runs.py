@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from gliomorph.interfaces.images import write_text
+from gliomorph.interfaces.files.images import write_text
 
 from . import pair
 

@@ -9,17 +9,17 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.interfaces.evaluate_labels import carried, measure_label
-from gliomorph.interfaces.evaluate_truth import measure_truth, target_registration_error
-from gliomorph.interfaces.evaluation import EvaluationError, Registration, find_registrations
-from gliomorph.interfaces.images import read_image, to_array
-from gliomorph.interfaces.pages import MEASURES as QUALITY
-from gliomorph.interfaces.pages import Measure, as_number
-from gliomorph.interfaces.simulated_truth import Truth, find_truth, read_truth, require_same_patient
-from gliomorph.interfaces.templates import Template, load_template
-from gliomorph.interfaces.transforms import apply_to_points, read_transform
-from gliomorph.interfaces.warp import jacobian_determinant
-from gliomorph.settings import METHODS
+from gliomorph.config.settings import METHODS
+from gliomorph.evaluation.labels import carried, measure_label
+from gliomorph.evaluation.simulated_truth import Truth, find_truth, read_truth, require_same_patient
+from gliomorph.evaluation.tables import EvaluationError, Registration, find_registrations
+from gliomorph.evaluation.truth import measure_truth, target_registration_error
+from gliomorph.interfaces.datasets.templates import Template, load_template
+from gliomorph.interfaces.files.images import read_image, to_array
+from gliomorph.interfaces.files.transforms import apply_to_points, read_transform
+from gliomorph.interfaces.reports.pages import MEASURES as QUALITY
+from gliomorph.interfaces.reports.pages import Measure, as_number
+from gliomorph.interfaces.scan.warp import jacobian_determinant
 from gliomorph.workflows.summary import last_causes
 
 from .options import Options

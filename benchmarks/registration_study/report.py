@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gliomorph.interfaces.comparison_page import axis_label, box_plot, p_text
-from gliomorph.interfaces.comparison_study import Column, Values, column_of, deviation
-from gliomorph.interfaces.evaluation import EvaluationError, write_rows
-from gliomorph.interfaces.images import replacing, write_text
-from gliomorph.interfaces.pages import Measure, as_number
+from gliomorph.evaluation.page import axis_label, box_plot, p_text
+from gliomorph.evaluation.study import Column, Values, column_of, deviation
+from gliomorph.evaluation.tables import EvaluationError, write_rows
+from gliomorph.interfaces.files.images import replacing, write_text
+from gliomorph.interfaces.reports.pages import Measure, as_number
 
 from ..registration.child import hardware
 from ..registration.runs import versions

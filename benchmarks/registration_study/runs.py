@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from gliomorph.cli import INTERRUPTED
-from gliomorph.cli import main as run_gliomorph
-from gliomorph.interfaces.simulate import Cohort, simulate_cohort
-from gliomorph.interfaces.templates import load_template
+from gliomorph.cli.run import INTERRUPTED
+from gliomorph.cli.run import main as run_gliomorph
+from gliomorph.interfaces.datasets.simulate import Cohort, simulate_cohort
+from gliomorph.interfaces.datasets.templates import load_template
 
 from .options import Options, Run
 

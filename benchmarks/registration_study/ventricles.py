@@ -6,11 +6,11 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import distance_transform_edt
 
-from gliomorph.interfaces.evaluation import Registration
-from gliomorph.interfaces.images import from_array, to_array
-from gliomorph.interfaces.simulate import anatomy_of
-from gliomorph.interfaces.templates import Template
-from gliomorph.interfaces.transforms import read_transform
+from gliomorph.evaluation.tables import Registration
+from gliomorph.interfaces.datasets.simulate import anatomy_of
+from gliomorph.interfaces.datasets.templates import Template
+from gliomorph.interfaces.files.images import from_array, to_array
+from gliomorph.interfaces.files.transforms import read_transform
 
 LABEL = "ventricles"
 DEEP_MM = 20.0

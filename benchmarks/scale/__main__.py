@@ -16,8 +16,8 @@ from pathlib import Path
 
 import attrs
 
-from gliomorph.settings import Settings
-from gliomorph.workflows.participants import PER_METHOD, PER_SCAN
+from gliomorph.config.settings import Settings
+from gliomorph.workflows.scan.participants import PER_METHOD, PER_SCAN
 
 from ..tables import markdown
 from .cohort import write_cohort

@@ -16,10 +16,12 @@ from unittest import mock
 import attrs
 from rich.console import Console
 
+from gliomorph.config.settings import Settings
 from gliomorph.environment import prepare_environment
-from gliomorph.settings import Settings
-from gliomorph.workflows import run, scan_graph, validation
-from gliomorph.workflows.validation import check_folders
+from gliomorph.workflows import run
+from gliomorph.workflows.checks import validation
+from gliomorph.workflows.checks.validation import check_folders
+from gliomorph.workflows.scan import graph as scan_graph
 
 PHASES = {"plan": (run, "plan_scans"), "sweep": (run, "swept"), "scans": (run, "run_participants")}
 """Functions whose time is taken: the plan (query, hashes, records), the sweep of the cache, the scans."""

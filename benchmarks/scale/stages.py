@@ -9,9 +9,9 @@ from typing import Any
 from pydra.compose import python
 from pydra.utils.general import get_fields
 
-from gliomorph.interfaces.images import write_text
+from gliomorph.interfaces.files.images import write_text
 from gliomorph.interfaces.task import by_reference
-from gliomorph.workflows import scan_graph
+from gliomorph.workflows.scan import graph as scan_graph
 
 
 def brain(**given: Any) -> tuple[Path, dict[str, Any]]:
@@ -141,4 +141,4 @@ WITHOUT_WORK = {
         Publish,
     )
 }
-"""What takes the real tasks' places in :mod:`gliomorph.workflows.scan_graph`, by their names there."""
+"""What takes the real tasks' places in :mod:`gliomorph.workflows.scan.graph`, by their names there."""

@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from gliomorph.cli import INTERRUPTED
-from gliomorph.cli import main as run_gliomorph
-from gliomorph.cli_simulate import main as run_simulate
-from gliomorph.interfaces.atlas import read_record
-from gliomorph.interfaces.images import ImageError, from_array, read_image, to_array, write_text
-from gliomorph.interfaces.model_card import card_of, summary
-from gliomorph.interfaces.query import Scan, find_scans
-from gliomorph.interfaces.segmentation_weights import read_modalities, shipped_student
-from gliomorph.interfaces.stored_network import WeightsError, weights_sha256
-from gliomorph.interfaces.training_pictures import draw_examples
-from gliomorph.interfaces.tumor import brats_labels, class_indices, resample_labels
-from gliomorph.models.segmentation_metrics import measure
-from gliomorph.workflows.names import ScanNames, anat_folder
-from gliomorph.workflows.plan import STUDENT
+from gliomorph.cli.run import INTERRUPTED
+from gliomorph.cli.run import main as run_gliomorph
+from gliomorph.cli.simulate import main as run_simulate
+from gliomorph.interfaces.datasets.query import Scan, find_scans
+from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder
+from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_text
+from gliomorph.interfaces.group.atlas.stage import read_record
+from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
+from gliomorph.interfaces.networks.segmentation import read_modalities, shipped_student
+from gliomorph.interfaces.scan.tumor import brats_labels, class_indices, resample_labels
+from gliomorph.models.segmentation.metrics import measure
+from gliomorph.training.pictures import draw_examples
+from gliomorph.training.segmentation.card import card_of, summary
+from gliomorph.workflows.scan.plan import STUDENT
 from gliomorph.workflows.summary import last_causes
 
 from ..tables import markdown

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.interfaces.images import write_image
-from gliomorph.interfaces.segmentation_weights import shipped_student, write_unet
-from gliomorph.interfaces.transforms import write_transform
+from gliomorph.interfaces.files.images import write_image
+from gliomorph.interfaces.files.transforms import write_transform
+from gliomorph.interfaces.networks.segmentation import shipped_student, write_unet
 
 from ..tables import markdown
 
@@ -61,10 +61,9 @@ def _thesis_network(path: Path) -> Path:
 
 def measure(weights: Path) -> dict[str, float]:
     """The whole stage, from files to files, after the imports."""
-    import gliomorph.models.segmentation  # noqa: F401  (the stage imports it late, and torch with it)
-    from gliomorph.interfaces.memory import peak_gb, reset_peak
-    from gliomorph.interfaces.segment import segment
-    from gliomorph.interfaces.segmentation_weights import read_modalities
+    from gliomorph.interfaces.machine.memory import peak_gb, reset_peak
+    from gliomorph.interfaces.networks.segmentation import read_modalities
+    from gliomorph.interfaces.scan.segment import segment
 
     axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in SHAPE), indexing="ij")
     inside = sum(axis**2 for axis in axes) < 0.95

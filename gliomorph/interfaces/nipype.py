@@ -21,20 +21,20 @@ from nipype.interfaces import base
 from nipype.interfaces.base import isdefined, traits
 from pydra.utils import get_fields
 
-from .align import Align as AlignTask
-from .brain import Brain as BrainTask
-from .device import GPU_CHOICES
-from .match import Match as MatchTask
-from .measure import Measure as MeasureTask
-from .n4 import N4 as N4Task
-from .register import METHODS
-from .register import Register as RegisterTask
-from .resample import Resample as ResampleTask
-from .resample import ResampleMask as ResampleMaskTask
-from .segment import Segment as SegmentTask
-from .tumor import Tumor as TumorTask
-from .warp import FILES
-from .warp import Warp as WarpTask
+from .machine.device import GPU_CHOICES
+from .scan.align import Align as AlignTask
+from .scan.brain import Brain as BrainTask
+from .scan.match import Match as MatchTask
+from .scan.measure import Measure as MeasureTask
+from .scan.n4 import N4 as N4Task
+from .scan.register import METHODS
+from .scan.register import Register as RegisterTask
+from .scan.resample import Resample as ResampleTask
+from .scan.resample import ResampleMask as ResampleMaskTask
+from .scan.segment import Segment as SegmentTask
+from .scan.tumor import Tumor as TumorTask
+from .scan.warp import FILES
+from .scan.warp import Warp as WarpTask
 
 DEFAULTS = {"seed": 0, "gpu": "auto", "refine": 0}
 """Of inputs that a Pydra task requires."""

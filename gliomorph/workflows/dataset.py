@@ -8,8 +8,8 @@ from pathlib import Path
 
 import gliomorph
 
-from ..interfaces.images import write_text
-from ..settings import Settings
+from ..config.settings import Settings
+from ..interfaces.files.images import write_text
 
 BIDS_VERSION = "1.10.0"
 README = """Derivatives of gliomorph: brain tumours in template space, and their atlas.

@@ -9,23 +9,23 @@ import attrs
 from rich.console import Console
 from rich.markup import escape
 
+from ..config.settings import Settings
 from ..environment import prepare_environment
-from ..interfaces.images import remove_leftovers
-from ..interfaces.prepare_template import TemplateFiles, prepare_template
-from ..settings import Settings
+from ..interfaces.datasets.template_files import TemplateFiles, prepare_template
+from ..interfaces.derivatives.names import group_names
+from ..interfaces.files.images import remove_leftovers
+from .checks.validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
 from .dataset import write_dataset
-from .graph_picture import write_graph
-from .group import run_group
-from .names import group_names
-from .participants import Failure, cache_folder, graph_inputs, run_participants
-from .plan import PlannedScan, plan_scans
-from .progress import cause_of
-from .regional import find_parcellation
-from .strata import atlas_notices
+from .engine.progress import cause_of
+from .engine.sweep import Hold, swept
+from .engine.workers import check_worker, describe_worker, taken_over
+from .group.regions import find_parcellation
+from .group.run import run_group
+from .group.strata import atlas_notices
+from .scan.participants import Failure, cache_folder, graph_inputs, run_participants
+from .scan.picture import write_graph
+from .scan.plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
-from .sweep import Hold, swept
-from .validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
-from .workers import check_worker, describe_worker, taken_over
 
 
 def run(

@@ -19,11 +19,11 @@ from rich.table import Table
 
 import gliomorph
 
-from ..interfaces.images import write_text
-from ..settings import Settings
-from .participants import Failure
-from .plan import PlannedScan
-from .progress import cause_of
+from ..config.settings import Settings
+from ..interfaces.files.images import write_text
+from .engine.progress import cause_of
+from .scan.participants import Failure
+from .scan.plan import PlannedScan
 
 COLUMNS = ("scan", "status", "stage", "cause")
 

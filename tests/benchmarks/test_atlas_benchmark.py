@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.atlas import main, tumor
-from gliomorph.models.atlas_maps import PARTS
+from gliomorph.models.atlas import PARTS
 
 
 def test_it_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:

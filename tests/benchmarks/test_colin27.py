@@ -8,8 +8,8 @@ import numpy as np
 import phantoms
 
 from benchmarks.colin27 import main
-from gliomorph.interfaces.images import from_array, to_array, write_image
-from gliomorph.interfaces.templates import load_template
+from gliomorph.interfaces.datasets.templates import load_template
+from gliomorph.interfaces.files.images import from_array, to_array, write_image
 
 
 def test_tissues_are_told_apart_by_their_brightness(tmp_path: Path) -> None:

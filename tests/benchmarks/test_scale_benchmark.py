@@ -9,7 +9,7 @@ from pydra.utils.general import get_fields
 
 from benchmarks.scale.__main__ import HEAD, NODES, measure
 from benchmarks.scale.stages import WITHOUT_WORK
-from gliomorph.workflows import scan_graph
+from gliomorph.workflows.scan import graph as scan_graph
 
 
 def test_stages_have_the_ports_of_the_real_ones() -> None:

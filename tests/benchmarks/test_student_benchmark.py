@@ -18,9 +18,9 @@ import torch
 
 from benchmarks.student import quality as module
 from benchmarks.student.__main__ import main
-from gliomorph.interfaces.images import from_array, read_image, write_image
-from gliomorph.interfaces.segmentation_weights import write_unet
-from gliomorph.interfaces.stored_network import weights_sha256
+from gliomorph.interfaces.files.images import from_array, read_image, write_image
+from gliomorph.interfaces.networks.files import weights_sha256
+from gliomorph.interfaces.networks.segmentation import write_unet
 from gliomorph.models.unet import SegmentationSettings
 
 ROOT = Path(__file__).parents[2]
@@ -351,14 +351,14 @@ SPEED = """
 import sys
 from pathlib import Path
 import benchmarks.student.speed as module
-import gliomorph.interfaces.segment as stage
+import gliomorph.interfaces.scan.segment as stage
 
 assert "torch" not in sys.modules
 module.SHAPE = (8, 8, 8)
 loaded = []
 stage.segment = lambda *_: loaded.extend(sys.modules)
 assert module.measure(Path(sys.argv[1]))["seconds"] < 1
-assert {"torch", "gliomorph.models.segmentation"} <= set(loaded)
+assert {"torch", "gliomorph.models.segmentation.inference"} <= set(loaded)
 """
 
 

@@ -18,14 +18,18 @@ import SimpleITK as sitk
 import tiny_networks
 import torch
 
-from gliomorph.interfaces import device, loaded_networks, segment, torch_bridge
-from gliomorph.interfaces.images import from_array, write_image
-from gliomorph.interfaces.register import register
-from gliomorph.interfaces.segmentation_weights import write_unet
-from gliomorph.interfaces.stored_network import WeightsError
-from gliomorph.interfaces.transforms import read_transform, write_transform
-from gliomorph.models import metamorphosis, networks, segmentation
-from gliomorph.models.registration import Registration
+from gliomorph.interfaces.files.images import from_array, write_image
+from gliomorph.interfaces.files.transforms import read_transform, write_transform
+from gliomorph.interfaces.machine import device
+from gliomorph.interfaces.networks import loaded as loaded_networks
+from gliomorph.interfaces.networks.files import WeightsError
+from gliomorph.interfaces.networks.segmentation import write_unet
+from gliomorph.interfaces.registration import torch_methods as torch_bridge
+from gliomorph.interfaces.scan import segment
+from gliomorph.interfaces.scan.register import register
+from gliomorph.models.registration import metamorphosis, networks
+from gliomorph.models.registration.pair import Registration
+from gliomorph.models.segmentation import inference as segmentation
 from gliomorph.models.unet import SegmentationSettings
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)

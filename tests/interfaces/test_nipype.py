@@ -17,12 +17,12 @@ from pydra.utils import get_fields
 from traits.api import TraitError
 
 from gliomorph.interfaces import nipype as ours
-from gliomorph.interfaces.images import read_image, to_array
-from gliomorph.interfaces.match import match
-from gliomorph.interfaces.register import METHODS
-from gliomorph.interfaces.register import Register as RegisterTask
-from gliomorph.interfaces.transforms import write_transform
-from gliomorph.interfaces.warp import FILES
+from gliomorph.interfaces.files.images import read_image, to_array
+from gliomorph.interfaces.files.transforms import write_transform
+from gliomorph.interfaces.scan.match import match
+from gliomorph.interfaces.scan.register import METHODS
+from gliomorph.interfaces.scan.register import Register as RegisterTask
+from gliomorph.interfaces.scan.warp import FILES
 
 INTERFACES = {
     name: value

@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 import pytest
 
-from gliomorph.interfaces import tumor as tumor_module
-from gliomorph.models.atlas_maps import (
+from gliomorph.interfaces.scan import tumor as tumor_module
+from gliomorph.models.atlas import (
     FRACTION_BITS,
     LIMIT,
     PARTS,
@@ -33,7 +33,7 @@ from gliomorph.models.atlas_maps import (
     surroundings,
     to_arrays,
 )
-from gliomorph.models.atlas_maps.moments import MOST
+from gliomorph.models.atlas.moments import MOST
 from gliomorph.models.statistics import binomial_interval
 
 GRID = Grid(shape=(7, 6, 5), affine=np.diag([2.0, 1.0, 1.5, 1.0]) + np.eye(4, k=3) * -6.0)

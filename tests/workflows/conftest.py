@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fake_slurm import FakeSlurm
 
-from gliomorph.settings import Settings
+from gliomorph.config.settings import Settings
 
 
 @pytest.fixture(autouse=True)

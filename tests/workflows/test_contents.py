@@ -10,7 +10,7 @@ import pytest
 
 from gliomorph.workflows import contents as module
 from gliomorph.workflows.contents import Contents
-from gliomorph.workflows.state import content_hash
+from gliomorph.workflows.keys import content_hash
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gliomorph
-from gliomorph.settings import Settings
+from gliomorph.config.settings import Settings
 from gliomorph.workflows.dataset import IGNORED, write_dataset
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gliomorph.cli import parse
-from gliomorph.interfaces.query import Scan
-from gliomorph.settings import Settings
-from gliomorph.workflows.participants import Failure
-from gliomorph.workflows.plan import PlannedScan
+from gliomorph.cli.run import parse
+from gliomorph.config.settings import Settings
+from gliomorph.interfaces.datasets.query import Scan
+from gliomorph.workflows.scan.participants import Failure
+from gliomorph.workflows.scan.plan import PlannedScan
 from gliomorph.workflows.summary import (
     RunLog,
     last_causes,

@@ -1,0 +1,1 @@
+"""Options of a run: checked on construction, then read only."""

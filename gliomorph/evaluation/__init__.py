@@ -1,0 +1,1 @@
+"""Evaluation: registrations against truth, landmarks and labels, and methods beside each other."""

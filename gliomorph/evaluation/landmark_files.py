@@ -1,0 +1,182 @@
+"""Landmark files in the style of BraTS-Reg: ``Landmark,X,Y,Z``, a point a line, in mm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+import SimpleITK as sitk
+
+from .tables import EvaluationError
+
+COLUMNS = ("Landmark", "X", "Y", "Z")
+COORDINATES = {"RAS": (-1.0, -1.0, 1.0), "LPS": (1.0, 1.0, 1.0)}
+"""Conventions, and what makes each LPS."""
+NAME = re.compile(r"(?P<entities>(?:sub|tpl)-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_[A-Za-z0-9]+\.csv")
+OUTSIDE_MM = 10.0
+"""A landmark so far outside its image is not one of it."""
+
+
+@attrs.frozen(kw_only=True)
+class Landmarks:
+    """One file's points.
+
+    Attributes
+    ----------
+    path : Path
+    entities : tuple of str
+        Of the file's name: ``sub-X``, ``ses-Y``…, or ``tpl-TPL``….
+    names : tuple of str
+        Of the landmarks, each once.
+    lines : tuple of int
+        Where each stands in the file.
+    points : ndarray, (N, 3)
+        World positions, LPS mm.
+    """
+
+    path: Path
+    entities: tuple[str, ...]
+    names: tuple[str, ...]
+    lines: tuple[int, ...]
+    points: np.ndarray = attrs.field(eq=attrs.cmp_using(eq=np.array_equal), repr=False)
+
+    @property
+    def of_template(self) -> bool:
+        """Whether they lie in template space."""
+        return self.entities[0].startswith("tpl-")
+
+
+def read_landmarks(path: Path, coordinates: str) -> Landmarks:
+    """The landmarks of a file.
+
+    Parameters
+    ----------
+    path : Path
+        ``sub-X[_ses-Y…]_landmarks.csv`` or ``tpl-TPL_landmarks.csv``: comma-separated, a head with
+        :data:`COLUMNS` (in any order and case, further ones are ignored), empty lines are passed over.
+    coordinates : str
+        A key of :data:`COORDINATES`.
+
+    Returns
+    -------
+    landmarks : Landmarks
+
+    Raises
+    ------
+    EvaluationError
+        Naming file, line and what was required.
+    """
+    name = NAME.fullmatch(path.name)
+    if name is None:
+        raise EvaluationError(
+            f"{path}: a name such as sub-X[_ses-Y]_landmarks.csv or tpl-TPL_landmarks.csv is required"
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        lines = csv.reader(io.StringIO(text, newline=""))
+        rows = [(lines.line_num, [cell.strip() for cell in row]) for row in lines if any(map(str.strip, row))]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise EvaluationError(f"{path}: no comma-separated text in UTF-8 ({error})") from error
+    places = _head(path, *(rows[0] if rows else (1, [])))
+    if len(rows) < 2:
+        raise EvaluationError(f"{path}: at least one landmark is required after the head")
+    names: dict[str, int] = {}
+    points = []
+    for line, row in rows[1:]:
+        if len(row) <= max(places):
+            raise EvaluationError(
+                f"{path}, line {line}: cells for {', '.join(COLUMNS)} are required, got {len(row)}"
+            )
+        landmark, *position = (row[place] for place in places)
+        if not landmark or landmark in names:
+            raise EvaluationError(
+                f"{path}, line {line}: a Landmark of its own is required, got {landmark!r}"
+                + (f" of line {names[landmark]} again" if landmark else "")
+            )
+        names[landmark] = line
+        points.append([_number(path, line, *cell) for cell in zip(COLUMNS[1:], position, strict=True)])
+    return Landmarks(
+        path=path,
+        entities=tuple(name["entities"].split("_")),
+        names=tuple(names),
+        lines=tuple(names.values()),
+        points=np.array(points) * COORDINATES[coordinates],
+    )
+
+
+def require_inside(landmarks: Landmarks, image: Path, coordinates: str) -> None:
+    """Refuse landmarks that lie more than :data:`OUTSIDE_MM` outside an image's field of view.
+
+    Raises
+    ------
+    EvaluationError
+        Naming file, line, landmark and the other convention of coordinates.
+    """
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(image))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise EvaluationError(f"{image.name}: cannot be read, damaged or no NIfTI") from error
+    spacing, size = np.array(reader.GetSpacing()), np.array(reader.GetSize())
+    axes = np.array(reader.GetDirection()).reshape(3, 3)
+    index_mm = (landmarks.points - reader.GetOrigin()) @ axes  # mm along the image's axes
+    beyond = np.maximum(-0.5 * spacing - index_mm, index_mm - (size - 0.5) * spacing).max(axis=1)
+    for number in np.flatnonzero(beyond > OUTSIDE_MM):
+        other = next(name for name in COORDINATES if name != coordinates)
+        raise EvaluationError(
+            f"{landmarks.path}, line {landmarks.lines[number]}: landmark {landmarks.names[number]!r} lies "
+            f"{beyond[number]:.0f} mm outside {image.name}; {coordinates} mm are required: "
+            f"another image's, or {other} (--coordinates {other})?"
+        )
+
+
+def common(landmarks: Landmarks, reference: Landmarks) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Corresponding points of two files.
+
+    Returns
+    -------
+    names : tuple of str
+    points, reference_points : ndarray, (N, 3)
+        LPS mm.
+
+    Raises
+    ------
+    EvaluationError
+        A landmark that the reference does not have; it may have others.
+    """
+    place = {name: number for number, name in enumerate(reference.names)}
+    for name, line in zip(landmarks.names, landmarks.lines, strict=True):
+        if name not in place:
+            raise EvaluationError(
+                f"{landmarks.path}, line {line}: landmark {name!r} is required in {reference.path.name}, too"
+            )
+    chosen = [place[name] for name in landmarks.names]
+    return landmarks.names, landmarks.points, reference.points[chosen]
+
+
+def _head(path: Path, line: int, row: Sequence[str]) -> list[int]:
+    """Where :data:`COLUMNS` stand."""
+    lower = [cell.lower() for cell in row]
+    missing = [column for column in COLUMNS if lower.count(column.lower()) != 1]
+    if missing:
+        raise EvaluationError(
+            f"{path}, line {line}: the head {','.join(COLUMNS)} is required, got {','.join(row)!r}"
+        )
+    return [lower.index(column.lower()) for column in COLUMNS]
+
+
+def _number(path: Path, line: int, column: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise EvaluationError(f"{path}, line {line}: a number (mm) as {column} is required, got {text!r}")
+    return number

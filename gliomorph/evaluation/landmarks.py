@@ -1,0 +1,304 @@
+"""``gliomorph-evaluate landmarks``: how far from their places the transforms take landmarks, as in BraTS-Reg."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+import SimpleITK as sitk
+
+from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
+from .landmark_files import Landmarks, common, read_landmarks, require_inside
+from .study import LANDMARKS_TABLE
+from .tables import (
+    EvaluationError,
+    Registration,
+    Registrations,
+    check_out_dir,
+    find_registrations,
+    write_rows,
+)
+
+POINTS_TABLE = "landmarks_points.tsv"
+BEFORE = ("affine", "native")
+"""What a method's errors are compared with: those of the affine alone, or, for pairs, those without any transform."""
+RIGID = ("rigid", "rigid-cfm")
+"""Methods whose transforms have no affine part."""
+
+
+@attrs.frozen(kw_only=True)
+class Correspondence:
+    """Landmarks of one scan, and where they should arrive.
+
+    Attributes
+    ----------
+    scan : mapping of str to Registration
+        By method.
+    target : mapping of str to Registration or None
+        The same of the scan that they are taken to through the template; None: to the template itself.
+    reference : str
+        That scan, or the template.
+    names : tuple of str
+    points, places : ndarray, (N, 3)
+        LPS mm: native positions, and the landmarks' places in the reference.
+    """
+
+    scan: Mapping[str, Registration]
+    target: Mapping[str, Registration] | None
+    reference: str
+    names: tuple[str, ...]
+    points: np.ndarray = attrs.field(eq=False, repr=False)
+    places: np.ndarray = attrs.field(eq=False, repr=False)
+
+    @property
+    def methods(self) -> list[str]:
+        """Those of both scans."""
+        return [method for method in self.scan if self.target is None or method in self.target]
+
+
+def evaluate_landmarks(
+    deriv_dir: Path,
+    out_dir: Path,
+    files: Sequence[Path],
+    *,
+    coordinates: str = "RAS",
+    before: str = "affine",
+    template: str = "",
+    resolution: int = 0,
+    order: Sequence[str] = (),
+    report: Callable[[str], None] = print,
+) -> list[Path]:
+    """Errors of every scan and method as ``landmarks.tsv``, of every landmark as ``landmarks_points.tsv``.
+
+    Parameters
+    ----------
+    deriv_dir, out_dir : Path
+        What ``gliomorph`` has written; where the tables go.
+    files : sequence of Path
+        Landmarks of scans; with one of the template each scan is compared with that, without, each further scan of
+        a subject with the subject's first.
+    coordinates : str
+        Of all files: ``RAS`` or ``LPS``, mm.
+    before : str
+        One of :data:`BEFORE`.
+    template, resolution, order
+        As for :func:`~gliomorph.evaluation.tables.find_registrations`.
+    report : callable
+        Told each finished scan, and each scan and file that is missing.
+
+    Returns
+    -------
+    tables : list of Path
+
+    Raises
+    ------
+    EvaluationError
+        A file that is no landmark file, landmarks outside their image or without a counterpart, or nothing to
+        compare.
+    """
+    check_out_dir(out_dir, deriv_dir)
+    known = find_registrations(deriv_dir, template=template, resolution=resolution, order=order)
+    given = [read_landmarks(path, coordinates) for path in files]
+    for notice in known.notices:
+        report(notice)
+    scans = _by_scan([one for one in given if not one.of_template], known, report)
+    targets = [one for one in given if one.of_template]
+    for scan, landmarks in scans.items():
+        for image in sorted(_first(known, scan).folder.glob(f"{scan}_desc-n4_*.nii.gz"))[:1]:
+            require_inside(landmarks, image, coordinates)
+    if targets:
+        _check_target(targets, scans, known, coordinates, before)
+    found = _onto_template(targets[0], scans, known) if targets else _pairs(scans, known, report)
+    if not found:
+        raise EvaluationError(
+            "nothing to compare: landmarks of two registered scans of a subject are required, or of one and of the "
+            "template (tpl-TPL_landmarks.csv)"
+        )
+    rows, points = [], []
+    for one in found:
+        summaries, errors = _measure(one, known.methods, before)
+        rows += summaries
+        points += errors
+        count = len(one.names)
+        report(
+            f"{next(iter(one.scan.values())).scan}: {count} landmark{'s' * (count != 1)} onto {one.reference}"
+        )
+    return [write_rows(rows, out_dir / LANDMARKS_TABLE), write_rows(points, out_dir / POINTS_TABLE)]
+
+
+def summarise(errors: np.ndarray, before: np.ndarray | None) -> dict[str, float]:
+    """BraTS-Reg's figures of one scan.
+
+    Parameters
+    ----------
+    errors, before : ndarray, (N,)
+        Distance of each landmark from its place, mm, after and before; None where there is no before.
+
+    Returns
+    -------
+    figures : dict of str to float
+        ``median_mm``, ``mean_mm``, the same ``_before_mm``, and ``robustness``: the share of landmarks that are
+        nearer to their places than before.
+    """
+    figures = {"median_mm": float(np.median(errors)), "mean_mm": float(errors.mean())}
+    none = float("nan")
+    return figures | {
+        "median_before_mm": none if before is None else float(np.median(before)),
+        "mean_before_mm": none if before is None else float(before.mean()),
+        "robustness": none if before is None else float((errors < before).mean()),
+    }
+
+
+def _by_scan(
+    given: Sequence[Landmarks], known: Registrations, report: Callable[[str], None]
+) -> dict[str, Landmarks]:
+    """Landmarks by the scan that they belong to, in the order given."""
+    found: dict[str, Landmarks] = {}
+    for landmarks in given:
+        own = set(landmarks.entities)
+        fitting = [scan for scan in known.by_scan if own <= set(scan.split("_"))]
+        exact = [scan for scan in fitting if own == set(scan.split("_"))]
+        if not fitting:
+            report(f"{landmarks.path.name}: no registration of {'_'.join(landmarks.entities)}, passed over")
+            continue
+        if len(exact or fitting) > 1:
+            raise EvaluationError(
+                f"{landmarks.path}: fits {' and '.join(fitting)}, name it after one of them"
+            )
+        (scan,) = exact or fitting
+        if scan in found:
+            raise EvaluationError(
+                f"{landmarks.path} and {found[scan].path} are both of {scan}, give one of them"
+            )
+        found[scan] = landmarks
+    for scan in known.by_scan:
+        if scan not in found:
+            report(f"{scan}: no landmarks")
+    return found
+
+
+def _check_target(
+    targets: Sequence[Landmarks],
+    scans: Mapping[str, Landmarks],
+    known: Registrations,
+    coordinates: str,
+    before: str,
+) -> None:
+    target = targets[0]
+    if len(targets) > 1 or target.entities[0] != f"tpl-{known.template}":
+        got = ", ".join(one.path.name for one in targets)
+        raise EvaluationError(
+            f"one file of the template, tpl-{known.template}_landmarks.csv, is required, got {got}"
+        )
+    if before == "native":
+        raise EvaluationError(
+            "--before native compares positions of two scans, the template's are in another frame: leave it out"
+        )
+    space = f"space-{known.template}_res-{known.resolution}_desc-preproc"
+    for scan in list(scans)[:1]:
+        for image in sorted(_first(known, scan).folder.glob(f"{scan}_{space}_*.nii.gz"))[:1]:
+            require_inside(target, image, coordinates)
+
+
+def _onto_template(
+    target: Landmarks, scans: Mapping[str, Landmarks], known: Registrations
+) -> list[Correspondence]:
+    """Every scan with the template."""
+    found = []
+    for scan, landmarks in scans.items():
+        names, points, places = common(landmarks, target)
+        found.append(
+            Correspondence(
+                scan=known.by_scan[scan],
+                target=None,
+                reference=known.template,
+                names=names,
+                points=points,
+                places=places,
+            )
+        )
+    return found
+
+
+def _pairs(
+    scans: Mapping[str, Landmarks], known: Registrations, report: Callable[[str], None]
+) -> list[Correspondence]:
+    """Each further scan of a subject with the subject's first, in the order given."""
+    first: dict[str, str] = {}
+    found = []
+    for scan, landmarks in scans.items():
+        baseline = first.setdefault(scan.split("_")[0], scan)
+        if baseline == scan:
+            continue
+        names, points, places = common(landmarks, scans[baseline])
+        found.append(
+            Correspondence(
+                scan=known.by_scan[scan],
+                target=known.by_scan[baseline],
+                reference=baseline,
+                names=names,
+                points=points,
+                places=places,
+            )
+        )
+    paired = {one.reference for one in found}
+    for scan in first.values():
+        if scan not in paired:
+            report(f"{scan}: the only one of its subject with landmarks, a pair is required, passed over")
+    return found
+
+
+def _first(known: Registrations, scan: str) -> Registration:
+    return next(iter(known.by_scan[scan].values()))
+
+
+def _measure(
+    one: Correspondence, methods: Sequence[str], before: str
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """A row a method, and a row a method and landmark."""
+    earlier = _distances(one, sitk.Transform()) if before == "native" else _affine_errors(one)
+    rows: list[dict[str, object]] = []
+    points: list[dict[str, object]] = []
+    for method in methods:
+        if method not in one.methods:
+            continue
+        errors = _distances(one, _carrying(one, method))
+        head = one.scan[method].row | {"reference": one.reference}
+        rows.append(
+            head
+            | {"landmarks": len(errors), "before": before if earlier is not None else "n/a"}
+            | summarise(errors, earlier)
+        )
+        points += [
+            head
+            | {
+                "landmark": name,
+                "before_mm": None if earlier is None else float(earlier[number]),
+                "error_mm": float(errors[number]),
+            }
+            for number, name in enumerate(one.names)
+        ]
+    return rows, points
+
+
+def _carrying(one: Correspondence, method: str) -> sitk.Transform:
+    """Native points of the scan to points of the reference."""
+    there = read_transform(one.scan[method].template_from_native)
+    return (
+        there
+        if one.target is None
+        else compose(read_transform(one.target[method].native_from_template), there)
+    )
+
+
+def _affine_errors(one: Correspondence) -> np.ndarray | None:
+    """Errors by the affine parts alone; None where rigid methods alone were run, which have no affine."""
+    methods = sorted(one.methods, key=lambda method: method != "affine")
+    method = next((method for method in methods if method not in RIGID), "")
+    return _distances(one, linear_part(_carrying(one, method))) if method else None
+
+
+def _distances(one: Correspondence, transform: sitk.Transform) -> np.ndarray:
+    return np.linalg.norm(apply_to_points(transform, one.points) - one.places, axis=1)

@@ -1,0 +1,1 @@
+"""Datasets: BIDS queries, templates, simulated cohorts."""

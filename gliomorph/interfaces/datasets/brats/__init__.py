@@ -1,0 +1,1 @@
+"""BraTS folders, and the BIDS dataset made of them."""

@@ -1,0 +1,253 @@
+"""BraTS cases as a BIDS dataset: images in the raw dataset, segmentations in ``derivatives/brats``.
+
+Voxels are not touched: ``.nii.gz`` files are copied byte by byte, ``.nii`` files are compressed. A case whose files
+are all there is kept as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from .... import __version__
+from ...derivatives.publish import beside, copy, write_sidecar
+from ...files.checksums import sha256_of
+from ...files.images import ImageError, remove_leftovers, replacing, write_text
+from ...files.tables import brats_rows, json_text, label_table, table
+from ..simulate import BIDS_VERSION, SUFFIXES
+from .cases import BratsError, Case
+from .check import Findings, examine, left_out
+
+PROGRAM = "gliomorph-import"
+DERIVATIVE = Path("derivatives", "brats")
+EMPTY = "EmptySegmentationSHA256"
+"""In the sidecars of a case's images: of a segmentation without any label, which is not imported."""
+COLUMNS = ("participant_id", "brats_id", "grade")
+PARTICIPANTS = {
+    "brats_id": {"Description": "the patient's part of the BraTS case's name"},
+    "grade": {
+        "Description": "the folder that BraTS published the case in",
+        "Levels": {"HGG": "high-grade glioma", "LGG": "low-grade glioma"},
+    },
+}
+SPACE = {
+    True: "On the grid of SRI24 (240 x 240 x 155 voxels of 1 mm), to which the organisers of BraTS aligned the images.",
+    False: "The images of a case were aligned to each other by the organisers of BraTS.",
+}
+README = f"""BraTS cases as BIDS
+
+{PROGRAM} {__version__} made this dataset of BraTS folders. Voxels and headers are those of the published files, which
+were skull-stripped, aligned and resampled by the organisers of BraTS: they are not the scanner's own. The terms of use
+of BraTS hold for these files as well, and its papers are to be cited.
+
+The segmentations are in derivatives/brats. The table beside each says which label is the enhancing tumour: 4 in
+editions up to 2021, 3 since 2023.
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What became of a case.
+
+    Attributes
+    ----------
+    case : Case
+    state : str
+        ``imported``, ``kept`` or ``failed``.
+    has_tumor : bool
+        Whether a segmentation is in the dataset.
+    notices : tuple of str
+    error : Exception or None
+        Why it failed.
+    """
+
+    case: Case
+    state: str
+    has_tumor: bool = False
+    notices: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+def check_folders(src_dir: Path, bids_dir: Path) -> None:
+    """Raise :class:`BratsError` unless ``bids_dir`` is new, empty or of this program, and apart from the source."""
+    source, target = src_dir.resolve(), bids_dir.resolve()
+    if source.is_relative_to(target) or target.is_relative_to(source):
+        raise BratsError(f"{bids_dir} and {src_dir} lie one inside the other: choose another BIDS_DIR")
+    if target.exists() and not target.is_dir():
+        raise BratsError(f"{bids_dir} is a file; a folder is required")
+    if target.is_dir() and any(target.iterdir()) and not _made_here(target / "dataset_description.json"):
+        raise BratsError(f"{bids_dir} is not empty and was not made by {PROGRAM}: choose another folder")
+
+
+def import_cases(
+    cases: Iterable[Case], bids_dir: Path, report: Callable[[Outcome], None] = lambda outcome: None
+) -> list[Outcome]:
+    """Write the dataset; a case that fails does not stop the others.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        Those with a ``problem`` fail at once.
+    bids_dir : Path
+        Checked by :func:`check_folders`.
+    report : callable
+        Gets every outcome as it comes.
+
+    Returns
+    -------
+    outcomes : list of Outcome
+        In the order of the cases.
+    """
+    write_descriptions(bids_dir)
+    for folder in (bids_dir, bids_dir / DERIVATIVE):
+        remove_leftovers(folder)
+    outcomes = []
+    for case in cases:
+        outcomes.append(_import_case(case, bids_dir))
+        report(outcomes[-1])
+    write_participants(bids_dir, [outcome.case for outcome in outcomes if outcome.state != "failed"])
+    return outcomes
+
+
+def image_path(case: Case, modality: str) -> Path:
+    """Where a modality goes, relative to the dataset."""
+    return _stem(case, SUFFIXES[modality])
+
+
+def segmentation_path(case: Case) -> Path:
+    """Where the label map goes, relative to the dataset."""
+    return DERIVATIVE / _stem(case, "seg-brats_dseg")
+
+
+def is_complete(case: Case, bids_dir: Path) -> bool:
+    """Whether all that a case has is in the dataset; of an empty segmentation, the note that it is."""
+    images = [image_path(case, modality) for modality in case.images]
+    wanted = [path for image in images for path in (image, beside(image, ".json"))]
+    if case.segmentation and not _is_known_empty(case, bids_dir):
+        labels = segmentation_path(case)
+        wanted += [labels, beside(labels, ".json"), beside(labels, ".tsv")]
+    return all((bids_dir / path).is_file() for path in wanted)
+
+
+def _is_known_empty(case: Case, bids_dir: Path) -> bool:
+    """Whether the segmentation was found empty when the case was imported, and is still the same file."""
+    if not case.segmentation or not case.images:
+        return False
+    sidecar = beside(bids_dir / image_path(case, next(iter(case.images))), ".json")
+    try:
+        return bool(json.loads(sidecar.read_text(encoding="utf-8"))[EMPTY] == sha256_of(case.segmentation))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read_participants(bids_dir: Path) -> dict[str, dict[str, str]]:
+    """Rows of ``participants.tsv`` by label; none where there is no such file."""
+    path = bids_dir / "participants.tsv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    if any(None in row or None in row.values() or not set(COLUMNS) <= set(row) for row in rows):
+        raise BratsError(f"{path}: every row has to have {', '.join(COLUMNS)}; mend the table, or remove it")
+    return {row["participant_id"].removeprefix("sub-"): row for row in rows}
+
+
+def write_participants(bids_dir: Path, cases: Iterable[Case]) -> None:
+    """``participants.tsv`` of these cases and of those that it had; further columns stay."""
+    rows = read_participants(bids_dir)
+    for case in cases:
+        row = rows.setdefault(case.label, {"participant_id": f"sub-{case.label}", "grade": "n/a"})
+        row["brats_id"] = case.subject
+        row["grade"] = case.grade or row["grade"]
+    columns = [*COLUMNS, *sorted({column for row in rows.values() for column in row} - set(COLUMNS))]
+    cells = [[row.get(column, "n/a") for column in columns] for _, row in sorted(rows.items())]
+    write_text(table(columns, cells), bids_dir / "participants.tsv")
+
+
+def write_descriptions(bids_dir: Path) -> None:
+    """Dataset files of the images and of the segmentations; those that are there stay as they are."""
+    made: dict[str, Any] = {
+        "BIDSVersion": BIDS_VERSION,
+        "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
+    }
+    raw = {"Name": "BraTS images", "DatasetType": "raw", **made}
+    derivative = {"DatasetType": "derivative", "DatasetLinks": {"raw": "../.."}, **made}
+    segmentations = {"Name": "BraTS segmentations", **derivative}
+    pointer = "Tumour segmentations of the images two folders above; see the README there.\n"
+    texts = {
+        Path("dataset_description.json"): json_text(raw),
+        Path("README"): README,
+        Path("participants.json"): json_text(PARTICIPANTS),
+        DERIVATIVE / "dataset_description.json": json_text(segmentations),
+        DERIVATIVE / "README": pointer,
+    }
+    for name, text in texts.items():
+        if not (bids_dir / name).exists():
+            write_text(text, bids_dir / name)
+
+
+def _import_case(case: Case, bids_dir: Path) -> Outcome:
+    if case.problem:
+        return Outcome(case=case, state="failed", notices=case.notices, error=BratsError(case.problem))
+    if is_complete(case, bids_dir):
+        if case.segmentation and _is_known_empty(case, bids_dir):
+            return Outcome(case=case, state="kept", notices=(*case.notices, left_out(case.segmentation.name)))
+        return Outcome(case=case, state="kept", has_tumor=bool(case.segmentation), notices=case.notices)
+    try:
+        findings = examine(case)
+        _write_case(case, findings, bids_dir)
+    except (ImageError, OSError) as error:
+        return Outcome(case=case, state="failed", notices=case.notices, error=error)
+    notices = (*case.notices, *findings.notices)
+    return Outcome(case=case, state="imported", has_tumor=findings.has_tumor, notices=notices)
+
+
+def _write_case(case: Case, findings: Findings, bids_dir: Path) -> None:
+    for modality, source in case.images.items():
+        path = bids_dir / image_path(case, modality)
+        content: dict[str, Any] = {"Modality": "MR", "SkullStripped": True}
+        if modality == "T1ce":
+            content["ContrastBolusIngredient"] = "GADOLINIUM"
+        content["Description"] = f"{source.name}. {SPACE[findings.on_sri24]}"
+        if case.segmentation and not findings.has_tumor:
+            content[EMPTY] = sha256_of(case.segmentation)
+        write_sidecar(path, content)
+        _copy_compressed(source, path)
+    if case.segmentation and findings.has_tumor:
+        path = bids_dir / segmentation_path(case)
+        enhancing = f"The enhancing tumour is label {case.layout.convention['ET']}."
+        content = {
+            "Description": f"{case.segmentation.name}. {enhancing} {SPACE[findings.on_sri24]}",
+            "Sources": [f"bids:raw:{image_path(case, modality).as_posix()}" for modality in case.images],
+        }
+        write_text(label_table(brats_rows(case.layout.convention)), beside(path, ".tsv"))
+        write_sidecar(path, content)
+        _copy_compressed(case.segmentation, path)
+
+
+def _stem(case: Case, suffix: str) -> Path:
+    session = [f"ses-{case.session}"] if case.session else []
+    name = "_".join([f"sub-{case.label}", *session, suffix])
+    return Path(f"sub-{case.label}", *session, "anat", f"{name}.nii.gz")
+
+
+def _copy_compressed(source: Path, target: Path) -> None:
+    if source.name.endswith(".gz"):
+        copy(source, target)
+        return
+    with replacing(target) as temporary:
+        temporary.write_bytes(gzip.compress(source.read_bytes(), compresslevel=6, mtime=0))
+
+
+def _made_here(description: Path) -> bool:
+    try:
+        content = json.loads(description.read_text(encoding="utf-8"))
+        return any(maker.get("Name") == PROGRAM for maker in content.get("GeneratedBy", []))
+    except (OSError, ValueError, AttributeError):
+        return False

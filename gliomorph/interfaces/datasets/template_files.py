@@ -1,0 +1,88 @@
+"""The template as files: what the nodes of every scan read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import SimpleITK as sitk
+
+from ..files.images import write_image, write_text
+from .templates import Template, load_template, working_grid
+
+SIZES = "sizes.json"
+"""How long the files are that lie beside it."""
+
+
+@attrs.frozen(kw_only=True)
+class TemplateFiles:
+    """A template on disk.
+
+    Attributes
+    ----------
+    image, brain : Path
+        On the template's full grid.
+    fixed, fixed_brain : Path
+        On the working grid.
+    """
+
+    image: Path
+    brain: Path
+    fixed: Path
+    fixed_brain: Path
+
+
+def prepare_template(name: str, resolution: int, folders: Sequence[Path], out_dir: Path) -> TemplateFiles:
+    """The template at the wanted resolution, whole and cropped to the working grid, as files.
+
+    Parameters
+    ----------
+    name, resolution, folders
+        As for :func:`~gliomorph.interfaces.datasets.templates.load_template`.
+    out_dir : Path
+        Where the files go; what lies there already, and has its size still, is taken as it is, so it belongs to one
+        version of the code.
+
+    Returns
+    -------
+    files : TemplateFiles
+        Paths.
+    """
+    sources = [file for folder in folders for file in sorted((Path(folder) / f"tpl-{name}").glob("*"))]
+    stamp = hashlib.sha256(repr([(str(s), s.stat().st_size, s.stat().st_mtime_ns) for s in sources]).encode())
+    folder = Path(out_dir) / f"tpl-{name}_res-{resolution}_{stamp.hexdigest()[:8]}"
+    files = TemplateFiles(**{part: folder / f"{part}.nii.gz" for part in attrs.fields_dict(TemplateFiles)})
+    if _are_whole(folder, files):
+        return files
+    template = load_template(name, resolution, folders)
+    fixed, fixed_brain = on_working_grid(template)
+    write_image(template.image, files.image)
+    write_image(template.brain_mask, files.brain)
+    write_image(fixed, files.fixed)
+    write_image(fixed_brain, files.fixed_brain)
+    write_text(json.dumps(_sizes(files)), folder / SIZES)  # last: its presence says that all are there
+    return files
+
+
+def _are_whole(folder: Path, files: TemplateFiles) -> bool:
+    """Whether all files are there, none of them cut short: a machine that stops may leave empty ones."""
+    try:
+        stored = json.loads((folder / SIZES).read_text(encoding="utf-8"))
+        return bool(stored == _sizes(files))
+    except (OSError, ValueError):
+        return False
+
+
+def _sizes(files: TemplateFiles) -> dict[str, int]:
+    return {name: path.stat().st_size for name, path in attrs.asdict(files).items()}
+
+
+def on_working_grid(template: Template) -> tuple[sitk.Image, sitk.Image]:
+    """The template's image and its brain mask on the working grid."""
+    grid = working_grid(template)
+    fixed = sitk.Resample(template.image, grid, sitk.Transform(), sitk.sitkLinear)
+    fixed_brain = sitk.Resample(template.brain_mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor)
+    return fixed, fixed_brain

@@ -1,0 +1,285 @@
+"""Templates: a brain-extracted T1w image with its brain mask and, where known, tissues.
+
+``MNI152`` comes with nilearn. Any other is looked up, in TemplateFlow's layout (``tpl-NAME/tpl-NAME_…``), in
+the given folders. Nothing is downloaded here.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+import SimpleITK as sitk
+
+from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml
+
+TISSUES = ("CSF", "GM", "WM")
+MARGIN_MM = 8.0
+MULTIPLE = 16
+"""Sides of the working grid are a multiple of this: four halvings by a U-Net."""
+
+
+class TemplateError(ValueError):
+    """A template that is missing or incomplete."""
+
+
+@attrs.frozen(kw_only=True)
+class Template:
+    """A template at one resolution.
+
+    Attributes
+    ----------
+    name : str
+        As in ``tpl-<name>``.
+    resolution : int
+        Voxel size in mm, the ``res-`` entity.
+    image : SimpleITK.Image
+        Brain-extracted T1w, float32 in [0, 1] (99.5th percentile of the brain is 1, clipped).
+    brain_mask : SimpleITK.Image
+        uint8.
+    tissues : dict of str to SimpleITK.Image
+        Probabilities (float32, [0, 1]) of CSF, GM and WM; empty where the template has none.
+    labels : dict of str to SimpleITK.Image
+        Further structures as uint8 masks (for instance ``ventricles``), for overlap measures.
+    """
+
+    name: str
+    resolution: int
+    image: sitk.Image = attrs.field(repr=False)
+    brain_mask: sitk.Image = attrs.field(repr=False)
+    tissues: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
+    labels: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
+
+
+def load_template(
+    name: str, resolution: int = 1, folders: Sequence[Path] = (), brain_ml: float = 0.0
+) -> Template:
+    """The template ``name`` with voxels of ``resolution`` mm.
+
+    Parameters
+    ----------
+    name : str
+        ``MNI152`` (embedded in nilearn, unless one of ``folders`` holds ``tpl-MNI152``) or any other
+        for which a ``tpl-<name>`` folder exists.
+    resolution : int
+        Voxel size in mm. Finer templates are smoothed, then resampled.
+    folders : sequence of Path
+        Folders that hold ``tpl-*`` folders, searched in order.
+    brain_ml : float
+        Enlarge or shrink the head until its brain has this volume; 0: leave it as it is.
+
+    Returns
+    -------
+    template : Template
+        Prepared files.
+
+    Raises
+    ------
+    TemplateError
+        No such template: the message says where it was looked for and how to get it.
+    """
+    if not name.isalnum():
+        raise TemplateError(f"a template's name is alphanumeric (tpl-<name>), got {name!r}")
+    home = next((f / f"tpl-{name}" for f in map(Path, folders) if (f / f"tpl-{name}").is_dir()), None)
+    if home is not None:
+        native = _from_folder(name, home)
+    elif name == "MNI152":
+        native = _from_nilearn()
+    else:
+        looked = (
+            ", ".join(str(f) for f in folders) or "nowhere (no --template-dir, GLIOMORPH_TEMPLATES unset)"
+        )
+        raise TemplateError(
+            f"template {name!r}: no folder tpl-{name} found in {looked}. "
+            f"Give --template-dir a folder that holds tpl-{name}"
+            + (", or run 'gliomorph-fetch SRI24' once." if name == "SRI24" else ", or use --template MNI152.")
+        )
+    return _at_resolution(_of_size(native, brain_ml) if brain_ml else native, resolution)
+
+
+def working_grid(template: Template) -> sitk.Image:
+    """The template's grid cropped to its brain plus a margin, every side a multiple of 16.
+
+    The margin is :data:`MARGIN_MM` on each side, half of it where that keeps to the template's own grid; else
+    the grid reaches beyond the template's.
+
+    Returns
+    -------
+    grid : SimpleITK.Image
+        An empty image that carries the frame; its voxels lie on the template's voxels.
+    """
+    occupied = to_array(template.brain_mask) > 0
+    margin = int(np.ceil(MARGIN_MM / template.resolution))
+    start, size = [], []
+    for axis in range(3):
+        where = np.flatnonzero(occupied.any(axis=tuple(a for a in range(3) if a != axis)))
+        first, last = int(where[0]), int(where[-1])
+        full = occupied.shape[axis]
+        side = _round_up(last - first + 1 + 2 * margin)
+        shorter = full // MULTIPLE * MULTIPLE
+        if side > full and shorter - (last - first + 1) >= margin:
+            side = shorter
+        begin = (first + last + 1 - side) // 2
+        start.append(begin if side > full else min(max(begin, 0), full - side))
+        size.append(side)
+    grid = sitk.Image(size, sitk.sitkUInt8)
+    grid.SetSpacing(template.image.GetSpacing())
+    grid.SetDirection(template.image.GetDirection())
+    grid.SetOrigin(template.image.TransformContinuousIndexToPhysicalPoint([float(s) for s in start]))
+    return grid
+
+
+def _round_up(side: int) -> int:
+    return -(-side // MULTIPLE) * MULTIPLE
+
+
+def _from_nilearn() -> Template:
+    from nilearn import datasets
+
+    def load(loader: object) -> sitk.Image:
+        nifti = loader(resolution=1)  # type: ignore[operator]
+        image = sitk.GetImageFromArray(np.ascontiguousarray(np.asarray(nifti.dataobj, np.float32).T))
+        to_lps = np.diag([-1.0, -1.0, 1.0])
+        image.SetOrigin((to_lps @ nifti.affine[:3, 3]).tolist())
+        image.SetDirection((to_lps @ nifti.affine[:3, :3]).ravel().tolist())
+        return image
+
+    image = load(datasets.load_mni152_template)
+    mask = load(datasets.load_mni152_brain_mask)
+    grey = load(datasets.load_mni152_gm_template)
+    white = load(datasets.load_mni152_wm_template)
+    inside = to_array(mask) > 0.5
+    parts = {"GM": np.clip(to_array(grey), 0, 1) * inside, "WM": np.clip(to_array(white), 0, 1) * inside}
+    parts["CSF"] = np.clip(inside - parts["GM"] - parts["WM"], 0, 1)
+    tissues = {name: from_array(parts[name].astype(np.float32), image) for name in TISSUES}
+    return Template(name="MNI152", resolution=1, image=image, brain_mask=mask > 0.5, tissues=tissues)
+
+
+def _from_folder(name: str, home: Path) -> Template:
+    images = _finest(home.glob(f"tpl-{name}_*T1w.nii.gz"))
+    if not images:
+        raise TemplateError(f"template {name!r}: no tpl-{name}_…_T1w.nii.gz in {home}")
+    stripped = [path for path in images if "_desc-brain_" in path.name]
+    path = (stripped or images)[0]
+    try:
+        image = read_image(path)
+        masks = _finest(home.glob(f"tpl-{name}_*desc-brain_mask.nii.gz"))
+        if masks:
+            mask = read_image(masks[0], sitk.sitkFloat32) > 0.5
+        elif stripped:
+            mask = sitk.BinaryFillhole(image > 0)
+        else:
+            raise TemplateError(f"template {name!r}: no desc-brain_mask beside {path.name} in {home}")
+        tissues = _tissues(home, name)
+        labels = {
+            _entity(found, "label"): read_image(found, sitk.sitkUInt8)
+            for found in _finest(home.glob(f"tpl-{name}_*label-*_mask.nii.gz"))
+        }
+    except ImageError as error:
+        raise TemplateError(f"template {name!r}: {error}") from error
+    mask = _onto(mask, image, sitk.sitkNearestNeighbor)
+    resolution = round(min(image.GetSpacing()))
+    return Template(
+        name=name, resolution=resolution, image=image, brain_mask=mask, tissues=tissues, labels=labels
+    )
+
+
+def _tissues(home: Path, name: str) -> dict[str, sitk.Image]:
+    """Probabilities from ``label-GM_probseg`` files, or from a dseg whose table names CSF, GM and WM."""
+    found = {}
+    for tissue in TISSUES:
+        if paths := _finest(home.glob(f"tpl-{name}_*label-{tissue}_probseg.nii.gz")):
+            found[tissue] = read_image(paths[0])
+    if found:
+        return found if len(found) == len(TISSUES) else {}
+    for dseg in _finest(home.glob(f"tpl-{name}_*dseg.nii.gz")):
+        tables = [*home.glob(f"tpl-{name}_{_seg(dseg)}dseg.tsv"), dseg.with_name(dseg.name[:-7] + ".tsv")]
+        table = next((t for t in tables if t.exists()), None)
+        if table is None:
+            continue
+        with table.open(newline="", encoding="utf-8") as lines:
+            # tables of other label maps may lie there, whatever is in them
+            index = {row.get("name"): row.get("index", "") for row in csv.DictReader(lines, delimiter="\t")}
+        if all(tissue in index for tissue in TISSUES):
+            labels = read_image(dseg, sitk.sitkUInt8)
+            return {t: sitk.Cast(labels == int(index[t]), sitk.sitkFloat32) for t in TISSUES}
+    return {}
+
+
+def _seg(path: Path) -> str:
+    seg = _entity(path, "seg")
+    return f"seg-{seg}_" if seg else ""
+
+
+def _entity(path: Path, key: str) -> str:
+    return next((p.split("-", 1)[1] for p in path.name.split("_") if p.startswith(key + "-")), "")
+
+
+def _finest(paths: object) -> list[Path]:
+    """Sorted so that ``res-1``/``res-01`` comes before coarser ones, in a stable order."""
+    return sorted(paths, key=lambda p: (int(_entity(p, "res") or 1), len(p.name), p.name))  # type: ignore[call-overload]
+
+
+def _of_size(template: Template, brain_ml: float) -> Template:
+    """The head with larger or smaller voxels."""
+    found_ml = float(np.count_nonzero(to_array(template.brain_mask))) * voxel_volume_ml(template.brain_mask)
+    factor = (brain_ml / found_ml) ** (1 / 3)
+
+    def scaled(image: sitk.Image) -> sitk.Image:
+        larger = sitk.Image(image)
+        larger.SetSpacing([factor * mm for mm in image.GetSpacing()])
+        larger.SetOrigin([factor * mm for mm in image.GetOrigin()])
+        return larger
+
+    return attrs.evolve(
+        template,
+        image=scaled(template.image),
+        brain_mask=scaled(template.brain_mask),
+        tissues={name: scaled(tissue) for name, tissue in template.tissues.items()},
+        labels={name: scaled(label) for name, label in template.labels.items()},
+    )
+
+
+def _at_resolution(template: Template, resolution: int) -> Template:
+    """Intensities to [0, 1] inside the brain; every image onto the grid of the wanted resolution."""
+    mask = sitk.Cast(template.brain_mask, sitk.sitkUInt8)
+    image = sitk.Mask(template.image, mask)
+    voxels = to_array(image)[to_array(mask) > 0]
+    image = sitk.Clamp(image / float(np.percentile(voxels, 99.5)), sitk.sitkFloat32, 0.0, 1.0)
+    grid = _grid_of(image, resolution)
+    return attrs.evolve(
+        template,
+        resolution=resolution,
+        image=_onto(image, grid),
+        brain_mask=_binary_onto(mask, grid),
+        tissues={name: _onto(tissue, grid) for name, tissue in template.tissues.items()},
+        labels={name: _binary_onto(label, grid) for name, label in template.labels.items()},
+    )
+
+
+def _grid_of(image: sitk.Image, resolution: int) -> sitk.Image:
+    """The field of view of ``image`` with isotropic voxels; ``image`` itself where it has them already."""
+    spacing = np.array(image.GetSpacing())
+    if np.allclose(spacing, resolution, atol=1e-3):
+        return image
+    size = np.maximum(1, np.round(np.array(image.GetSize()) * spacing / resolution)).astype(int)
+    grid = sitk.Image(size.tolist(), sitk.sitkUInt8)
+    grid.SetSpacing([float(resolution)] * 3)
+    grid.SetDirection(image.GetDirection())
+    grid.SetOrigin(image.TransformContinuousIndexToPhysicalPoint(((resolution / spacing - 1) / 2).tolist()))
+    return grid
+
+
+def _onto(image: sitk.Image, grid: sitk.Image, interpolator: int = sitk.sitkLinear) -> sitk.Image:
+    """Resampled by world coordinates, smoothed first where the grid is coarser."""
+    if interpolator == sitk.sitkLinear and min(grid.GetSpacing()) > 1.5 * min(image.GetSpacing()):
+        sigma = 0.425 * min(grid.GetSpacing())
+        image = sitk.SmoothingRecursiveGaussian(image, sigma)
+    return sitk.Resample(image, grid, sitk.Transform(), interpolator, 0.0, image.GetPixelID())
+
+
+def _binary_onto(mask: sitk.Image, grid: sitk.Image) -> sitk.Image:
+    return sitk.Cast(_onto(sitk.Cast(mask > 0, sitk.sitkFloat32), grid) >= 0.5, sitk.sitkUInt8)

@@ -1,0 +1,1 @@
+"""Derivatives on disk: names, records, publication."""

@@ -1,0 +1,1 @@
+"""Files of every kind: images, transforms, label maps, tables, sidecars."""

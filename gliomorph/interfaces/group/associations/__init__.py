@@ -1,0 +1,1 @@
+"""Tests of lesions against the participants' columns."""

@@ -1,0 +1,1 @@
+"""The atlas' stage: maps and tables from the scans' results."""

@@ -1,0 +1,1 @@
+"""Regions of the brain: parcellations, and the tumours in them."""

@@ -1,0 +1,161 @@
+"""A parcellation on the template's grid: its two hemispheres, or a given label map."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import numpy as np
+import SimpleITK as sitk
+
+from ....models.atlas import hemispheres
+from ...datasets.template_files import TemplateFiles
+from ...files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..atlas.scan import Frame
+from ..strata.bins import listed
+from .label_map import HEMISPHERES, find_label_map, table_of
+from .parcellation_table import Parcel, ParcellationError, read_parcels
+
+LEAST_IN_BRAIN = 0.5
+"""Share of a label map that has to lie in the template's brain: else it is in another frame."""
+SIDES = (Parcel(label="left", name="left hemisphere"), Parcel(label="right", name="right hemisphere"))
+
+
+@attrs.frozen(kw_only=True)
+class Parcellation:
+    """Regions of a template's brain that exclude each other.
+
+    Attributes
+    ----------
+    name : str
+        ``hemispheres``, or the label map's file.
+    path : Path
+        On the template's full grid, uint16: 1 to n in the order of ``parcels``.
+    parcels : tuple of Parcel
+        Those with a voxel there.
+    sizes : tuple of int
+        Their voxels.
+    voxel_ml : float
+        Volume of a voxel.
+    digest : str
+        Of voxels, labels and names.
+    notices : tuple of str
+        What a reader should know.
+    """
+
+    name: str
+    path: Path
+    parcels: tuple[Parcel, ...]
+    sizes: tuple[int, ...]
+    voxel_ml: float
+    digest: str
+    notices: tuple[str, ...] = ()
+
+
+def prepare_parcellation(
+    word: str, template_name: str, template: TemplateFiles, folders: Sequence[Path], out_dir: Path
+) -> Parcellation:
+    """What ``--parcellation`` asks for, as a file on the template's grid.
+
+    Parameters
+    ----------
+    word : str
+        ``hemispheres``, a path, or the name of a label map among the template's files.
+    template_name : str
+    template : TemplateFiles
+    folders : sequence of Path
+        As for :func:`~gliomorph.interfaces.group.regions.label_map.find_label_map`.
+    out_dir : Path
+        Where the file goes.
+
+    Returns
+    -------
+    parcellation : Parcellation
+
+    Raises
+    ------
+    ParcellationError
+        No such label map; labels or a table that cannot be used; another frame than the template's.
+    """
+    frame = Frame.of(template.image, template.brain)
+    notices: list[str] = []
+    if word == HEMISPHERES:
+        name, known = HEMISPHERES, dict(enumerate(SIDES, 1))
+        voxels = hemispheres(frame.brain, frame.grid, frame.midline_mm)
+    else:
+        path = find_label_map(word, template_name, folders)
+        name, known = path.name, read_parcels(table_of(path))
+        voxels = _on_template(path, list(known), frame)
+        _require_brain(path, voxels > 0, frame.brain)
+    parcels, voxels, absent = _present(list(known.values()), voxels)
+    if absent:
+        notices.append(f"--parcellation: {name}: no voxel of the template is in {listed(absent)}")
+    digest = hashlib.sha256(voxels.tobytes() + repr((name, parcels)).encode()).hexdigest()
+    target = Path(out_dir) / f"parcellation_{digest[:16]}.nii.gz"
+    write_image(from_array(voxels, frame.image), target)
+    return Parcellation(
+        name=name,
+        path=target,
+        parcels=tuple(parcels),
+        sizes=tuple(np.bincount(voxels.ravel(), minlength=len(parcels) + 1)[1:].tolist()),
+        voxel_ml=voxel_volume_ml(frame.image),
+        digest=digest,
+        notices=tuple(notices),
+    )
+
+
+def _on_template(path: Path, indices: Sequence[int], frame: Frame) -> np.ndarray:
+    """A label map with labels 1 to n, in the indices' order, on the template's grid: (X, Y, Z) uint16."""
+    try:
+        image = read_image(path)
+    except ImageError as error:
+        raise ParcellationError(f"--parcellation: {error}") from error
+    values = to_array(image)
+    found = np.unique(values)
+    if not (np.isfinite(found).all() and (found >= 0).all() and (found == np.rint(found)).all()):
+        odd = found[~(np.isfinite(found) & (found >= 0) & (found == np.rint(found)))]
+        raise ParcellationError(
+            f"--parcellation: {path.name}: labels are whole numbers from 0 up, got {odd[0]:g}: is it a label map?"
+        )
+    if unknown := sorted(set(found.astype(int).tolist()) - {0, *indices}):
+        raise ParcellationError(
+            f"--parcellation: {path.name} has labels that its table has no row of, {listed(map(str, unknown))}: "
+            "add them to the table"
+        )
+    number = {0: 0} | {index: n for n, index in enumerate(indices, 1)}
+    renumbered = np.array([number[int(value)] for value in found], np.uint16)[np.searchsorted(found, values)]
+    resampled = sitk.Resample(
+        from_array(renumbered, image),
+        frame.image,
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor,
+        0,
+        sitk.sitkUInt16,
+    )
+    return to_array(resampled)
+
+
+def _require_brain(path: Path, labelled: np.ndarray, brain: np.ndarray) -> None:
+    inside, total = int((labelled & brain).sum()), int(labelled.sum())
+    if inside < LEAST_IN_BRAIN * total or not inside:
+        share = f"{inside / total:.0%} of its labels lie" if total else "none of its labels lies"
+        where = "in the template's brain" if total else "in the template's field of view"
+        raise ParcellationError(
+            f"--parcellation: {path.name}: at least {LEAST_IN_BRAIN:.0%} of a label map has to lie in the template's "
+            f"brain, {share} {where}: bring it into the template's space first"
+        )
+
+
+def _present(parcels: Sequence[Parcel], voxels: np.ndarray) -> tuple[list[Parcel], np.ndarray, list[str]]:
+    """Parcels with a voxel, the voxels numbered by them, and the names of the others."""
+    sizes = np.bincount(voxels.ravel(), minlength=len(parcels) + 1)[1:]
+    number = np.concatenate([[0], np.where(sizes > 0, np.cumsum(sizes > 0), 0)]).astype(np.uint16)
+    kept = [parcel for parcel, size in zip(parcels, sizes, strict=True) if size]
+    return kept, number[voxels], [p.name for p, size in zip(parcels, sizes, strict=True) if not size]
+
+
+def facts_of(parcellation: Parcellation) -> Mapping[str, str]:
+    """What a sidecar says of it."""
+    return {"Name": parcellation.name, "SHA256": parcellation.digest}

@@ -1,0 +1,84 @@
+"""The regions of a parcellation as groups of participants: those whose tumour belongs there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from ..strata.bins import MOST_CATEGORIES, Finding, listed, people, quoted
+from ..strata.groups import BY_PLACE, EVERYBODY, Stratification, Stratum, withheld_notices, withhold
+from .parcellation_table import Parcel
+
+PREFIX = "region"
+"""What the labels of regions begin with, so that no other stratum is taken for one."""
+
+
+def stratify_by_place(
+    places: Mapping[str, Mapping[str, Any]], parcels: Sequence[Parcel], min_cell: int
+) -> Stratification:
+    """Every participant in the region that its tumour belongs to, or in none.
+
+    Parameters
+    ----------
+    places : mapping of str to mapping
+        By participant without ``sub-``: ``region``, 1 to n, or 0 for none.
+    parcels : sequence of Parcel
+        The n regions.
+    min_cell : int
+        Regions of fewer participants are withheld, and those by which these could be told, as
+        :func:`~gliomorph.interfaces.group.strata.groups.withhold` says.
+
+    Returns
+    -------
+    stratification : Stratification
+        A stratum for each region, in the parcellation's order; no errors. Its notices say who is in no region and
+        which regions with participants have no maps.
+    """
+    inside: list[list[str]] = [[] for _ in range(len(parcels) + 1)]
+    for participant, place in sorted(places.items()):
+        inside[int(place["region"])].append(participant)
+    strata = withhold(
+        [
+            Stratum(
+                label=f"{PREFIX}{parcel.label}",
+                column=BY_PLACE,
+                description=f"tumour in {quoted(parcel.name)}",
+                participants=tuple(names),
+            )
+            for parcel, names in zip(parcels, inside[1:], strict=True)
+        ],
+        len(places),
+        min_cell,
+    )
+    strata = _at_most([_shown_alone(region, len(places), min_cell) for region in strata])
+    notices = withheld_notices(strata)
+    if nowhere := inside[0]:
+        text = f"{people(len(nowhere))} in no region, without a tumour or with one outside of all: {listed(nowhere)}"
+        notices.insert(
+            0, Finding(kind="not assigned", text=text, column=BY_PLACE, participants=tuple(nowhere))
+        )
+    return Stratification(strata=tuple(strata), notices=tuple(notices))
+
+
+def _shown_alone(region: Stratum, everybody: int, min_cell: int) -> Stratum:
+    """A region that everybody is in has maps all the same: the average shape is not among those of everybody."""
+    count = len(region.participants)
+    return attrs.evolve(region, withheld="") if count == everybody and count >= min_cell else region
+
+
+def _at_most(strata: Sequence[Stratum]) -> list[Stratum]:
+    """The largest of those to be published: each holds maps in memory."""
+    shown = sorted(
+        (s for s in strata if not s.withheld), key=lambda s: (-len(s.participants), strata.index(s))
+    )
+    reason = f"{MOST_CATEGORIES} regions with more participants have theirs"
+    beyond = {s.label for s in shown[MOST_CATEGORIES:]}
+    return [attrs.evolve(s, withheld=reason) if s.label in beyond else s for s in strata]
+
+
+def collisions(regions: Sequence[Stratum], strata: Sequence[Stratum]) -> list[str]:
+    """Labels of regions that other strata have, or everybody, where capitals do not count."""
+    taken = {EVERYBODY, *(stratum.label.casefold() for stratum in strata)}
+    return [region.label for region in regions if region.label.casefold() in taken]

@@ -1,0 +1,1 @@
+"""Groups of participants, and how few a map may be of."""

@@ -1,0 +1,1 @@
+"""Registration methods on images of one grid."""

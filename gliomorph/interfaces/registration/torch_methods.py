@@ -1,0 +1,140 @@
+"""Between SimpleITK and the models: images as arrays in, displacements as ITK transforms out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..files.images import to_array
+from ..files.transforms import displacement_to_itk
+from ..machine.device import Rung, first_that_fits
+from ..networks.files import weights_sha256
+from ..networks.loaded import loaded_network
+from ..networks.registration import NEEDED, fitting, shipped_network
+from .half_resolution import halved, restored
+from .problem import Answer, Problem
+
+if TYPE_CHECKING:
+    from ...models.registration.pair import Registration
+
+LOGGER = logging.getLogger("gliomorph.register")
+LOG_EVERY = 10
+"""Iterations from one line of the log to the next."""
+
+
+HALF = "the GPU's memory did not suffice: registered on voxels of twice the size"
+CPU = "the GPU's memory did not suffice: registered on the CPU"
+
+
+def lddmm(problem: Problem) -> Answer:
+    """Metamorphosis without appearance that compares every voxel, the tumour's too."""
+    return answered(problem, partial(_optimised, "lddmm", {"mu": 0.0, "masking": "none"}))
+
+
+def metamorphosis(problem: Problem) -> Answer:
+    """Shape everywhere, appearance in the tumour, both optimised for this pair."""
+    return answered(problem, partial(_optimised, "metamorphosis", {}))
+
+
+def predicted(method: str, problem: Problem) -> Answer:
+    """What the network of a learned method, a key of :data:`~.weights.NEEDED`, makes of the pair.
+
+    It is that of ``problem.weights``, or where none is given the one that comes with gliomorph.
+
+    Where ``problem.refine`` asks for it, optimisation goes on from there, with the appearance and the masking that
+    the network was made for.
+
+    Raises
+    ------
+    WeightsError
+        The given file does not fit the method, or none was given and none comes with gliomorph.
+    """
+    given = [problem.weights] if problem.weights else []
+    path = fitting(method, given, None if given else shipped_network(method))
+    return answered(problem, partial(_predicted, method, path))
+
+
+def answered(problem: Problem, compute: Callable[[Problem, str], Answer]) -> Answer:
+    """What ``compute`` makes of a problem on a device: a GPU, at half resolution if its memory is short, or the CPU.
+
+    Where it was not done as asked, ``used`` has ``notices``; ``voxels`` of it is ``half`` at half resolution.
+    """
+
+    def at_half(device: str) -> Answer:
+        half = halved(problem)
+        answer = restored(compute(half, device), half, problem.fixed)
+        return attrs.evolve(answer, used=answer.used | {"voxels": "half"})
+
+    def on_gpu(device: str) -> list[Rung[Answer]]:
+        return [
+            Rung(compute=lambda: compute(problem, device), device=device),
+            Rung(compute=lambda: at_half(device), device=device, notice=HALF),
+        ]
+
+    on_cpu = Rung(compute=lambda: compute(problem, "cpu"), device="cpu", notice=CPU)
+    answer, rung = first_that_fits(problem.gpu, on_gpu, on_cpu)
+    told = {"notices": [rung.notice]} if rung.notice else {}
+    return attrs.evolve(answer, used=answer.used | {"device": rung.device.split(":")[0]} | told)
+
+
+def _predicted(method: str, path: Path, problem: Problem, device: str) -> Answer:
+    from ...models.registration.networks import predict
+    from ...models.registration.refinement import refine, settings_for
+
+    network = loaded_network(path, NEEDED[method].method)
+    moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
+    spacing, progress = problem.fixed.GetSpacing(), logged(method)
+    used = {"weights": path.name, "weights_sha256": weights_sha256(path), "refine": problem.refine}
+    try:
+        result = predict(network, moving, fixed, tumor, spacing, brain, device, progress)
+    finally:
+        network.cpu()  # it is kept, a GPU's memory is not
+    if problem.refine:
+        count = problem.refine
+        settings = settings_for(network.settings, count)
+        result = refine(result, moving, fixed, tumor, spacing, count, settings, brain, device, progress)
+        used["refinement"] = attrs.asdict(settings)
+    return _answer(result, problem, network.settings, **used)
+
+
+def logged(method: str) -> Callable[[dict[str, Any]], None]:
+    """A model's ``progress`` that logs the first and every :data:`LOG_EVERY`-th iteration of each level."""
+
+    def log(entry: dict[str, Any]) -> None:
+        if entry.get("iteration", 0) % LOG_EVERY == 0:
+            words = (f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items())
+            LOGGER.info("%s: %s", method, ", ".join(words))
+
+    return log
+
+
+def _optimised(method: str, changed: dict[str, Any], problem: Problem, device: str) -> Answer:
+    from ...models.registration.metamorphosis import MetamorphosisSettings, register
+
+    settings = MetamorphosisSettings(**changed)
+    result = register(
+        to_array(problem.moving),
+        to_array(problem.fixed),
+        to_array(problem.tumor),
+        problem.fixed.GetSpacing(),
+        settings=settings,
+        brain_mask=to_array(problem.brain),
+        device=device,
+        progress=logged(method),
+    )
+    return _answer(result, problem, settings)
+
+
+def _answer(result: Registration, problem: Problem, settings: Any, **used: Any) -> Answer:
+    """The model's result with what made it; a method whose μ is 0 has no appearance."""
+    return Answer(
+        forward=displacement_to_itk(result.displacement, problem.fixed),
+        inverse=displacement_to_itk(result.inverse_displacement, problem.fixed),
+        appearance=result.appearance if settings.mu else None,
+        used={"settings": attrs.asdict(settings), "energy": result.energy[-1:], **used},
+    )

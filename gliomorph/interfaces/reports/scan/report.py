@@ -1,0 +1,318 @@
+"""One HTML page a scan: what came in, what each step did, and with what, in pictures and tables.
+
+The page is one file: pictures are embedded, nothing is loaded from elsewhere. Whatever comes from file names,
+tables or settings is escaped by jinja2.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import SimpleITK as sitk
+
+from ...files.images import from_array, read_image, to_array, voxel_volume_ml
+from .. import figures
+from ..cuts import Cut, brightness, choose_cuts, spread_cuts
+from ..pages import MEASURES, Album, Measure, Picture, as_json, as_number, flag, render, shown
+
+JACOBIAN_LIMIT = 2.5
+"""Colours of det J go from 1/2.5 to 2.5 on every page, so that methods and scans compare."""
+BIAS_LIMIT = 1.5
+REGION_NAMES = {1: "NCR", 2: "ED", 3: "ET", 4: "ET"}
+REGION_LEGEND = {1: "necrotic core (NCR)", 2: "oedema (ED)", 4: "enhancing tumour (ET)"}
+INPUT_CAPTION = "The image as it came in: slices spread over the tumour, or the brain where there is none."
+METHOD_CAPTIONS = {
+    "template": "Template, with the lesion as warped.",
+    "before": "Before: the aligned image.",
+    "after": "After: the geometric warp only.",
+    "healthy": "Healthy: with the appearance residual.",
+    "grid": "Grid: the template's grid (8 mm) carried onto the aligned image by the forward map.",
+    "jacobian": "det J of the forward map: red, larger in the patient than in the template; blue, smaller.",
+}
+
+
+@attrs.frozen(kw_only=True)
+class MethodResult:
+    """What one registration method wrote, every image on the template's full grid.
+
+    Attributes
+    ----------
+    method : str
+        As on the command line, such as ``syn-cfm``.
+    image, mask : Path
+        Warped image and tumour mask.
+    jacobian : Path
+        det J of the forward map (template to subject); above 1 a region is larger in the subject.
+    displacement : Path
+        Forward displacement from the template to the aligned image, vector image (LPS, mm).
+    healthy : Path or None
+        Warped image with the appearance residual (metamorphic methods).
+    quality : dict
+        Flat measures: the row of ``group_quality.tsv``.
+    used : dict
+        Device, seconds, peak memory, seed, settings, weights…
+    """
+
+    method: str
+    image: Path
+    mask: Path
+    jacobian: Path
+    displacement: Path
+    healthy: Path | None = None
+    quality: dict[str, object] = attrs.field(factory=dict)
+    used: dict[str, Any] = attrs.field(factory=dict)
+
+
+def scan_report(
+    *,
+    scan: str,
+    raw: Path,
+    n4: Path,
+    native_mask: Path | None,
+    segmentation: Path | None,
+    template: Path,
+    aligned: Path,
+    aligned_mask: Path | None,
+    methods: Sequence[MethodResult],
+    used: Mapping[str, object],
+    notices: Sequence[str],
+    out_file: Path,
+    figures_dir: Path,
+) -> Path:
+    """The scan's page, and its pictures as PNG files.
+
+    Parameters
+    ----------
+    scan : str
+        ``sub-X`` or ``sub-X_ses-Y``: title, and the beginning of the pictures' names.
+    raw, n4 : Path
+        Native image before and after bias correction; ``n4`` is brain-extracted (zero outside the brain).
+    native_mask, segmentation : Path or None
+        Tumour mask and BraTS labels (1, 2, and 3 or 4) in the native frame.
+    template, aligned : Path
+        On the template's full grid; ``aligned`` is the image after the affine and histogram matching.
+    aligned_mask : Path or None
+        Tumour mask on that grid.
+    methods : sequence of MethodResult
+        In the order of the page.
+    used : mapping
+        Settings of the run. ``mask_source``, ``template`` and ``version`` are shown in the summary.
+    notices : sequence of str
+        What the reader must know: fallbacks, flags.
+    out_file, figures_dir : Path
+        Where the page and the PNG files are written.
+
+    Returns
+    -------
+    out_file : Path
+    """
+    album = Album(scan, Path(figures_dir))
+    before, corrected, fixed, moving = (read_image(path) for path in (raw, n4, template, aligned))
+    lesion = _mask(native_mask) if native_mask else None
+    aligned_lesion = _mask(aligned_mask) if aligned_mask else None
+    labels = read_image(segmentation, sitk.sitkUInt8) if segmentation else None
+    masks = [_mask(result.mask) for result in methods]
+    cuts = choose_cuts(fixed, [mask for mask in (aligned_lesion, *masks) if mask is not None])
+    return render(
+        "scan.html.j2",
+        Path(out_file),
+        title=scan,
+        summary=_summary(scan, used, template, corrected, lesion, labels),
+        notices=list(notices),
+        geometry=_geometry(raw, before),
+        pictures={
+            **_native_pictures(album, before, corrected, lesion, labels),
+            "alignment": _alignment_pictures(album, fixed, moving, cuts, aligned_lesion),
+        },
+        methods=[
+            (result.method, _method_pictures(album, result, fixed, moving, cuts, aligned_lesion, mask))
+            for result, mask in zip(methods, masks, strict=True)
+        ],
+        measures=_measures_table(methods),
+        used=[("run", as_json(used)), *((result.method, as_json(result.used)) for result in methods)],
+        regions=[(figures.REGIONS[i], text) for i, text in REGION_LEGEND.items()],
+    )
+
+
+def _mask(path: Path) -> sitk.Image:
+    return sitk.Cast(read_image(path) > 0, sitk.sitkUInt8)
+
+
+def _summary(
+    scan: str,
+    used: Mapping[str, object],
+    template: Path,
+    n4: sitk.Image,
+    lesion: sitk.Image | None,
+    labels: sitk.Image | None,
+) -> list[tuple[str, str]]:
+    rows = [("Scan", scan), ("Tumour mask", str(used.get("mask_source") or ("given" if lesion else "none")))]
+    if lesion is not None:
+        brain_ml, lesion_ml = _volume_ml(n4), _volume_ml(lesion)
+        rows.append(("Tumour volume", f"{lesion_ml:.1f} ml"))
+        if brain_ml > 0:
+            rows.append(("Share of the brain", f"{100 * lesion_ml / brain_ml:.1f} %"))
+    if labels is not None:
+        values, counts = np.unique(to_array(labels), return_counts=True)
+        parts = dict(zip(values.tolist(), counts * voxel_volume_ml(labels), strict=True))
+        text = [f"{name} {parts[i]:.1f} ml" for i, name in REGION_NAMES.items() if i in parts]
+        rows.append(("Regions", ", ".join(text) or "empty segmentation"))
+    rows.append(("Template", str(used.get("template") or template.name)))
+    if used.get("version"):
+        rows.append(("Version", str(used["version"])))
+    return rows
+
+
+def _volume_ml(image: sitk.Image) -> float:
+    return float(np.count_nonzero(to_array(image) > 0)) * voxel_volume_ml(image)
+
+
+def _geometry(path: Path, image: sitk.Image) -> list[tuple[str, str]]:
+    matrix = np.array(image.GetDirection()).reshape(3, 3)
+    tilt = math.degrees(math.acos(min(1.0, float(np.abs(matrix).max(axis=0).min()))))
+    axes = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    return [
+        ("File", path.name),
+        ("Voxels", " × ".join(map(str, image.GetSize()))),
+        ("Voxel size", " × ".join(f"{s:.2f}" for s in image.GetSpacing()) + " mm"),
+        ("Axes", axes + (f", oblique by {tilt:.1f}°" if tilt > 0.1 else "")),
+    ]
+
+
+def _native_pictures(
+    album: Album, raw: sitk.Image, n4: sitk.Image, lesion: sitk.Image | None, labels: sitk.Image | None
+) -> dict[str, list[Picture]]:
+    """Sections Input, N4 and Segmentation."""
+    cuts = choose_cuts(n4, [] if lesion is None else [lesion])
+    overview = figures.anatomy(raw, spread_cuts(n4, lesion), title="Input", lesion=lesion)
+    before = figures.anatomy(raw, cuts, title="Before N4", lesion=lesion)
+    after = figures.anatomy(n4, cuts, title="After N4", lesion=lesion)
+    label = "before / after, median 1, log scale"
+    bias = figures.ratio_map(
+        _bias(raw, n4), n4, cuts, title="Bias field", label=label, limit=BIAS_LIMIT, lesion=lesion
+    )
+    pictures = {
+        "input": [
+            album.add(
+                "input",
+                INPUT_CAPTION,
+                overview,
+            )
+        ],
+        "n4": [
+            album.add("raw", "Before bias correction.", before),
+            album.add("n4", "After bias correction (N4).", after, versus=("raw", "before N4")),
+            album.add("bias", "Bias field: intensity before over after, median 1.", bias),
+        ],
+        "segmentation": [],
+    }
+    if labels is not None:
+        coloured = figures.regions(n4, labels, cuts, title="Tumour regions", lesion=lesion)
+        pictures["segmentation"] = [album.add("segmentation", "Tumour regions, and the mask used.", coloured)]
+    return pictures
+
+
+def _bias(raw: sitk.Image, n4: sitk.Image) -> sitk.Image:
+    """Intensity before over after, divided by its median in the brain; 1 where either is not positive."""
+    before, after = to_array(raw), to_array(n4)
+    inside = (before > 0) & (after > 0)
+    ratio = np.ones_like(after)
+    np.divide(before, after, out=ratio, where=inside)
+    if inside.any():
+        ratio[inside] /= np.median(ratio[inside])
+    return from_array(ratio, n4)
+
+
+def _alignment_pictures(
+    album: Album, template: sitk.Image, aligned: sitk.Image, cuts: Sequence[Cut], lesion: sitk.Image | None
+) -> list[Picture]:
+    fixed = figures.anatomy(template, cuts, title="Template", lesion=lesion)
+    moving = figures.anatomy(aligned, cuts, title="Aligned image", lesion=lesion)
+    edges = figures.outlines(
+        aligned, template, cuts, title="Template borders over the aligned image", lesion=lesion
+    )
+    board = figures.checkerboard(template, aligned, cuts, title="Template / aligned image", lesion=lesion)
+    return [
+        album.add("template", "Template.", fixed),
+        album.add(
+            "aligned",
+            "Image after affine alignment and histogram matching.",
+            moving,
+            versus=("template", "the template"),
+        ),
+        album.add("edges", "The template's tissue borders over the aligned image.", edges),
+        album.add("checkerboard", "Template and aligned image in turn, squares of 24 mm.", board),
+    ]
+
+
+def _method_pictures(
+    album: Album,
+    result: MethodResult,
+    template: sitk.Image,
+    aligned: sitk.Image,
+    cuts: Sequence[Cut],
+    before: sitk.Image | None,
+    after: sitk.Image,
+) -> list[Picture]:
+    """Template, before, after, healthy, grid and det J of one method, the lesion's contour on each."""
+    name, key = result.method, re.sub(r"[^A-Za-z0-9]", "", result.method)
+    warped = read_image(result.image)
+    white = brightness(warped)
+    displacement = sitk.ReadImage(str(result.displacement), sitk.sitkVectorFloat32)
+    drawn = {
+        "template": figures.anatomy(template, cuts, title=f"Template ({name})", lesion=after),
+        "before": figures.anatomy(aligned, cuts, title=f"Before {name}", lesion=before),
+        "after": figures.anatomy(warped, cuts, title=f"After {name}", lesion=after, white=white),
+        "grid": figures.deformed_grid(aligned, displacement, cuts, title=f"Grid, {name}", lesion=before),
+        "jacobian": figures.ratio_map(
+            read_image(result.jacobian),
+            template,
+            cuts,
+            title=f"det J, {name}",
+            label="det J, log scale",
+            limit=JACOBIAN_LIMIT,
+            lesion=after,
+        ),
+    }
+    if result.healthy is not None:
+        healthy = read_image(result.healthy)
+        # in the template's intensities, the others in the scanner's: its own white
+        drawn["healthy"] = figures.anatomy(healthy, cuts, title=f"Healthy, {name}", lesion=after)
+    versus = {"after": (f"{key}template", "the template"), "healthy": (f"{key}after", "the warp only")}
+    return [
+        album.add(key + what, METHOD_CAPTIONS[what], drawn[what], versus.get(what))
+        for what in METHOD_CAPTIONS
+        if what in drawn
+    ]
+
+
+def _measures_table(methods: Sequence[MethodResult]) -> list[dict[str, object]]:
+    """A row for each measure: its name, which way is better, and a cell for each method."""
+    columns = dict.fromkeys(column for result in methods for column in result.quality)
+    skipped = ("participant_id", "session_id", "method")
+    rows = []
+    for column in columns:
+        if column in skipped:
+            continue
+        measure = MEASURES.get(column, Measure(column))
+        values = [result.quality.get(column) for result in methods]
+        best = _best(values, measure.better)
+        cells = [
+            {"text": shown(value), "flag": flag(column, value), "best": number is not None and number == best}
+            for value, number in ((value, as_number(value)) for value in values)
+        ]
+        rows.append({"measure": measure, "cells": cells})
+    return rows
+
+
+def _best(values: Sequence[object], better: str) -> float | None:
+    numbers = [number for number in map(as_number, values) if number is not None]
+    if not better or len(numbers) < 2 or min(numbers) == max(numbers):
+        return None
+    return min(numbers) if better == "lower" else max(numbers)

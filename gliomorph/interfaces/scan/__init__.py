@@ -1,0 +1,1 @@
+"""Stages of a scan, one file each."""

@@ -1,0 +1,136 @@
+"""Brain extraction: detected where done, taken where given, made where a tool is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from fileformats.generic import File
+
+from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..task import task
+
+BRAIN_ML = (300.0, 2300.0)
+"""Volumes a skull-stripped head may have; a head with its skull has more than 2500 ml."""
+
+
+def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """The brain mask of an image, in the image's own grid.
+
+    Parameters
+    ----------
+    image : Path
+        T1w (or another modality), skull-stripped or not. Voxels that are not finite count as background.
+    brain_mask : Path, optional
+        A given mask; resampled by world coordinates where its grid differs.
+
+    Returns
+    -------
+    mask : Path
+        uint8, written in the current folder.
+    info : dict
+        ``method`` (``given``, ``skull-stripped input``, ``synthstrip``, ``hd-bet``), ``volume_ml``, ``notices``.
+
+    Raises
+    ------
+    ImageError
+        No usable brain: unreadable, constant or NaN-filled image, or a head with its skull, no mask and
+        no tool to make one.
+    """
+    picture, notices = finite_image(image)
+    mask, method = brain_of(picture, image, brain_mask)
+    volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
+    out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
+    return out, {"method": method, "volume_ml": round(volume, 1), "notices": notices}
+
+
+def brain_of(
+    picture: sitk.Image, image: Path, brain_mask: Path | None, scratch: Path | None = None
+) -> tuple[sitk.Image, str]:
+    """Mask and method of :func:`brain` for a ``picture`` read from ``image``; the same errors.
+
+    What an external tool writes comes into ``scratch``, the current folder if not given.
+    """
+    if brain_mask is not None:
+        mask, method = _given(brain_mask, picture), "given"
+    elif is_skull_stripped(picture):
+        mask, method = foreground(picture), "skull-stripped input"
+    else:
+        mask, method = _extracted(image, picture, scratch or Path.cwd())
+    volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
+    if not BRAIN_ML[0] <= volume <= BRAIN_ML[1]:
+        raise ImageError(
+            f"{Path(image).name}: a brain of {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml is required, the mask "
+            f"({method}) has {volume:.0f} ml"
+        )
+    return mask, method
+
+
+def finite_image(path: Path) -> tuple[sitk.Image, list[str]]:
+    """The image with voxels that are not finite set to 0, and a notice where there were any."""
+    image = read_image(path)
+    voxels = to_array(image)
+    bad = ~np.isfinite(voxels)
+    if bad.all():
+        raise ImageError(f"{Path(path).name}: every voxel is NaN or infinite")
+    if not bad.any():
+        values, notices = voxels, []
+    else:
+        values = np.where(bad, 0, voxels).astype(np.float32)
+        notices = [f"{bad.mean():.1%} of the voxels are NaN or infinite and count as background"]
+    if values.max() <= values.min():
+        raise ImageError(f"{Path(path).name}: the image is constant ({values.max():g})")
+    return from_array(values, image), notices
+
+
+def foreground(image: sitk.Image) -> sitk.Image:
+    """Largest connected region above 1 % of the 99th percentile, holes filled."""
+    voxels = to_array(image)
+    level = 0.01 * float(np.percentile(voxels[voxels > 0], 99)) if (voxels > 0).any() else 0.0
+    mask = sitk.BinaryMorphologicalOpening(image > level, [1, 1, 1])
+    largest = sitk.RelabelComponent(sitk.ConnectedComponent(mask), sortByObjectSize=True) == 1
+    return sitk.Cast(sitk.BinaryFillhole(largest), sitk.sitkUInt8)
+
+
+def is_skull_stripped(image: sitk.Image) -> bool:
+    """Whether background is mostly exact zero and what is left has a brain's volume."""
+    voxels = to_array(image)
+    if (voxels == 0).mean() < 0.3:
+        return False
+    volume = float(to_array(foreground(image)).sum()) * voxel_volume_ml(image)
+    return volume <= BRAIN_ML[1]
+
+
+def _given(path: Path, image: sitk.Image) -> sitk.Image:
+    mask = sitk.Resample(
+        sitk.Cast(read_image(path) > 0.5, sitk.sitkUInt8), image, sitk.Transform(), sitk.sitkNearestNeighbor
+    )
+    if not to_array(mask).any():
+        raise ImageError(f"{Path(path).name}: the brain mask does not overlap the image (world coordinates)")
+    return mask
+
+
+def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image, str]:
+    out, mask = scratch / "stripped.nii.gz", scratch / "extracted_mask.nii.gz"
+    if tool := shutil.which("mri_synthstrip") or shutil.which("synthstrip-singularity"):
+        command, method = [tool, "-i", str(path), "-o", str(out), "-m", str(mask)], "synthstrip"
+    elif tool := shutil.which("hd-bet"):
+        command, method = [tool, "-i", str(path), "-o", str(out), "--save_bet_mask"], "hd-bet"
+        mask = scratch / "stripped_bet.nii.gz"
+    else:
+        raise ImageError(
+            f"{Path(path).name}: the image is not skull-stripped and no brain mask is given. Give one "
+            "(…_desc-brain_mask.nii.gz in a folder named with -d), or install SynthStrip (mri_synthstrip) or HD-BET"
+        )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or not mask.exists():
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
+        raise ImageError(f"{Path(path).name}: {Path(tool).name} failed (exit {done.returncode}): {last[0]}")
+    return _given(mask, image), method
+
+
+Brain = task(brain, mask=File, info=dict)

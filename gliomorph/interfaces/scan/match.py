@@ -1,0 +1,85 @@
+"""Histogram matching to the template, the tumour left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fileformats.generic import File
+
+from ..files.images import ImageError, from_array, read_image, to_array, write_image
+from ..task import task
+
+QUANTILES = np.linspace(0.0, 1.0, 65)
+
+
+def match(
+    image: Path, brain_mask: Path, tumor: Path | None, fixed: Path, fixed_brain: Path
+) -> tuple[Path, dict[str, Any]]:
+    """The image with the template's intensity distribution.
+
+    A monotone, piecewise linear map takes the quantiles of the brain without its tumour to those of the
+    template's brain (Nyúl 2000); the tumour's voxels go through the same map.
+
+    Parameters
+    ----------
+    image, brain_mask : Path
+        Native, bias-corrected.
+    tumor : Path, optional
+        Native labels, left out of the estimate.
+    fixed, fixed_brain : Path
+        The template, intensities in [0, 1], and its brain mask.
+
+    Returns
+    -------
+    matched : Path
+        Native grid, float32 in [0, 1], 0 outside the brain.
+    info : dict
+        ``source`` and ``target``: the map's landmarks.
+
+    Raises
+    ------
+    ImageError
+        If fewer than 1000 voxels are left to estimate it from.
+    """
+    picture = read_image(image)
+    voxels, inside = to_array(picture), to_array(read_image(brain_mask)) > 0
+    used = inside & (to_array(read_image(tumor)) == 0) if tumor else inside
+    if used.sum() < 1000:
+        raise ImageError(
+            f"{Path(image).name}: only {used.sum()} brain voxels outside the tumour to match with"
+        )
+    source = landmarks(voxels[used])
+    target = landmarks(to_array(read_image(fixed))[to_array(read_image(fixed_brain)) > 0])
+    out = write_image(
+        from_array(mapped(voxels, inside, source, target), picture), Path.cwd() / "matched.nii.gz"
+    )
+    return out, {"source": source.tolist(), "target": target.tolist()}
+
+
+def landmarks(values: np.ndarray) -> np.ndarray:
+    """The :data:`QUANTILES` of some intensities: ends of the map's pieces."""
+    return np.asarray(np.quantile(values, QUANTILES))
+
+
+def mapped(voxels: np.ndarray, inside: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """An image through the map that takes ``source`` to ``target``.
+
+    Parameters
+    ----------
+    voxels, inside : ndarray
+        An image and its brain (boolean), of one shape.
+    source, target : ndarray
+        :func:`landmarks` of the image (of its brain without the tumour) and of the template. Beyond their ends the
+        map is constant.
+
+    Returns
+    -------
+    matched : ndarray, float32
+        0 outside the brain.
+    """
+    return np.where(inside, np.interp(voxels, source, target), 0).astype(np.float32)
+
+
+Match = task(match, image=File, info=dict)

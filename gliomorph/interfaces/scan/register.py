@@ -1,0 +1,190 @@
+"""Every registration method behind one contract: files of the working grid in, ITK transforms out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from fileformats.generic import File
+
+from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
+from ..files.transforms import compose, displacement_on, read_transform, write_transform
+from ..machine.memory import peak_gb, reset_peak
+from ..networks.registration import NEEDED
+from ..registration.ants import register_ants
+from ..registration.problem import Answer, Problem
+from ..registration.rigid import dilated, register_rigidly
+from ..registration.torch_methods import lddmm, metamorphosis, predicted
+from ..task import Optional, task
+
+CC_RADIUS = 2
+"""Of the window of ``syn-cc``, in voxels of each level. 4, ANTs' usual one, takes twice the time and was less exact."""
+
+
+def register(
+    moving: Path,
+    fixed: Path,
+    tumor: Path,
+    fixed_brain: Path,
+    rigid: Path,
+    affine: Path,
+    weights: Path | None,
+    method: str,
+    seed: int,
+    gpu: str,
+    refine: int = 0,
+) -> tuple[Path, Path, Path | None, Path]:
+    """Register a patient to the template by one method.
+
+    Parameters
+    ----------
+    moving, fixed, tumor, fixed_brain : Path
+        As in :class:`~.problem.Problem`, on one grid.
+    rigid, affine : Path
+        ITK transforms, template points to native points.
+    weights : Path or None
+        safetensors of the network, learned methods only; None: the one that comes with gliomorph.
+    method : str
+        A key of :data:`METHODS`.
+    seed : int
+        Of random sampling.
+    gpu : str
+        ``auto``, ``all`` or ``none``.
+    refine : int
+        Iterations of optimisation on this pair after a network's answer, learned methods only.
+
+    Returns
+    -------
+    forward, inverse : Path
+        ITK transforms (``.h5``) within the working frame; ``forward`` maps template points.
+    appearance : Path or None
+        Residual on the working grid, metamorphic methods only.
+    used : Path
+        JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256, the
+        iterations and settings of the refinement.
+
+    Raises
+    ------
+    ImageError
+        Images on grids that differ.
+    WeightsError
+        A learned method whose ``weights`` do not fit, or that has none.
+    ValueError
+        ``refine`` below 0, or above it for a method that is not learned.
+    """
+    if refine < 0 or (refine and method not in NEEDED):
+        raise ValueError(
+            f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
+        )
+    problem = Problem(
+        moving=read_image(moving),
+        fixed=read_image(fixed),
+        tumor=read_image(tumor, sitk.sitkUInt8),
+        brain=read_image(fixed_brain, sitk.sitkUInt8),
+        rigid=read_transform(rigid),
+        affine=read_transform(affine),
+        weights=Path(weights) if weights else None,
+        refine=refine,
+        seed=seed,
+        gpu=gpu,
+    )
+    require_same_grid(
+        fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
+    )
+    reset_peak()
+    start = time.perf_counter()
+    answer = METHODS[method](problem)
+    used = {
+        "method": method,
+        "device": "cpu",
+        "seconds": round(time.perf_counter() - start, 2),
+        "peak_memory_gb": round(peak_gb(), 2),
+        "seed": seed,
+        **answer.used,
+    }
+    folder = Path.cwd()
+    appearance = None
+    if answer.appearance is not None:
+        residual = from_array(answer.appearance.astype(np.float32), problem.fixed)
+        appearance = write_image(residual, folder / "appearance.nii.gz")
+    return (
+        write_transform(answer.forward, folder / "forward.h5"),
+        write_transform(answer.inverse, folder / "inverse.h5"),
+        appearance,
+        write_text(json.dumps(used, indent=1), folder / "used.json"),
+    )
+
+
+def _affine(problem: Problem) -> Answer:
+    identity = sitk.AffineTransform(3)
+    return Answer(forward=identity, inverse=identity)
+
+
+def _syn(problem: Problem) -> Answer:
+    return _run_syn(problem, {})
+
+
+def _syn_cfm(problem: Problem) -> Answer:
+    # ANTs smooths its coarse levels across the mask's border: two voxels more keep the rim out of the cost
+    return _run_syn(problem, {"moving_mask": sitk.Cast(dilated(problem.tumor) == 0, sitk.sitkUInt8)})
+
+
+def _syn_cc(problem: Problem) -> Answer:
+    return _run_syn(problem, {}, syn_metric="CC", syn_sampling=CC_RADIUS)
+
+
+def _run_syn(problem: Problem, masks: dict[str, sitk.Image], **options: Any) -> Answer:
+    """SyN alone, a single stage: the images are affinely aligned already (ANTs' default iterations)."""
+    import ants
+
+    files = register_ants(
+        problem.fixed,
+        problem.moving,
+        "SyNOnly",
+        seed=problem.seed,
+        initial_transform="identity",
+        **masks,
+        **options,
+    )
+    settings = {"type_of_transform": "SyNOnly", "masks": sorted(masks), **options}
+    return Answer(
+        forward=_on_grid(files["fwdtransforms"], problem.fixed),
+        inverse=_on_grid(files["invtransforms"], problem.fixed),
+        used={"settings": settings, "ants": ants.__version__},
+    )
+
+
+def _on_grid(files: list[str], grid: sitk.Image) -> sitk.Transform:
+    """ANTs' list of transforms (the first is applied last) as one displacement field on the working grid."""
+    parts = [_read_ants(name) for name in files]
+    return sitk.DisplacementFieldTransform(displacement_on(compose(*parts), grid))
+
+
+def _read_ants(name: str) -> sitk.Transform:
+    if name.endswith((".nii.gz", ".nii")):
+        return sitk.DisplacementFieldTransform(sitk.ReadImage(name, sitk.sitkVectorFloat64))
+    return read_transform(name)
+
+
+METHODS: dict[str, Callable[[Problem], Answer]] = {
+    "rigid": partial(register_rigidly, masked=False),
+    "rigid-cfm": partial(register_rigidly, masked=True),
+    "affine": _affine,
+    "syn": _syn,
+    "syn-cfm": _syn_cfm,
+    "syn-cc": _syn_cc,
+    "voxelmorph": partial(predicted, "voxelmorph"),
+    "voxelmorph-cfm": partial(predicted, "voxelmorph-cfm"),
+    "lddmm": lddmm,
+    "metamorphosis": metamorphosis,
+    "metamorph-g": partial(predicted, "metamorph-g"),
+    "metamorph-r": partial(predicted, "metamorph-r"),
+}
+
+Register = task(register, forward=File, inverse=File, appearance=Optional, used=File)

@@ -1,0 +1,244 @@
+"""Tumour segmentation from one modality by a student U-Net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import SimpleITK as sitk
+from fileformats.generic import File
+
+from ..files.checksums import sha256_of
+from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.transforms import read_transform
+from ..machine.device import Rung, first_that_fits
+from ..machine.memory import free_gb
+from ..networks.grid import from_network_grid, network_grid, on_network_grid
+from ..networks.loaded import loaded_student
+from ..task import task
+from .tumor import LABELS
+
+if TYPE_CHECKING:
+    from ...models.unet import SegmentationSettings, UNet
+
+PROBABILITY_REGIONS = ("WT", "TC", "ET")
+"""Whose probabilities are handed on, in this order."""
+BYTES_PER_CHANNEL = 26
+"""Peak of a pass over the whole head, for each voxel and each channel of the first level (measured)."""
+HALF = "the GPU's memory did not suffice: the tumour was segmented on voxels of twice the size"
+CPU = "the GPU's memory did not suffice: the tumour was segmented on the CPU"
+BATCH = 4
+"""Heads (a head and its mirror image) or windows at a time on a GPU."""
+WINDOW = (96, 96, 96)
+"""Voxels, where a whole head does not fit into memory."""
+VALUES = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
+"""Label of every class of a network."""
+
+
+def segment(
+    image: Path, native: Path, brain_mask: Path, affine: Path, weights: Path, modality: str, gpu: str
+) -> tuple[Path, list[Path], dict[str, Any]]:
+    """BraTS labels and region probabilities on the native grid.
+
+    The native image is brought to a network's grid, in the template's frame, in one interpolation; the network's
+    probabilities come back in one more. Of several networks the mean probabilities count.
+
+    Parameters
+    ----------
+    image : Path
+        On the working grid, 0 outside the brain: where in the template's frame the brain lies.
+    native : Path
+        What is segmented; bias field removed.
+    brain_mask : Path
+        On the native grid.
+    affine : Path
+        ITK transform, template points to native points.
+    weights : Path
+        safetensors of a student, one network or several.
+    modality : str
+        What the image is; must be the one that the weights were trained on.
+    gpu : str
+        ``auto``, ``all`` or ``none``.
+
+    Returns
+    -------
+    labels : Path
+        uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET).
+    probabilities : list of Path
+        float32, native grid, of :data:`PROBABILITY_REGIONS`.
+    info : dict
+        As for a given tumour, with ``device``, ``weights`` and ``weights_sha256``.
+
+    Raises
+    ------
+    WeightsError
+        Another architecture or modality.
+    ImageError
+        If no tumour is found.
+    """
+    from ...models.segmentation.inference import decide
+
+    members = loaded_student(Path(weights), modality)
+    aligned, target, brain = read_image(image), read_image(native), read_image(brain_mask, sitk.sitkUInt8)
+    to_native, inside = read_transform(affine), to_array(brain) > 0
+
+    def found(pass_: Pass) -> np.ndarray:
+        total = np.zeros((len(VALUES), *target.GetSize()), np.float32)
+        for network, settings in members:
+            grid = _grid(aligned, settings, pass_.coarser)
+            voxels = on_network_grid(target, brain, grid, to_native)
+            there = _probabilities(network, settings, voxels, pass_)
+            total += from_network_grid(there, grid, target, to_native.GetInverse()) / len(members)
+        return total
+
+    on_cpu = Rung(compute=lambda: found(Pass(device="cpu")), device="cpu", notice=CPU)
+    total, rung = first_that_fits(gpu, partial(_rungs, found), on_cpu)
+    shares = _within(inside, total)
+    classes = decide(shares, 1000 * voxel_volume_ml(target))
+    if not classes.any():
+        raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
+    values = VALUES[classes]
+    labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
+    info = _volumes(values, inside, voxel_volume_ml(target))
+    info |= _origin(Path(weights), modality, rung)
+    return labels, _write_regions(shares, target), info
+
+
+def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
+    """The probabilities of :func:`segment` by region; none where the tumour was given.
+
+    Raises
+    ------
+    ValueError
+        Some, but not one of each region.
+    """
+    if probabilities and len(probabilities) != len(PROBABILITY_REGIONS):
+        raise ValueError(
+            f"probabilities of {', '.join(PROBABILITY_REGIONS)} are required, or none at all, got "
+            f"{len(probabilities)} files"
+        )
+    return dict(zip(PROBABILITY_REGIONS, map(Path, probabilities), strict=False))  # or none at all
+
+
+@attrs.frozen(kw_only=True)
+class Pass:
+    """How the networks read a head.
+
+    Attributes
+    ----------
+    device : str
+    batch : int
+        Heads or windows at a time.
+    window : tuple of int or None
+        Voxels; None decides by the memory that is free.
+    coarser : float
+        Voxels are this much larger than the network's.
+    """
+
+    device: str
+    batch: int = 1
+    window: tuple[int, ...] | None = None
+    coarser: float = 1.0
+
+
+def _rungs(found: Callable[[Pass], np.ndarray], device: str) -> list[Rung[np.ndarray]]:
+    """Ways on a GPU: ever smaller batches, then voxels of twice the size."""
+    passes = [
+        (Pass(device=device, batch=BATCH), ""),
+        (Pass(device=device), ""),
+        (Pass(device=device, window=WINDOW), ""),
+        (Pass(device=device, window=WINDOW, coarser=2.0), HALF),
+    ]
+    return [Rung(compute=partial(found, p), device=p.device, notice=notice) for p, notice in passes]
+
+
+def _grid(aligned: sitk.Image, settings: SegmentationSettings, coarser: float) -> sitk.Image:
+    """The network's grid around the head that an image shows in the template's frame."""
+    head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
+    return network_grid(head, coarser * settings.voxel_mm * _scale(head, settings.brain_ml))
+
+
+def _scale(head: sitk.Image, brain_ml: float) -> float:
+    """Side of a brain over that of the brains that a network knows: templates differ by a fifth in volume.
+
+    Bounded, for an incomplete head is no small one.
+    """
+    if not brain_ml:
+        return 1.0
+    volume_ml = float((to_array(head) > 0).sum()) * voxel_volume_ml(head)
+    return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
+
+
+def _probabilities(
+    network: UNet, settings: SegmentationSettings, voxels: np.ndarray, pass_: Pass
+) -> np.ndarray:
+    """Of the classes on the network's grid, (4, X, Y, Z)."""
+    import torch
+
+    from ...models.segmentation.inference import probabilities
+
+    window = pass_.window or _window(voxels, settings.width * min(2, pass_.batch), pass_.device)
+    try:
+        found = probabilities(
+            network.to(pass_.device), torch.from_numpy(voxels)[None], window, mirrored=True, batch=pass_.batch
+        )
+        array: np.ndarray = found.cpu().numpy()
+    finally:
+        network.cpu()
+    return array
+
+
+def _window(voxels: np.ndarray, width: int, device: str) -> tuple[int, ...] | None:
+    """None where the whole head fits into half of the memory that is free."""
+    needed_gb = voxels.size * width * BYTES_PER_CHANNEL / 1e9
+    return None if needed_gb < 0.5 * free_gb(device) else WINDOW
+
+
+def _within(brain: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Probabilities (4, X, Y, Z) of the classes with background alone outside the brain (X, Y, Z)."""
+    tumor = shares[1:] * brain
+    return np.concatenate([1 - tumor.sum(axis=0, keepdims=True), tumor])
+
+
+def _write_regions(shares: np.ndarray, target: sitk.Image) -> list[Path]:
+    """Files of :data:`PROBABILITY_REGIONS` in the current folder, with three decimals."""
+    from ...models.segmentation.inference import region_probabilities
+
+    regions = region_probabilities(shares)
+    return [
+        write_image(
+            from_array(np.round(regions[region], 3).clip(0, 1), target),
+            Path.cwd() / f"{region}_probability.nii.gz",
+        )
+        for region in PROBABILITY_REGIONS
+    ]
+
+
+def _volumes(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> dict[str, Any]:
+    """What a given tumour's ``info`` says of its labels, too."""
+    count = float((values > 0).sum())
+    return {
+        "kind": "dseg",
+        "frame": "network",
+        "volume_ml": round(count * voxel_ml, 3),
+        "share_of_brain": round(count / max(1.0, float(brain.sum())), 5),
+        "labels": np.unique(values).tolist(),
+    }
+
+
+def _origin(weights: Path, modality: str, rung: Rung[np.ndarray]) -> dict[str, Any]:
+    """What segmented, on what, and that someone has to look at it."""
+    told = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
+    return {
+        "device": rung.device.split(":")[0],
+        "weights": weights.name,
+        "weights_sha256": sha256_of(weights),
+        "notices": [told, *([rung.notice] if rung.notice else [])],
+    }
+
+
+Segment = task(segment, labels=File, probabilities=list[File], info=dict)

@@ -1,0 +1,1 @@
+"""Registration of two images: metamorphosis and networks."""

@@ -1,0 +1,213 @@
+"""What every registration of a pair takes and gives: checked input, one kind of result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import geometry
+from ..kernels import in_voxels, overlaps, separable
+from .shooting import Path
+
+Progress = Callable[[dict[str, Any]], None]
+"""Called with each new entry of the energy's history."""
+
+
+@attrs.frozen(kw_only=True)
+class Registration:
+    """The outcome of a registration; float32, displacements in voxels of the working grid (D axes).
+
+    Attributes
+    ----------
+    displacement : ndarray
+        (D, X, Y[, Z]), forward: the fixed point x corresponds to x + u(x) in the moving image. It resamples
+        the moving image onto the fixed one.
+    inverse_displacement : ndarray
+        (D, X, Y[, Z]), from moving points to fixed ones: inverse of the former.
+    appearance : ndarray
+        Shape of the moving image, in the fixed frame, to add to the warped moving image; 0 where the tumour
+        mask, warped linearly, is below ½.
+    energy : list of dict
+        One an iteration: ``level`` (0 is the coarsest), ``stage`` (shape or appearance), ``iteration``,
+        ``similarity``, ``regularisation``. Of a network: its path's energy.
+    momentum : ndarray or None
+        z_0 where the method is a shooting, (C, X, Y[, Z]) on its finest level: a start for another one.
+    """
+
+    displacement: np.ndarray = attrs.field(repr=False)
+    inverse_displacement: np.ndarray = attrs.field(repr=False)
+    appearance: np.ndarray = attrs.field(repr=False)
+    energy: list[dict[str, Any]] = attrs.field(repr=False)
+    momentum: np.ndarray | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Pair:
+    """Images to register, a batch of them on one grid and one device.
+
+    Attributes
+    ----------
+    moving, fixed : Tensor
+        (batch, C, X, Y[, Z]), C modalities, intensities in [0, 1].
+    mask : Tensor
+        (batch, 1, X, Y[, Z]), the tumour in the moving frame, in [0, 1].
+    brain : Tensor
+        (batch, 1, X, Y[, Z]), where images are compared, in the fixed frame, in [0, 1].
+    spacing_mm : tuple of float
+        Voxel size along each axis.
+    """
+
+    moving: Tensor
+    fixed: Tensor
+    mask: Tensor
+    brain: Tensor
+    spacing_mm: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.moving.shape[2:])
+
+    def to(self, device: torch.device) -> Pair:
+        """The pair on another device."""
+        return Pair(
+            moving=self.moving.to(device),
+            fixed=self.fixed.to(device),
+            mask=self.mask.to(device),
+            brain=self.brain.to(device),
+            spacing_mm=self.spacing_mm,
+        )
+
+    def at(self, shape: Sequence[int]) -> Pair:
+        """The pair on another grid over the same box, by mean values over its voxels."""
+        if tuple(shape) == self.shape:
+            return self
+        spacing = tuple(mm * n / m for mm, n, m in zip(self.spacing_mm, self.shape, shape, strict=True))
+
+        def resize(image: Tensor) -> Tensor:
+            sizes = zip(self.shape, shape, strict=True)
+            return separable([overlaps(before, after).to(image) for before, after in sizes], image)
+
+        return Pair(
+            moving=resize(self.moving),
+            fixed=resize(self.fixed),
+            mask=resize(self.mask),
+            brain=resize(self.brain),
+            spacing_mm=spacing,
+        )
+
+
+def pair_of(
+    moving: np.ndarray,
+    fixed: np.ndarray,
+    tumor_mask: np.ndarray | None,
+    spacing_mm: Sequence[float],
+    brain_mask: np.ndarray | None = None,
+    device: str | torch.device = "cpu",
+) -> Pair:
+    """Arrays as a checked :class:`Pair` of batch one.
+
+    Parameters
+    ----------
+    moving, fixed : ndarray
+        (X, Y[, Z]) or (C, X, Y[, Z]), intensities in [0, 1], on one grid.
+    tumor_mask : ndarray or None
+        (X, Y[, Z]), values {0, 1}, on ``moving``; none is an empty one.
+    spacing_mm : sequence of float
+        Voxel size along each axis; their number tells a channel axis from a spatial one.
+    brain_mask : ndarray, optional
+        (X, Y[, Z]), values {0, 1}, on ``fixed``; everywhere without it.
+    device : str or torch.device
+        Where the tensors go.
+
+    Raises
+    ------
+    ValueError
+        Naming what was required and what arrived.
+    """
+    spacing = _checked_spacing(spacing_mm, moving.ndim)
+    if fixed.shape != moving.shape:
+        raise ValueError(
+            "moving and fixed have to share one grid and their channels: "
+            f"moving has shape {moving.shape}, fixed {fixed.shape}"
+        )
+    grid = moving.shape[-len(spacing) :]
+    mask = np.zeros(grid) if tumor_mask is None else tumor_mask
+    brain = np.ones(grid) if brain_mask is None else brain_mask
+    for name, array in (("moving", moving), ("fixed", fixed)):
+        if unusable := int(np.count_nonzero(~np.isfinite(array))):
+            raise ValueError(f"{name} has to be finite: {unusable} of {array.size} voxels are not")
+    for name, array in (("tumor_mask", mask), ("brain_mask", brain)):
+        if array.shape != grid:
+            raise ValueError(
+                f"moving and {name} have to share one grid: moving has {grid}, {name} {array.shape}"
+            )
+        if not np.isin(array, (0, 1)).all():
+            raise ValueError(f"{name} has to hold 0 and 1 only, found {np.unique(array)[:6].tolist()}")
+
+    def tensor(array: np.ndarray) -> Tensor:
+        voxels = torch.as_tensor(np.ascontiguousarray(array, dtype=np.float32), device=device)
+        return voxels.reshape(1, -1, *grid)
+
+    return Pair(
+        moving=tensor(moving), fixed=tensor(fixed), mask=tensor(mask), brain=tensor(brain), spacing_mm=spacing
+    )
+
+
+def _checked_spacing(spacing_mm: Sequence[float], axes: int) -> tuple[float, ...]:
+    spacing = tuple(float(size) for size in spacing_mm)
+    if len(spacing) not in (2, 3) or axes - len(spacing) not in (0, 1):
+        raise ValueError(
+            "spacing_mm has to give 2 or 3 sizes, and images that many axes (or one more, for channels): "
+            f"got {len(spacing)} sizes and {axes} axes"
+        )
+    if not all(np.isfinite(size) and size > 0 for size in spacing):
+        raise ValueError(f"spacing_mm has to give positive sizes in mm, got {spacing}")
+    return spacing
+
+
+@torch.no_grad()
+def finished(
+    path: Path,
+    pair: Pair,
+    where: Tensor,
+    squeeze: bool,
+    energy: list[dict[str, Any]],
+    momentum: Tensor | None = None,
+) -> Registration:
+    """The result of a path at the full resolution of ``pair`` (batch one).
+
+    Parameters
+    ----------
+    path : Path
+        Its maps on any grid over the pair's box, its change on any too.
+    pair : Pair
+        At full resolution.
+    where : Tensor
+        m_0 at full resolution, (1, 1, …).
+    squeeze : bool
+        Drop the channel axis of the appearance, as the images that came had none.
+    energy : list of dict
+        As in :class:`Registration`.
+    momentum : Tensor, optional
+        z_0.
+    """
+    displacement = in_voxels(path.backward, pair.shape)
+    inverse = geometry.invert(displacement, in_voxels(path.forward, pair.shape))
+    appearance = torch.zeros_like(pair.moving)
+    if path.change is not None:
+        change = where * geometry.stretch(path.change, pair.shape)
+        channels = change.shape[1]
+        warped, inside = geometry.warp(torch.cat([change, where], 1), displacement).split([channels, 1], 1)
+        appearance = warped * (inside >= 0.5)
+    return Registration(
+        displacement=displacement[0].cpu().numpy(),
+        inverse_displacement=inverse[0].cpu().numpy(),
+        appearance=appearance[0, 0 if squeeze else slice(None)].cpu().numpy(),
+        energy=energy,
+        momentum=None if momentum is None else momentum[0].cpu().numpy(),
+    )

@@ -1,0 +1,1 @@
+"""Segmentation networks: inference, training, metrics."""

@@ -1,0 +1,1 @@
+"""Distillation: losses and frameworks by which a teacher teaches a student."""

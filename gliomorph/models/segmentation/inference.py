@@ -1,0 +1,111 @@
+"""From a network's scores to tumour labels: probabilities of a whole head, and how they are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..unet import UNet
+
+NCR, ED, ET = 1, 2, 3
+"""Class indices; 0 is background."""
+SMALL_ET_MM3 = 20
+"""Less enhancing tumour than this is read as necrosis: 20 voxels of 1 mm (§3.5.2)."""
+OVERLAP = 0.5
+"""Of neighbouring windows."""
+
+
+@torch.inference_mode()
+def probabilities(
+    network: UNet,
+    images: Tensor,
+    window: Sequence[int] | None = None,
+    mirrored: bool = False,
+    mixed_precision: bool = True,
+    batch: int = 1,
+) -> Tensor:
+    """Probabilities of the classes, on the network's device.
+
+    Parameters
+    ----------
+    network : UNet
+        In evaluation mode.
+    images : Tensor
+        (C, X, Y, Z), standardised, sides divisible by 8.
+    window : sequence of int, optional
+        Compute in overlapping windows of this many voxels, blended with Gaussian weights, where memory is short;
+        the whole head in one pass if not given.
+    mirrored : bool
+        The mean of the head's and its mirror image's (first axis): twice the time.
+    mixed_precision : bool
+        On a GPU, half precision where it is safe.
+    batch : int
+        Heads, or windows, that the network sees in one pass: with 2 or more the head and its mirror image.
+
+    Returns
+    -------
+    probabilities : Tensor
+        (4, X, Y, Z), float32; they sum to 1.
+    """
+    device = next(network.parameters()).device
+    head = images[None].to(device)
+
+    def softmax(part: Tensor) -> Tensor:
+        with torch.autocast(device.type, enabled=mixed_precision and device.type == "cuda"):
+            scores = network(part)
+        return scores.float().softmax(1)
+
+    def whole(part: Tensor) -> Tensor:
+        if window is None or all(side <= most for side, most in zip(part.shape[2:], window, strict=True)):
+            return softmax(part)
+        from monai.inferers import sliding_window_inference
+
+        blended: Any = sliding_window_inference(
+            part, tuple(window), batch, softmax, overlap=OVERLAP, mode="gaussian", padding_mode="constant"
+        )
+        return blended / blended.sum(1, keepdim=True)
+
+    if not mirrored:
+        return whole(head)[0]
+    if batch > 1:
+        straight, other = whole(torch.cat([head, head.flip(2)]))
+    else:
+        straight, other = whole(head)[0], whole(head.flip(2))[0]
+    return 0.5 * (straight + other.flip(1))
+
+
+def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0) -> np.ndarray:
+    """Class indices, from the whole to its parts.
+
+    Tumour where its classes together reach one half; within it core (NCR and ET) where that outweighs oedema;
+    within the core the heavier of both. Less than :data:`SMALL_ET_MM3` of enhancing tumour becomes necrosis.
+
+    Parameters
+    ----------
+    probabilities : ndarray
+        (4, X, Y, Z).
+    voxel_mm3 : float
+        Volume of a voxel.
+
+    Returns
+    -------
+    classes : ndarray
+        (X, Y, Z), uint8.
+    """
+    _, ncr, ed, et = probabilities
+    core = np.where(et > ncr, ET, NCR)
+    classes = np.where(ncr + ed + et >= 0.5, np.where(ed > ncr + et, ED, core), 0).astype(np.uint8)
+    enhancing = classes == ET
+    if np.count_nonzero(enhancing) * voxel_mm3 < SMALL_ET_MM3:
+        classes[enhancing] = NCR
+    return classes
+
+
+def region_probabilities(probabilities: np.ndarray) -> dict[str, np.ndarray]:
+    """Probabilities of the nested regions WT, TC and ET, (X, Y, Z) each, from those of the classes."""
+    _, ncr, ed, et = probabilities
+    return {"WT": ncr + ed + et, "TC": ncr + et, "ET": et}

@@ -1,0 +1,1 @@
+"""Training of networks: folders, passes, pictures and cards that both kinds share."""

@@ -1,0 +1,110 @@
+"""Scans of any training: all are read and checked before it starts, and kept as tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from .. import __version__
+from ..interfaces.files.images import ImageError, replacing
+
+LEAST_WITHIN = 0.5
+"""Of a tumour within the brain, and of a brain within that of another modality: else it is another subject's, or in
+another frame."""
+
+
+class TrainingDataError(ValueError):
+    """A dataset that cannot be trained on: every file that is in the way, and why."""
+
+
+class Named(Protocol):
+    """A scan that has a name."""
+
+    @property
+    def label(self) -> str:
+        """For the reader."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """Whose it is."""
+        ...
+
+
+AnyScan = TypeVar("AnyScan", bound=Named)
+
+
+def prepare_all(
+    scans: Sequence[AnyScan],
+    prepared: Callable[[AnyScan], tuple[Path, list[str]]],
+    report: Callable[[str], None],
+) -> dict[str, list[Path]]:
+    """Files by subject: of every scan the one that ``prepared`` makes, with its notices.
+
+    Raises
+    ------
+    TrainingDataError
+        Naming every scan for which it raised :class:`~.images.ImageError` or :class:`OSError`.
+    """
+    files: dict[str, list[Path]] = {}
+    problems = []
+    for number, scan in enumerate(scans, start=1):
+        try:
+            path, notices = prepared(scan)
+        except (ImageError, OSError) as error:
+            problems.append(f"{scan.label}: {error}")
+            continue
+        files.setdefault(scan.subject, []).append(path)
+        report("; ".join([f"{scan.label} ({number} of {len(scans)}) is ready", *notices]))
+    if problems:
+        raise TrainingDataError(
+            f"{len(problems)} of {len(scans)} scans cannot be trained on; mend or remove them:\n  "
+            + "\n  ".join(problems)
+        )
+    return files
+
+
+def stored(
+    label: str,
+    sources: Sequence[Path],
+    settings: Sequence[Any],
+    folder: Path,
+    read: Callable[[], Mapping[str, np.ndarray]],
+) -> Path:
+    """What is read of a scan, as tensors on disk; what is there and still fits is not made again.
+
+    Parameters
+    ----------
+    label : str
+        The file's name begins with it.
+    sources : sequence of Path
+        Files that are read: the result holds for their size and date.
+    settings : sequence
+        What else it depends on, ready for JSON.
+    folder : Path
+    read : callable
+        Gives arrays by name.
+    """
+    stamp = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in sources]
+    text = json.dumps([__version__, *settings, stamp])
+    path = folder / f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.safetensors"
+    if not path.exists():
+        arrays = read()
+        # arrays from ITK have their axes in reverse
+        tensors = {name: torch.from_numpy(array).contiguous() for name, array in arrays.items()}
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
+    return path
+
+
+def require_within(share: float, problem: str) -> None:
+    """Raise unless a share is at least :data:`LEAST_WITHIN`."""
+    if share < LEAST_WITHIN:
+        raise ImageError(f"{problem}; do both come from the same subject and frame?")

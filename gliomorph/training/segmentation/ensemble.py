@@ -1,0 +1,79 @@
+"""Several trained segmentation networks as one: a file of weights whose mean probabilities count, and its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ... import __version__
+from ...interfaces.files.images import write_text
+from ...interfaces.networks.files import WeightsError, weights_sha256
+from ...interfaces.networks.segmentation import load_unet, write_ensemble
+from .card import LABELS, LIMITS, card_of
+
+if TYPE_CHECKING:
+    from ...interfaces.networks.segmentation import Member
+
+
+def join(weights: Sequence[Path], out: Path) -> Path:
+    """Put networks that read the same modalities into one file; their voxel sizes and widths may differ.
+
+    Networks at two voxel sizes err in other places: one sees the outline, the other the surroundings.
+
+    Parameters
+    ----------
+    weights : sequence of Path
+        Files of single networks; of an ensemble its first network is taken.
+    out : Path
+        ``.safetensors``, for ``gliomorph --weights``; a file of that name is not overwritten.
+
+    Returns
+    -------
+    out : Path
+        As given, with its model card (JSON) beside it.
+
+    Raises
+    ------
+    WeightsError
+        A file that holds no segmentation network.
+    ValueError
+        Fewer than two networks, too many, or ones that read different modalities; a name that is taken.
+    """
+    if len(weights) < 2:
+        raise ValueError(f"two networks or more are required, got {len(weights)}")
+    if out.suffix != ".safetensors" or out.exists() or out.with_suffix(".json").exists():
+        raise ValueError(f"{out}: a new name that ends in .safetensors is required")
+    members = [load_unet(path) for path in weights]
+    try:
+        write_ensemble(members, out)
+    except ValueError as error:
+        raise WeightsError(f"{', '.join(path.name for path in weights)}: {error}") from error
+    card = _card(members, weights, out)
+    write_text(json.dumps(card, indent=1) + "\n", out.with_suffix(".json"))
+    return out
+
+
+def _card(members: Sequence[Member], weights: Sequence[Path], out: Path) -> dict[str, Any]:
+    """What a user should know of it: what it reads, and the cards of its networks where they have any."""
+    networks, settings = zip(*members, strict=True)
+    return {
+        "task": "brain tumour segmentation: NCR, ED, ET",
+        "role": "student" if len(settings[0].modalities) == 1 else "teacher",
+        "architecture": f"{len(networks)} 3-D U-Nets, 3 down-samplings each; the mean of their probabilities",
+        "input": {
+            "modalities": list(settings[0].modalities),
+            "voxel_mm": [one.voxel_mm for one in settings],
+            "preparation": "skull-stripped, RAS, brain's box, mean 0 and variance 1 over the brain",
+        },
+        "labels": LABELS,
+        "parameters": sum(parameter.numel() for network in networks for parameter in network.parameters()),
+        "members": [
+            card_of(path) or {"weights": {"file": path.name, "sha256": weights_sha256(path)}}
+            for path in weights
+        ],
+        "weights": {"file": out.name, "sha256": weights_sha256(out)},
+        "limits": LIMITS,
+        "generated_by": f"gliomorph {__version__}",
+    }

@@ -1,0 +1,171 @@
+"""What determines a training, as it is recorded in its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import validators as valid
+
+from ... import __version__
+from ...interfaces.networks.files import weights_sha256
+from ...models.segmentation.distillation.methods import METHODS, SHARED_DECODER, settings_of
+from ...models.segmentation.training import Optimisation
+from ...models.unet import DIVISOR, MODALITIES, SegmentationSettings
+
+FRACTIONS = (0.25, 0.5, 1.0)
+"""Of the training subjects."""
+LEAST_SIDE = 2 * DIVISOR
+"""Voxels of a training example's side: two are left at the bottom, where they are normalised."""
+
+
+@attrs.frozen(kw_only=True)
+class TrainingOptions:
+    """What determines a training; recorded with it.
+
+    Attributes
+    ----------
+    role : {"teacher", "student"}
+    network : SegmentationSettings
+        A teacher reads all modalities, a student one. Of a student by a method of
+        :data:`~gliomorph.models.segmentation.distillation.methods.SHARED_DECODER`: with the
+        skip-connections that the method says.
+    optimisation : Optimisation
+    method : str
+        Of distillation, a key of
+        :data:`~gliomorph.models.segmentation.distillation.methods.METHODS`; ``baseline`` for a teacher.
+    dice_weight : float
+        Of (1 − Dice) beside the cross-entropy.
+    teacher : Path or None
+        Weights of the teacher, for all methods but ``baseline``.
+    start : tuple of Path
+        Weights to begin with: of several their mean, of none random ones.
+    bids_dir : Path or None
+        Dataset; None for simulated patients.
+    derivatives : mapping of str to Path
+        Folders with its label maps.
+    simulated : int
+        Simulated patients an epoch; 0 for a dataset.
+    held_out : int
+        Simulated patients for validation, and as many for the test.
+    template : str
+        Of the simulated patients.
+    box : tuple of int or None
+        Voxels of a training example along each axis, multiples of 8; for simulated patients None is the whole head.
+    batch_size : int
+        Of a method with a contrastive term at least 2.
+    fraction : float
+        Of the training subjects, one of :data:`FRACTIONS`.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        Options that contradict each other: what is required, what was given.
+    """
+
+    role: str = attrs.field(validator=valid.in_(("teacher", "student")))
+    network: SegmentationSettings = attrs.field()
+    optimisation: Optimisation
+    method: str = attrs.field(default="baseline", validator=valid.in_(tuple(METHODS)))
+    dice_weight: float = attrs.field(default=1.0, validator=valid.ge(0))
+    teacher: Path | None = attrs.field(default=None)
+    start: tuple[Path, ...] = ()
+    bids_dir: Path | None = attrs.field(default=None)
+    derivatives: Mapping[str, Path] = attrs.field(factory=dict)
+    simulated: int = attrs.field(default=0, validator=valid.ge(0))
+    held_out: int = attrs.field(default=12, validator=valid.ge(1))
+    template: str = "MNI152"
+    box: tuple[int, ...] | None = attrs.field(default=None)
+    batch_size: int = attrs.field(default=4, validator=valid.ge(1))
+    fraction: float = attrs.field(default=1.0, validator=valid.in_(FRACTIONS))
+    seed: int = attrs.field(default=0, validator=valid.ge(0))
+
+    @network.validator
+    def _check_network(self, _: object, network: SegmentationSettings) -> None:
+        required = len(MODALITIES) if self.role == "teacher" else 1
+        if len(network.modalities) != required:
+            raise ValueError(
+                f"a {self.role} that reads {required} of {', '.join(MODALITIES)} is required, got "
+                f"{', '.join(network.modalities)}"
+            )
+        if network.skips != SHARED_DECODER.get(self.method, network.skips):
+            word = "with" if SHARED_DECODER[self.method] else "without"
+            raise ValueError(f"method {self.method}: a network {word} skip-connections is required")
+
+    @teacher.validator
+    def _check_teacher(self, _: object, teacher: Path | None) -> None:
+        if self.role == "teacher" and (teacher or self.method != "baseline"):
+            raise ValueError("a teacher is trained without --method and --teacher: they are for students")
+        if self.method != "baseline" and teacher is None:
+            raise ValueError(f"--method {self.method}: its teacher is required, give --teacher FILE")
+        if self.method == "baseline" and teacher is not None:
+            raise ValueError(f"--teacher {teacher.name}: a --method of distillation is required with it")
+
+    @bids_dir.validator
+    def _check_source(self, _: object, bids_dir: Path | None) -> None:
+        if (bids_dir is not None) == bool(self.simulated):
+            raise ValueError(
+                "either a dataset or simulated patients are required: --bids DIR or --simulated N"
+            )
+
+    @box.validator
+    def _check_box(self, _: object, box: tuple[int, ...] | None) -> None:
+        if box is None:
+            if self.bids_dir is not None:
+                raise ValueError("the sides of a training example are required for a dataset (--box X Y Z)")
+        elif len(box) != 3 or any(side % DIVISOR or side < LEAST_SIDE for side in box):
+            raise ValueError(
+                f"--box: three sides of at least {LEAST_SIDE} voxels, divisible by {DIVISOR}, are required, got "
+                f"{' '.join(map(str, box))}"
+            )
+
+    @batch_size.validator
+    def _check_batch(self, _: object, batch_size: int) -> None:
+        if batch_size < 2 and settings_of(self.method).contrastive:
+            raise ValueError(
+                f"--method {self.method} tells the subjects of a step apart: a --batch-size of at least 2 is "
+                f"required, got {batch_size}"
+            )
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Modalities that are read: the teacher's too where there is one."""
+        return MODALITIES if self.teacher else self.network.modalities
+
+    def record(self) -> dict[str, Any]:
+        """All options, ready for JSON, with the version and the sha256 of the weights that are read."""
+        return self._record(str)
+
+    def public_record(self) -> dict[str, Any]:
+        """:meth:`record` with the bare names of files and folders: where they lie is nobody's business."""
+        return self._record(lambda path: path.name)
+
+    def _record(self, words: Callable[[Path], str]) -> dict[str, Any]:
+        hashes: dict[str, Any] = {}
+        if self.teacher:
+            hashes["teacher_sha256"] = weights_sha256(self.teacher)
+        if self.start:
+            hashes["start_sha256"] = [weights_sha256(path) for path in self.start]
+        return record_of(self, words, hashes)
+
+
+def record_of(options: Any, words: Callable[[Path], str], hashes: Mapping[str, Any]) -> dict[str, Any]:
+    """Options ready for JSON, with the version.
+
+    Parameters
+    ----------
+    options : attrs instance
+    words : callable
+        What is written of a path.
+    hashes : mapping of str to object
+        Of the weights that are read, under the options' names followed by ``_sha256``.
+    """
+    plain = attrs.asdict(
+        options, value_serializer=lambda _, __, value: words(value) if isinstance(value, Path) else value
+    )
+    record: dict[str, Any] = json.loads(json.dumps({**plain, **hashes, "version": __version__}))
+    return record

@@ -1,0 +1,1 @@
+"""Checks that come before a run: dataset, machine, worker, options of the atlas."""

@@ -1,0 +1,153 @@
+"""Is there room for a run: memory for its largest stage, disk for its work and outputs. Found before it starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import attrs
+
+from ...config.estimates import (
+    output_files,
+    output_gb,
+    process_memory_gb,
+    stage_memory_gb,
+    work_files,
+    work_gb,
+)
+from ...config.settings import Settings, SettingsError
+
+WAY_OUT = "make room, put the work directory elsewhere with -w, or keep it small with --clean-workdir"
+
+
+@attrs.frozen(kw_only=True)
+class Need:
+    """What a folder has to hold.
+
+    Attributes
+    ----------
+    name : str
+        What the folder is.
+    folder : Path
+    gigabytes : float
+    files : int
+    """
+
+    name: str
+    folder: Path
+    gigabytes: float
+    files: int
+
+
+@attrs.frozen(kw_only=True)
+class FileSystem:
+    """What a file system has left.
+
+    Attributes
+    ----------
+    device : int
+        Tells one from another.
+    free_gb : float
+    free_files : int or None
+        None where they are not counted.
+    """
+
+    device: int
+    free_gb: float
+    free_files: int | None
+
+
+def check_memory(settings: Settings, scans: int) -> str:
+    """How many processes the memory allows, and the stage that decides it.
+
+    Raises
+    ------
+    SettingsError
+        Less memory than the largest stage took when it was measured.
+    """
+    stages = stage_memory_gb(settings.resolution, settings.registration)
+    largest = max(stages, key=lambda stage: stages[stage])
+    allotted = process_memory_gb(settings.resolution, settings.registration)
+    if settings.mem_gb < stages[largest]:
+        raise SettingsError(
+            f"--mem {settings.mem_gb:.1f}: stage {largest} takes about {stages[largest]:.1f} GB at "
+            f"{settings.resolution} mm: give it more memory, or take a coarser --resolution"
+        )
+    text = (
+        f"memory: {allotted:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB measured), "
+        f"{settings.mem_gb:.1f} GB in all"
+    )
+    if settings.mem_gb < allotted:
+        return f"{text}; one process, and too little where images are larger than usual"
+    if settings.processes(scans) < settings.nprocs // settings.threads(scans):
+        return f"{text}, which allows {settings.processes(scans)} at once"
+    return text
+
+
+def check_disk(settings: Settings, scans: int) -> str:
+    """The room that a run takes.
+
+    Raises
+    ------
+    SettingsError
+        More than is free. What lies on one file system counts together.
+    """
+    needs = needs_of(settings, scans)
+    systems: dict[int, FileSystem] = {}
+    together: dict[int, list[Need]] = {}
+    for need in needs:
+        system = file_system_of(need.folder)
+        systems[system.device] = system
+        together.setdefault(system.device, []).append(need)
+    for device, system in systems.items():
+        _check_room(system, together[device])
+    work, output = needs
+    when = " at a time" if settings.clean_workdir else ""
+    return (
+        f"disk: about {work.gigabytes:.1f} GB of work files{when} in {work.folder}, "
+        f"{output.gigabytes:.1f} GB of outputs"
+    )
+
+
+def needs_of(settings: Settings, scans: int) -> tuple[Need, Need]:
+    """Of the work directory and of the outputs; of the former only scans that are open count where it is cleaned."""
+    methods = settings.registration
+    kept = min(scans, settings.scans_at_once(scans)) if settings.clean_workdir else scans
+    work = Need(
+        name="work files",
+        folder=settings.work_dir,
+        gigabytes=kept * work_gb(settings.resolution, methods),
+        files=kept * work_files(methods),
+    )
+    output = Need(
+        name="outputs",
+        folder=settings.output_dir,
+        gigabytes=scans * output_gb(settings.resolution, methods),
+        files=scans * output_files(methods),
+    )
+    return work, output
+
+
+def file_system_of(folder: Path) -> FileSystem:
+    """That of a folder."""
+    system = os.statvfs(folder)
+    return FileSystem(
+        device=folder.stat().st_dev,
+        free_gb=shutil.disk_usage(folder).free / 1e9,
+        free_files=system.f_favail if system.f_files else None,
+    )
+
+
+def _check_room(system: FileSystem, needs: list[Need]) -> None:
+    listed = " and ".join(f"{need.gigabytes:.1f} GB of {need.name} in {need.folder}" for need in needs)
+    gigabytes, files = sum(need.gigabytes for need in needs), sum(need.files for need in needs)
+    if system.free_gb < gigabytes:
+        raise SettingsError(
+            f"about {gigabytes:.1f} GB are needed and {system.free_gb:.1f} GB are free: {listed}; {WAY_OUT}"
+        )
+    if system.free_files is not None and system.free_files < files:
+        raise SettingsError(
+            f"{needs[0].folder}: about {files} files will be made and its file system has room for "
+            f"{system.free_files} (inodes); {WAY_OUT}"
+        )

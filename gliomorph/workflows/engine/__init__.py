@@ -1,0 +1,1 @@
+"""The engine room: all that knows how Pydra works inside."""

@@ -1,0 +1,1 @@
+"""Jobs of Slurm: commands, the folder that jobs share, the job, the worker."""

@@ -1,0 +1,85 @@
+"""What runs inside a Slurm job, on its CPUs: ``python -m gliomorph.workflows.engine.slurm.job FOLDER``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cloudpickle as cp
+
+from ....config.settings import Settings, available_cpus
+from ....environment import prepare_environment
+from ....interfaces.machine.memory import available_memory_gb
+
+
+def main(folder: Path, job: str) -> int:
+    """Run the task of a job's folder and tell of every stage.
+
+    Parameters
+    ----------
+    folder : Path
+        As :class:`~.slurm_folder.JobFolder` prepares it: our own pickles, from our own work directory.
+    job : str
+        Slurm's id.
+
+    Returns
+    -------
+    code : int
+        0 if the result is in the cache.
+    """
+    with (folder / "work.pklz").open("rb") as file:
+        settings = within_allotment(cp.load(file))
+        # before the task, which imports what reads the number of threads
+        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
+        # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
+        os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
+        task = cp.load(file)
+    return _run(task, settings, folder, job)
+
+
+def within_allotment(settings: Settings) -> Settings:
+    """The settings with the CPUs and the memory that this job has been given."""
+    return attrs.evolve(settings, nprocs=available_cpus(), mem_gb=available_memory_gb())
+
+
+def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
+    from ..cleaning import Cleaning
+    from ..pool import PoolWorker, submitting
+    from ..progress import cause_of
+    from ..submission import run_side_by_side
+    from .folder import JobFolder, remove_unfinished
+
+    ours = JobFolder(folder)
+    remove_unfinished(ours.cache, ours.unfinished())
+
+    def watch(event: str, stage: Any, error: BaseException | None) -> None:
+        told = {"event": event, "node": stage.name, "key": stage.checksum}
+        if isinstance(method := getattr(stage.task, "method", None), str):
+            told["method"] = method
+        if error is not None:
+            told |= {"cause": cause_of(error), "traceback": "".join(traceback.format_exception(error))}
+        ours.tell(job, told)
+
+    worker = PoolWorker(
+        n_procs=settings.processes(1), watch=watch, stop_on_failure=settings.stop_on_first_crash
+    )
+    around = Cleaning().around if settings.clean_workdir else contextlib.nullcontext
+    with submitting(ours.cache, worker) as submit:
+        errors = run_side_by_side(submit, [("main", lambda: task)], 1, around)
+    for error in errors.values():
+        traceback.print_exception(error)
+    if not errors and task._checksum != ours.key:
+        raise RuntimeError(f"{ours.key}: the files that it reads have changed since it was submitted")
+    with contextlib.suppress(OSError):
+        for path in (folder / "hashes").glob("*"):
+            path.unlink()
+    return int(bool(errors))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), os.environ["SLURM_JOB_ID"]))

@@ -1,0 +1,250 @@
+"""The work directory before a run: failed and interrupted results go, finished ones stay.
+
+Pydra replays a stored failure, and keeps what Ctrl-C left as a result without outputs. Several runs may share a work
+directory, on several machines: each holds it by a lock of the file system (``flock``), and the first one alone
+removes what others may have left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import attrs
+import cloudpickle as cp
+from filelock import SoftFileLock, Timeout
+
+from ...interfaces.files.images import write_text
+from .journal import left_unfinished
+from .slurm.commands import SlurmError
+from .slurm.folder import live_folders, remove_unfinished
+
+NOTE = "_outputs.json"
+"""In a good result's folder: the files that it names."""
+
+
+def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> int:
+    """Remove results that failed or never finished.
+
+    Parameters
+    ----------
+    cache : Path
+        Pydra's cache folder.
+    alone : bool
+        No other run uses it: locks and half-made folders are then left-overs and go too.
+    running : callable
+        Gives the keys of what jobs of a dead driver work on all the same: these stay.
+
+    Returns
+    -------
+    dropped : int
+        Number of results removed.
+    """
+    locks, folders = list(cache.glob("*.lock")), list(cache.glob("*-*/"))
+    # only now: what a job has begun by then it has told, and what it begins later is not listed
+    kept = running()
+    if not alone:
+        remove_unfinished(cache, left_unfinished(cache) - kept)
+        return sum(_drop_if_bad(folder) for folder in folders if folder.name not in kept)
+    for lock in locks:
+        if lock.stem.removesuffix("_save") not in kept:
+            lock.unlink(missing_ok=True)
+    if not kept:
+        for info in cache.glob("*_info.json"):
+            info.unlink(missing_ok=True)
+    _sweep_hashes(cache.with_name("hashes"))
+    left_unfinished(cache)
+    bad = [folder for folder in folders if folder.name not in kept and _is_bad(folder, True)]
+    for folder in bad:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(bad)
+
+
+def _drop_if_bad(folder: Path) -> bool:
+    """Remove a result that failed unless another run is at it: one that is being written looks like one cut short."""
+    if not _is_bad(folder, False):
+        return False
+    with contextlib.suppress(Timeout), SoftFileLock(folder.with_suffix(".lock"), timeout=0):
+        if _is_bad(folder, False):
+            shutil.rmtree(folder, ignore_errors=True)
+            return True
+    return False
+
+
+def _sweep_hashes(folder: Path) -> None:
+    """Pydra's hash cache (``PYDRA_HASH_CACHE``): a process killed while hashing leaves a lock that hangs all others.
+
+    Hashes go by a file's time: one that was replaced and has its old time, as after ``rsync -t`` or with a clock that
+    was set back, would be taken for what it was before.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _is_bad(folder: Path, alone: bool) -> bool:
+    if (folder / "_error.pklz").exists():
+        return True
+    result = folder / "_result.pklz"
+    if not result.exists():
+        return alone
+    outputs = _outputs(result)
+    return outputs is None or not all(_is_whole(Path(path)) for path in outputs)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an output is there, and not empty as a machine that stops leaves a file."""
+    try:
+        return path.is_dir() or path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _outputs(result: Path) -> list[str] | None:
+    """Files that a stored result names; None if it failed, was interrupted or cannot be read.
+
+    They are noted beside it: to read a result takes some milliseconds, and a cohort has thousands.
+    """
+    note = result.with_name(NOTE)
+    try:
+        written = result.stat().st_mtime_ns
+    except FileNotFoundError:  # another run has just removed it
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["written"] == written:
+            return list(known["outputs"])
+    try:
+        stored = cp.loads(result.read_bytes())
+    except Exception:  # a file cut short, or of another version: any reason is one to compute it again
+        return None
+    if stored.errored or stored.outputs is None:
+        return None
+    outputs = list(_paths_of(stored.outputs))
+    with contextlib.suppress(OSError):
+        write_text(json.dumps({"written": written, "outputs": outputs}), note)
+    return outputs
+
+
+def _paths_of(outputs: Any) -> Iterator[str]:
+    """Every path in the values of a task's outputs, at any depth."""
+    values = [getattr(outputs, field.name) for field in attrs.fields(type(outputs))]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values += value.values()
+        elif isinstance(value, (list, tuple)):
+            values += value
+        elif isinstance(value, os.PathLike):
+            yield os.fspath(value)
+
+
+@attrs.frozen
+class Hold:
+    """A cache that a run holds.
+
+    Attributes
+    ----------
+    cache : Path
+    dropped : int
+        Results that were removed at the beginning.
+    """
+
+    cache: Path
+    dropped: int
+    _handle: IO[str]
+
+    def remove_if_last(self) -> bool:
+        """Remove the cache, unless another run or a Slurm job uses it.
+
+        Returns
+        -------
+        removed : bool
+        """
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if live_folders(self.cache):
+                return False
+        except (OSError, SlurmError):
+            return False
+        shutil.rmtree(self.cache, ignore_errors=True)
+        return True
+
+
+@contextlib.contextmanager
+def swept(cache: Path) -> Iterator[Hold]:
+    """Hold the cache for the time of a run, swept; several runs may hold it, only the first one removes locks.
+
+    Yields
+    ------
+    hold : Hold
+
+    Raises
+    ------
+    SlurmError
+        Jobs of an earlier run may still be at work there, and Slurm cannot be asked.
+    """
+    handle, alone = _held(cache)
+    with handle:
+        if alone:
+            dropped = sweep(cache, True, lambda: _in_slurm(cache))
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        else:
+            with (cache / ".sweeping").open(
+                "w"
+            ) as turn:  # one after the other: what one tidies another may begin
+                _lock(turn, fcntl.LOCK_EX)
+                dropped = sweep(cache, False, lambda: _in_slurm(cache))
+        yield Hold(cache, dropped, handle)
+
+
+@contextlib.contextmanager
+def shared(cache: Path) -> Iterator[None]:
+    """Hold a cache that a run holds already, from another process: it stays held if that run is killed."""
+    with (cache / ".in-use").open("w") as handle:
+        _lock(handle, fcntl.LOCK_SH)
+        yield
+
+
+def _held(cache: Path) -> tuple[IO[str], bool]:
+    """The cache's lock, and whether nobody else has it. Who comes second waits until the first one has swept."""
+    path = cache / ".in-use"
+    while True:
+        cache.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = path.open("w")
+        except FileNotFoundError:  # the last run removes the cache at this moment
+            continue
+        alone = _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not alone:
+            _lock(handle, fcntl.LOCK_SH)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                return handle, alone
+        handle.close()
+
+
+def _lock(handle: IO[str], how: int) -> bool:
+    """Lock a file. Some file systems have no such locks: others may be there, then."""
+    try:
+        fcntl.flock(handle, how)
+    except OSError:
+        return False
+    return True
+
+
+def _in_slurm(cache: Path) -> set[str]:
+    """Keys of what Slurm jobs of earlier drivers have begun and not ended."""
+    try:
+        return {key for folder, _ in live_folders(cache) for key in folder.unfinished()}
+    except SlurmError as error:
+        raise SlurmError(
+            f"jobs of an earlier run may still work in {cache}, and Slurm cannot be asked ({error}): start this run "
+            "where Slurm is; if no job is left, remove the folder slurm there"
+        ) from error

@@ -1,0 +1,111 @@
+"""Which worker runs the graphs, by the settings."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from ...config.settings import Settings, SettingsError
+from ..scan.graph import STAGES
+from .dask_worker import DaskWorker, check_dask
+from .pool import PoolWorker
+from .slurm import commands as slurm
+from .slurm.folder import live_folders
+from .slurm.worker import SlurmWorker
+
+GROUP_STAGES = ("tests", "atlas", "report", "publish")
+NOBODY: Mapping[str, str] = {}
+
+
+def make_worker(
+    settings: Settings,
+    processes: int,
+    console: Console,
+    watch: Callable[[str, Any, BaseException | None], None],
+    runs: Mapping[str, str] = NOBODY,
+    whole: str = "",
+) -> PoolWorker | SlurmWorker | DaskWorker:
+    """The worker that was asked for.
+
+    Parameters
+    ----------
+    settings : Settings
+    processes : int
+        At once, where they are on this machine.
+    console : Console
+        Where notices go.
+    watch : callable
+        As for :class:`~.worker.PoolWorker`.
+    runs : mapping of str to str
+        By scan, the run whose id is in its graph.
+    whole : str
+        Name of a graph that is not of scans, and a job by itself where scans are.
+
+    Returns
+    -------
+    worker : PoolWorker, SlurmWorker or DaskWorker
+    """
+    if settings.worker == "slurm":
+
+        def say(text: str) -> None:
+            console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
+
+        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs, whole=whole)
+    if settings.worker == "dask":
+        return DaskWorker(settings=settings, processes=processes, watch=watch)
+    return PoolWorker(
+        n_procs=processes,
+        watch=watch,
+        stop_on_failure=settings.stop_on_first_crash,
+    )
+
+
+def check_worker(settings: Settings) -> None:
+    """Whether the worker can do anything at all on this machine.
+
+    Raises
+    ------
+    SettingsError
+        Before anything runs.
+    """
+    if settings.worker == "dask":
+        check_dask(settings)
+    if settings.worker != "slurm":
+        return
+    if missing := slurm.missing_commands():
+        raise SettingsError(
+            f"--worker slurm: {', '.join(missing)} not found: start gliomorph where jobs can be submitted, "
+            "a login node and not inside a container (docs/clusters.md has what to do there)"
+        )
+    known = [*STAGES, *GROUP_STAGES, *(f"register {method}" for method in settings.registration)]
+    for pattern in settings.stage_args:
+        if not any(fnmatch.fnmatchcase(stage, pattern) for stage in known):
+            raise SettingsError(
+                f"--slurm-stage-args {pattern}=…: no such stage; the stages are {', '.join(known)}"
+            )
+
+
+def describe_worker(settings: Settings, scans: int) -> str:
+    """Where the scans of a run will be worked on, in a few words."""
+    if settings.worker == "slurm":
+        what = f"one Slurm job a {settings.slurm_jobs}"
+        return f"{what}, of {settings.nprocs} CPUs and {settings.mem_gb:.1f} GB unless said otherwise"
+    if settings.worker == "dask" and settings.dask_scheduler:
+        return f"dask workers of {settings.dask_scheduler}"
+    return f"{settings.processes(scans)} processes of {settings.threads(scans)} threads"
+
+
+def taken_over(cache: Path) -> dict[str, str]:
+    """Runs whose Slurm jobs still wait or run, by scan: a graph with the same run's id finds these jobs.
+
+    Raises
+    ------
+    SlurmError
+        Slurm cannot be asked.
+    """
+    return {record.scan: record.run for _, record in live_folders(cache) if record.run}

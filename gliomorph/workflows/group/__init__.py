@@ -1,0 +1,1 @@
+"""The group level: who takes part, the graph of the atlas, its run."""

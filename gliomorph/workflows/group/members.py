@@ -1,0 +1,203 @@
+"""Who is in the atlas: scans with valid outputs on disk, those that are left out, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import attrs
+import pandas as pd
+
+from ...config.settings import Settings, method_label
+from ...interfaces.derivatives.names import ScanNames
+from ...interfaces.group.atlas.stage import read_record
+from ...interfaces.group.strata.groups import one_scan_each
+from ...interfaces.task import File
+from ..keys import all_outputs_exist
+from ..scan.plan import PlannedScan
+
+
+@attrs.frozen(kw_only=True)
+class Member:
+    """A scan with outputs on disk.
+
+    Attributes
+    ----------
+    scan : str
+    folder, stem : str
+        Where its outputs lie and what their names begin with.
+    records : mapping of str to dict
+        ``_registration.json`` by method.
+    """
+
+    scan: str
+    folder: Path
+    stem: str
+    records: Mapping[str, dict[str, Any]]
+
+
+def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
+    """Scans with complete outputs of at least one method, sorted by label."""
+    found: dict[tuple[Path, str], dict[str, dict[str, Any]]] = {}
+    tail = f"_space-{template}_res-{resolution}_desc-*_registration.json"
+    for path in sorted([*out_dir.glob(f"sub-*/anat/*{tail}"), *out_dir.glob(f"sub-*/ses-*/anat/*{tail}")]):
+        record = read_record(path)
+        stem = path.name.split("_space-")[0]
+        method = str(record.get("method", ""))
+        named = path.name.endswith(f"_desc-{method_label(method)}_registration.json")
+        if named and _is_record(record) and all_outputs_exist(out_dir, record):
+            found.setdefault((path.parent, stem), {})[method] = record
+    members = [
+        Member(scan=_label(folder.relative_to(out_dir)), folder=folder, stem=stem, records=records)
+        for (folder, stem), records in found.items()
+    ]
+    return sorted(members, key=lambda member: member.scan)
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    """Whether a record says what the group level asks; files in the output folder may be anyone's."""
+    quality, tumor = record.get("quality"), record.get("tumor")
+    return (
+        isinstance(record.get("key"), str)
+        and isinstance(quality, dict)
+        and {"status", "reason", "flag"} <= quality.keys()
+        and isinstance(tumor, dict)
+        and {"kind", "frame", "sources"} <= tumor.keys()
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """Scans of the atlas.
+
+    Attributes
+    ----------
+    inputs : list of Member
+        One of each participant.
+    excluded : list of dict
+        ``scan``, ``stage`` and ``cause`` of the others.
+    flow : list of (str, int)
+        How many scans are left after each step, from the dataset to the atlas.
+    """
+
+    inputs: list[Member]
+    excluded: list[dict[str, str]]
+    flow: list[tuple[str, int]]
+
+
+def select(
+    members: Sequence[Member],
+    planned: Sequence[PlannedScan],
+    causes: Mapping[str, tuple[str, str]],
+    method: str,
+    settings: Settings,
+) -> Selection:
+    """Who is in the atlas, and who is not and why."""
+    current = {p.scan.label: p for p in planned}
+    passed, excluded = [], []
+    for member in members:
+        record = member.records.get(method)
+        plan = current.get(member.scan)
+        if record is None or (plan and _is_outdated(record, plan, method, settings)):
+            continue
+        if record["quality"]["status"] != "ok":
+            excluded.append({"scan": member.scan, "stage": "measure", "cause": record["quality"]["reason"]})
+        elif plan is None or plan.status != "impossible" or _masks_not_named(plan, settings):
+            passed.append(member)
+    valid = len(passed) + len(excluded)
+    chosen, further = one_scan_each(member.scan for member in passed)
+    for scan in further:
+        first = chosen[scan.split("_")[0].removeprefix("sub-")]
+        cause = f"one scan of each participant counts, and {first} does"
+        excluded.append({"scan": scan, "stage": "atlas", "cause": cause})
+    inputs = [member for member in passed if member.scan in chosen.values()]
+    named = {m.scan for m in inputs} | {row["scan"] for row in excluded}
+    for label, plan in current.items():
+        if label not in named:
+            stage, cause = causes.get(label, ("participant", plan.reason or f"no outputs of {method} yet"))
+            excluded.append({"scan": label, "stage": stage, "cause": cause})
+    flow = [
+        ("in the dataset or of earlier runs", len(inputs) + len(excluded)),
+        (f"with a valid registration by {method}", valid),
+        ("passed the quality gate", len(passed)),
+        ("in the atlas, one of each participant", len(inputs)),
+    ]
+    return Selection(inputs=inputs, excluded=sorted(excluded, key=lambda row: row["scan"]), flow=flow)
+
+
+def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, settings: Settings) -> bool:
+    """Whether a run would make the outputs anew: from other inputs or by other options."""
+    if record["tumor"]["sources"] and _masks_not_named(plan, settings):
+        return False
+    return plan.input_keys.get(method) not in (None, record.get("inputs_key"))
+
+
+def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
+    """``gliomorph BIDS OUT group`` without -d or --weights: the masks of the earlier run are not in question."""
+    return not (plan.scan.problem or settings.derivatives or settings.weights)
+
+
+def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> dict[str, Any]:
+    """Labels, files, kinds and keys of the atlas' scans, as its stage takes them."""
+    lists: dict[str, list[Any]] = {"scans": [], "files": [], "kinds": [], "keys": []}
+    for member in inputs:
+        names = ScanNames(
+            label=member.scan,
+            folder=PurePosixPath(member.folder.relative_to(settings.output_dir)),
+            stem=member.stem,
+            template=settings.template,
+            resolution=settings.resolution,
+            source="",
+            suffix=_suffix(member, method, settings),
+        ).registered(method)
+        kind = "dseg" if member.records[method]["tumor"]["kind"] == "dseg" else "mask"
+        wanted = {key: names[key] for key in ("warped", "coverage", "forward_xfm", "healthy", "residual")}
+        bundle = {"tumor": names[kind]} | wanted
+        published = set(member.records[method]["outputs"])
+        lists["scans"].append(member.scan)
+        lists["files"].append(
+            {key: File(settings.output_dir / name) for key, name in bundle.items() if name in published}
+        )
+        lists["kinds"].append(kind)
+        lists["keys"].append(member.records[method]["key"])
+    return lists
+
+
+def sources_of(scans: Mapping[str, Any], out_dir: Path) -> list[dict[str, str]]:
+    """For each scan of :func:`scan_files` its kind and the BIDS URIs of its files."""
+    return [
+        {"kind": kind}
+        | {name: f"bids::{Path(path).relative_to(out_dir).as_posix()}" for name, path in files.items()}
+        for kind, files in zip(scans["kinds"], scans["files"], strict=True)
+    ]
+
+
+def _suffix(member: Member, method: str, settings: Settings) -> str:
+    """The primary image's suffix, from the warped image that lies beside the record."""
+    space = f"{member.stem}_space-{settings.template}_res-{settings.resolution}_desc-{method_label(method)}"
+    found = sorted(member.folder.glob(f"{space}_*.nii.gz"))
+    return found[0].name.split(".")[0].rsplit("_", 1)[-1] if found else "T1w"
+
+
+def quality_table(members: Sequence[Member]) -> str:
+    """``group_quality.tsv``: a row a scan and method."""
+    rows = []
+    for member in members:
+        subject, _, session = member.scan.partition("_")
+        for method, record in sorted(member.records.items()):
+            tumor = record["tumor"]
+            first = {"participant_id": subject, "session_id": session or "n/a", "method": method}
+            mask = {
+                "mask_source": ", ".join(tumor["sources"]) or "student network",
+                "mask_frame": tumor["frame"],
+                "tumor_share_of_brain": tumor.get("share_of_brain"),
+            }
+            measures = {k: v for k, v in record["quality"].items() if k != "method"}
+            rows.append(first | {k: measures.pop(k) for k in ("status", "reason", "flag")} | measures | mask)
+    text: str = pd.DataFrame(rows).replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a")
+    return text
+
+
+def _label(folder: Path) -> str:
+    return "_".join(part for part in folder.parts if part.startswith(("sub-", "ses-")))

@@ -1,0 +1,1 @@
+"""The participant level: what is to be done for each scan, its graph, its run."""

@@ -1,0 +1,132 @@
+"""The participant level: every scan's graph, a few at a time, failures kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+from rich.console import Console
+
+from ...config.settings import GPU_STAGES, Settings
+from ...interfaces.datasets.template_files import TemplateFiles
+from ...interfaces.task import File
+from ..engine.cleaning import Cleaning
+from ..engine.pool import NotStarted, submitting
+from ..engine.progress import Board
+from ..engine.submission import run_side_by_side
+from ..engine.workers import make_worker, taken_over
+from ..keys import code_hash
+from .graph import ScanGraph
+from .plan import PlannedScan, publication, segmentation_weights
+
+PER_SCAN, PER_METHOD = 11, 3
+"""Stages of a scan, and those that every registration method adds."""
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """What kept a scan from its outputs."""
+
+    scan: str
+    stage: str
+    error: BaseException
+
+
+def cache_folder(work_dir: Path) -> Path:
+    """Pydra's cache for this version of the code."""
+    return work_dir / f"cache-{code_hash()[:12]}"
+
+
+def graph_inputs(
+    planned: PlannedScan, settings: Settings, template: TemplateFiles, run: str
+) -> dict[str, Any]:
+    """Inputs of one scan's graph."""
+    scan = planned.scan
+    assert scan.image is not None
+    networks = settings.networks()
+    weights = segmentation_weights(scan, settings)
+    return {
+        "scan": scan.label,
+        "image": File(scan.image),
+        "brain_mask": File(scan.brain_mask) if scan.brain_mask else None,
+        "tumor_file": File(scan.tumor.path) if scan.tumor else None,
+        "tumor_kind": scan.tumor.kind if scan.tumor else "dseg",
+        "tumor_table": File(scan.tumor.table) if scan.tumor and scan.tumor.table else None,
+        "weights": File(weights) if weights else None,
+        "modality": scan.modality,
+        "template": File(template.image),
+        "template_brain": File(template.brain),
+        "fixed": File(template.fixed),
+        "fixed_brain": File(template.fixed_brain),
+        "methods": list(settings.registration),
+        "registration_weights": [File(networks[m]) if m in networks else None for m in settings.registration],
+        "refinements": [settings.refinement(method) for method in settings.registration],
+        "seed": settings.random_seed,
+        "gpus": {stage: settings.gpu_of(stage) for stage in GPU_STAGES},
+        "plan": publication(planned, settings),
+        "run": run,
+    }
+
+
+def run_participants(
+    planned: Sequence[PlannedScan],
+    settings: Settings,
+    template: TemplateFiles,
+    run: str,
+    console: Console,
+    verbose: int = 0,
+) -> list[Failure]:
+    """Run the scans' graphs.
+
+    Parameters
+    ----------
+    planned : sequence of PlannedScan
+        Those to run.
+    settings : Settings
+        Options of the run.
+    template : TemplateFiles
+        Prepared files.
+    run : str
+        Id of the run.
+    console : Console
+        Where messages go.
+    verbose : int
+        1 prints tracebacks.
+
+    Returns
+    -------
+    failures : list of Failure
+        One a scan whose outputs are not all on disk.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the children were ended, or the jobs cancelled.
+    """
+    cache = cache_folder(settings.work_dir)
+    earlier = taken_over(cache)
+    runs = {p.scan.label: earlier.get(p.scan.label, run) for p in planned}
+
+    def graph_of(scan: PlannedScan) -> Any:
+        return ScanGraph(**graph_inputs(scan, settings, template, runs[scan.scan.label]))
+
+    graphs = ((p.scan.label, partial(graph_of, p)) for p in planned)
+    stages = PER_SCAN + PER_METHOD * len(settings.registration)
+    board = Board(console, "participants", len(planned), stages, verbose)
+    worker = make_worker(settings, settings.processes(len(planned)), console, board.watch, runs)
+    with board, submitting(cache, worker) as submit:
+        around = Cleaning().around if settings.clean_workdir else nullcontext
+        errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
+    first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
+    return [_failure(p, first, errors) for p in planned if not p.is_published(settings.output_dir)]
+
+
+def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:
+    """That of a scan's stage, else what the engine itself could not do with the scan."""
+    label = planned.scan.label
+    fallback = errors.get(label) or NotStarted("not run: the run was stopped before")
+    return known.get(label) or Failure(scan=label, stage="engine", error=fallback)

@@ -1,0 +1,193 @@
+"""What a run will do with each scan: run it, leave it as it is, or say why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+import gliomorph
+
+from ...config.settings import Settings
+from ...interfaces.datasets.query import Scan, find_scans
+from ...interfaces.datasets.template_files import TemplateFiles
+from ...interfaces.derivatives.names import ScanNames, anat_folder
+from ...interfaces.files.text import printable
+from ...interfaces.networks.segmentation import read_modalities, shipped_student
+from ..contents import Contents
+from ..keys import code_key, is_complete, key_of
+
+SPATIAL_REFERENCES = {
+    "MNI152": "https://doi.org/10.1016/j.neuroimage.2010.07.033",
+    "SRI24": "https://doi.org/10.1002/hbm.20906",
+}
+STUDENT = "student"
+
+
+@attrs.frozen(kw_only=True)
+class PlannedScan:
+    """One scan of a run.
+
+    Attributes
+    ----------
+    scan : Scan
+    names : ScanNames or None
+        None where the scan has no image.
+    input_keys : mapping of str to str
+        By method, the hash of all files and options that its results depend on.
+    contents : mapping of str to str
+        sha256 of every file that is read, by its path.
+    status : str
+        ``run``, ``done`` or ``impossible``.
+    reason : str
+        Why it is not run.
+    """
+
+    scan: Scan
+    names: ScanNames | None = None
+    input_keys: Mapping[str, str] = attrs.field(factory=dict)
+    contents: Mapping[str, str] = attrs.field(factory=dict)
+    status: str = "run"
+    reason: str = ""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """By method, the hash of inputs and code: outputs that carry it need not be made again."""
+        return {method: code_key(key) for method, key in self.input_keys.items()}
+
+    def is_published(self, out_dir: Path) -> bool:
+        """Whether every output is on disk, made from these inputs by this code."""
+        names = self.names
+        return (
+            names is not None
+            and (out_dir / names.report).exists()
+            and all(
+                is_complete(out_dir, out_dir / names.registration(method), key)
+                for method, key in self.keys.items()
+            )
+        )
+
+
+def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]:
+    """Every scan that was asked for, sorted by label.
+
+    Raises
+    ------
+    QueryError
+        No subject, or an unknown label.
+    """
+    scans = find_scans(
+        settings.bids_dir,
+        derivatives=settings.derivatives,
+        modality=settings.modality,
+        participants=settings.participants,
+        sessions=settings.sessions,
+        filters=settings.bids_filters,
+    )
+    contents = Contents(settings.work_dir / "contents.json")
+    shared = {
+        "template": contents.hash_of(template.image) + contents.hash_of(template.brain),
+        "resolution": settings.resolution,
+        "seed": settings.random_seed,
+    }
+    options = {method: {**shared, "method": method} for method in settings.registration}
+    for method, path in settings.networks().items():
+        options[method]["registration_weights"] = contents.hash_of(path)
+        if iterations := settings.refinement(method):
+            options[method]["refine"] = iterations
+    planned = [_plan(scan, settings, options, contents) for scan in scans]
+    contents.save()
+    return planned
+
+
+def _plan(
+    scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any]], contents: Contents
+) -> PlannedScan:
+    """What to do with a scan, its keys made of its files and of the methods' ``options``."""
+    if scan.problem or scan.image is None:
+        return PlannedScan(scan=scan, status="impossible", reason=scan.problem)
+    weights = segmentation_weights(scan, settings)
+    if scan.tumor is None and (reason := _cannot_segment(scan, settings, weights)):
+        return PlannedScan(scan=scan, status="impossible", reason=reason)
+    names = ScanNames(
+        label=scan.label,
+        folder=anat_folder(scan.subject, scan.session),
+        stem=scan.stem,
+        template=settings.template,
+        resolution=settings.resolution,
+        source=scan.tumor.source if scan.tumor else STUDENT,
+        suffix=scan.image.name.split(".")[0].rsplit("_", 1)[-1],
+    )
+    try:
+        inputs = {
+            "image": contents.hash_of(scan.image),
+            "tumor": contents.hash_of(scan.tumor.path if scan.tumor else None),
+            "table": contents.hash_of(scan.tumor.table if scan.tumor else None),
+            "brain": contents.hash_of(scan.brain_mask),
+            "weights": contents.hash_of(weights),
+        }
+    except OSError as error:
+        reason = printable(f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})")
+        return PlannedScan(scan=scan, names=names, status="impossible", reason=reason)
+    keys = {method: key_of(**own, **inputs) for method, own in options.items()}
+    table = scan.tumor.table if scan.tumor else None
+    files = (scan.image, scan.tumor.path if scan.tumor else None, table, scan.brain_mask, weights)
+    read = {str(path): found for path, found in zip(files, inputs.values(), strict=True) if path}
+    planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read)
+    return attrs.evolve(planned, status="done" if planned.is_published(settings.output_dir) else "run")
+
+
+def segmentation_weights(scan: Scan, settings: Settings) -> Path | None:
+    """The network that segments a scan without a given mask: ``--weights``, else the one that comes with us."""
+    if scan.tumor is not None:
+        return None
+    return settings.weights or shipped_student(scan.modality)
+
+
+def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str:
+    """Why a scan without a mask cannot be segmented; empty if it can."""
+    folders = ", ".join(str(path) for path in settings.derivatives.values()) or "no folder given"
+    found = f"no tumour mask: none in -d ({folders})"
+    way_out = "give -d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session"
+    if weights is None:
+        return f"{found} and no segmentation network for {scan.modality} comes with gliomorph; {way_out}, or --weights"
+    read = read_modalities(weights)
+    if read != (scan.modality,):
+        return f"{found}, and {weights.name} reads {', '.join(read)}, not {scan.modality}; {way_out}"
+    return ""
+
+
+def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
+    """Names and metadata of a scan's outputs, as the publishing and report stages take them."""
+    scan, names = planned.scan, planned.names
+    assert names is not None
+    assert scan.image is not None
+    return {
+        "label": scan.label,
+        "out_dir": str(settings.output_dir),
+        "native": names.native(),
+        "registered": {method: names.registered(method) for method in settings.registration},
+        "report": names.report,
+        "figures": names.figures,
+        "keys": planned.keys,
+        "input_keys": dict(planned.input_keys),
+        "contents": dict(planned.contents),
+        "notices": list(scan.notices),
+        "metadata": {
+            "template": settings.template,
+            "resolution": settings.resolution,
+            "spatial_reference": SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}"),
+            "raw": f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
+            "tumor_sources": _tumor_sources(scan, settings),
+            "generated_by": f"gliomorph {gliomorph.__version__}",
+        },
+    }
+
+
+def _tumor_sources(scan: Scan, settings: Settings) -> list[str]:
+    if scan.tumor is None:
+        return []
+    root = settings.derivatives[scan.tumor.source]
+    return [f"bids:{scan.tumor.source}:{scan.tumor.path.relative_to(root).as_posix()}"]

@@ -1,0 +1,525 @@
+"""The command line: options, their precedence, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cohorts
+import pytest
+from safetensors.numpy import save_file
+
+import gliomorph
+from gliomorph.cli import run as cli
+from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.interfaces.networks import registration as weights
+
+DOCUMENTED = [
+    "--participant-label",
+    "--session-label",
+    "--bids-filter-file",
+    "-d",
+    "--derivatives",
+    "--skip-bids-validation",
+    "--nprocs",
+    "--omp-nthreads",
+    "--mem",
+    "-w",
+    "--work-dir",
+    "--clean-workdir",
+    "--stop-on-first-crash",
+    "--dry-run",
+    "--write-graph",
+    "--config-file",
+    "--random-seed",
+    "--gpu",
+    "--gpu-slots",
+    "--version",
+    "-v",
+    "--notrack",
+    "--registration",
+    "--registration-weights",
+    "--refine",
+    "--template",
+    "--template-dir",
+    "--resolution",
+    "--weights",
+    "--modality",
+    "--strata",
+    "--min-cell",
+    "--min-coverage",
+    "--tests",
+    "--permutations",
+    "--correction",
+    "--tfce",
+    "--min-lesions",
+    "--worker",
+    "--slurm-jobs",
+    "--slurm-args",
+    "--slurm-stage-args",
+    "--no-requeue",
+    "--dask-scheduler",
+]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[str]:
+    """bids_dir and output_dir."""
+    (tmp_path / "bids").mkdir()
+    return [str(tmp_path / "bids"), str(tmp_path / "out")]
+
+
+def config(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "options.toml"
+    path.write_text(text)
+    return ["--config-file", str(path)]
+
+
+def test_help_names_every_documented_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    words = capsys.readouterr().out.replace(",", " ").replace("[", " ").replace("]", " ").split()
+    assert [option for option in DOCUMENTED if option not in words] == []
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == f"gliomorph {gliomorph.__version__}"
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "{io} participant group {options}",
+        "{options} {io} participant group",
+        "{io} {options} -v participant group",
+    ],
+)
+def test_levels_may_stand_in_the_middle_or_at_the_end(folders: list[str], order: str) -> None:
+    words = order.format(
+        io=" ".join(folders), options="--resolution 2 --registration affine syn --nprocs 3"
+    ).split()
+    settings, _ = cli.parse(words)
+    assert settings.levels == ("participant", "group")
+    assert (settings.resolution, settings.registration, settings.nprocs) == (2, ("affine", "syn"), 3)
+
+
+@pytest.mark.parametrize(("modality", "method"), [("T1w", "metamorph-r"), ("FLAIR", "metamorphosis")])
+def test_default_registration_goes_by_the_modality(
+    folders: list[str], tmp_path: Path, modality: str, method: str
+) -> None:
+    words = [*folders, "participant", "--modality", modality]
+    assert cli.parse(words)[0].registration == (method,)
+    configured, _ = cli.parse([*words, *config(tmp_path, 'registration = "syn"')])
+    assert configured.registration == ("syn",)
+
+
+def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIOMORPH_TEMPLATES", raising=False)
+    settings, args = cli.parse([*folders, "participant"])
+    assert settings.work_dir == settings.output_dir / "work"
+    assert settings.registration == ("metamorph-r",)
+    assert settings.refine is None
+    assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, ("auto",))
+    assert settings.template_dirs == ()
+    assert (settings.strata, settings.min_cell, settings.min_coverage) == ((), None, 0.5)
+    assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)
+
+
+def test_options_of_the_atlas(folders: list[str], tmp_path: Path) -> None:
+    words = [*folders, "group", "--registration", "affine"]
+    settings, _ = cli.parse(
+        [*words, "--strata", "sex", "age:40,60", "--min-cell", "10", "--min-coverage", "0.8"]
+    )
+    assert [variable.column for variable in settings.variables] == ["sex", "age"]
+    assert settings.variables[1].edges == (40.0, 60.0)
+    assert (settings.min_cell, settings.min_coverage) == (10, 0.8)
+    text = 'strata = ["sex"]\nmin-cell = 7'
+    configured, _ = cli.parse([*words, *config(tmp_path, text)])
+    assert (configured.strata, configured.min_cell) == (("sex",), 7)
+
+
+def test_options_of_the_tests(folders: list[str], tmp_path: Path) -> None:
+    words = [*folders, "group", "--registration", "affine"]
+    settings, _ = cli.parse(words)
+    assert (settings.tests, settings.permutations, settings.correction) == ((), 1000, "fwer")
+    assert (settings.tfce, settings.min_lesions) == (False, 5)
+    asked = ["--tests", "glm:age", "adiffi:sex=F", "--tfce", "--permutations", "99", "--min-lesions", "7"]
+    settings, _ = cli.parse([*words, *asked])
+    assert settings.tests == ("glm:age", "adiffi:sex=F")
+    assert (settings.tfce, settings.permutations, settings.min_lesions) == (True, 99, 7)
+    text = 'tests = ["glm:age"]\ncorrection = "fdr"'
+    configured, _ = cli.parse([*words, *config(tmp_path, text)])
+    assert (configured.tests, configured.correction) == (("glm:age",), "fdr")
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_tests_that_cannot_be_made_are_one_line_with_all_faults_and_exit_two(
+    folders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+) -> None:
+    monkeypatch.setattr(cli, "prepare_environment", lambda *_: None)
+    (Path(folders[0]) / "sub-1").mkdir()
+    (Path(folders[0]) / "participants.tsv").write_text(TABLE)
+    words = ["--tests", "glm:weight", "cox:days,dead", "--strata", "gender"]
+    assert cli.main([*folders, "group", "--skip-bids-validation", *words, *more]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gliomorph: --strata: participants.tsv has no column 'gender'")
+    assert "; --tests: glm:weight: participants.tsv has no column 'weight'; it has 'age', 'sex'" in line
+    assert "cox:days,dead: participants.tsv has no column 'days'" in line
+
+
+def test_options_of_the_workers(folders: list[str], tmp_path: Path) -> None:
+    words = ["--worker", "slurm", "--slurm-args=--time=1", "--slurm-jobs", "stage"]
+    stages = ["--slurm-stage-args", "n4=-c 8", "segment=-p gpu --gres=gpu:1"]
+    settings, _ = cli.parse([*folders, "participant", *words, *stages])
+    assert (settings.worker, settings.slurm_jobs, settings.slurm_args) == ("slurm", "stage", "--time=1")
+    assert settings.stage_args == {"n4": "-c 8", "segment": "-p gpu --gres=gpu:1"}
+    assert settings.requeue
+    text = 'worker = "slurm"\nslurm-args = "--time=2"\nno-requeue = true\n'
+    settings, _ = cli.parse([*folders, "participant", *config(tmp_path, text)])
+    assert (settings.worker, settings.slurm_args, settings.requeue) == ("slurm", "--time=2", False)
+
+
+def test_labels_with_and_without_prefix_and_underscores(folders: list[str]) -> None:
+    settings, _ = cli.parse(
+        [*folders, "participant", "--participant_label", "sub-01", "02", "--session-label", "ses-a"]
+    )
+    assert (settings.participants, settings.sessions) == (("01", "02"), ("a",))
+
+
+def test_derivatives_may_be_given_several_times_and_without_a_name(
+    folders: list[str], tmp_path: Path
+) -> None:
+    for name in ("one", "t-w_o", "three"):
+        (tmp_path / name).mkdir()
+    words = [
+        "-d",
+        f"first={tmp_path / 'one'}",
+        str(tmp_path / "t-w_o"),
+        "--derivatives",
+        str(tmp_path / "three"),
+    ]
+    settings, _ = cli.parse([*folders, "participant", *words])
+    assert settings.derivatives == {
+        "first": tmp_path / "one",
+        "two": tmp_path / "t-w_o",
+        "three": tmp_path / "three",
+    }
+
+
+def test_templates_of_the_environment_come_after_those_given(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("given", "known"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("GLIOMORPH_TEMPLATES", f"{tmp_path / 'known'}{os.pathsep}{tmp_path / 'missing'}")
+    settings, _ = cli.parse([*folders, "participant", "--template-dir", str(tmp_path / "given")])
+    assert settings.template_dirs == (tmp_path / "given", tmp_path / "known")
+
+
+def test_command_line_wins_over_the_config_file(folders: list[str], tmp_path: Path) -> None:
+    text = """
+    resolution = 2
+    registration = ["affine", "syn-cfm"]
+    participant-label = ["01", "sub-02"]
+    nprocs = 3
+    mem = 5.5
+    dry-run = true
+    random_seed = 4
+    work-dir = "elsewhere"
+    """
+    from_file, args = cli.parse([*folders, "participant", *config(tmp_path, text)])
+    assert (from_file.resolution, from_file.registration) == (2, ("affine", "syn-cfm"))
+    assert (from_file.participants, from_file.nprocs, from_file.mem_gb) == (("01", "02"), 3, 5.5)
+    assert (from_file.random_seed, from_file.work_dir) == (4, Path("elsewhere").resolve())
+    assert args.dry_run
+    both, _ = cli.parse(
+        [*folders, "participant", *config(tmp_path, text), "--resolution", "3", "--registration", "syn"]
+    )
+    assert (both.resolution, both.registration, both.nprocs) == (3, ("syn",), 3)
+
+
+def test_weights_of_networks_reach_the_settings(folders: list[str], tmp_path: Path) -> None:
+    files = []
+    for method in ("metamorph-r", "metamorph-g"):
+        header = {"method": method, "masking": "local", "dimension": 3, "modalities": 1}
+        files.append(tmp_path / method)
+        save_file({}, files[-1], metadata={"network": json.dumps(header)})
+    methods = ["--registration", "metamorph-r", "syn", "metamorph-g"]
+    given, _ = cli.parse(
+        [*methods, "--registration-weights", *map(str, files), "-v", *folders, "participant"]
+    )
+    assert given.registration_weights == tuple(files)
+    assert given.refine is None
+    refined, _ = cli.parse(
+        [*methods, "--registration-weights", *map(str, files), "--refine", "6", *folders, "participant"]
+    )
+    assert [refined.refinement(method) for method in refined.registration] == [6, 0, 6]
+    text = f"registration-weights = {json.dumps([str(path) for path in files])}"
+    configured, _ = cli.parse([*folders, "participant", *methods, *config(tmp_path, text)])
+    assert configured.registration_weights == tuple(files)
+
+
+def test_one_run_leaves_no_option_for_the_next(folders: list[str], tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    words = [*folders, "participant"]
+    cli.parse([*words, "-d", f"m={tmp_path / 'masks'}", *config(tmp_path, "resolution = 2")])
+    settings, _ = cli.parse(words)
+    assert (settings.derivatives, settings.resolution) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("colour = 1", "unknown option 'colour'"),
+        ("version = true", "unknown option 'version'"),
+        ('config-file = "x"', "unknown option 'config-file'"),
+        ("resolution = 5", r"resolution = 5; choose from \[1, 2, 3, 4\]"),
+        ('registration = ["affine", "elastix"]', r"registration = .*; choose from .*'metamorphosis'"),
+        ("resolution = []", r"resolution = \[\]; one value is required"),
+        ("nprocs = [1, 2]", "nprocs = .*; one value is required"),
+        ("random-seed = 1.5", "random-seed = 1.5; invalid literal for int"),
+        ('dry-run = "false"', "dry-run = 'false'; choose from true and false"),
+        ("template = {a = 1}", "template = .*; one value is required"),
+        ("resolution = ", "cannot be read as TOML"),
+    ],
+)
+def test_wrong_config_file_is_refused_by_key(
+    folders: list[str], tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        cli.parse([*folders, "participant", *config(tmp_path, text)])
+
+
+def test_missing_config_file_is_named(folders: list[str]) -> None:
+    with pytest.raises(SettingsError, match=r"--config-file nowhere\.toml: cannot be read"):
+        cli.parse([*folders, "participant", "--config-file", "nowhere.toml"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "an object with keys"),
+        ('{"bold": {}}', r"keys among \['flair'"),
+        ('{"t1w": 5}', "t1w: an object of entities is required, got 5"),
+        ('{"t1w": ["acquisition"]}', "t1w: an object of entities is required"),
+        ('{"t1w": ' + "[" * 100000, "cannot be read as JSON"),
+    ],
+)
+def test_wrong_filter_file_is_refused(folders: list[str], tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(content)
+    with pytest.raises(SettingsError, match=message):
+        cli.parse([*folders, "participant", "--bids-filter-file", str(path)])
+
+
+def test_filter_file_reaches_the_settings(folders: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(json.dumps({"t1w": {"acquisition": "MPRAGE"}}))
+    settings, _ = cli.parse([*folders, "participant", "--bids-filter-file", str(path)])
+    assert settings.bids_filters == {"t1w": {"acquisition": "MPRAGE"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--nprocs", "0"], "--nprocs: at least 1"),
+        (["--omp-nthreads", "-2"], "--omp-nthreads: at least 1"),
+        (["--mem", "0"], "--mem: a positive number"),
+        (["--random-seed", "-1"], "--random-seed: 0 to"),
+        (["--registration", "syn", "syn"], "--registration: none, or one twice"),
+        (["-d", "my-masks=."], "the name becomes a BIDS label"),
+        (["-d", "m=nowhere"], "is it mounted"),
+        (["--template-dir", "nowhere"], "--template-dir .*nowhere: not a folder"),
+        (["--weights", "nowhere"], "--weights .*nowhere: no such file"),
+        (["--registration-weights", "a", "b"], "--registration-weights .*a: no such file"),
+        (["--registration", "syn", "--refine", "3"], "--refine 3: learned methods alone are refined"),
+        (["participant"], "analysis level: none, or one twice"),
+    ],
+)
+def test_options_that_cannot_be_carried_out(folders: list[str], words: list[str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        cli.parse([*folders, "participant", *words])
+
+
+def test_learned_method_without_weights_is_refused(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    with pytest.raises(SettingsError, match=r"metamorph-r takes one file .*--registration-weights FILE"):
+        cli.parse([*folders, "participant", "--registration", "syn", "metamorph-r"])
+
+
+def test_output_and_work_folders_keep_away_from_the_input(tmp_path: Path) -> None:
+    bids = tmp_path / "data" / "bids"
+    bids.mkdir(parents=True)
+    for out in (bids, tmp_path / "data"):
+        with pytest.raises(SettingsError, match="must be neither bids_dir nor above it"):
+            cli.parse([str(bids), str(out), "participant"])
+    with pytest.raises(SettingsError, match="lies inside bids_dir"):
+        cli.parse([str(bids), str(tmp_path / "out"), "participant", "-w", str(bids / "work")])
+    with pytest.raises(SettingsError, match="lies inside bids_dir"):
+        cli.parse([str(bids), str(bids / "derivatives" / "gliomorph"), "participant"])
+
+
+@pytest.fixture
+def outcome(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the run will do: an exit code or an exception; nothing is computed."""
+    todo: list[Any] = []
+
+    def run(settings: Settings, argv: list[str], console: Any, **_: Any) -> int:
+        if isinstance(todo[0], BaseException):
+            raise todo[0]
+        return int(todo[0])
+
+    monkeypatch.setattr("gliomorph.workflows.run.run", run)
+    monkeypatch.setattr(cli, "prepare_environment", lambda *_: None)
+    return todo
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_exit_code_is_that_of_the_run(folders: list[str], outcome: list[Any], code: int) -> None:
+    outcome.append(code)
+    assert cli.main([*folders, "participant"]) == code
+
+
+@pytest.mark.parametrize("error", [SettingsError("no room"), OSError(28, "No space left"), ValueError("odd")])
+def test_run_that_cannot_start_is_one_line_and_exit_two(
+    folders: list[str], outcome: list[Any], error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome.append(error)
+    assert cli.main([*folders, "participant"]) == 2
+    text = capsys.readouterr().err
+    assert text == f"gliomorph: {error}\n"
+
+
+def test_verbose_shows_the_whole_error(folders: list[str], outcome: list[Any]) -> None:
+    outcome.append(SettingsError("no room"))
+    with pytest.raises(SettingsError, match="no room"):
+        cli.main([*folders, "participant", "-v"])
+
+
+def test_interruption_is_exit_130_and_says_how_to_go_on(
+    folders: list[str], outcome: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome.append(KeyboardInterrupt())
+    assert cli.main([*folders, "participant"]) == 130
+    assert "run the same command again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_signal_ends_the_run_as_an_interruption_and_those_after_it_are_ignored(
+    folders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> int:
+        try:
+            os.kill(os.getpid(), number)
+            return 0
+        finally:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("gliomorph.workflows.run.run", interrupted)
+    before = [signal.getsignal(each) for each in cli.ENDINGS]
+    assert cli.main([*folders, "participant"]) == code
+    assert "run the same command again" in capsys.readouterr().out
+    assert [signal.getsignal(each) for each in cli.ENDINGS] == before
+
+
+def test_hangup_stays_ignored_under_nohup(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "gliomorph.workflows.run.run", lambda *_, **__: os.kill(os.getpid(), signal.SIGHUP) or 0
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main([*folders, "participant"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_unusable_settings_do_not_reach_the_run(
+    folders: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*folders, "participant", "--mem", "-1"]) == 2
+    assert "--mem: a positive number" in capsys.readouterr().err
+    assert not Path(folders[1]).exists()
+
+
+@pytest.mark.parametrize("words", [[], ["participants"], ["participant", "--registration", "elastix"]])
+def test_words_that_are_no_options_exit_with_two(
+    folders: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*folders, *words])
+    assert "usage: gliomorph" in capsys.readouterr().err
+
+
+TABLE = "participant_id\tsex\tage\nsub-1\tF\t30\nsub-2\tM\tn/a\nsub-3\tF\t70\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "word", "said"),
+    [
+        (None, "sex", "there is no such file"),
+        (TABLE, "gender", "participants.tsv has no column 'gender'; it has 'age', 'sex'"),
+        (TABLE + "sub-3\tM\t71\n", "sex", "participants.tsv has more than one row of '3': leave one of each"),
+        (
+            TABLE.replace("30", "").replace("70", "n/a"),
+            "age:50",
+            "no participant with a scan has a number of 'age'",
+        ),
+    ],
+)
+def test_strata_that_cannot_be_made_are_one_line_and_exit_two(
+    folders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    table: str | None,
+    word: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr(cli, "prepare_environment", lambda *_: None)
+    for name in ("sub-1", "sub-2", "sub-3"):
+        (Path(folders[0]) / name).mkdir()
+    if table is not None:
+        (Path(folders[0]) / "participants.tsv").write_text(table)
+    assert cli.main([*folders, "group", "--skip-bids-validation", "--strata", word]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gliomorph: --strata: ")
+    assert said in line
+
+
+def test_module_runs_without_a_traceback_where_there_is_nothing_to_run(
+    folders: list[str], tmp_path: Path
+) -> None:
+    templates = str(cohorts.write_template(tmp_path / "templates"))
+    options = [
+        "--skip-bids-validation",
+        "--template",
+        "Tiny",
+        "--template-dir",
+        templates,
+        "--resolution",
+        "4",
+    ]
+    command = [sys.executable, "-m", "gliomorph", *folders, "participant", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gliomorph: no sub-* folder in")
+    assert "mounted" in line

@@ -1,0 +1,388 @@
+"""Which image and which mask are taken, and what is said about it."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from gliomorph.interfaces.datasets.query import (
+    QueryError,
+    find_scans,
+    find_table,
+    parse_entities,
+    table_rows,
+    tumor_kind,
+)
+
+
+@pytest.fixture
+def bids(tmp_path):
+    """Makes an empty file per name, under the folder that the name says; returns the dataset's root."""
+
+    def make(*names, root="bids"):
+        for name in names:
+            parts = name.split("_")
+            session = [parts[1]] if parts[1].startswith("ses-") else []
+            folder = tmp_path.joinpath(root, parts[0], *session, "anat")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        return tmp_path / root
+
+    return make
+
+
+def only(scans):
+    assert len(scans) == 1
+    return scans[0]
+
+
+def test_subject_without_sessions(bids):
+    scan = only(find_scans(bids("sub-01_T1w.nii.gz", "sub-01_FLAIR.nii.gz", "sub-01_T2w.nii.gz")))
+    assert (scan.label, scan.subject, scan.session, scan.stem) == ("sub-01", "01", "", "sub-01")
+    assert scan.image.name == "sub-01_T1w.nii.gz"
+    assert {name: path.name for name, path in scan.others.items()} == {
+        "FLAIR": "sub-01_FLAIR.nii.gz",
+        "T2w": "sub-01_T2w.nii.gz",
+    }
+    assert scan.notices == ()
+    assert scan.problem == ""
+
+
+def test_every_session_is_a_scan_in_order(bids):
+    root = bids(
+        "sub-02_ses-pre_T1w.nii.gz", "sub-01_ses-b_T1w.nii.gz", "sub-01_ses-a_T1w.nii.gz", "sub-03_T1w.nii"
+    )
+    labels = [scan.label for scan in find_scans(root)]
+    assert labels == ["sub-01_ses-a", "sub-01_ses-b", "sub-02_ses-pre", "sub-03"]
+
+
+def test_sessions_and_participants_are_chosen(bids):
+    root = bids("sub-01_ses-a_T1w.nii.gz", "sub-01_ses-b_T1w.nii.gz", "sub-02_ses-a_T1w.nii.gz")
+    assert only(find_scans(root, participants=["01"], sessions=["b"])).stem == "sub-01_ses-b"
+    assert [scan.label for scan in find_scans(root, sessions=["a"])] == ["sub-01_ses-a", "sub-02_ses-a"]
+
+
+def test_unknown_participant_names_what_is_there_and_mounts(bids):
+    with pytest.raises(
+        QueryError, match=r"--participant-label 99: .*which has 1 \(01…\); in a container.*mounted"
+    ):
+        find_scans(bids("sub-01_T1w.nii.gz"), participants=["01", "99"])
+
+
+def test_unknown_session_is_refused(bids):
+    with pytest.raises(QueryError, match="--session-label z: no subject in"):
+        find_scans(bids("sub-01_ses-a_T1w.nii.gz"), sessions=["z"])
+
+
+def test_folder_without_subjects_mentions_mounts(tmp_path):
+    with pytest.raises(QueryError, match=r"no sub-\* folder in .*mounted there"):
+        find_scans(tmp_path)
+
+
+def test_of_several_images_the_plainest_is_taken_with_a_notice(bids):
+    root = bids(
+        "sub-01_acq-MPRAGE_run-1_T1w.nii.gz", "sub-01_acq-MPRAGE_T1w.nii.gz", "sub-01_acq-SPGR_T1w.nii.gz"
+    )
+    scan = only(find_scans(root))
+    assert scan.stem == "sub-01_acq-MPRAGE"
+    assert scan.notices == (
+        "several T1w images: the first is used, not sub-01_acq-SPGR_T1w.nii.gz, "
+        "sub-01_acq-MPRAGE_run-1_T1w.nii.gz (see --bids-filter-file)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stem"),
+    [
+        ({"acquisition": "SPGR"}, "sub-01_acq-SPGR"),
+        ({"run": 2}, "sub-01_acq-MPRAGE_run-2"),
+        ({"run": [3, 2]}, "sub-01_acq-MPRAGE_run-2"),
+        ({"acquisition": None}, "sub-01"),
+        ({"acquisition": "MPRAGE", "run": None}, "sub-01_acq-MPRAGE"),
+    ],
+)
+def test_filters_choose_among_images(bids, wanted, stem):
+    root = bids(
+        "sub-01_T1w.nii.gz",
+        "sub-01_acq-MPRAGE_T1w.nii.gz",
+        "sub-01_acq-MPRAGE_run-2_T1w.nii.gz",
+        "sub-01_acq-SPGR_T1w.nii.gz",
+    )
+    scan = only(find_scans(root, filters={"t1w": wanted}))
+    assert scan.stem == stem
+    assert scan.notices == ()
+
+
+def test_filter_that_nothing_passes_is_a_problem_of_the_scan(bids):
+    scan = only(find_scans(bids("sub-01_T1w.nii.gz"), filters={"t1w": {"acquisition": "none"}}))
+    assert scan.image is None
+    assert scan.problem == "no T1w or T1ce image in sub-01/anat/"
+
+
+@pytest.mark.parametrize(("modality", "taken"), [("T1w", "sub-01_T1w"), ("T1ce", "sub-01_ce-gadolinium_T1w")])
+def test_contrast_enhanced_t1_is_another_modality(bids, modality, taken):
+    root = bids("sub-01_T1w.nii.gz", "sub-01_ce-gadolinium_T1w.nii.gz")
+    scan = only(find_scans(root, modality=modality))
+    assert scan.image.name == f"{taken}.nii.gz"
+    assert scan.modality == modality
+    assert set(scan.others) == {"T1w", "T1ce"} - {modality}
+    assert scan.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "used"),
+    [("sub-01_ce-gadolinium_T1w", "T1w", "T1ce"), ("sub-01_T1w", "T1ce", "T1w")],
+)
+def test_missing_t1_falls_back_on_the_other_with_a_notice(bids, name, modality, used):
+    scan = only(find_scans(bids(f"{name}.nii.gz"), modality=modality))
+    assert (scan.modality, scan.stem) == (used, name.removesuffix("_T1w"))
+    assert scan.notices == (f"no {modality} image: {used} is used instead",)
+
+
+@pytest.mark.parametrize("modality", ["T2w", "FLAIR"])
+def test_other_modalities_have_no_fallback(bids, modality):
+    scan = only(find_scans(bids("sub-01_T1w.nii.gz"), modality=modality))
+    assert scan.problem == f"no {modality} image in sub-01/anat/"
+
+
+def test_name_that_is_not_bids_is_passed_over_with_a_notice(bids):
+    scan = only(find_scans(bids("sub-01_T1w.nii.gz", "sub-01_foo-1_T1w.nii.gz")))
+    assert scan.stem == "sub-01"
+    assert scan.notices == ("sub-01_foo-1_T1w.nii.gz: not a BIDS name, passed over",)
+
+
+def test_subject_without_anat_is_listed_with_its_problem(bids):
+    root = bids("sub-01_T1w.nii.gz")
+    (root / "sub-02" / "func").mkdir(parents=True)
+    (root / "sub-notes.txt").touch()
+    assert [(scan.label, scan.problem) for scan in find_scans(root)] == [
+        ("sub-01", ""),
+        ("sub-02", "no T1w or T1ce image in sub-02/anat/"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sub-01_label-tumor_mask.nii.gz", "mask"),
+        ("sub-01_label-lesion_roi.nii.gz", "mask"),
+        ("sub-01_ce-gadolinium_label-Tumour_desc-expert_mask.nii.gz", "mask"),
+        ("sub-01_seg-brats_dseg.nii.gz", "dseg"),
+        ("sub-01_desc-brain_mask.nii.gz", ""),
+        ("sub-01_dseg.nii.gz", ""),
+        ("sub-01_seg-aseg_dseg.nii.gz", ""),
+        ("sub-01_label-GM_probseg.nii.gz", ""),
+        ("sub-01_T1w.nii.gz", ""),
+    ],
+)
+def test_kind_of_a_segmentation(bids, name, kind):
+    path = bids(name, root="masks") / "sub-01" / "anat" / name
+    assert tumor_kind(parse_entities(path)) == kind
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        ("index\tname\tabbreviation\n1\tnecrosis\tNCR\n2\toedema\tED\n", "dseg"),
+        ("index\tname\n1\tNET\n4\tet\n", "dseg"),
+        ("index\tname\n1\tCSF\n2\tGM\n3\tWM\n", ""),
+        ("index\tname\n1\tED\n2\tGM\n", ""),
+        ("", ""),
+    ],
+)
+def test_label_table_tells_a_tumor_from_tissues(bids, table, kind):
+    root = bids("sub-01_T1w.nii.gz")
+    masks = bids("sub-01_desc-x_dseg.nii.gz", root="masks")
+    (masks / "sub-01" / "anat" / "sub-01_desc-x_dseg.tsv").write_text(table)
+    tumor = only(find_scans(root, derivatives={"d": masks})).tumor
+    assert (tumor.kind if tumor else "") == kind
+
+
+@pytest.fixture
+def tables(bids):
+    """Makes empty label tables beside and above a label map; says which of them holds for it."""
+    name = "sub-01_space-SRI24_seg-brats_dseg.nii.gz"
+    root = bids(name, root="masks")
+
+    def chosen(*places):
+        for place in places:
+            (root / place).touch()
+        table = find_table(root / "sub-01" / "anat" / name, root)
+        return table and table.relative_to(root).as_posix()
+
+    return chosen
+
+
+def test_label_table_is_inherited_the_nearest_first(tables, tmp_path):
+    (tmp_path / "dseg.tsv").touch()  # outside the dataset
+    assert tables() is None
+    assert tables("dseg.tsv") == "dseg.tsv"
+    assert tables("seg-brats_dseg.tsv") == "seg-brats_dseg.tsv"
+    assert tables("sub-01/sub-01_dseg.tsv") == "sub-01/sub-01_dseg.tsv"
+    assert tables("sub-01/anat/sub-01_seg-brats_dseg.tsv") == "sub-01/anat/sub-01_seg-brats_dseg.tsv"
+    own = "sub-01/anat/sub-01_space-SRI24_seg-brats_dseg.tsv"
+    assert tables(own) == own
+
+
+def test_label_table_of_another_label_map_is_not_taken(tables):
+    assert (
+        tables(
+            "seg-aseg_dseg.tsv",
+            "sub-01/anat/sub-01_seg-tissue_dseg.tsv",
+            "sub-01/anat/sub-01_seg-brats_desc-x_dseg.tsv",
+        )
+        is None
+    )
+
+
+def test_label_table_goes_with_the_mask(bids):
+    root = bids("sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz")
+    masks = bids("sub-01_seg-brats_dseg.nii.gz", "sub-02_label-tumor_mask.nii.gz", root="masks")
+    (masks / "dseg.tsv").write_text("index\tname\n1\tET\n2\tNCR\n3\tED\n")
+    first, second = find_scans(root, derivatives={"d": masks})
+    assert first.tumor.table == masks / "dseg.tsv"
+    assert second.tumor.table is None
+
+
+def test_label_table_that_cannot_be_read_is_found_where_the_name_says_tumour(bids):
+    """As in a dataset whose content was not fetched: without the table its labels would be guessed."""
+    root = bids("sub-01_T1w.nii.gz")
+    masks = bids("sub-01_seg-brats_dseg.nii.gz", "sub-01_desc-x_dseg.nii.gz", root="masks")
+    for name in ("seg-brats", "desc-x"):
+        (masks / "sub-01" / "anat" / f"sub-01_{name}_dseg.tsv").symlink_to("nowhere")
+    scan = only(find_scans(root, derivatives={"d": masks}))
+    assert scan.tumor.table.name == "sub-01_seg-brats_dseg.tsv"
+    assert scan.notices == ()
+
+
+def test_rows_of_a_label_table_carry_the_abbreviation_or_else_the_name(tmp_path):
+    path = tmp_path / "dseg.tsv"
+    rows = "index\tname\tabbreviation\n 0\tbackground\tBG\n1\tET\tn/a\n2\tnecrosis\tNCR \n3\tED\t\n4\n"
+    path.write_text("\ufeff" + rows)  # as spreadsheets write it
+    assert table_rows(path) == [("0", "BG"), ("1", "ET"), ("2", "NCR"), ("3", "ED"), ("4", "")]
+
+
+def test_mask_comes_with_its_source(bids):
+    masks = bids("sub-01_label-tumor_mask.nii.gz", "sub-01_desc-brain_mask.nii.gz", root="masks")
+    scan = only(find_scans(bids("sub-01_T1w.nii.gz"), derivatives={"expert": masks}))
+    assert (scan.tumor.source, scan.tumor.kind, scan.tumor.space) == ("expert", "mask", "")
+    assert scan.tumor.path.name == "sub-01_label-tumor_mask.nii.gz"
+    assert scan.brain_mask.name == "sub-01_desc-brain_mask.nii.gz"
+
+
+def test_masks_of_another_session_are_not_taken(bids):
+    masks = bids("sub-01_ses-b_label-tumor_mask.nii.gz", "sub-01_label-tumor_mask.nii.gz", root="masks")
+    scans = find_scans(bids("sub-01_ses-a_T1w.nii.gz", "sub-01_ses-b_T1w.nii.gz"), derivatives={"m": masks})
+    assert [scan.tumor.path.name if scan.tumor else None for scan in scans] == [
+        None,
+        "sub-01_ses-b_label-tumor_mask.nii.gz",
+    ]
+
+
+def test_masks_in_template_space_are_a_last_resort(bids):
+    root = bids("sub-01_T1w.nii.gz")
+    first = bids("sub-01_space-SRI24_seg-brats_dseg.nii.gz", root="first")
+    second = bids("sub-01_label-lesion_roi.nii.gz", root="second")
+    scan = only(find_scans(root, derivatives={"first": first, "second": second}))
+    assert (scan.tumor.source, scan.tumor.space) == ("second", "")
+    assert scan.notices == (
+        "several tumour masks: sub-01_label-lesion_roi.nii.gz is used, not sub-01_space-SRI24_seg-brats_dseg.nii.gz",
+    )
+    alone = only(find_scans(root, derivatives={"first": first}))
+    assert (alone.tumor.kind, alone.tumor.space) == ("dseg", "SRI24")
+
+
+def test_earlier_folder_wins_and_regions_before_a_mask(bids):
+    root = bids("sub-01_T1w.nii.gz")
+    one = bids("sub-01_label-tumor_mask.nii.gz", "sub-01_seg-brats_dseg.nii.gz", root="one")
+    two = bids("sub-01_seg-brats_dseg.nii.gz", root="two")
+    tumor = only(find_scans(root, derivatives={"one": one, "two": two})).tumor
+    assert (tumor.source, tumor.kind) == ("one", "dseg")
+    assert only(find_scans(root, derivatives={"two": two, "one": one})).tumor.source == "two"
+
+
+def test_brain_mask_in_template_space_is_not_taken(bids):
+    masks = bids("sub-01_space-MNI152_desc-brain_mask.nii.gz", root="masks")
+    assert only(find_scans(bids("sub-01_T1w.nii.gz"), derivatives={"m": masks})).brain_mask is None
+
+
+def test_mask_filter_chooses_among_masks(bids):
+    masks = bids(
+        "sub-01_label-tumor_desc-a_mask.nii.gz", "sub-01_label-tumor_desc-b_mask.nii.gz", root="masks"
+    )
+    scan = only(
+        find_scans(bids("sub-01_T1w.nii.gz"), derivatives={"m": masks}, filters={"mask": {"desc": "b"}})
+    )
+    assert scan.tumor.path.name == "sub-01_label-tumor_desc-b_mask.nii.gz"
+    assert scan.notices == ()
+
+
+def test_real_tree(shared_data):
+    scans = find_scans(shared_data / "bids-trees" / "genetics_ukbb")
+    assert [scan.label for scan in scans] == [f"sub-{number:02d}" for number in range(1, 15)]
+    assert {scan.stem for scan in scans} == {f"sub-{number:02d}_acq-MPRAGE" for number in range(1, 15)}
+    assert all(not scan.problem and not scan.notices and set(scan.others) == {"FLAIR"} for scan in scans)
+
+
+def test_real_patient_with_regions(shared_data):
+    root = shared_data / "bids-brats-space"
+    scan = only(find_scans(root, derivatives={"masks": root / "derivatives" / "masks"}))
+    assert scan.modality == "T1w"
+    assert set(scan.others) == {"T1ce", "T2w", "FLAIR"}
+    assert (scan.tumor.kind, scan.tumor.path.name) == ("dseg", "sub-FG6692_seg-brats_dseg.nii.gz")
+
+
+def test_names_alone_are_looked_at(shared_data, tmp_path):
+    """The same scans, whether files are there or links that lead nowhere (datalad)."""
+    tree = shared_data / "bids-trees" / "genetics_ukbb"
+    copy = tmp_path / "links"
+    shutil.copytree(tree, copy, ignore=shutil.ignore_patterns("*.nii.gz"))
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)  # the data may be read-only, and the test not root's
+    for path in tree.rglob("*.nii.gz"):
+        (copy / path.relative_to(tree)).symlink_to(tmp_path / "annex" / path.name)
+    expected = [json.dumps([scan.label, scan.stem, scan.problem]) for scan in find_scans(tree)]
+    assert [json.dumps([scan.label, scan.stem, scan.problem]) for scan in find_scans(copy)] == expected
+
+
+HOSTILE = [
+    "<img src=x onerror=alert()>",
+    "[red]x[/nothing]",
+    "a\nsub-99\tdone",
+    "a\x1b[2J",
+    os.fsdecode(b"a\xff"),
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_folders_can_be_printed_whatever_they_are(bids, name):
+    root = bids("sub-01_T1w.nii.gz")
+    (root / f"sub-{name}" / "anat").mkdir(parents=True)
+    scans = find_scans(root)
+    assert [bool(scan.problem) for scan in scans] == [scan.label != "sub-01" for scan in scans]
+    assert all((scan.label + scan.problem).isprintable() for scan in scans)
+    with pytest.raises(QueryError, match="no such subject") as caught:
+        find_scans(root, participants=["02"])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", HOSTILE[2:])
+def test_mask_whose_name_cannot_be_printed_is_passed_over_with_a_notice(bids, name):
+    root = bids("sub-01_T1w.nii.gz")
+    masks = bids(f"sub-01_label-tumor_desc-{name}_mask.nii.gz", root="masks")
+    scan = only(find_scans(root, derivatives={"masks": masks}))
+    assert scan.tumor is None
+    (notice,) = scan.notices
+    assert notice.endswith("passed over") and notice.isprintable()
+
+
+def test_label_table_that_is_a_pipe_or_no_table_is_refused_and_nobody_waits(bids, tmp_path):
+    pipe, long = tmp_path / "pipe_dseg.tsv", tmp_path / "long_dseg.tsv"
+    os.mkfifo(pipe)
+    long.write_text("index\tname\n1\t" + "x" * 200000)
+    with pytest.raises(OSError, match="a file is required"):
+        table_rows(pipe)
+    with pytest.raises(ValueError, match=r"long_dseg\.tsv: not a table"):
+        table_rows(long)
+    assert [tumor_kind({"suffix": "dseg"}, path) for path in (pipe, long)] == ["", ""]

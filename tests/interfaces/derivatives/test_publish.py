@@ -1,0 +1,241 @@
+"""Results at their final names: whole or not at all, the record last."""
+
+import json
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import phantoms
+import pytest
+from fileformats.generic import File
+
+from gliomorph.interfaces.derivatives import publish as module
+from gliomorph.interfaces.derivatives.names import ScanNames
+from gliomorph.interfaces.derivatives.publish import publish
+from gliomorph.interfaces.files import images
+from gliomorph.interfaces.files.checksums import sha256_of
+from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
+
+GRID = phantoms.grid((6, 5, 4))
+LABELS = np.random.default_rng(0).choice([0, 1, 2, 4], (6, 5, 4)).astype(np.uint8)
+
+
+@pytest.fixture
+def stages(tmp_path):
+    """What the stages before leave, for two methods, as arguments of :func:`publish`."""
+    work = tmp_path / "work"
+
+    def image(name, voxels=LABELS):
+        return write_image(from_array(voxels, GRID), work / name)
+
+    def bundle(method, *more):
+        folder = work / method
+        names = ("warped", "mask", "coverage", "dseg", "displacement", "jacobian", *more)
+        files = {name: image(f"{method}/{name}.nii.gz") for name in names}
+        files |= {
+            name: write_text(f"{method} {name}", folder / f"{name}.h5")
+            for name in ("forward_xfm", "inverse_xfm")
+        }
+        files["used"] = write_text(json.dumps({"method": method, "seconds": 1}), folder / "used.json")
+        files["quality"] = write_text(json.dumps({"status": "ok", "folds": 0}), folder / "quality.json")
+        return {name: File(path) for name, path in files.items()}
+
+    names = ScanNames(
+        label="sub-01_ses-a",
+        folder=PurePosixPath("sub-01/ses-a/anat"),
+        stem="sub-01_ses-a_acq-x",
+        template="SRI24",
+        resolution=2,
+        source="masks",
+    )
+    methods = ("metamorphosis", "syn-cfm")
+    plan = {
+        "label": names.label,
+        "out_dir": str(tmp_path / "out"),
+        "native": names.native(),
+        "registered": {method: names.registered(method) for method in methods},
+        "report": names.report,
+        "figures": names.figures,
+        "keys": {method: f"key of {method}" for method in methods},
+        "input_keys": {method: f"inputs of {method}" for method in methods},
+        "contents": {},
+        "metadata": {
+            "template": "SRI24",
+            "resolution": 2,
+            "spatial_reference": "https://example.org/sri24",
+            "raw": "bids:raw:sub-01/ses-a/anat/sub-01_ses-a_acq-x_T1w.nii.gz",
+            "tumor_sources": ["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
+            "generated_by": "gliomorph 0",
+        },
+    }
+    return {
+        "plan": plan,
+        "n4": image("n4.nii.gz"),
+        "preproc": image("preproc.nii.gz"),
+        "labels": image("labels.nii.gz"),
+        "probabilities": [],
+        "tumor": {"kind": "dseg", "volume_ml": 1.0},
+        "results": [bundle("metamorphosis", "healthy", "residual"), bundle("syn-cfm")],
+        "page": write_text("<html></html>", work / "page.html"),
+        "figures": [write_text("png", work / "one.png"), write_text("png", work / "two.png")],
+        "run": "20260101",
+    }
+
+
+def found(out):
+    return {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+
+
+def records(out):
+    return {path.name: json.loads(path.read_text()) for path in out.rglob("*_registration.json")}
+
+
+def test_every_file_is_counted_and_named_in_a_record(stages, tmp_path):
+    out = tmp_path / "out"
+    count = publish(**stages)
+    files = found(out)
+    assert count == len(files)
+    outputs = {name for record in records(out).values() for name in record["outputs"]}
+    assert outputs == {name for name in files if not name.endswith("_registration.json")}
+    assert "sub-01_ses-a.html" in files
+    assert {"sub-01/figures/one.png", "sub-01/figures/two.png"} <= files
+
+
+def test_record_tells_how_and_how_well(stages, tmp_path):
+    publish(**stages)
+    record = records(tmp_path / "out")["sub-01_ses-a_acq-x_space-SRI24_res-2_desc-syncfm_registration.json"]
+    assert record["method"] == "syn-cfm"
+    assert record["key"] == "key of syn-cfm"
+    assert record["inputs_key"] == "inputs of syn-cfm"
+    assert record["scan"] == "sub-01_ses-a"
+    assert record["template"] == "SRI24"
+    assert record["quality"] == {"status": "ok", "folds": 0}
+    assert record["tumor"] == {
+        "kind": "dseg",
+        "volume_ml": 1.0,
+        "sources": ["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
+    }
+    assert not any("metamorphosis" in name for name in record["outputs"])
+
+
+def test_contents_are_those_of_the_stages(stages, tmp_path):
+    publish(**stages)
+    anat = tmp_path / "out" / "sub-01" / "ses-a" / "anat"
+    stem = "sub-01_ses-a_acq-x"
+    assert (anat / f"{stem}_desc-n4_T1w.nii.gz").read_bytes() == stages["n4"].read_bytes()
+    forward = anat / f"{stem}_from-native_to-SRI24_mode-image_desc-syncfm_xfm.h5"
+    inverse = anat / f"{stem}_from-SRI24_to-native_mode-image_desc-metamorphosis_xfm.h5"
+    assert forward.read_text() == "syn-cfm forward_xfm"
+    assert inverse.read_text() == "metamorphosis inverse_xfm"
+    assert (anat / f"{stem}_space-SRI24_res-2_desc-metamorphosishealthy_T1w.nii.gz").exists()
+    assert not (anat / f"{stem}_space-SRI24_res-2_desc-syncfmhealthy_T1w.nii.gz").exists()
+    mask = to_array(read_image(anat / f"{stem}_label-tumor_desc-masks_mask.nii.gz"))
+    assert np.array_equal(mask, LABELS > 0)
+    dseg = to_array(read_image(anat / f"{stem}_seg-brats_desc-masks_dseg.nii.gz"))
+    assert np.array_equal(dseg, LABELS)
+    for region, values in {"TC": (1, 4), "ET": (4,)}.items():
+        mask = to_array(read_image(anat / f"{stem}_label-{region}_desc-masks_mask.nii.gz"))
+        assert np.array_equal(mask, np.isin(LABELS, values))
+
+
+def test_probabilities_of_a_network_are_published(stages, tmp_path):
+    shares = np.random.default_rng(1).random((3, *LABELS.shape)).astype(np.float32)
+    files = [
+        write_image(from_array(share, GRID), tmp_path / "work" / f"{number}.nii.gz")
+        for number, share in enumerate(shares)
+    ]
+    publish(**stages | {"probabilities": files})
+    anat = tmp_path / "out" / "sub-01" / "ses-a" / "anat"
+    for region, share in zip(("WT", "TC", "ET"), shares, strict=True):
+        path = anat / f"sub-01_ses-a_acq-x_label-{region}_desc-masks_probseg.nii.gz"
+        assert np.array_equal(to_array(read_image(path)), share)
+        assert (
+            json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())["Manual"] is False
+        )
+
+
+def test_every_image_has_its_sidecar_and_every_dseg_its_table(stages, tmp_path):
+    out = tmp_path / "out"
+    publish(**stages)
+    for name in found(out):
+        if not name.endswith(".nii.gz"):
+            continue
+        side = json.loads((out / name).with_name(Path(name).name.replace(".nii.gz", ".json")).read_text())
+        assert side["GeneratedBy"] == "gliomorph 0"
+        assert ("SpatialReference" in side) == ("space-SRI24" in name)
+        assert ("Resolution" in side) == ("_res-2" in name)
+        if name.endswith("_dseg.nii.gz"):
+            table = (out / name).with_name(Path(name).name.replace(".nii.gz", ".tsv")).read_text()
+            assert [line.split("\t")[0] for line in table.splitlines()] == ["index", "0", "1", "2", "4"]
+        if "label-tumor" in name:
+            assert side["Type"] == "Lesion"
+        if name.endswith("_T1w.nii.gz"):
+            assert side["SkullStripped"] is True
+        for source in side.get("Sources", []):
+            if source.startswith("bids::"):
+                assert (out / source.removeprefix("bids::")).exists()
+
+
+def test_plain_mask_has_no_label_maps(stages, tmp_path):
+    publish(**stages | {"tumor": {"kind": "mask"}})
+    assert not [name for name in found(tmp_path / "out") if "dseg" in name]
+
+
+def test_record_is_put_in_place_after_all_that_it_lists(stages, tmp_path, monkeypatch):
+    order = []
+    replace = os.replace
+
+    def noted(source, target):
+        order.append(Path(target).relative_to(tmp_path / "out").as_posix())
+        replace(source, target)
+
+    monkeypatch.setattr(images.os, "replace", noted)
+    publish(**stages)
+    assert set(order) == found(tmp_path / "out")
+    for name, record in records(tmp_path / "out").items():
+        place = next(i for i, target in enumerate(order) if target.endswith(name))
+        assert max(order.index(output) for output in record["outputs"]) < place
+
+
+@pytest.mark.parametrize("survives", [0, 1, 4, 9, 15])
+def test_nothing_is_half_written_when_a_copy_fails(stages, tmp_path, monkeypatch, survives):
+    copied = []
+    whole = shutil.copyfile
+
+    def fails_later(source, target):
+        if len(copied) == survives:
+            Path(target).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        copied.append(source)
+        return whole(source, target)
+
+    monkeypatch.setattr(module.shutil, "copyfile", fails_later)
+    with pytest.raises(OSError, match="No space left on device"):
+        publish(**stages)
+    out = tmp_path / "out"
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name.startswith(".tmp-") or path.read_bytes() == b"half"]
+    for record in records(out).values():
+        assert all((out / name).exists() for name in record["outputs"])
+    assert "sub-01_ses-a_acq-x_space-SRI24_res-2_desc-syncfm_registration.json" not in records(out)
+    monkeypatch.undo()
+    assert publish(**stages) == len(found(out))
+
+
+def test_publishing_again_gives_the_same_bytes(stages, tmp_path):
+    publish(**stages)
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in found(tmp_path / "out")}
+    publish(**stages)
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in found(tmp_path / "out")} == before
+
+
+def test_input_that_changed_while_the_run_went_on_keeps_the_results_from_their_names(stages, tmp_path):
+    image = write_text("as planned", tmp_path / "sub-01_T1w.nii.gz")
+    stages["plan"]["contents"] = {str(image): sha256_of(image)}
+    publish(**stages)
+    image.write_text("another one")
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(module.ChangedInputError, match=r"sub-01_T1w\.nii\.gz: changed while the run went on"):
+        publish(**stages)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,254 @@
+"""The cohort's page shows the atlas, every scan's quality with flags, and who was left out and why."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+
+from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
+from gliomorph.interfaces.reports import figures
+from gliomorph.interfaces.reports.group.report import cohort_report
+
+EVIL = 'sub-<script>alert("x")</script>'
+
+
+def plain(text: str) -> str:
+    """The page's text without tags, scripts and styles."""
+    return re.sub(r"<[^>]+>", "", re.sub(r"(?s)<(script|style)>.*?</\1>", "", text))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are left empty where a test looks only at the page's words: drawing takes most of the time."""
+    monkeypatch.setattr(figures, "_draw", lambda *_: b"")
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> dict[str, Path]:
+    """A tiny template, a frequency map with its peak at voxel (7, 9, 10), a coverage mask."""
+    grid = sitk.Image([20, 24, 18], sitk.sitkUInt8)
+    x, y, z = np.indices(grid.GetSize())
+    ball = ((x - 10) ** 2 + (y - 12) ** 2 + (z - 9) ** 2 < 64).astype(np.float32)
+    distance = (x - 7) ** 2 + (y - 9) ** 2 + (z - 10) ** 2
+    arrays = {"template": ball, "frequency": 0.4 * np.exp(-distance / 8), "coverage": ball, "empty": 0 * ball}
+    return {
+        name: write_image(from_array(array.astype(np.float32), grid), tmp_path / "in" / f"{name}.nii.gz")
+        for name, array in arrays.items()
+    }
+
+
+def table(count: int = 10, **changed: object) -> pd.DataFrame:
+    """Inconspicuous rows, and one that is changed."""
+    rows = [
+        {
+            "participant_id": f"sub-{i:02d}",
+            "session_id": "ses-pre" if i else None,
+            "method": "syn-cfm",
+            "tumor_volume_ratio": 0.95,
+            "ncc_outside": 0.9 + 0.001 * i,
+            "folds": 0,
+            "status": "ok",
+        }
+        for i in range(count)
+    ]
+    rows[0].update(changed)
+    return pd.DataFrame(rows)
+
+
+def write(maps: dict[str, Path], folder: Path, **changed: object) -> str:
+    """The tiny cohort's page, with some arguments changed."""
+    arguments = {
+        "out_file": folder / "gliomorph.html",
+        "title": "Tiny atlas",
+        "quality": table(),
+        "excluded": [],
+        "template": maps["template"],
+        "frequency": {"WT": maps["frequency"]},
+        "coverage": maps["coverage"],
+        "mean_image": maps["template"],
+        "pages": {},
+        "used": {"template": "TINY", "registration": "syn, on its own", "citations": ["Somebody 2020"]},
+    }
+    return cohort_report(**{**arguments, **changed}).read_text(encoding="utf-8")
+
+
+def test_page_shows_the_maps_and_loads_nothing(maps, tmp_path):
+    text = write(maps, tmp_path)
+    images = re.findall(r'<img id="([^"]*)" src="data:image/png;base64,[^"]+" alt="[^"]+"', text)
+    assert images == ["frequency-WT", "coverage", "mean"]
+    strips = re.findall(r'<img src="data:image/webp;base64,[^"]+"', text)
+    assert len(strips) == 3, "sliders of three planes"
+    assert text.count("<img") == 6
+    assert "highest 40.0 % at -7, -9, 10 mm" in text  # RAS; the tiny grid is LPS
+    assert "Somebody 2020" in text
+    assert "<dt>Registration</dt><dd>syn, on its own</dd>" in text
+    assert not re.search(r"url\(|@import|https?://", re.sub(r'"data:[^"]*"', "", text))
+
+
+def test_headline_counts_scans_not_rows(maps, tmp_path, undrawn):
+    quality = pd.concat([table(), table().assign(method="rigid")])
+    excluded = [
+        {"scan": "sub-03_ses-pre", "stage": "measure", "cause": "folds"},
+        {"scan": "sub-99", "cause": "n4"},
+    ]
+    text = plain(write(maps, tmp_path, quality=quality, excluded=excluded))
+    assert re.search(r"9\s+scans in the atlas,\s+2\s+left out", text)
+    assert "sub-99" in text
+
+
+def test_flags_are_highlighted(maps, tmp_path, undrawn):
+    assert not re.search(r"<td[^>]*flagged", write(maps, tmp_path))
+    quality = table(tumor_volume_ratio=0.69, folds=2, status="excluded", ncc_outside=0.2)
+    text = write(maps, tmp_path, quality=quality)
+    for reason in (
+        "the tumour shrinks by 31 %",
+        "the deformation folds",
+        "not in the atlas",
+        "far from the others",
+    ):
+        assert f"⚠ {reason}" in text
+    assert re.search(r"1\s+row of the", plain(text))
+
+
+def test_few_scans_have_no_outliers(maps, tmp_path, undrawn):
+    assert "far from the others</small>" not in write(maps, tmp_path, quality=table(5, ncc_outside=0.2))
+
+
+@pytest.mark.parametrize("column", ["seconds", "peak_memory_gb"])
+def test_what_a_scan_has_cost_flags_nothing(maps, tmp_path, undrawn, column):
+    assert "far from the others</small>" not in write(maps, tmp_path, quality=table(**{column: 99.0}))
+
+
+def test_columns_that_are_not_known_and_missing_values_are_shown(maps, tmp_path, undrawn):
+    text = write(maps, tmp_path, quality=table().assign(novelty=3.5, dice_ventricles=np.nan))
+    assert "novelty" in text and 'data-value="3.5"' in text
+    assert '<td data-value="" class="">–' in text
+
+
+def test_rows_link_to_the_scans_pages(maps, tmp_path, undrawn):
+    pages = {
+        "sub-00": "sub-00.html",
+        "sub-01_ses-pre": "a b/sub-01.html",
+        "sub-02_ses-pre": "javascript:alert(1)",
+    }
+    links = re.findall(r'<a href="([^"]*)"', write(maps, tmp_path, pages=pages))
+    assert {"sub-00.html", "a%20b/sub-01.html", "group_quality.tsv", "group_regions.tsv"} <= set(links)
+    assert not any(link.startswith("javascript:") for link in links)
+
+
+def test_everything_is_escaped(maps, tmp_path, undrawn):
+    quality = table(participant_id=EVIL, method=EVIL, status=EVIL).assign(**{EVIL: EVIL})
+    excluded = [{"scan": EVIL, "stage": EVIL, "cause": EVIL}]
+    used = {"template": EVIL, "citations": [EVIL], EVIL: EVIL}
+    frequency = {EVIL: maps["frequency"]}
+    text = write(
+        maps, tmp_path, title=EVIL, quality=quality, excluded=excluded, used=used, frequency=frequency
+    )
+    assert "<script>alert" not in text
+    assert text.count("<script") == 1
+
+
+def test_cohort_without_scans_has_a_page(maps, tmp_path):
+    nothing = {"quality": pd.DataFrame(), "frequency": {}, "coverage": None, "mean_image": None}
+    text = write(maps, tmp_path, **nothing, excluded=[{"scan": "sub-1", "stage": "query", "cause": "no T1w"}])
+    assert "No scan has been measured." in text and "No maps" in text and "no T1w" in text
+
+
+def test_empty_map_is_drawn(maps, tmp_path):
+    assert "WT (whole tumour): empty, or withheld everywhere." in write(
+        maps, tmp_path, frequency={"WT": maps["empty"]}
+    )
+
+
+def story(**changed: object) -> dict[str, object]:
+    """Two strata, of which one has a map."""
+    strata = [
+        {
+            "label": "sexF",
+            "description": "sex = 'F'",
+            "people": "6 participants",
+            "folder": "tpl-TINY/cohort-sexF/anat",
+        },
+        {
+            "label": "sexM",
+            "description": "sex = 'M'",
+            "people": "5 participants",
+            "folder": "tpl-TINY/cohort-sexM/anat",
+        },
+    ]
+    told = {"flow": [["in the dataset", 14], ["in the atlas", 11]], "strata": strata}
+    return {
+        **told,
+        "notices": ["1 participant in no bin of 'age': missing"],
+        "methods": "We did [1].",
+        **changed,
+    }
+
+
+def test_strata_stand_beside_everybody(maps, tmp_path):
+    text = write(maps, tmp_path, strata={"sexF": maps["frequency"]}, story=story())
+    images = re.findall(r'<img id="([^"]*)"', text)
+    assert images == ["frequency-WT", "coverage", "mean", "stratum-all", "stratum-sexF"]
+    assert '<a href="tpl-TINY/cohort-sexM/anat">maps</a>' in text
+    assert "1 participant in no bin of" in text
+    assert "Odds ratio" not in text
+
+
+def test_contrasts_are_drawn_where_they_are_known(maps, tmp_path):
+    odds = to_array(read_image(maps["frequency"])) * 20
+    odds[odds < 0.1] = np.nan
+    path = write_image(from_array(odds, read_image(maps["frequency"])), tmp_path / "odds.nii.gz")
+    told = story(contrasts=[{"label": "sexMVSsexF", "description": "men against <women>"}])
+    text = write(maps, tmp_path, contrasts={"sexMVSsexF": path}, story=told)
+    assert '<img id="contrast-sexMVSsexF"' in text
+    assert "Odds ratio of WT, men against &lt;women&gt;." in text
+
+
+def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
+    excluded = [
+        {"scan": "sub-1", "stage": "measure", "cause": "warped brain overlaps by 0.41 only (Dice)"},
+        {"scan": "sub-2", "stage": "measure", "cause": "warped brain overlaps by 0.56 only (Dice)"},
+        {"scan": "sub-3", "stage": "n4", "cause": "too dark"},
+    ]
+    text = write(maps, tmp_path, excluded=excluded, story=story())
+    assert '<tr><th scope="row">in the atlas</th><td class="number">11</td></tr>' in text
+    assert "2 at measure: warped brain overlaps by … only (Dice)" in text
+    assert "1 at n4: too dark" in text
+    assert "<blockquote>We did [1].</blockquote>" in text
+    assert '<a href="group_patients.tsv">' in text
+
+
+def test_deformation_that_is_not_known_everywhere_is_drawn(maps, tmp_path):
+    array = to_array(read_image(maps["frequency"])).copy()
+    array[array < 0.1] = np.nan
+    log = write_image(from_array(array - 0.2, read_image(maps["frequency"])), tmp_path / "log.nii.gz")
+    assert 'id="logjacobian"' in write(maps, tmp_path, log_jacobian=log)
+
+
+def test_the_page_of_a_small_cohort_warns(maps, tmp_path, undrawn):
+    assert 'class="notice"' not in write(maps, tmp_path, story=story())
+    text = write(maps, tmp_path, story=story(warning="3 patients: do not share"))
+    assert '<p class="notice" role="note">3 patients: do not share.</p>' in text
+
+
+def test_the_story_is_escaped(maps, tmp_path, undrawn):
+    strata = [{"label": "x", "description": EVIL, "people": EVIL, "folder": "javascript:alert(1)"}]
+    told = story(flow=[[EVIL, 1]], strata=strata, notices=[EVIL], methods=EVIL)
+    text = write(maps, tmp_path, story=told, strata={"x": maps["frequency"]}, excluded=[{"cause": EVIL}])
+    assert "<script>alert" not in text and 'href="javascript:' not in text
+
+
+def test_the_viewer_is_shown_and_can_be_opened_by_itself(maps, tmp_path, undrawn):
+    text = write(maps, tmp_path, viewer="figures/all maps.html")
+    assert re.search(r'<iframe [^>]*src="figures/all%20maps.html"[^>]*loading="lazy"', text)
+    assert '<a href="figures/all%20maps.html">Open the viewer by itself</a>' in text
+    assert "No viewer" not in text
+
+
+def test_the_page_says_that_there_is_no_viewer(maps, tmp_path, undrawn):
+    text = write(maps, tmp_path, frequency={"WT": maps["empty"]})
+    assert "No viewer: the map of whole tumours is empty, or withheld everywhere." in text
+    assert "<iframe" not in text

@@ -1,0 +1,223 @@
+"""The brain mask: detected, taken, made by a tool, or refused with the way out."""
+
+import os
+import stat
+
+import nibabel as nib
+import numpy as np
+import phantoms
+import pytest
+import SimpleITK as sitk
+
+from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
+from gliomorph.interfaces.scan.brain import brain, finite_image, foreground, is_skull_stripped
+
+ML = phantoms.SEMI_AXES.prod() * 4 / 3 * np.pi / 1000
+
+
+@pytest.fixture
+def no_tools(tmp_path, monkeypatch):
+    """A PATH with nothing but what a shell script needs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("cp", "sh", "cat"):
+        (folder / name).symlink_to(f"/bin/{name}")
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def with_skull(like: sitk.Image) -> sitk.Image:
+    """A head of 3.3 l: brain, dark fluid, bright scalp; air is not zero."""
+    radius = phantoms.radius_at(phantoms.positions(like))
+    inside = to_array(phantoms.brain_image(like))
+    noise = np.random.default_rng(0).uniform(0.001, 0.004, radius.shape)
+    voxels = np.select([radius < 1, radius < 1.15, radius < 1.4], [inside, 0.1, 0.8], noise)
+    return from_array(voxels.astype(np.float32), like)
+
+
+def altered(path, tmp_path, change):
+    """A copy of an image whose voxels went through ``change``."""
+    image = read_image(path)
+    return write_image(
+        from_array(change(to_array(image)).astype(np.float32), image), tmp_path / "altered.nii.gz"
+    )
+
+
+def test_stripped_input_is_detected_in_every_frame(heads, frame, here):
+    mask, info = brain(heads[frame]["image"])
+    assert mask.parent == here
+    assert info["method"] == "skull-stripped input"
+    assert info["notices"] == []
+    # voxels of 3 to 4 mm at the surface of an ellipsoid, which the opening rounds off
+    assert info["volume_ml"] == pytest.approx(ML, rel=0.02)
+    truth = to_array(read_image(heads[frame]["brain"])) > 0
+    assert phantoms.dice(to_array(read_image(mask)) > 0, truth) > 0.98
+
+
+def test_hole_in_the_brain_is_filled_and_a_loose_speck_is_dropped():
+    like = phantoms.frame("RAS")
+    voxels = to_array(phantoms.brain_image(like)).copy()
+    hole = phantoms.ball(like, phantoms.CENTRE, 9)
+    speck = phantoms.ball(like, phantoms.at(70, 85, 60), 9)
+    voxels[hole], voxels[speck] = 0, 0.5
+    mask = to_array(foreground(from_array(voxels, like))) > 0
+    assert mask[hole].all()
+    assert speck.any()
+    assert not mask[speck].any()
+
+
+def test_nan_background_counts_as_background(heads, tmp_path, here):
+    path = altered(heads["LAS"]["image"], tmp_path, lambda voxels: np.where(voxels == 0, np.nan, voxels))
+    mask, info = brain(path)
+    expected, _ = brain(heads["LAS"]["image"])
+    assert np.array_equal(to_array(read_image(mask)), to_array(read_image(expected)))
+    assert "voxels are NaN or infinite and count as background" in info["notices"][0]
+
+
+def test_infinite_voxel_counts_as_background(heads, tmp_path):
+    def spoil(voxels):
+        voxels = voxels.copy()
+        voxels[20, 20, 20] = np.inf
+        return voxels
+
+    image, notices = finite_image(altered(heads["RAS"]["image"], tmp_path, spoil))
+    assert image[20, 20, 20] == 0
+    assert len(notices) == 1
+
+
+def test_given_mask_is_used_as_it_is(heads, here):
+    mask, info = brain(heads["RAS"]["image"], heads["RAS"]["brain"])
+    assert info["method"] == "given"
+    assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
+
+
+def test_given_mask_on_another_grid_is_placed_by_world_coordinates(heads, frame, here):
+    mask, _ = brain(heads[frame]["image"], heads["oblique"]["brain"])
+    truth = to_array(read_image(heads[frame]["brain"])) > 0
+    # nearest neighbour between grids of 3 to 5 mm
+    assert phantoms.dice(to_array(read_image(mask)) > 0, truth) > 0.95
+
+
+def test_given_mask_elsewhere_is_refused(heads, tmp_path, here):
+    mask = read_image(heads["RAS"]["brain"])
+    mask.SetOrigin((900.0, 0.0, 0.0))
+    path = write_image(mask, tmp_path / "far_mask.nii.gz")
+    with pytest.raises(ImageError, match=r"far_mask\.nii\.gz: the brain mask does not overlap the image"):
+        brain(heads["RAS"]["image"], path)
+
+
+def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_tools, here):
+    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
+    with pytest.raises(
+        ImageError, match=r"head\.nii\.gz: .*not skull-stripped.*desc-brain_mask.*-d.*SynthStrip.*HD-BET"
+    ):
+        brain(path)
+
+
+def test_head_with_skull_takes_a_given_mask(tmp_path, heads, no_tools, here):
+    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
+    assert brain(path, heads["RAS"]["brain"])[1]["method"] == "given"
+
+
+def test_zero_air_does_not_make_a_head_stripped():
+    like = phantoms.grid((60, 70, 60))
+    voxels = to_array(with_skull(like))
+    head = from_array(np.where(voxels < 0.01, 0, voxels), like)
+    assert (to_array(head) == 0).mean() > 0.3
+    assert not is_skull_stripped(head)
+
+
+def install(folder, name, script):
+    """A fake tool on the PATH."""
+    tool = folder / name
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.parametrize(
+    ("tool", "script", "method"),
+    [
+        ("mri_synthstrip", 'cp "$MASK" "$6"; [ "$1$3$5" = "-i-o-m" ]', "synthstrip"),
+        ("hd-bet", 'cp "$MASK" "${4%.nii.gz}_bet.nii.gz"; [ "$5" = "--save_bet_mask" ]', "hd-bet"),
+    ],
+)
+def test_installed_tool_makes_the_mask(tmp_path, heads, no_tools, here, monkeypatch, tool, script, method):
+    install(no_tools, tool, script)
+    monkeypatch.setenv("MASK", str(heads["RAS"]["brain"]))
+    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
+    mask, info = brain(path)
+    assert info["method"] == method
+    assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("echo out of memory >&2; exit 3", r"exit 3\): out of memory"), ("exit 0", r"exit 0\): no message")],
+)
+def test_failing_tool_is_quoted(tmp_path, no_tools, here, script, said):
+    install(no_tools, "mri_synthstrip", script)
+    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
+    with pytest.raises(ImageError, match=rf"head\.nii\.gz: mri_synthstrip failed \({said}"):
+        brain(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda voxels: np.full_like(voxels, np.nan), "every voxel is NaN or infinite"),
+        (lambda voxels: np.full_like(voxels, 7), r"the image is constant \(7\)"),
+        (lambda voxels: np.zeros_like(voxels), r"the image is constant \(0\)"),
+        (lambda voxels: np.where(voxels == 0, np.nan, 3), None),
+    ],
+)
+def test_image_without_content_is_refused(heads, tmp_path, here, change, said):
+    path = altered(heads["RAS"]["image"], tmp_path, change)
+    if said is None:  # one value inside, NaN outside: a brain all the same
+        assert brain(path)[1]["method"] == "skull-stripped input"
+        return
+    with pytest.raises(ImageError, match=rf"altered\.nii\.gz: {said}"):
+        brain(path)
+
+
+def test_truncated_image_is_refused(heads, tmp_path, here):
+    path = tmp_path / "cut_T1w.nii.gz"
+    path.write_bytes(heads["RAS"]["image"].read_bytes()[:30000])
+    with pytest.raises(ImageError, match=r"cut_T1w\.nii\.gz: .*damaged"):
+        brain(path)
+
+
+def test_several_volumes_are_refused(tmp_path, here):
+    path = tmp_path / "bold.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4, 3), np.float32), np.eye(4)), path)
+    with pytest.raises(ImageError, match=r"bold\.nii\.gz: one 3-D volume is required"):
+        brain(path)
+
+
+def test_real_empty_file_is_refused(shared_data, here):
+    path = shared_data / "bids-trees" / "genetics_ukbb" / "sub-01" / "anat" / "sub-01_acq-MPRAGE_T1w.nii.gz"
+    with pytest.raises(ImageError, match=r"sub-01_acq-MPRAGE_T1w\.nii\.gz: "):
+        brain(path)
+
+
+@pytest.mark.parametrize(("spacing", "volume"), [(1.5, 65), (6.0, 4173)])
+def test_volume_that_no_brain_has_is_refused(heads, tmp_path, here, spacing, volume):
+    paths = {}
+    for key in ("image", "brain"):
+        image = read_image(heads["RAS"][key])
+        image.SetSpacing([spacing] * 3)
+        paths[key] = write_image(image, tmp_path / f"{key}.nii.gz")
+    with pytest.raises(
+        ImageError, match=rf"image\.nii\.gz: a brain of 300 to 2300 ml is required.* has {volume} ml"
+    ):
+        brain(paths["image"], paths["brain"])
+
+
+def test_mask_survives_a_small_negative_background(heads, tmp_path, here):
+    """Interpolated data have small negative values inside and exact zeros outside."""
+    path = altered(heads["RAS"]["image"], tmp_path, lambda voxels: np.where(voxels > 0, voxels - 0.001, 0))
+    assert brain(path)[1]["volume_ml"] == pytest.approx(ML, rel=0.02)
+
+
+def test_path_is_not_searched_for_stripped_images(heads, here, monkeypatch):
+    monkeypatch.setenv("PATH", os.devnull)
+    assert brain(heads["RAS"]["image"])[1]["method"] == "skull-stripped input"

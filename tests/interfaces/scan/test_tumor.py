@@ -1,0 +1,307 @@
+"""A given tumour lands where it was drawn, whatever the grids, or is refused with the reason."""
+
+import numpy as np
+import phantoms
+import pytest
+import SimpleITK as sitk
+from fileformats.generic import File
+
+from gliomorph.interfaces.files.images import (
+    ImageError,
+    from_array,
+    read_image,
+    to_array,
+    voxel_volume_ml,
+    write_image,
+)
+from gliomorph.interfaces.scan.tumor import Tumor, brats_labels, class_indices, resample_labels, tumor
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """Writes a segmentation: an array on a frame."""
+
+    def write(voxels, like, name="seg.nii.gz"):
+        return write_image(from_array(np.asarray(voxels, np.float32), like), tmp_path / name)
+
+    return write
+
+
+def centre_and_volume(labels, wanted):
+    """Centre of mass (LPS, mm) and volume (ml) of some labels."""
+    inside = np.isin(to_array(labels), wanted)
+    return phantoms.positions(labels)[:, inside].mean(axis=1), inside.sum() * voxel_volume_ml(labels)
+
+
+def test_segmentation_on_the_images_grid_is_kept(heads, frame, here):
+    head = heads[frame]
+    labels, info = tumor(head["image"], head["brain"], head["labels"], "dseg", head["image"])
+    assert labels.parent == here
+    assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
+    assert info["labels"] == [0, 1, 2, 4]
+    assert (info["kind"], info["frame"], info["notices"]) == ("dseg", "world", [])
+    _, volume = centre_and_volume(read_image(head["labels"]), [1, 2, 4])
+    assert info["volume_ml"] == pytest.approx(volume, abs=1e-3)
+    brain_ml = to_array(read_image(head["brain"])).sum() * voxel_volume_ml(read_image(head["brain"]))
+    assert info["share_of_brain"] == pytest.approx(volume / brain_ml, abs=1e-5)
+
+
+@pytest.mark.parametrize("drawn_on", phantoms.FRAMES)
+def test_segmentation_on_another_grid_keeps_its_place_and_volume(heads, frame, drawn_on, here):
+    head = heads[frame]
+    labels, info = tumor(head["image"], head["brain"], heads[drawn_on]["labels"], "dseg", head["image"])
+    image = read_image(labels)
+    assert phantoms.same_grid(image, read_image(head["image"]))
+    assert info["frame"] == "world"
+    # the core's two labels compete with the oedema one by one, and its rim is as thin as the voxels: it loses some
+    for wanted, tolerance in (([1, 2, 4], 0.05), ([1, 4], 0.1)):
+        centre, volume = centre_and_volume(image, wanted)
+        drawn_centre, drawn_volume = centre_and_volume(read_image(heads[drawn_on]["labels"]), wanted)
+        # a third of a voxel; spheres of 17 and 24 mm drawn with voxels of 3 to 5 mm
+        assert np.linalg.norm(centre - drawn_centre) < 1.2
+        assert volume == pytest.approx(drawn_volume, rel=tolerance)
+
+
+@pytest.mark.parametrize("drawn_on", ["RAS", "LAS", "permuted"])
+def test_grids_with_the_same_voxel_centres_give_the_same_labels(heads, drawn_on, here):
+    head = heads["LPS"]
+    labels, _ = tumor(head["image"], head["brain"], heads[drawn_on]["labels"], "dseg", head["image"])
+    assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
+
+
+@pytest.mark.parametrize("enhancing", [3, 4])
+def test_both_brats_conventions_mean_the_same(heads, draw, here, enhancing):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    voxels = phantoms.labels_at(phantoms.positions(like))
+    path = draw(np.where(voxels == 4, enhancing, voxels), like)
+    labels, _ = tumor(head["image"], head["brain"], path, "dseg", head["image"])
+    assert np.array_equal(to_array(read_image(labels)), voxels)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(5, r"\[1, 2, 5\]"), (3, r"\[1, 2, 3, 4\]"), (0.5, r"\[1, 2, 4\]")]
+)
+def test_other_labels_are_refused_naming_those_found(heads, draw, here, value, found):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    voxels = phantoms.labels_at(phantoms.positions(like)).astype(float)
+    if value == 3:
+        voxels[np.argwhere(voxels == 4)[0][0]] = 0
+        voxels[tuple(np.argwhere(voxels == 4)[0])] = value
+    elif value == 5:
+        voxels[voxels == 4] = value
+    else:
+        voxels[tuple(np.argwhere(voxels == 4)[0])] = value
+        found = found.replace("4", "4")
+    with pytest.raises(ImageError, match=rf"seg\.nii\.gz: BraTS labels .* are required, found {found}"):
+        tumor(head["image"], head["brain"], draw(voxels, like), "dseg", head["image"])
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a label table: index and abbreviation of each row."""
+
+    def write(*rows):
+        path = tmp_path / "seg.tsv"
+        path.write_text("\n".join(["index\tabbreviation", *(f"{index}\t{name}" for index, name in rows)]))
+        return path
+
+    return write
+
+
+TABLES = {
+    "as BraTS until 2022": [(0, "BG"), (1, "NCR"), (2, "ED"), (4, "ET")],
+    "as BraTS since": [(1, "NCR"), (2, "ED"), (3, "ET")],
+    "another order": [(1, "ET"), (2, "NCR"), (3, "ED")],
+    "both conventions' ET": [(3, "ED"), (4, "NCR"), (1, "ET")],
+    "large, in small letters": [(30, "et"), (10, "ncr"), (1020, "ed")],
+    "other rows": [(1, "WM"), (2, "GM"), (5, "NCR/NET"), (6, "ED"), (7, "ET")],
+}
+
+
+@pytest.mark.parametrize("rows", TABLES.values(), ids=TABLES.keys())
+def test_a_table_says_what_the_labels_are(heads, draw, table, here, rows):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    expected = phantoms.labels_at(phantoms.positions(like))
+    index = {name.upper().split("/")[0]: value for value, name in rows}
+    voxels = np.select([expected == 1, expected == 2, expected == 4], [index[r] for r in ("NCR", "ED", "ET")])
+    labels, info = tumor(
+        head["image"], head["brain"], draw(voxels, like), "dseg", head["image"], table(*rows)
+    )
+    assert np.array_equal(to_array(read_image(labels)), expected)
+    assert info["labels"] == [0, 1, 2, 4]
+
+
+def test_necrosis_and_non_enhancing_tumour_are_one_region(table):
+    """As BraTS numbered them until 2016."""
+    image = sitk.GetImageFromArray(np.arange(5, dtype=np.float32).reshape(1, 1, 5))
+    rows = table((1, "NCR"), (2, "ED"), (3, "NET"), (4, "ET"))
+    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)).ravel().tolist() == [0, 1, 2, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([(1, "ET"), (2, "ED")], r"seg\.tsv: rows named NCR, ED and ET .* are required, found ET, ED$"),
+        ([(1, "necrosis"), (2, "oedema")], r"seg\.tsv: rows named .* are required, found necrosis, oedema$"),
+        ([(n, f"area{n}") for n in range(300)], r"seg\.tsv: rows named .*, area8, area9, …$"),
+        ([], r"seg\.tsv: rows named .* found none$"),
+        (
+            [(1, "ET"), (2, "NCR"), (2, "ED"), (3, "ED")],
+            r"seg\.tsv: every index is required once, found 2 for NCR, ED$",
+        ),
+        ([("one", "ET"), (2, "NCR"), (3, "ED")], r"seg\.tsv: an index .* in every row, found 'one'$"),
+        ([("", "ET"), (2, "NCR"), (3, "ED")], r"seg\.tsv: an index .* in every row, found ''$"),
+        ([(0, "ET"), (2, "NCR"), (3, "ED")], r"seg\.tsv: 0 is required for the background, found it for ET$"),
+        (
+            [(1, "ET"), (2, "NCR"), (3, "ED")],
+            r"seg\.nii\.gz: labels that seg\.tsv gives to a region \(1 ET, 2 NCR, 3 ED\) are required, found "
+            r"\[1, 2, 4\]$",
+        ),
+        (
+            [(1, "ET"), (2, "NCR"), (3, "ED"), (4, "RC")],
+            r"seg\.nii\.gz: labels that seg\.tsv gives to a region .* found \[1, 2, 4\]$",
+        ),
+    ],
+)
+def test_a_table_that_leaves_labels_open_is_refused(heads, table, rows, said, tmp_path):
+    labels = read_image(heads["RAS"]["labels"])
+    with pytest.raises(ImageError, match=said):
+        brats_labels(labels, "dseg", "seg.nii.gz", table(*rows))
+
+
+def test_a_mask_needs_no_table(heads, table):
+    labels = read_image(heads["RAS"]["labels"])
+    with_table = brats_labels(labels, "mask", "seg.nii.gz", table((1, "WM")))
+    assert np.array_equal(to_array(with_table), to_array(labels) > 0)
+
+
+def test_what_is_kept_of_the_task_depends_on_the_words_of_the_table(heads, table):
+    files = {"image": "image", "brain_mask": "brain", "segmentation": "labels", "template": "image"}
+    inputs = {name: File(heads["RAS"][key]) for name, key in files.items()}
+
+    def key(path):
+        return Tumor(**inputs, kind="dseg", table=path and File(path))._checksum
+
+    keys = [
+        key(None),
+        key(table((1, "NCR"), (2, "ED"), (4, "ET"))),
+        key(table((2, "NCR"), (1, "ED"), (4, "ET"))),
+    ]
+    assert len(set(keys)) == 3
+    assert key(table((1, "NCR"), (2, "ED"), (4, "ET"))) == keys[1]
+
+
+@pytest.mark.parametrize("scale", [1, 255, 0.7])
+def test_mask_of_any_positive_value_is_one_label(heads, draw, here, scale):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    voxels = phantoms.labels_at(phantoms.positions(like)) > 0
+    labels, info = tumor(head["image"], head["brain"], draw(scale * voxels, like), "mask", head["image"])
+    assert np.array_equal(to_array(read_image(labels)), voxels)
+    assert info["labels"] == [0, 1]
+
+
+def test_labels_of_a_mask_are_one_whole_tumor(heads, here):
+    head = heads["RAS"]
+    labels, _ = tumor(head["image"], head["brain"], head["labels"], "mask", head["image"])
+    assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])) > 0)
+
+
+@pytest.mark.parametrize("kind", ["mask", "dseg"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, r"the tumour mask is empty \(no voxel above 0\)"), (np.nan, "holds NaN"), (np.inf, "NaN")],
+)
+def test_mask_without_content_is_refused(heads, draw, here, kind, value, said):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    with pytest.raises(ImageError, match=rf"seg\.nii\.gz: .*{said}"):
+        tumor(head["image"], head["brain"], draw(np.full(like.GetSize(), value), like), kind, head["image"])
+
+
+def test_mask_with_one_nan_is_refused(heads, draw, here):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    voxels = phantoms.labels_at(phantoms.positions(like)).astype(np.float32)
+    voxels[0, 0, 0] = np.nan
+    with pytest.raises(ImageError, match="holds NaN or infinite values"):
+        tumor(head["image"], head["brain"], draw(voxels, like), "mask", head["image"])
+
+
+def test_tumour_too_small_for_the_images_voxels_is_said_to_be(heads, frame, draw, here):
+    head = heads[frame]
+    image = read_image(head["image"])
+    between = image.TransformContinuousIndexToPhysicalPoint([size // 2 + 0.5 for size in image.GetSize()])
+    fine = phantoms.grid((3, 3, 3), (0.4, 0.4, 0.4))
+    fine.SetOrigin(between)
+    voxels = np.zeros((3, 3, 3))
+    voxels[0, 0, 0] = 1
+    with pytest.raises(
+        ImageError, match=r"a tumour that fills half of at least one voxel .* holds 0\.064 mm³"
+    ):
+        tumor(head["image"], head["brain"], draw(voxels, fine), "mask", head["image"])
+
+
+def test_mask_elsewhere_is_refused(heads, draw, here):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    like.SetOrigin((1000.0, 0.0, 0.0))
+    path = draw(np.ones(like.GetSize()), like)
+    with pytest.raises(
+        ImageError, match="do not overlap in world coordinates, and the mask is not on the template"
+    ):
+        tumor(head["image"], head["brain"], path, "mask", head["image"])
+
+
+def test_mask_outside_the_brain_is_refused(heads, draw, here):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    outside = phantoms.ball(like, phantoms.at(0, 85, 0), 12)
+    with pytest.raises(
+        ImageError, match=r"only \d+% of the tumour mask lies in the brain of RAS_T1w\.nii\.gz"
+    ):
+        tumor(head["image"], head["brain"], draw(outside, like), "mask", head["image"])
+
+
+def test_mask_partly_outside_the_brain_is_noticed(heads, draw, here):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    rim = phantoms.ball(like, phantoms.at(0, 70, 0), 14)
+    _, info = tumor(head["image"], head["brain"], draw(rim, like), "mask", head["image"])
+    assert len(info["notices"]) == 1
+    assert "of the tumour mask lies outside the brain" in info["notices"][0]
+
+
+def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(heads, tmp_path, here):
+    """BraTS practice: the mask is on the template's grid, the image in the scanner, far away."""
+    shift = np.array([700.0, -30.0, 15.0])
+    far = {}
+    for key in ("image", "brain"):
+        image = read_image(heads["LAS"][key])
+        image.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
+        far[key] = write_image(image, tmp_path / f"{key}.nii.gz")
+    template = heads["LPS"]["image"]
+    labels, info = tumor(far["image"], far["brain"], heads["LPS"]["labels"], "dseg", template)
+    assert info["frame"] == "template"
+    assert "through a rigid registration" in info["notices"][0]
+    centre, volume = centre_and_volume(read_image(labels), [1, 2, 4])
+    _, drawn = centre_and_volume(read_image(heads["LPS"]["labels"]), [1, 2, 4])
+    # a registration at 4 mm: within a voxel
+    assert np.linalg.norm(centre - shift - phantoms.TUMOR_AT) < 4
+    assert volume == pytest.approx(drawn, rel=0.05)
+
+
+def test_resampling_labels_onto_their_own_grid_changes_nothing(frame):
+    labels = phantoms.labels_image(phantoms.frame(frame))
+    again = resample_labels(labels, labels)
+    assert np.array_equal(to_array(again), to_array(labels))
+    assert again.GetPixelID() == sitk.sitkUInt8
+
+
+def test_resampled_labels_are_among_those_given():
+    labels = phantoms.labels_image(phantoms.frame("oblique"))
+    moved = resample_labels(labels, phantoms.frame("LPS"), phantoms.some_affine())
+    assert set(np.unique(to_array(moved))) == {0, 1, 2, 4}
+
+
+def test_empty_labels_stay_empty():
+    grid = phantoms.frame("LPS")
+    assert not to_array(resample_labels(grid, phantoms.frame("oblique"))).any()
+
+
+def test_class_indices_are_in_the_order_of_a_networks_classes():
+    assert class_indices(np.array([4, 0, 2, 1])).tolist() == [3, 0, 2, 1]

@@ -1,0 +1,135 @@
+"""Memory and room that a run needs are looked at before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from gliomorph.config import estimates
+from gliomorph.config.settings import METHODS, Settings, SettingsError
+from gliomorph.workflows.checks import resources
+from gliomorph.workflows.checks.resources import (
+    FileSystem,
+    check_disk,
+    check_memory,
+    file_system_of,
+    needs_of,
+)
+from gliomorph.workflows.scan.graph import STAGES
+
+Machine = Callable[..., None]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    folders = {name: tmp_path / name for name in ("bids", "out", "work")}
+    for folder in folders.values():
+        folder.mkdir()
+    return Settings(
+        bids_dir=folders["bids"],
+        output_dir=folders["out"],
+        work_dir=folders["work"],
+        registration=("affine",),
+        nprocs=8,
+        omp_nthreads=1,
+        mem_gb=100,
+    )
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Free room in GB and free files of every file system; outputs and work on one, or on two."""
+
+    def give(gigabytes: float, files: int | None = 10**9, apart: bool = False) -> None:
+        def found(folder: Path) -> FileSystem:
+            device = hash(folder) if apart else 1
+            return FileSystem(device=device, free_gb=gigabytes, free_files=files)
+
+        monkeypatch.setattr(resources, "file_system_of", found)
+
+    return give
+
+
+def test_every_method_and_known_stages_have_an_estimate() -> None:
+    assert set(estimates.METHOD_GB) == set(METHODS)
+    assert set(estimates.STAGE_GB) <= set(STAGES)
+    for resolution in (1, 2, 3, 4):
+        stages = estimates.stage_memory_gb(resolution, ("syn", "affine"))
+        assert stages["register syn"] == estimates.METHOD_GB["syn"][min(resolution, 2) - 1]
+        assert estimates.process_memory_gb(resolution, ("syn",)) > max(stages.values())
+
+
+def test_room_grows_with_scans_and_methods(settings: Settings, machine: Machine) -> None:
+    machine(1000)
+    one, ten = (needs_of(settings, scans) for scans in (1, 10))
+    assert [need.gigabytes * 10 for need in one] == pytest.approx([need.gigabytes for need in ten])
+    assert [need.files * 10 for need in one] == [need.files for need in ten]
+    two = needs_of(attrs.evolve(settings, registration=("affine", "syn")), 1)
+    assert all(more.gigabytes > less.gigabytes for more, less in zip(two, one, strict=True))
+    assert f"{ten[0].gigabytes:.1f} GB of work files in {settings.work_dir}" in check_disk(settings, 10)
+
+
+def test_work_directory_that_is_cleaned_holds_the_scans_at_once(settings: Settings, machine: Machine) -> None:
+    machine(1000)
+    clean = attrs.evolve(settings, clean_workdir=True, nprocs=2)
+    work, output = needs_of(clean, 100)
+    assert work.gigabytes == pytest.approx(needs_of(settings, clean.scans_at_once(100))[0].gigabytes)
+    assert output == needs_of(settings, 100)[1]
+    assert "GB of work files at a time in" in check_disk(clean, 100)
+
+
+def test_what_lies_on_one_file_system_counts_together(settings: Settings, machine: Machine) -> None:
+    work, output = needs_of(settings, 10)
+    between = max(work.gigabytes, output.gigabytes) + 0.1
+    machine(between, apart=True)
+    check_disk(settings, 10)
+    machine(between)
+    with pytest.raises(
+        SettingsError, match=r"GB are needed and .* GB are free: .* and .*outputs in .*--clean-workdir"
+    ):
+        check_disk(settings, 10)
+    machine(work.gigabytes + output.gigabytes + 0.1)
+    check_disk(settings, 10)
+
+
+def test_this_file_system_has_room_for_something(tmp_path: Path) -> None:
+    system = file_system_of(tmp_path)
+    assert system.free_gb > 0 and system.device == file_system_of(tmp_path.parent).device
+
+
+def test_too_few_inodes_are_told_unless_the_file_system_has_none(
+    settings: Settings, machine: Machine
+) -> None:
+    machine(1000, files=100)
+    with pytest.raises(
+        SettingsError, match=r"files will be made and its file system has room for 100 \(inodes\)"
+    ):
+        check_disk(settings, 10)
+    machine(1000, files=None)
+    check_disk(settings, 10)
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (0.99, "too little where images are larger than usual"),
+        (2.5, "which allows 2 at once"),
+        (100, "GB in all"),
+    ],
+)
+def test_memory_says_how_many_processes_it_allows(settings: Settings, share: float, told: str) -> None:
+    need = estimates.process_memory_gb(1, ("affine",))
+    text = check_memory(attrs.evolve(settings, mem_gb=share * need), 8)
+    assert text.startswith(f"memory: {need:.1f} GB a process") and text.endswith(told)
+
+
+def test_stage_that_cannot_fit_is_named(settings: Settings, monkeypatch: Any) -> None:
+    monkeypatch.setitem(estimates.METHOD_GB, "affine", (9.0, 9.0))
+    with pytest.raises(
+        SettingsError, match=r"--mem 8.0: stage register affine takes about 9.0 GB at 1 mm: give it"
+    ):
+        check_memory(attrs.evolve(settings, mem_gb=8), 1)

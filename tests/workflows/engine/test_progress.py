@@ -1,0 +1,99 @@
+"""What the terminal shows."""
+
+from __future__ import annotations
+
+import errno
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gliomorph.workflows.engine.progress import Board, cause_of, stage_and_scan
+
+
+def job(name: str, **task: Any) -> Any:
+    return SimpleNamespace(name=name, task=SimpleNamespace(**task))
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def text(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_stage_scan_and_method_come_from_the_nodes_name() -> None:
+    assert stage_and_scan(job("preproc mask@sub-01_ses-b")) == ("preproc mask", "sub-01_ses-b")
+    assert stage_and_scan(job("register@sub-01", method="syn-cfm")) == ("register syn-cfm", "sub-01")
+    assert stage_and_scan(job("main")) == ("main", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ValueError("sub-01_T1w.nii.gz: damaged\nand more"), "sub-01_T1w.nii.gz: damaged"),
+        (RuntimeError("\n  first \nsecond"), "RuntimeError: first"),
+        (KeyError(), "KeyError: no message"),
+        (ValueError("sub-\x1b[2J\udcff: damaged"), "sub-\\x1b[2J\\udcff: damaged"),
+        (MemoryError("tried 3 GB"), "out of memory: tried 3 GB"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk full: [Errno 28] No space left on device"),
+        (OSError(errno.EACCES, "Permission denied"), "PermissionError: [Errno 13] Permission denied"),
+    ],
+)
+def test_cause_is_one_line(error: BaseException, cause: str) -> None:
+    assert cause_of(error) == cause
+
+
+def test_failures_are_kept_in_order_and_told(console: Console) -> None:
+    first, second = ValueError("too dark"), ValueError("[red]too bright[/red][/nothing]")
+    with Board(console, "participants", 2, 2) as board:
+        for name, error in (("n4@sub-01", first), ("align@sub-02", second)):
+            board.watch("start", job(name), None)
+            board.watch("failed", job(name), error)
+    assert board.failures == [("sub-01", "n4", first), ("sub-02", "align", second)]
+    assert "failed sub-01 n4: too dark" in text(console)
+    assert "failed sub-02 align: [red]too bright[/red]" in text(console)
+    assert "Traceback" not in text(console)
+
+
+def test_traceback_only_when_asked_for(console: Console) -> None:
+    error = ValueError("too dark")
+    error.__cause__ = RuntimeError("Traceback (most recent call last): [deep]")
+    with Board(console, "participants", 1, 1, verbose=1) as board:
+        board.watch("start", job("n4@sub-01"), None)
+        board.watch("failed", job("n4@sub-01"), error)
+    assert "Traceback (most recent call last): [deep]" in text(console)
+
+
+def test_long_stages_are_told_line_by_line_where_there_is_no_terminal(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 10.0, 70.0, 70.0, 70.0, 70.5, 71.0])
+    monkeypatch.setattr("gliomorph.workflows.engine.progress.time.monotonic", lambda: next(clock))
+    with Board(console, "participants", 1, 3) as board:
+        board.watch("start", job("register@sub-01", method="syn"), None)
+        board.watch("done", job("register@sub-01", method="syn"), None)
+    # one of three stages took 70 s from the start: two more take 140 s
+    assert text(console) == "[1/3] sub-01 register syn 60 s, about 2 min left\n"
+
+
+def test_short_stages_are_not_told(console: Console) -> None:
+    with Board(console, "participants", 1, 3) as board:
+        board.watch("start", job("resample@sub-01"), None)
+        board.watch("done", job("resample@sub-01"), None)
+    assert text(console) == ""
+
+
+def test_terminal_gets_a_bar_that_disappears() -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with Board(console, "participants", 1, 2) as board:
+        board.watch("start", job("n4@sub-01"), None)
+        board._bar.refresh()
+        assert "participants" in text(console)
+        assert "sub-01 n4" in text(console)
+        board.watch("done", job("n4@sub-01"), None)

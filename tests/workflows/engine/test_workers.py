@@ -1,0 +1,70 @@
+"""Which worker is made, and what keeps it from running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+from fake_slurm import FakeSlurm
+from rich.console import Console
+
+from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.workflows.engine.pool import PoolWorker
+from gliomorph.workflows.engine.slurm.folder import JobFolder, Record
+from gliomorph.workflows.engine.slurm.worker import SlurmWorker
+from gliomorph.workflows.engine.workers import check_worker, describe_worker, make_worker, taken_over
+
+
+@pytest.fixture
+def slurm_settings(any_settings: Settings) -> Settings:
+    return attrs.evolve(any_settings, worker="slurm")
+
+
+def watch(*_: object) -> None:
+    pass
+
+
+def test_worker_is_that_of_the_settings(any_settings: Settings, slurm_settings: Settings) -> None:
+    pool = make_worker(any_settings, 3, Console(), watch)
+    assert isinstance(pool, PoolWorker)
+    assert pool.n_procs == 3
+    assert isinstance(make_worker(slurm_settings, 3, Console(), watch), SlurmWorker)
+
+
+def test_without_slurm_nothing_runs(slurm_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SettingsError, match="--worker slurm: sbatch, squeue, scontrol, scancel not found"):
+        check_worker(slurm_settings)
+
+
+def test_pattern_of_no_stage_is_refused(slurm_settings: Settings, fake_slurm: FakeSlurm) -> None:
+    settings = attrs.evolve(slurm_settings, slurm_jobs="stage", slurm_stage_args=["segmnt=-p gpu"])
+    with pytest.raises(
+        SettingsError, match=r"--slurm-stage-args segmnt=…: no such stage; the stages are brain"
+    ):
+        check_worker(settings)
+
+
+@pytest.mark.parametrize("pattern", ["segment", "regist*", "register affine", "atlas", "preproc mask"])
+def test_pattern_of_a_stage_is_taken(slurm_settings: Settings, fake_slurm: FakeSlurm, pattern: str) -> None:
+    check_worker(attrs.evolve(slurm_settings, slurm_jobs="stage", slurm_stage_args=[f"{pattern}=-p gpu"]))
+
+
+def test_runs_are_taken_over_while_a_job_of_theirs_is_alive(fake_slurm: FakeSlurm, tmp_path: Path) -> None:
+    assert taken_over(tmp_path / "cache") == {}
+    for key, node in (("python-a", "n4@sub-01"), ("workflow-b", "sub-02"), ("workflow-c", "group")):
+        folder = JobFolder(tmp_path / "cache" / "slurm" / key)
+        folder.path.mkdir(parents=True)
+        folder.remember(Record(name=key, node=node, run=f"run-of-{node}"))
+    for number, name in (("1", "python-a"), ("2", "workflow-c")):
+        text = f'{{"id": "{number}", "name": "{name}", "state": "PENDING", "code": ""}}'
+        (fake_slurm.folder / f"job-{number}.json").write_text(text)
+    assert taken_over(tmp_path / "cache") == {"sub-01": "run-of-n4@sub-01", "group": "run-of-group"}
+
+
+def test_where_scans_will_run_is_said(any_settings: Settings, slurm_settings: Settings) -> None:
+    assert describe_worker(any_settings, 3) == "1 processes of 1 threads"
+    assert describe_worker(slurm_settings, 3).startswith("one Slurm job a scan, of 1 CPUs and 2.0 GB")
+    by_dask = attrs.evolve(any_settings, worker="dask", dask_scheduler="tcp://a:1")
+    assert describe_worker(by_dask, 3) == "dask workers of tcp://a:1"

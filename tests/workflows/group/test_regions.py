@@ -1,0 +1,109 @@
+"""The parcellation of a run: refused before anything is computed, or regions with their scans and a table."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import parcels
+import pytest
+from rich.console import Console
+
+from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.interfaces.files.images import read_image
+from gliomorph.interfaces.group.strata.groups import Stratification, Stratum
+from gliomorph.interfaces.task import File
+from gliomorph.workflows.group.regions import Regional, find_parcellation, run_regional
+from gliomorph.workflows.group.strata import atlas_notices
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
+PLACES = [(-30, -30, 0), (30, 30, 0), (-28, 25, 5)]
+"""From the brain's centre, LPS: two on the right, one on the left."""
+
+
+@pytest.fixture(scope="module")
+def template(template_home: Path, tmp_path_factory: pytest.TempPathFactory) -> TemplateFiles:
+    return parcels.prepared(template_home, tmp_path_factory.mktemp("work"))
+
+
+def settings(root: Path, **options: Any) -> Settings:
+    (root / "bids").mkdir(exist_ok=True)
+    folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
+    given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
+    return Settings(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
+
+
+def run(
+    root: Path,
+    template: TemplateFiles,
+    strata: Stratification | None = None,
+    damaged: bool = False,
+    **options: Any,
+) -> Regional:
+    asked = settings(root, **options)
+    tumors = parcels.write_tumors(root / "in", read_image(template.image), [np.array(p) for p in PLACES])
+    if damaged:
+        tumors[1].write_bytes(b"nothing")
+    scans = {
+        "scans": ["sub-1_ses-a", "sub-2", "sub-3"],
+        "files": [{"tumor": File(path)} for path in tumors],
+        "keys": ["1", "2", "3"],
+    }
+    console = Console(file=io.StringIO(), width=300)
+    parcellation = find_parcellation(asked, template)
+    return run_regional(asked, parcellation, strata or Stratification(), scans, console)
+
+
+def test_regions_have_the_scans_of_their_tumours(tmp_path: Path, template: TemplateFiles) -> None:
+    found = run(tmp_path, template)
+    assert found.problem == ""
+    left, right = found.strata
+    assert (left["label"], left["scans"]) == ("regionleft", ["sub-2"])
+    assert (right["label"], right["scans"]) == ("regionright", ["sub-1_ses-a", "sub-3"])
+    assert right["column"] == "--parcellation" and right["parcellation"]["Name"] == "hemispheres"
+    assert found.columns["sub-1_ses-a"]["region"] == "right"
+    assert found.table is not None
+    assert (Path(found.table).read_text().splitlines()[1]).startswith("left\tleft hemisphere\t")
+    told = found.told(settings(tmp_path))
+    assert [(r["name"], r["people"], r["folder"]) for r in told["regions"]] == [
+        ("left hemisphere", "1 participant", "tpl-Tiny/cohort-regionleft/anat"),
+        ("right hemisphere", "2 participants", "tpl-Tiny/cohort-regionright/anat"),
+    ]
+
+
+def test_small_regions_are_withheld_and_told(tmp_path: Path, template: TemplateFiles) -> None:
+    found = run(tmp_path, template, min_cell=None)
+    assert found.strata == []
+    told = found.told(settings(tmp_path))
+    assert "no maps of tumour in 'left hemisphere': 1 participant, fewer than 5" in told["notices"]
+
+
+def test_without_the_option_nothing_is_run(tmp_path: Path, template: TemplateFiles) -> None:
+    assert run(tmp_path, template, parcellation="") == Regional()
+    assert Regional().told(settings(tmp_path)) == {}
+
+
+def test_labels_that_strata_have_are_refused(tmp_path: Path, template: TemplateFiles) -> None:
+    stratum = Stratum(label="regionLeft", column="region", description="", participants=("1",))
+    found = run(tmp_path, template, Stratification(strata=(stratum,)))
+    assert found.problem.startswith("--strata and --parcellation would both make 'regionleft'")
+
+
+def test_a_failure_is_told_with_its_cause(tmp_path: Path, template: TemplateFiles) -> None:
+    found = run(tmp_path, template, damaged=True)
+    assert found.problem.startswith("places: tumor1.nii.gz: cannot be read")
+    assert found.table is None
+
+
+def test_what_cannot_be_used_is_refused_at_the_start(tmp_path: Path, template: TemplateFiles) -> None:
+    with pytest.raises(SettingsError, match="No lobes come with the templates: give hemispheres"):
+        find_parcellation(settings(tmp_path, parcellation="lobes"), template)
+
+
+def test_the_option_has_no_effect_without_the_group_level(tmp_path: Path, template: TemplateFiles) -> None:
+    asked = settings(tmp_path, levels=("participant",))
+    assert find_parcellation(asked, template) is None
+    assert "--parcellation has no effect without the level group" in atlas_notices(asked)

@@ -1,0 +1,404 @@
+"""Who is in the atlas: scans with valid outputs on disk, of this run or of an earlier one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from rich.console import Console
+
+from gliomorph.config.settings import Settings
+from gliomorph.interfaces.datasets.query import Scan, TumorMask
+from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder, group_names
+from gliomorph.interfaces.group.regions.parcellation import Parcellation
+from gliomorph.workflows.group import run as group
+from gliomorph.workflows.group.associations import Associations
+from gliomorph.workflows.group.regions import Regional
+from gliomorph.workflows.group.run import Outcome, find_members, run_group
+from gliomorph.workflows.scan.participants import Failure
+from gliomorph.workflows.scan.plan import PlannedScan
+
+TUMOR = {"kind": "dseg", "sources": ["bids:m:x"], "frame": "world", "share_of_brain": 0.02}
+OK = {"method": "affine", "status": "ok", "reason": "", "flag": "", "ncc_outside": 0.9}
+BAD = OK | {"status": "excluded", "reason": "warped brain overlaps the template's by 0.40 only (Dice)"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    for name in ("bids", "masks", "out", "work"):
+        (tmp_path / name).mkdir()
+    return Settings(
+        bids_dir=tmp_path / "bids",
+        output_dir=tmp_path / "out",
+        work_dir=tmp_path / "work",
+        derivatives={"m": tmp_path / "masks"},
+        template="Tiny",
+        resolution=4,
+        registration=("affine",),
+    )
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> TemplateFiles:
+    path = tmp_path / "template.nii.gz"
+    path.touch()
+    return TemplateFiles(image=path, brain=path, fixed=path, fixed_brain=path)
+
+
+def names_of(label: str) -> ScanNames:
+    subject, _, session = label.removeprefix("sub-").partition("_ses-")
+    folder = anat_folder(subject, session)
+    return ScanNames(label=label, folder=folder, stem=label, template="Tiny", resolution=4, source="m")
+
+
+def publish(settings: Settings, label: str, quality: dict[str, Any] = OK, **record: Any) -> Path:
+    """What a finished scan leaves, a word in each file."""
+    names = names_of(label)
+    files = names.registered("affine")
+    kept = [files[key] for key in ("warped", "mask", "dseg", "coverage")]
+    for name in kept:
+        path = settings.output_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{label} {name}")
+    content = {"method": "affine", "key": f"k-{label}", "inputs_key": f"i-{label}", "outputs": kept}
+    path = settings.output_dir / names.registration("affine")
+    path.write_text(json.dumps({**content, "quality": quality, "tumor": TUMOR, **record}))
+    return path
+
+
+def planned(label: str, **changes: Any) -> PlannedScan:
+    """As the plan says when the inputs are those of :func:`publish`."""
+    scan = Scan(
+        label=label,
+        subject=label[4:],
+        image=Path("x"),
+        tumor=TumorMask(path=Path("m"), kind="dseg", source="m"),
+    )
+    plan = PlannedScan(scan=scan, names=names_of(label), input_keys={"affine": f"i-{label}"}, status="done")
+    return attrs.evolve(plan, **changes)
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Graphs that would be run."""
+    graphs: list[Any] = []
+    monkeypatch.setattr(group, "_submit", lambda graph, *_: graphs.append(graph) or "")
+    return graphs
+
+
+def atlas(
+    settings: Settings,
+    template: TemplateFiles,
+    plans: list[PlannedScan],
+    causes: dict[str, tuple[str, str]] | None = None,
+) -> str:
+    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO())).problem
+
+
+def test_members_are_sorted_and_complete(settings: Settings) -> None:
+    for label in ("sub-02_ses-b", "sub-10", "sub-02_ses-a", "sub-03"):
+        publish(settings, label)
+    (settings.output_dir / names_of("sub-03").registered("affine")["coverage"]).unlink()
+    members = find_members(settings.output_dir, "Tiny", 4)
+    assert [member.scan for member in members] == ["sub-02_ses-a", "sub-02_ses-b", "sub-10"]
+    assert find_members(settings.output_dir, "Tiny", 2) == []
+    assert find_members(settings.output_dir, "Other", 4) == []
+
+
+def test_record_under_a_name_of_another_method_is_not_taken(settings: Settings) -> None:
+    publish(settings, "sub-01", method="syn")
+    assert find_members(settings.output_dir, "Tiny", 4) == []
+
+
+@pytest.mark.parametrize(
+    "broken", [{"quality": None}, {"quality": {}}, {"tumor": 5}, {"tumor": {}}, {"key": None}]
+)
+def test_record_of_somebody_elses_making_is_passed_over(settings: Settings, broken: dict[str, Any]) -> None:
+    publish(settings, "sub-01")
+    publish(settings, "sub-02", **broken)
+    assert [member.scan for member in find_members(settings.output_dir, "Tiny", 4)] == ["sub-01"]
+
+
+def test_scans_of_earlier_runs_count(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    """sub-02 is no longer in the input folder; sub-01 was not part of this run."""
+    for label in ("sub-01", "sub-02"):
+        publish(settings, label)
+    assert atlas(settings, template, [planned("sub-01", status="run")]) == ""
+    (graph,) = submitted
+    assert graph.scans == ["sub-01", "sub-02"]
+    assert graph.excluded == []
+    assert graph.kinds == ["dseg", "dseg"]
+    assert graph.keys == ["k-sub-01", "k-sub-02"]
+    assert [str(bundle["warped"]) for bundle in graph.files] == [
+        str(settings.output_dir / names_of(label).registered("affine")["warped"])
+        for label in ("sub-01", "sub-02")
+    ]
+
+
+def test_scan_whose_inputs_changed_is_left_out_and_listed(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01", "sub-02", "sub-03"):
+        publish(settings, label)
+    changed = {"affine": "another"}
+    plans = [
+        planned("sub-01"),
+        planned("sub-02", input_keys=changed, status="run"),
+        planned("sub-03", input_keys=changed, status="run"),
+    ]
+    assert atlas(settings, template, plans, {"sub-03": ("n4", "too dark")}) == ""
+    (graph,) = submitted
+    assert graph.scans == ["sub-01"]
+    assert graph.excluded == [
+        {"scan": "sub-02", "stage": "participant", "cause": "no outputs of affine yet"},
+        {"scan": "sub-03", "stage": "n4", "cause": "too dark"},
+    ]
+
+
+def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    publish(settings, "sub-02", BAD)
+    assert atlas(settings, template, [planned("sub-01"), planned("sub-02")]) == ""
+    (graph,) = submitted
+    assert graph.scans == ["sub-01"]
+    assert graph.excluded == [{"scan": "sub-02", "stage": "measure", "cause": BAD["reason"]}]
+    # it stays in the table
+    with (settings.work_dir / "group_quality.tsv").open(newline="") as lines:
+        rows = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
+    assert {label: row["status"] for label, row in rows.items()} == {"sub-01": "ok", "sub-02": "excluded"}
+    assert rows["sub-02"]["reason"] == BAD["reason"]
+
+
+@pytest.mark.parametrize(
+    ("records", "text"),
+    [
+        ([{}, {"refine": 0}], "affine"),
+        ([{"refine": 20}] * 2, "affine, refined by 20 iterations of optimisation"),
+        ([{"refine": 20}, {}], "affine, refined by 0 or 20 iterations of optimisation"),
+    ],
+)
+def test_the_page_says_how_far_the_methods_answers_were_refined(
+    settings: Settings,
+    template: TemplateFiles,
+    submitted: list[Any],
+    records: list[dict[str, int]],
+    text: str,
+) -> None:
+    for number, record in enumerate(records):
+        publish(settings, f"sub-{number}", **record)
+    atlas(settings, template, [])
+    (graph,) = submitted
+    assert graph.used["registration"] == graph.plan["metadata"]["Registration"] == text
+    assert graph.used["scans"] == 2
+
+
+def test_scan_that_cannot_be_run_any_more_is_left_out_with_its_reason(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01", "sub-02"):
+        publish(settings, label)
+    gone = planned("sub-02", names=None, input_keys={}, status="impossible", reason="no tumour mask")
+    assert atlas(settings, template, [planned("sub-01"), gone]) == ""
+    assert submitted[0].scans == ["sub-01"]
+    assert submitted[0].excluded == [{"scan": "sub-02", "stage": "participant", "cause": "no tumour mask"}]
+
+
+def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    """``gliomorph BIDS OUT group``."""
+    publish(settings, "sub-01")
+    bare = planned("sub-01", names=None, input_keys={}, status="impossible", reason="no tumour mask")
+    assert atlas(attrs.evolve(settings, derivatives={}), template, [bare]) == ""
+    assert submitted[0].scans == ["sub-01"]
+
+
+def test_mask_without_sub_regions_is_taken_as_a_mask(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01", tumor=TUMOR | {"kind": "mask"})
+    publish(settings, "sub-02")
+    atlas(settings, template, [])
+    assert submitted[0].kinds == ["mask", "dseg"]
+    assert [Path(str(bundle["tumor"])).name.split("_")[-1] for bundle in submitted[0].files] == [
+        "mask.nii.gz",
+        "dseg.nii.gz",
+    ]
+
+
+def test_without_outputs_there_is_no_atlas_and_a_reason(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01", BAD)
+    problem = atlas(settings, template, [planned("sub-01")])
+    assert problem.startswith("no scan has valid outputs of affine in ")
+    assert submitted == []
+
+
+def finish(settings: Settings, graph: Any) -> None:
+    """What the graph would leave."""
+    names = group_names("Tiny", 4, ["WT"])
+    for name in names.values():
+        path = settings.output_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    (settings.output_dir / names["description"]).write_text(json.dumps({"InputsKey": graph.plan["key"]}))
+
+
+def test_atlas_that_is_up_to_date_is_left_alone(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    atlas(settings, template, [planned("sub-01")])
+    finish(settings, submitted[0])
+    console = Console(file=io.StringIO())
+    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == Outcome()
+    assert len(submitted) == 1
+    assert isinstance(console.file, io.StringIO)
+    assert "nothing to do" in console.file.getvalue()
+
+
+def test_one_scan_of_each_participant_counts_and_the_others_are_listed(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01_ses-post", "sub-01_ses-a", "sub-02"):
+        publish(settings, label)
+    assert atlas(settings, template, []) == ""
+    assert submitted[0].scans == ["sub-01_ses-a", "sub-02"]
+    cause = "one scan of each participant counts, and sub-01_ses-a does"
+    assert submitted[0].excluded == [{"scan": "sub-01_ses-post", "stage": "atlas", "cause": cause}]
+
+
+def test_a_small_cohort_has_an_atlas_and_a_warning(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    console = Console(file=io.StringIO(), width=200)
+    assert run_group(settings, template, [], {}, "run", console) == Outcome()
+    assert isinstance(console.file, io.StringIO)
+    warning = "1 patient: single patients can be read from these maps; do not share them"
+    assert warning in console.file.getvalue()
+    assert submitted[0].story["warning"] == warning
+    assert submitted[0].options["min_cell"] == {"everybody": 1, "strata": 5}
+
+
+def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atlas(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    publish(settings, "sub-01")
+    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    assert problem.startswith("an atlas of 1 participant would show nothing: --min-cell is 5")
+    assert "earlier run" not in problem
+    assert submitted == []
+    (settings.output_dir / f"tpl-{settings.template}").mkdir()
+    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    assert "maps of an earlier run are left in" in problem
+
+
+def test_strata_have_their_scans_and_what_is_withheld_is_told(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    rows = "".join(f"sub-{n}\t{sex}\n" for n, sex in enumerate("FFMMM"))
+    (settings.bids_dir / "participants.tsv").write_text(f"participant_id\tsex\n{rows}")
+    for number in range(5):
+        publish(settings, f"sub-{number}")
+    console = Console(file=io.StringIO(), width=200)
+    asked = attrs.evolve(settings, strata=("sex",), min_cell=3)
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    # women are two, so that men could be told from everybody minus men
+    assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
+    assert submitted[0].strata == []
+    asked = attrs.evolve(asked, min_cell=2)
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert [(s["label"], s["scans"]) for s in submitted[1].strata] == [
+        ("sexF", ["sub-0", "sub-1"]),
+        ("sexM", ["sub-2", "sub-3", "sub-4"]),
+    ]
+    name = "tpl-Tiny/cohort-sexF/anat/tpl-Tiny_cohort-sexF_atlas-gliomorph_res-4_desc-coverage_probseg.nii.gz"
+    assert submitted[1].plan["maps"]["sexF/coverage"] == name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "a new scan",
+        "another result",
+        "an exclusion",
+        "a missing map",
+        "an emptied page",
+        "code",
+        "an option",
+        "a test",
+        "regions",
+    ],
+)
+def test_atlas_is_made_again_after_any_change(
+    settings: Settings,
+    template: TemplateFiles,
+    submitted: list[Any],
+    change: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publish(settings, "sub-01")
+    plans = [planned("sub-01")]
+    atlas(settings, template, plans)
+    finish(settings, submitted[0])
+    if change == "a new scan":
+        publish(settings, "sub-02")
+    elif change == "another result":
+        publish(settings, "sub-01", key="another")
+    elif change == "an exclusion":
+        plans.append(planned("sub-02", status="run"))
+    elif change == "a missing map":
+        (settings.output_dir / group_names("Tiny", 4, ["WT"])["frequency_WT"]).unlink()
+    elif change == "an emptied page":
+        os.truncate(settings.output_dir / group_names("Tiny", 4, ["WT"])["report"], 0)
+    elif change == "a test":
+        (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
+        settings = attrs.evolve(settings, tests=("glm:age",))
+        monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
+    elif change == "regions":
+        settings = attrs.evolve(settings, parcellation="hemispheres", levels=("group",))
+        parcels = Parcellation(name="p", path=template.image, parcels=(), sizes=(), voxel_ml=1.0, digest="a")
+        monkeypatch.setattr(group, "find_parcellation", lambda *_: parcels)
+        monkeypatch.setattr(group, "run_regional", lambda *_: Regional())
+    elif change == "an option":
+        settings = attrs.evolve(settings, min_coverage=0.9)
+    else:
+        monkeypatch.setattr(group, "code_hash", lambda: "other")
+    atlas(settings, template, plans)
+    assert len(submitted) == 2
+
+
+def test_tests_that_failed_are_told_and_not_taken_for_done(
+    settings: Settings, template: TemplateFiles, submitted: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(settings, "sub-01")
+    (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
+    asked = attrs.evolve(settings, tests=("glm:age",))
+    failure = Failure(scan="group", stage="tests WT", error=ValueError("too few"))
+    monkeypatch.setattr(group, "run_associations", lambda *_: Associations(failure=failure))
+    console = Console(file=io.StringIO())
+    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert submitted[0].story["tests_problem"] == "tests WT: too few"
+    finish(settings, submitted[0])
+    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert len(submitted) == 2
+    monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    finish(settings, submitted[2])
+    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert len(submitted) == 3

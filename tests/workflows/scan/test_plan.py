@@ -1,0 +1,274 @@
+"""What will be run, what is done, and what cannot be run and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from gliomorph.config.settings import REFINE, Settings
+from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.workflows.scan import plan
+from gliomorph.workflows.scan.graph import ScanGraph
+from gliomorph.workflows.scan.participants import graph_inputs
+from gliomorph.workflows.scan.plan import PlannedScan, plan_scans, publication
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> TemplateFiles:
+    files = {name: tmp_path / f"{name}.nii.gz" for name in ("image", "brain", "fixed", "fixed_brain")}
+    for name, path in files.items():
+        path.write_text(name)
+    return TemplateFiles(**files)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Two subjects with masks; files hold a word each: the plan looks at names and bytes only."""
+    for subject in ("01", "02"):
+        for root, name in (("bids", "T1w"), ("masks", "seg-brats_dseg")):
+            path = tmp_path / root / f"sub-{subject}" / "anat" / f"sub-{subject}_{name}.nii.gz"
+            path.parent.mkdir(parents=True)
+            path.write_text(f"{subject} {name}")
+    return Settings(
+        bids_dir=tmp_path / "bids",
+        output_dir=tmp_path / "out",
+        work_dir=tmp_path / "work",
+        derivatives={"masks": tmp_path / "masks"},
+        registration=("affine", "syn-cfm"),
+    )
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    import attrs
+
+    return attrs.evolve(settings, **changes)
+
+
+def publish(planned: PlannedScan, settings: Settings) -> None:
+    """Leave what a finished scan leaves."""
+    assert planned.names is not None
+    out = settings.output_dir
+    (out / f"sub-{planned.scan.subject}" / "anat").mkdir(parents=True, exist_ok=True)
+    (out / planned.names.report).write_text("page")
+    for method, key in planned.keys.items():
+        files = planned.names.registered(method)
+        (out / files["warped"]).write_text("voxels")
+        (out / files["registration"]).write_text(json.dumps({"key": key, "outputs": [files["warped"]]}))
+
+
+def statuses(settings: Settings, template: TemplateFiles) -> dict[str, str]:
+    return {p.scan.label: p.status for p in plan_scans(settings, template)}
+
+
+def test_everything_is_to_be_run_at_first(settings: Settings, template: TemplateFiles) -> None:
+    assert statuses(settings, template) == {"sub-01": "run", "sub-02": "run"}
+
+
+def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, template: TemplateFiles) -> None:
+    first, _ = plan_scans(settings, template)
+    publish(first, settings)
+    assert statuses(settings, template) == {"sub-01": "done", "sub-02": "run"}
+    assert first.names is not None
+    (settings.output_dir / first.names.registered("syn-cfm")["warped"]).unlink()
+    assert statuses(settings, template)["sub-01"] == "run"
+    publish(first, settings)
+    (settings.output_dir / first.names.report).unlink()
+    assert statuses(settings, template)["sub-01"] == "run"
+
+
+@pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
+def test_any_changed_input_makes_a_finished_scan_run_again(
+    settings: Settings, template: TemplateFiles, tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "masks" / "sub-01" / "anat"
+    (folder / "sub-01_seg-brats_dseg.tsv").write_text("words")
+    publish(plan_scans(settings, template)[0], settings)
+    assert statuses(settings, template)["sub-01"] == "done"
+    if change == "image":
+        (tmp_path / "bids" / "sub-01" / "anat" / "sub-01_T1w.nii.gz").write_text("other")
+    elif change == "mask":
+        (folder / "sub-01_seg-brats_dseg.nii.gz").write_text("other")
+    elif change == "table":
+        (folder / "sub-01_seg-brats_dseg.tsv").write_text("other")
+    elif change == "brain mask":
+        (folder / "sub-01_desc-brain_mask.nii.gz").write_text("new")
+    elif change == "template":
+        template.brain.write_text("other")
+    elif change == "seed":
+        settings = changed(settings, random_seed=1)
+    else:
+        monkeypatch.setattr("gliomorph.workflows.keys.code_hash", lambda: "other")
+    assert statuses(settings, template)["sub-01"] == "run"
+
+
+def student(folder: Path, modality: str = "T1w", name: str = "w") -> Path:
+    """As much of a segmentation network as the plan reads."""
+    path = folder / f"{name}.safetensors"
+    metadata = {"network": json.dumps({"modalities": [modality]})}
+    save_file({name: np.zeros(1, np.float32)}, path, metadata=metadata)
+    return path
+
+
+def test_segmentation_network_matters_to_scans_without_a_mask_only(
+    settings: Settings, template: TemplateFiles, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "masks" / "sub-02")
+    settings = changed(settings, weights=student(tmp_path))
+    for planned in plan_scans(settings, template):
+        publish(planned, settings)
+    assert statuses(settings, template) == {"sub-01": "done", "sub-02": "done"}
+    other = changed(settings, weights=student(tmp_path, name="other"))
+    assert statuses(other, template) == {"sub-01": "done", "sub-02": "run"}
+
+
+def test_network_for_another_modality_cannot_segment(
+    settings: Settings, template: TemplateFiles, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "masks" / "sub-02")
+    first, second = plan_scans(changed(settings, weights=student(tmp_path, "FLAIR")), template)
+    assert (first.status, second.status) == ("run", "impossible")
+    assert "no tumour mask: none in -d" in second.reason
+    assert "w.safetensors reads FLAIR, not T1w; give -d NAME=PATH" in second.reason
+
+
+def test_further_method_is_run_and_fewer_are_done(settings: Settings, template: TemplateFiles) -> None:
+    publish(plan_scans(settings, template)[0], settings)
+    assert statuses(changed(settings, registration=("affine",)), template)["sub-01"] == "done"
+    assert statuses(changed(settings, registration=("affine", "syn")), template)["sub-01"] == "run"
+
+
+def test_changed_network_makes_its_own_method_run_again(settings: Settings, template: TemplateFiles) -> None:
+    path = settings.output_dir.parent / "net.safetensors"
+    header = {"method": "metamorph-r", "masking": "local", "dimension": 3, "modalities": 1}
+    save_file({}, path, metadata={"network": json.dumps(header)})
+    learned = changed(settings, registration=("syn-cfm", "metamorph-r"), registration_weights=[path])
+    before = plan_scans(learned, template)[0]
+    publish(before, learned)
+    assert statuses(learned, template)["sub-01"] == "done"
+    save_file({"weight": np.ones(1)}, path, metadata={"network": json.dumps(header)})
+    after = plan_scans(learned, template)[0]
+    assert after.status == "run"
+    assert before.keys["metamorph-r"] != after.keys["metamorph-r"]
+    assert (
+        before.keys["syn-cfm"] == after.keys["syn-cfm"] == plan_scans(settings, template)[0].keys["syn-cfm"]
+    )
+
+
+def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    path = settings.output_dir.parent / "net.safetensors"
+    header = {"method": "metamorph-r", "masking": "local", "dimension": 3, "modalities": 1}
+    save_file({}, path, metadata={"network": json.dumps(header)})
+    plain = changed(settings, registration=("syn-cfm", "metamorph-r"), registration_weights=[path], refine=0)
+    refined = changed(plain, refine=9)
+    before, after = (plan_scans(each, template)[0] for each in (plain, refined))
+    assert before.keys["syn-cfm"] == after.keys["syn-cfm"]
+    assert before.keys["metamorph-r"] != after.keys["metamorph-r"]
+    default, same = (changed(plain, refine=count) for count in (None, REFINE))
+    assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
+    inputs = graph_inputs(after, refined, template, "run")
+    assert inputs["refinements"] == [0, 9]
+    (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
+    assert list(register._task.refine) == [0, 9]
+
+
+def test_resources_and_place_do_not_matter(settings: Settings, template: TemplateFiles) -> None:
+    publish(plan_scans(settings, template)[0], settings)
+    other = changed(settings, nprocs=7, mem_gb=3.0, omp_nthreads=2, work_dir=settings.output_dir / "w")
+    assert statuses(other, template)["sub-01"] == "done"
+
+
+def test_scan_without_mask_is_segmented_by_the_student_that_comes_with_gliomorph(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    planned = plan_scans(changed(settings, derivatives={}), template)
+    assert [p.status for p in planned] == ["run"] * 2
+    assert planned[0].names is not None and planned[0].names.source == "student"
+
+
+def test_scan_without_mask_says_where_it_was_looked_for(
+    settings: Settings, template: TemplateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "shipped_student", lambda modality: None)
+    bare = changed(settings, derivatives={})
+    assert [(p.status, p.names) for p in plan_scans(bare, template)] == [("impossible", None)] * 2
+    assert "no tumour mask: none in -d (no folder given)" in plan_scans(bare, template)[0].reason
+    path = settings.derivatives["masks"]
+    (path / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz").unlink()
+    planned = plan_scans(settings, template)
+    assert [p.status for p in planned] == ["impossible", "run"]
+    assert f"none in -d ({path})" in planned[0].reason
+
+
+def test_image_that_is_a_broken_link_is_impossible_by_name(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    """datalad without ``datalad get``."""
+    path = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    path.unlink()
+    path.symlink_to("nowhere")
+    first, second = plan_scans(settings, template)
+    assert (first.status, second.status) == ("impossible", "run")
+    assert first.reason == "sub-01_T1w.nii.gz: cannot be read (No such file or directory)"
+
+
+def test_label_table_that_is_a_broken_link_is_impossible_by_name(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    """Else its labels would be guessed."""
+    (settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.tsv").symlink_to("nowhere")
+    first, second = plan_scans(settings, template)
+    assert (first.status, second.status) == ("impossible", "run")
+    assert first.reason == "sub-01_seg-brats_dseg.tsv: cannot be read (No such file or directory)"
+
+
+def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateFiles) -> None:
+    table = settings.derivatives["masks"] / "seg-brats_dseg.tsv"
+    table.write_text("words")
+    inputs = graph_inputs(plan_scans(settings, template)[0], settings, template, "run")
+    (tumor,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "tumor@sub-01"]
+    assert Path(tumor._task.table) == table
+
+
+def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
+    published = publication(plan_scans(settings, template)[0], settings)
+    assert published["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert published["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
+    assert (
+        set(published["registered"])
+        == set(published["keys"])
+        == set(published["input_keys"])
+        == {"affine", "syn-cfm"}
+    )
+    assert json.loads(json.dumps(published)) == published
+
+
+@pytest.mark.parametrize("where", ["bids", "masks"])
+def test_pipe_or_device_in_place_of_a_file_is_said_and_nobody_waits_for_its_end(
+    settings: Settings, template: TemplateFiles, where: str
+) -> None:
+    root = {"bids": settings.bids_dir, "masks": settings.derivatives["masks"]}[where]
+    for subject, replace in (("01", os.mkfifo), ("02", lambda path: path.symlink_to("/dev/zero"))):
+        (path,) = (root / f"sub-{subject}" / "anat").iterdir()
+        path.unlink()
+        replace(path)
+    for found in plan_scans(settings, template):
+        assert found.status == "impossible"
+        assert "cannot be read (a file is required" in found.reason
+
+
+def test_results_are_published_only_where_inputs_are_what_they_were(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    first, _ = plan_scans(settings, template)
+    image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    mask = settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
+    assert set(publication(first, settings)["contents"]) == {str(image), str(mask)}
