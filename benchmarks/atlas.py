@@ -18,7 +18,7 @@ from contextlib import contextmanager
 import attrs
 import numpy as np
 
-from gliomorph.interfaces.machine.memory import peak_gb, reset_peak
+from gliomorph.interfaces.machine.limits import peak_gb, reset_peak
 from gliomorph.models.atlas import (
     EVERYBODY,
     PARTS,

@@ -27,11 +27,11 @@ from gliomorph.environment import prepare_environment
 from gliomorph.interfaces.datasets.simulate import Cohort, simulate_cohort
 from gliomorph.interfaces.datasets.template_files import prepare_template
 from gliomorph.interfaces.datasets.templates import load_template
-from gliomorph.interfaces.machine.memory import peak_gb
+from gliomorph.interfaces.machine.limits import peak_gb
 from gliomorph.workflows.engine.progress import stage_and_scan
 from gliomorph.workflows.engine.submission import run_side_by_side
 from gliomorph.workflows.scan.graph import ScanGraph
-from gliomorph.workflows.scan.participants import graph_inputs
+from gliomorph.workflows.scan.inputs import graph_inputs
 from gliomorph.workflows.scan.plan import plan_scans
 
 from .tables import markdown

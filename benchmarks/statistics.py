@@ -20,7 +20,7 @@ from functools import partial
 import attrs
 import numpy as np
 
-from gliomorph.interfaces.machine.memory import peak_gb, reset_peak
+from gliomorph.interfaces.machine.limits import peak_gb, reset_peak
 from gliomorph.models.statistics import (
     Patterns,
     PermutationTest,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gliomorph.config.settings import available_cpus
+from gliomorph.interfaces.machine.limits import available_cpus
 
 from ..tables import markdown
 from .data import TEST_SEED, Shapes, simulate

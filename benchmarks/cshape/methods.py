@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from gliomorph.models import geometry
+from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration.metamorphosis import register as register_metamorphosis
-from gliomorph.models.registration.networks import NetworkSettings, predict
+from gliomorph.models.registration.networks import NetworkSettings
 
 from .data import SIDE, SIGMA, SPACING, STEPS, TEST_SEED, TRAINING_SEED, Shapes, simulate
 from .train import Plan, trained

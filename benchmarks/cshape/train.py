@@ -9,7 +9,8 @@ import attrs
 import numpy as np
 import torch
 
-from gliomorph.models.registration.networks import NetworkSettings, RegistrationNetwork, build
+from gliomorph.models.registration.catalogue import build
+from gliomorph.models.registration.networks import NetworkSettings, RegistrationNetwork
 from gliomorph.models.registration.objective import Objective
 from gliomorph.models.registration.training import Trainer, TrainingSettings
 

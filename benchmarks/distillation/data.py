@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from gliomorph.interfaces.datasets.simulate import anatomy_of
 from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.interfaces.files.images import from_array, replacing, to_array
+from gliomorph.interfaces.files.labels import class_indices, resample_labels
 from gliomorph.interfaces.networks.grid import network_grid, on_network_grid
-from gliomorph.interfaces.scan.tumor import class_indices, resample_labels
 from gliomorph.models import synthesis
 from gliomorph.models.unet import MODALITIES
 from gliomorph.training.segmentation.data import PreparedExamples

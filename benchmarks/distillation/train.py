@@ -17,7 +17,8 @@ from gliomorph.models.segmentation.inference import decide, probabilities
 from gliomorph.models.segmentation.metrics import measure
 from gliomorph.models.segmentation.training import Batch, SegmentationTrainer
 from gliomorph.models.unet import MODALITIES, UNet
-from gliomorph.training.segmentation.data import PreparedExamples, example_seed, one_by_one
+from gliomorph.training.scans import example_seed
+from gliomorph.training.segmentation.data import PreparedExamples, one_by_one
 
 from .data import cohort
 from .study import SHARED_DECODER, TAUGHT, Study, teacher_of

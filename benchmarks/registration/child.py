@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from gliomorph.interfaces.machine.memory import peak_gb, reset_peak
+from gliomorph.interfaces.machine.limits import peak_gb, reset_peak
 
 from .images import Images, load
 from .runs import SHIPPED
@@ -59,7 +59,7 @@ def training(images: Images, run: dict[str, Any]) -> dict[str, float]:
     Voxels count as 1 mm wide whatever they are: then a smaller grid is a crop, and its velocities' grid is
     smaller too.
     """
-    from gliomorph.models.registration.networks import build
+    from gliomorph.models.registration.catalogue import build
     from gliomorph.models.registration.objective import Objective
     from gliomorph.models.registration.pair import Pair, pair_of
     from gliomorph.models.registration.training import Trainer, TrainingSettings
@@ -116,7 +116,7 @@ def syn(method: str) -> Action:
     import SimpleITK as sitk
 
     from gliomorph.interfaces.registration.ants import to_ants
-    from gliomorph.interfaces.scan.register import CC_RADIUS
+    from gliomorph.interfaces.registration.syn import CC_RADIUS
 
     def action(images: Images) -> object:
         def image(array: Any) -> sitk.Image:
@@ -166,7 +166,7 @@ def predicted(run: dict[str, Any]) -> Action:
     """An untrained network's registration."""
     import torch
 
-    from gliomorph.models.registration.networks import build, predict
+    from gliomorph.models.registration.catalogue import build, predict
 
     torch.manual_seed(0)
     network = build(network_settings(run)).to(run["device"])
@@ -189,7 +189,7 @@ def shipped(run: dict[str, Any], brief: bool) -> Action:
     """The network that comes with gliomorph and the iterations that follow it by default."""
     from gliomorph.config.settings import REFINE
     from gliomorph.interfaces.networks.registration import load_network, shipped_network
-    from gliomorph.models.registration.networks import predict
+    from gliomorph.models.registration.catalogue import predict
     from gliomorph.models.registration.refinement import refine, settings_for
 
     path = shipped_network("metamorph-r")

@@ -11,15 +11,20 @@ import SimpleITK as sitk
 
 from gliomorph.config.settings import METHODS
 from gliomorph.evaluation.labels import carried, measure_label
-from gliomorph.evaluation.simulated_truth import Truth, find_truth, read_truth, require_same_patient
-from gliomorph.evaluation.tables import EvaluationError, Registration, find_registrations
-from gliomorph.evaluation.truth import measure_truth, target_registration_error
+from gliomorph.evaluation.truth import (
+    Truth,
+    find_truth,
+    measure_truth,
+    read_truth,
+    require_same_patient,
+    target_registration_error,
+)
 from gliomorph.interfaces.datasets.templates import Template, load_template
+from gliomorph.interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
 from gliomorph.interfaces.files.images import read_image, to_array
-from gliomorph.interfaces.files.transforms import apply_to_points, read_transform
+from gliomorph.interfaces.files.transforms import apply_to_points, jacobian_determinant, read_transform
 from gliomorph.interfaces.reports.pages import MEASURES as QUALITY
 from gliomorph.interfaces.reports.pages import Measure, as_number
-from gliomorph.interfaces.scan.warp import jacobian_determinant
 from gliomorph.workflows.summary import last_causes
 
 from .options import Options

@@ -8,7 +8,8 @@ import numpy as np
 
 from gliomorph.evaluation.page import axis_label, box_plot, p_text
 from gliomorph.evaluation.study import Column, Values, column_of, deviation
-from gliomorph.evaluation.tables import EvaluationError, write_rows
+from gliomorph.evaluation.tables import write_rows
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import replacing, write_text
 from gliomorph.interfaces.reports.pages import Measure, as_number
 

@@ -16,9 +16,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from gliomorph.config.settings import METHODS as ALL
-from gliomorph.config.settings import method_label
-from gliomorph.evaluation.tables import Registration
 from gliomorph.interfaces.datasets.template_files import TemplateFiles, prepare_template
+from gliomorph.interfaces.derivatives.names import method_label
+from gliomorph.interfaces.derivatives.registrations import Registration
+from gliomorph.interfaces.files.checksums import content_hash
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
 from gliomorph.interfaces.files.transforms import compose, linear_part, read_transform, write_transform
 from gliomorph.interfaces.scan.brain import brain
@@ -26,7 +27,7 @@ from gliomorph.interfaces.scan.match import match
 from gliomorph.interfaces.scan.n4 import n4
 from gliomorph.interfaces.scan.register import register
 from gliomorph.interfaces.scan.resample import resample
-from gliomorph.workflows.keys import code_key, content_hash, key_of
+from gliomorph.workflows.keys import code_key, key_of
 
 if TYPE_CHECKING:
     from .options import Options, Run

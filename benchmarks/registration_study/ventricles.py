@@ -6,9 +6,9 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import distance_transform_edt
 
-from gliomorph.evaluation.tables import Registration
 from gliomorph.interfaces.datasets.simulate import anatomy_of
 from gliomorph.interfaces.datasets.templates import Template
+from gliomorph.interfaces.derivatives.registrations import Registration
 from gliomorph.interfaces.files.images import from_array, to_array
 from gliomorph.interfaces.files.transforms import read_transform
 

@@ -16,14 +16,14 @@ from gliomorph.cli.run import main as run_gliomorph
 from gliomorph.cli.simulate import main as run_simulate
 from gliomorph.interfaces.datasets.query import Scan, find_scans
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder
+from gliomorph.interfaces.derivatives.records import read_record
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_text
-from gliomorph.interfaces.group.atlas.stage import read_record
-from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
+from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels
+from gliomorph.interfaces.networks.files import WeightsError, card_of, weights_sha256
 from gliomorph.interfaces.networks.segmentation import read_modalities, shipped_student
-from gliomorph.interfaces.scan.tumor import brats_labels, class_indices, resample_labels
 from gliomorph.models.segmentation.metrics import measure
+from gliomorph.training.cards import summary
 from gliomorph.training.pictures import draw_examples
-from gliomorph.training.segmentation.card import card_of, summary
 from gliomorph.workflows.scan.plan import STUDENT
 from gliomorph.workflows.summary import last_causes
 

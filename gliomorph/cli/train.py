@@ -13,8 +13,7 @@ import attrs
 from ..environment import template_folders
 from ..interfaces.machine.device import DeviceError
 from ..models.segmentation.distillation.methods import SHARED_DECODER
-from .train_registration import registration_options
-from .train_registration_options import REGISTRATION
+from .train_registration_options import REGISTRATION, registration_options
 from .train_segmentation_options import ENSEMBLE, MODALITIES, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
 
 if TYPE_CHECKING:

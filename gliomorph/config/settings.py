@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,8 +11,7 @@ import attrs
 from ..interfaces.group.strata.groups import Variable, parse_strata
 from ..interfaces.group.strata.small_cells import SmallCells, small_cells
 from ..interfaces.machine.device import GPU_CHOICES
-from ..interfaces.machine.limits import System, cpu_limit
-from ..interfaces.machine.memory import SYSTEM, available_memory_gb
+from ..interfaces.machine.limits import available_cpus, available_memory_gb
 from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import NEEDED, fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
@@ -65,17 +63,6 @@ class SettingsError(ValueError):
 def default_method(modality: str) -> str:
     """The registration of a run that names none: MetaMorph-R, whose network reads T1w, else the metamorphosis."""
     return "metamorph-r" if modality == "T1w" else "metamorphosis"
-
-
-def method_label(method: str) -> str:
-    """The method as a BIDS label, which is alphanumeric: ``syn-cfm`` becomes ``syncfm``."""
-    return method.replace("-", "")
-
-
-def available_cpus(system: System = SYSTEM) -> int:
-    """CPUs this process may use, by its affinity, the quotas of its cgroups and the job of a cluster."""
-    cpus, limit = len(os.sched_getaffinity(0)), cpu_limit(system)
-    return cpus if limit is None else max(1, min(cpus, int(limit)))
 
 
 def _resolved(path: str | Path) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..interfaces.derivatives.registrations import find_registrations
 from .page import comparison_page
 from .study import Study, compare_methods, extra_values, scan_rows, summary_rows
-from .tables import check_out_dir, find_registrations, write_rows
+from .tables import check_out_dir, write_rows
 
 
 def evaluate_compare(
@@ -31,7 +32,7 @@ def evaluate_compare(
         The method that the others are tested against; empty: the first there is of
         :data:`~gliomorph.evaluation.study.BASELINES`, or of all.
     template, resolution, order
-        As for :func:`~gliomorph.evaluation.tables.find_registrations`.
+        As for :func:`~gliomorph.interfaces.derivatives.registrations.find_registrations`.
 
     Returns
     -------

@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from .tables import EvaluationError
+from ..interfaces.derivatives.registrations import EvaluationError
 
 COLUMNS = ("Landmark", "X", "Y", "Z")
 COORDINATES = {"RAS": (-1.0, -1.0, 1.0), "LPS": (1.0, 1.0, 1.0)}

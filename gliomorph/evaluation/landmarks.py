@@ -9,17 +9,16 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
-from .landmark_files import Landmarks, common, read_landmarks, require_inside
-from .study import LANDMARKS_TABLE
-from .tables import (
+from ..interfaces.derivatives.registrations import (
     EvaluationError,
     Registration,
     Registrations,
-    check_out_dir,
     find_registrations,
-    write_rows,
 )
+from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
+from .landmark_files import Landmarks, common, read_landmarks, require_inside
+from .study import LANDMARKS_TABLE
+from .tables import check_out_dir, write_rows
 
 POINTS_TABLE = "landmarks_points.tsv"
 BEFORE = ("affine", "native")
@@ -84,7 +83,7 @@ def evaluate_landmarks(
     before : str
         One of :data:`BEFORE`.
     template, resolution, order
-        As for :func:`~gliomorph.evaluation.tables.find_registrations`.
+        As for :func:`~gliomorph.interfaces.derivatives.registrations.find_registrations`.
     report : callable
         Told each finished scan, and each scan and file that is missing.
 

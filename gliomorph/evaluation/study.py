@@ -11,9 +11,10 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from ..interfaces.derivatives.registrations import EvaluationError, Registrations
 from ..interfaces.reports.pages import MEASURES, Measure, as_number
 from ..models.statistics.paired import Comparison, compare
-from .tables import EvaluationError, Registrations, read_rows
+from .tables import read_rows
 
 QUALITY = (
     "ncc_outside",

@@ -7,22 +7,28 @@ cache a version of this package, which covers the rest.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import os
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from pydra.utils.hash import Cache, register_serializer
 
 os.environ.setdefault("NO_ET", "1")  # no telemetry: read when pydra is imported
 
 from fileformats.generic import File
 from pydra.compose import python
 
-from . import file_hash  # noqa: F401 (wherever a task is known, its files are known by it)
-
 Optional = File | None
+
+
+REMEMBERED = 1 << 14
+"""Files, those of some hundred scans."""
 
 
 def task(function: Callable[..., Any], **outputs: Any) -> Any:
@@ -78,3 +84,17 @@ def _port(hint: Any) -> Any:
     if typing.get_origin(hint) is list:
         return list[_port(typing.get_args(hint)[0])]  # type: ignore[misc]
     return hint
+
+
+@register_serializer(File)
+def content_of(file: File, cache: Cache) -> Iterator[bytes]:
+    """What stands for a file in the hash of a task's inputs."""
+    path = Path(file.fspath)
+    stat = path.stat()
+    yield b"file:" + _digest(path, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+
+
+@lru_cache(REMEMBERED)
+def _digest(path: Path, *_changes: int) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()

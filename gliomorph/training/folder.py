@@ -15,8 +15,7 @@ import attrs
 import torch
 
 from ..interfaces.files.images import remove_leftovers, replacing, write_text
-from ..interfaces.networks.files import weights_sha256
-from .segmentation.card import card_of
+from ..interfaces.networks.files import card_of, weights_sha256
 
 
 class TrainingFolderError(ValueError):

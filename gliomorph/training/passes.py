@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 import numpy as np
 import torch
 
-from ..interfaces.files.images import write_text
 from .folder import TrainingFolder
-from .segmentation.card import card_of
-from .segmentation.data import example_seed
+from .scans import example_seed
 
 PICTURED = 3
 """Validation examples in a picture."""
@@ -180,13 +176,6 @@ def row_of(
     row: dict[str, float] = {"epoch": epoch, "learning_rate": learning_rate}
     row |= {f"train_{name}": value for name, value in losses.items()}
     return row | {f"validation_{name}": value for name, value in found.items()}
-
-
-def write_card(card: dict[str, Any], weights: Path) -> Path:
-    """A model card beside its weights; figures that were ``measured`` later on the same weights are kept."""
-    if measured := (card_of(weights) or {}).get("measured"):
-        card = card | {"measured": measured}
-    return write_text(json.dumps(card, indent=1) + "\n", weights.with_suffix(".json"))
 
 
 def _line(row: Mapping[str, float], epochs: int, seconds_left: float, figures: str) -> str:

@@ -20,6 +20,9 @@ LEAST_WITHIN = 0.5
 another frame."""
 
 
+PARTS = ("train", "validation", "test")
+
+
 class TrainingDataError(ValueError):
     """A dataset that cannot be trained on: every file that is in the way, and why."""
 
@@ -108,3 +111,45 @@ def require_within(share: float, problem: str) -> None:
     """Raise unless a share is at least :data:`LEAST_WITHIN`."""
     if share < LEAST_WITHIN:
         raise ImageError(f"{problem}; do both come from the same subject and frame?")
+
+
+def example_seed(*numbers: int) -> int:
+    """One seed from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def split(subjects: Sequence[str], seed: int, fraction: float = 1.0) -> dict[str, list[str]]:
+    """Subjects for training (two thirds, or a fraction of them), validation and test (one sixth each).
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        At least 3, each once.
+    seed : int
+        Of the shuffle.
+    fraction : float
+        Part of the training subjects that are used: the first ones, so that smaller sets lie in larger ones.
+
+    Returns
+    -------
+    parts : dict
+        By :data:`PARTS`; validation and test do not depend on ``fraction``.
+
+    Raises
+    ------
+    TrainingDataError
+        Fewer than 3 subjects.
+    """
+    if len(subjects) < len(PARTS):
+        raise TrainingDataError(
+            f"at least {len(PARTS)} subjects are required (training, validation, test), got {len(subjects)} "
+            f"({', '.join(sorted(subjects))})"
+        )
+    shuffled = [sorted(subjects)[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
+    held = max(1, round(len(subjects) / 6))
+    train = shuffled[2 * held :]
+    return {
+        "train": train[: max(1, round(len(train) * fraction))],
+        "validation": shuffled[:held],
+        "test": shuffled[held : 2 * held],
+    }

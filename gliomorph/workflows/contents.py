@@ -8,8 +8,8 @@ from pathlib import Path
 
 import attrs
 
+from ..interfaces.files.checksums import content_hash
 from ..interfaces.files.images import write_text
-from .keys import content_hash
 
 SETTLED_SECONDS = 2.0
 """A file that changed later than this before it was read may change once more without its time showing it."""

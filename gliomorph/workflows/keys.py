@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 from functools import cache
@@ -10,27 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import gliomorph
-
-from ..interfaces.group.atlas.stage import read_record
-
-
-def content_hash(path: Path | None) -> str:
-    """sha256 of a file's bytes; of nothing, an empty string.
-
-    Raises
-    ------
-    OSError
-        There is no such file, it cannot be read, or it is a pipe or a device, which have no end.
-    """
-    if path is None:
-        return ""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(path))
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @cache
@@ -55,18 +33,6 @@ def code_key(inputs_key: str) -> str:
     return key_of(inputs=inputs_key, code=code_hash())
 
 
-def is_complete(out_dir: Path, record: Path, key: str) -> bool:
-    """Whether a record exists, was made from these inputs, and all its files are there and not empty."""
-    content = read_record(record)
-    return content.get("key") == key and all_outputs_exist(out_dir, content)
-
-
-def all_outputs_exist(out_dir: Path, record: dict[str, Any]) -> bool:
-    """Whether all files that a record lists are there and not empty."""
-    outputs = record.get("outputs")
-    if not isinstance(outputs, list) or not outputs:
-        return False
-    try:
-        return all((out_dir / str(name)).stat().st_size > 0 for name in outputs)
-    except OSError:
-        return False
+def cache_folder(work_dir: Path) -> Path:
+    """Pydra's cache for this version of the code."""
+    return work_dir / f"cache-{code_hash()[:12]}"

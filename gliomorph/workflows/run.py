@@ -14,15 +14,18 @@ from ..environment import prepare_environment
 from ..interfaces.datasets.template_files import TemplateFiles, prepare_template
 from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
+from .checks.atlas import atlas_notices
 from .checks.validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
+from .checks.worker import check_worker
 from .dataset import write_dataset
-from .engine.progress import cause_of
+from .engine.failures import Failure, cause_of
 from .engine.sweep import Hold, swept
-from .engine.workers import check_worker, describe_worker, taken_over
+from .engine.workers import describe_worker, taken_over
 from .group.regions import find_parcellation
 from .group.run import run_group
-from .group.strata import atlas_notices
-from .scan.participants import Failure, cache_folder, graph_inputs, run_participants
+from .keys import cache_folder
+from .scan.inputs import graph_inputs
+from .scan.participants import run_participants
 from .scan.picture import write_graph
 from .scan.plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of

@@ -21,8 +21,7 @@ import gliomorph
 
 from ..config.settings import Settings
 from ..interfaces.files.images import write_text
-from .engine.progress import cause_of
-from .scan.participants import Failure
+from .engine.failures import Failure, cause_of
 from .scan.plan import PlannedScan
 
 COLUMNS = ("scan", "status", "stage", "cause")

@@ -20,8 +20,8 @@ from benchmarks.registration_study.__main__ import parse
 from benchmarks.registration_study.runs import command
 from benchmarks.registration_study.ventricles import template_ventricles
 from gliomorph.config.settings import METHODS
-from gliomorph.evaluation.tables import EvaluationError
 from gliomorph.interfaces.datasets.templates import Template, load_template
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import from_array, to_array, write_image
 from gliomorph.interfaces.networks.registration import NEEDED
 

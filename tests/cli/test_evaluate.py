@@ -12,7 +12,7 @@ import phantoms
 import pytest
 
 from gliomorph.cli import evaluate as cli_evaluate
-from gliomorph.evaluation.tables import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import from_array, write_image
 
 

@@ -19,7 +19,7 @@ from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.models.registration.metamorphosis import SIMILARITIES
 from gliomorph.models.registration.networks import DEFAULTS, NetworkSettings
 from gliomorph.models.registration.objective import MASKINGS as ALL_MASKINGS
-from gliomorph.models.registration.registration_training import EpochSettings
+from gliomorph.models.registration.training import EpochSettings
 from gliomorph.training.registration import train as train_registration
 from gliomorph.training.registration.options import RegistrationOptions, default_lam
 

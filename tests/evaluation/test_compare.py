@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import ttest_rel, wilcoxon
 
 from gliomorph.evaluation.compare import evaluate_compare
-from gliomorph.evaluation.tables import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 
 EVIL = '<script>alert("x")</script>$\\frac$'
 NCC = {

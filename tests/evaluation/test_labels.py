@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.evaluation.labels import evaluate_labels
-from gliomorph.evaluation.tables import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import ImageError, from_array, write_image
 
 CENTRE, RADIUS = phantoms.at(20, 10, -8), 12

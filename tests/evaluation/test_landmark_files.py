@@ -9,7 +9,7 @@ import phantoms
 import pytest
 
 from gliomorph.evaluation.landmark_files import common, read_landmarks, require_inside
-from gliomorph.evaluation.tables import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import write_image
 
 HEAD = "Landmark,X,Y,Z\n"

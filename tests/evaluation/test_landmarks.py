@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.evaluation.landmarks import evaluate_landmarks, summarise
-from gliomorph.evaluation.tables import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.files.transforms import compose, linear_part
 

@@ -7,13 +7,8 @@ from pathlib import Path
 import evaluations
 import pytest
 
-from gliomorph.evaluation.tables import (
-    EvaluationError,
-    check_out_dir,
-    find_registrations,
-    read_rows,
-    write_rows,
-)
+from gliomorph.evaluation.tables import check_out_dir, read_rows, write_rows
+from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 
 
 def test_scans_sessions_and_methods_are_found_in_order(tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.evaluation.simulated_truth import POINTS, region_points
-from gliomorph.evaluation.tables import EvaluationError
-from gliomorph.evaluation.truth import evaluate_truth
+from gliomorph.evaluation.truth import POINTS, evaluate_truth, region_points
 from gliomorph.interfaces.datasets import simulate
 from gliomorph.interfaces.datasets.templates import load_template
+from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import compose, read_transform
 

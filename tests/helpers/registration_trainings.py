@@ -16,7 +16,7 @@ from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import compose, write_transform
 from gliomorph.models.registration.networks import DEFAULTS
-from gliomorph.models.registration.registration_training import EpochSettings
+from gliomorph.models.registration.training import EpochSettings
 from gliomorph.training.folder import TrainingFolder
 from gliomorph.training.registration.data import Target, target_of
 from gliomorph.training.registration.options import RegistrationOptions

@@ -8,7 +8,8 @@ import attrs
 import torch
 
 from gliomorph.interfaces.networks.registration import write_weights
-from gliomorph.models.registration.networks import NetworkSettings, RegistrationNetwork, build
+from gliomorph.models.registration.catalogue import build
+from gliomorph.models.registration.networks import NetworkSettings, RegistrationNetwork
 
 SETTINGS = {
     "voxelmorph": NetworkSettings(

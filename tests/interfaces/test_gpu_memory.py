@@ -27,7 +27,7 @@ from gliomorph.interfaces.networks.segmentation import write_unet
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.scan import segment
 from gliomorph.interfaces.scan.register import register
-from gliomorph.models.registration import metamorphosis, networks
+from gliomorph.models.registration import catalogue, metamorphosis
 from gliomorph.models.registration.pair import Registration
 from gliomorph.models.segmentation import inference as segmentation
 from gliomorph.models.unet import SegmentationSettings
@@ -196,9 +196,9 @@ def test_network_leaves_the_gpu_whatever_happens(
 ) -> None:
     path = tiny_networks.write_tiny(tmp_path, "metamorph-r")
     seen: list[Any] = []
-    real = networks.predict
+    real = catalogue.predict
     monkeypatch.setattr(
-        networks, "predict", short_of_memory(real, 0, seen, lambda network, *_, **__: id(network))
+        catalogue, "predict", short_of_memory(real, 0, seen, lambda network, *_, **__: id(network))
     )
     moved: list[str] = []
     network = loaded_networks.loaded_network(path, "metamorph-r")

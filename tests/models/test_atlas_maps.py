@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import pytest
 
-from gliomorph.interfaces.scan import tumor as tumor_module
+from gliomorph.interfaces.files import labels as label_tables
 from gliomorph.models.atlas import (
     FRACTION_BITS,
     LIMIT,
@@ -108,9 +108,9 @@ def seen_by(participant: Participant) -> np.ndarray:
 
 def test_regions_are_those_of_the_other_stages() -> None:
     assert {name: set(parts) for name, parts in REGIONS.items()} == {
-        name: set(parts) for name, parts in tumor_module.REGIONS.items()
+        name: set(parts) for name, parts in label_tables.REGIONS.items()
     }
-    assert PARTS == tumor_module.LABELS
+    assert PARTS == label_tables.LABELS
 
 
 @pytest.mark.parametrize("stratum", ["all", *STRATA])

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gliomorph.interfaces.networks.files import weights_sha256
-from gliomorph.training.passes import Passes, pictured, row_of, write_card
+from gliomorph.training.cards import write_card
+from gliomorph.training.passes import Passes, pictured, row_of
 
 
 def passes(batches: list[tuple[int, list[int]]], **changed: Any) -> Passes[list[int]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gliomorph.interfaces.files.checksums import content_hash
 from gliomorph.workflows import contents as module
 from gliomorph.workflows.contents import Contents
-from gliomorph.workflows.keys import content_hash
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from gliomorph.workflows.keys import all_outputs_exist, code_hash, code_key, content_hash, is_complete, key_of
+from gliomorph.interfaces.derivatives.records import all_outputs_exist, is_complete
+from gliomorph.interfaces.files.checksums import content_hash
+from gliomorph.workflows.keys import code_hash, code_key, key_of
 
 
 def test_hash_is_of_the_content_whatever_the_name(tmp_path: Path) -> None:

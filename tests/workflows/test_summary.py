@@ -13,7 +13,7 @@ from rich.console import Console
 from gliomorph.cli.run import parse
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.query import Scan
-from gliomorph.workflows.scan.participants import Failure
+from gliomorph.workflows.engine.failures import Failure
 from gliomorph.workflows.scan.plan import PlannedScan
 from gliomorph.workflows.summary import (
     RunLog,

@@ -6,20 +6,17 @@ names are not BIDS (``bids-validator``) are passed over with a notice.
 
 from __future__ import annotations
 
-import csv
-import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from ..files.labels import REGION_NAMES, find_table, table_rows, tables_in
 from ..files.text import printable
 
 TUMOR_LABELS = ("tumor", "tumour", "lesion")
-REGION_NAMES = {"NCR": "NCR", "NET": "NCR", "NCR/NET": "NCR", "ED": "ED", "ET": "ET"}
-"""What label tables call the sub-regions of a tumour; BraTS counts non-enhancing tumour with necrosis."""
 FALLBACKS = {"T1w": ("T1w", "T1ce"), "T1ce": ("T1ce", "T1w"), "T2w": ("T2w",), "FLAIR": ("FLAIR",)}
 
 
@@ -251,68 +248,8 @@ def tumor_kind(entities: Mapping[str, Any], table: Path | None = None) -> str:
     return ""
 
 
-def tables_in(folder: Path) -> list[Path]:
-    """The label tables of a folder, not of those below."""
-    return list(folder.glob("*dseg.tsv"))
-
-
 _known_tables = cache(tables_in)
 """The folder of a whole dataset is looked through once, not once a scan."""
-
-
-def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] = tables_in) -> Path | None:
-    """The table that holds for a label map, by the inheritance of BIDS.
-
-    Parameters
-    ----------
-    dseg : Path
-        The label map.
-    root : Path
-        The dataset's folder, above it.
-    tables_of : callable
-        As :func:`tables_in`.
-
-    Returns
-    -------
-    table : Path or None
-        Of the ``dseg.tsv`` whose entities the label map has too: of the nearest folder, the one with the most
-        entities. A link to nothing counts: to read without the table would be to guess.
-    """
-    parts = set(dseg.name.split(".")[0].split("_"))
-    for folder in dseg.parents:
-        if tables := [path for path in tables_of(folder) if set(path.stem.split("_")) <= parts]:
-            return max(tables, key=lambda path: (path.name.count("_"), path.name))
-        if folder == root:
-            break
-    return None
-
-
-def table_rows(table: Path) -> list[tuple[str, str]]:
-    """Index and name of every row of a label table, as they are written.
-
-    The name is the abbreviation; the ``name`` where there is none, or where only that is one of
-    :data:`REGION_NAMES`.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    ValueError
-        It is no table.
-    """
-    if table.exists() and not table.is_file():
-        raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(table))
-    with table.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        try:
-            rows = list(csv.DictReader(lines, delimiter="\t"))
-        except csv.Error as error:
-            raise ValueError(f"{table.name}: not a table of tab-separated values ({error})") from error
-    return [((row.get("index") or "").strip(), _row_name(row)) for row in rows]
-
-
-def _row_name(row: Mapping[str, str | None]) -> str:
-    names = [text for key in ("abbreviation", "name") if (text := (row.get(key) or "").strip())]
-    return next((name for name in names if name.upper() in REGION_NAMES), names[0] if names else "")
 
 
 def _names_tumor(table: Path | None) -> bool:

@@ -6,10 +6,19 @@ from pathlib import PurePosixPath
 
 import attrs
 
-from ...config.settings import method_label
-
 ATLAS = "gliomorph"
 """The ``atlas-`` entity of the population maps."""
+
+
+STATISTICS = (
+    "z", "t", "count", "difference", "oddsratio", "hazardratio", "hazardratiolow", "hazardratiohigh", "tfce"
+)  # fmt: skip
+
+
+SPATIAL_REFERENCES = {
+    "MNI152": "https://doi.org/10.1016/j.neuroimage.2010.07.033",
+    "SRI24": "https://doi.org/10.1002/hbm.20906",
+}
 
 
 def anat_folder(subject: str, session: str = "") -> PurePosixPath:
@@ -174,3 +183,38 @@ def group_names(template: str, resolution: int, regions: list[str]) -> dict[str,
         "viewer": "figures/gliomorph_label-WT_desc-frequency_probseg.html",
         "description": f"atlas-{ATLAS}_description.json",
     }
+
+
+def association_names(
+    template: str, resolution: int, region: str, label: str, correction: str
+) -> dict[str, str]:
+    """Outputs of one test by key, relative to the output folder.
+
+    Parameters
+    ----------
+    template : str
+    resolution : int
+        mm.
+    region : str
+        What the masks show, for instance ``WT``.
+    label : str
+        Of the test, ASCII letters and digits.
+    correction : str
+        ``fwer`` or ``fdr``.
+
+    Returns
+    -------
+    names : dict of str to str
+        Maps, not all of which a test has, and ``clusters``.
+    """
+    folder = PurePosixPath(f"tpl-{template}", "anat")
+    stem = f"tpl-{template}_atlas-{ATLAS}_res-{resolution}_contrast-{label}"
+    tails = {key: f"stat-{key}_label-{region}_statmap.nii.gz" for key in STATISTICS}
+    tails["logp"] = f"stat-logp_label-{region}_desc-{correction}_statmap.nii.gz"
+    tails["clusters"] = f"label-{region}_desc-{correction}clusters_stats.tsv"
+    return {key: str(folder / f"{stem}_{tail}") for key, tail in tails.items()}
+
+
+def method_label(method: str) -> str:
+    """The method as a BIDS label, which is alphanumeric: ``syn-cfm`` becomes ``syncfm``."""
+    return method.replace("-", "")

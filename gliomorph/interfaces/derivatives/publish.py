@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from ..files.checksums import sha256_of
-from ..files.images import from_array, read_image, replacing, to_array, write_image, write_text
+from ..files.images import from_array, read_image, to_array, write_image, write_text
+from ..files.labels import PROBABILITY_REGIONS, by_region
+from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import label_table
-from ..scan.segment import PROBABILITY_REGIONS, by_region
 from ..task import task
 
 
@@ -49,7 +49,7 @@ def publish(
     n4, preproc, labels, page, figures : Path
         Results that belong to the scan.
     probabilities : list of Path
-        Of :data:`~gliomorph.interfaces.scan.segment.PROBABILITY_REGIONS`, where a network segmented the tumour;
+        Of :data:`~gliomorph.interfaces.files.labels.PROBABILITY_REGIONS`, where a network segmented the tumour;
         else none.
     tumor : dict
         What is known of the tumour's segmentation; its ``kind`` decides whether labels are published.
@@ -207,23 +207,6 @@ def _publish_method(
     outputs = sorted({path.relative_to(out).as_posix() for path in [*shared, *written]})
     text = json.dumps(record | {"outputs": outputs}, indent=1)
     return [*written, write_text(text + "\n", out / names["registration"])]
-
-
-def copy(source: Path, target: Path) -> Path:
-    """Copy under a temporary name, then rename."""
-    with replacing(target) as temporary:
-        shutil.copyfile(source, temporary)
-    return target
-
-
-def write_sidecar(image: Path, content: dict[str, Any]) -> Path:
-    """The JSON beside an image or a table."""
-    return write_text(json.dumps(content, indent=1) + "\n", beside(image, ".json"))
-
-
-def beside(image: Path, extension: str) -> Path:
-    """An image's or a table's name with another extension."""
-    return image.with_name(image.name.removesuffix(".nii.gz").removesuffix(".tsv") + extension)
 
 
 Publish = task(publish, published=int)

@@ -11,9 +11,9 @@ from fileformats.generic import File
 from ...models.atlas import EVERYBODY
 from ...models.atlas.records import kinds_of
 from ..files.images import write_text
+from ..files.sidecars import copy, write_sidecar
 from ..group.strata.groups import BY_PLACE
 from ..task import task
-from .publish import copy, write_sidecar
 
 
 def publish_group(

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+from .text import listed
 
 BRATS_ROWS = (
     (0, "background", "BG"),
@@ -54,3 +57,22 @@ def brats_rows(convention: Mapping[str, int]) -> list[tuple[int, str, str]]:
 def json_text(content: Mapping[str, Any]) -> str:
     """JSON to read, two spaces a level, with a line's end."""
     return json.dumps(content, indent=2) + "\n"
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a ``participants.tsv`` as they stand; cells that a short row lacks are empty.
+
+    Raises
+    ------
+    ValueError
+        Without a column ``participant_id``, or no table.
+    """
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        try:
+            reader = csv.DictReader(lines, delimiter="\t", restval="")
+            names, rows = reader.fieldnames or (), list(reader)
+        except csv.Error as error:
+            raise ValueError(f"{path}: not a table of tab-separated values ({error})") from error
+    if "participant_id" not in names:
+        raise ValueError(f"{path} requires a column participant_id, got {listed(names)}")
+    return [{key: text for key, text in row.items() if key is not None} for row in rows]

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Iterable
+
+LONGEST_TEXT = 40
+"""Of a cell that a message quotes."""
+
 
 def printable(text: str) -> str:
     """The text on one line: what would drive a terminal, end a line or is no Unicode, is escaped.
@@ -24,3 +31,30 @@ def printable(text: str) -> str:
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
     )
+
+
+def plain(text: str) -> str:
+    """ASCII letters and digits of a text, as a BIDS label requires; accents go, other signs too.
+
+    Examples
+    --------
+    >>> plain("../Größe (cm)")
+    'Grosecm'
+    """
+    # ß has no decomposition and would vanish
+    decomposed = unicodedata.normalize("NFKD", text.replace("ß", "s"))
+    return re.sub(r"[^A-Za-z0-9]", "", decomposed)
+
+
+def people(count: int) -> str:
+    return f"{count} participant{'s' * (count != 1)}"
+
+
+def quoted(text: str) -> str:
+    return repr(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…")
+
+
+def listed(texts: Iterable[str], most: int = 10) -> str:
+    found = [quoted(text) for text in texts]
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return (", ".join(found[:most]) or "none") + more

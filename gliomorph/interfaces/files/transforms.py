@@ -159,3 +159,23 @@ def _as_affine(transform: sitk.Transform) -> sitk.AffineTransform:
 
 def _voxel_to_physical(grid: sitk.Image) -> np.ndarray:
     return np.array(grid.GetDirection()).reshape(3, 3) @ np.diag(grid.GetSpacing())
+
+
+def matrix_of(transform: sitk.Transform) -> np.ndarray:
+    """The 3×3 matrix of a linear transform."""
+    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+    return np.stack([np.array(transform.TransformPoint(a)) - origin for a in np.eye(3).tolist()], axis=1)
+
+
+def jacobian_determinant(field: sitk.Image) -> sitk.Image:
+    """det J of x + u(x) for a displacement field u (LPS, mm), central differences.
+
+    Computed in index space, where it is free of the grid's direction: anisotropic, oblique and flipped grids
+    give the same values. A fold has a value of 0 or below.
+    """
+    matrix = np.array(field.GetDirection()).reshape(3, 3) @ np.diag(field.GetSpacing())
+    u = np.einsum("ij,jxyz->ixyz", np.linalg.inv(matrix), to_array(field)).astype(np.float32)
+    rows = [[np.gradient(u[i], axis=j) + (i == j) for j in range(3)] for i in range(3)]
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return from_array(determinant.astype(np.float32), sitk.VectorIndexSelectionCast(field, 0))

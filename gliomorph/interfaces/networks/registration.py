@@ -117,7 +117,7 @@ def load_network(path: Path, expected_method: str) -> RegistrationNetwork:
     WeightsError
         As :func:`read_settings`; another method; tensors that are not those of the settings, or not finite.
     """
-    from ...models.registration.networks import build
+    from ...models.registration.catalogue import build
 
     settings = read_settings(path)
     if settings.method != expected_method:

@@ -13,10 +13,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..files.images import from_array, to_array
+from ..files.masks import brain_with_rim, dilated
 from ..files.transforms import compose
-from ..scan.align import brain_with_rim
-from ..scan.tumor import RIGID_OPTIONS
-from .ants import pyramid, register_ants
+from .ants import RIGID_OPTIONS, pyramid, register_ants
 from .problem import Answer, Problem
 
 MARGIN_MM = 24
@@ -66,11 +65,6 @@ def register_rigidly(problem: Problem, masked: bool) -> Answer:
     return Answer(
         forward=forward, inverse=forward.GetInverse(), used={"settings": settings, "ants": ants.__version__}
     )
-
-
-def dilated(tumor: sitk.Image) -> sitk.Image:
-    """The mask and two voxels more: interpolation and smoothing carry the rim that far."""
-    return sitk.BinaryDilate(tumor, [2, 2, 2])
 
 
 def _filled(image: sitk.Image, tumor: sitk.Image) -> sitk.Image:

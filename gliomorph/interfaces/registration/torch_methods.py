@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
+import SimpleITK as sitk
 
-from ..files.images import to_array
-from ..files.transforms import displacement_to_itk
+from ..files.images import from_array, to_array
+from ..files.transforms import displacement_on, displacement_to_itk
 from ..machine.device import Rung, first_that_fits
 from ..networks.files import weights_sha256
 from ..networks.loaded import loaded_network
 from ..networks.registration import NEEDED, fitting, shipped_network
-from .half_resolution import halved, restored
 from .problem import Answer, Problem
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def answered(problem: Problem, compute: Callable[[Problem, str], Answer]) -> Ans
 
 
 def _predicted(method: str, path: Path, problem: Problem, device: str) -> Answer:
-    from ...models.registration.networks import predict
+    from ...models.registration.catalogue import predict
     from ...models.registration.refinement import refine, settings_for
 
     network = loaded_network(path, NEEDED[method].method)
@@ -138,3 +139,38 @@ def _answer(result: Registration, problem: Problem, settings: Any, **used: Any) 
         appearance=result.appearance if settings.mu else None,
         used={"settings": attrs.asdict(settings), "energy": result.energy[-1:], **used},
     )
+
+
+def halved(problem: Problem) -> Problem:
+    """The same images and masks, each voxel the mean of eight; a mask has those of which half is in it."""
+    return attrs.evolve(
+        problem,
+        moving=_shrunken(problem.moving),
+        fixed=_shrunken(problem.fixed),
+        tumor=sitk.Cast(_shrunken(sitk.Cast(problem.tumor > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
+        brain=sitk.Cast(_shrunken(sitk.Cast(problem.brain > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
+    )
+
+
+def restored(answer: Answer, half: Problem, grid: sitk.Image) -> Answer:
+    """The answer to a :func:`halved` problem, its displacements and appearance interpolated on a grid."""
+    appearance = None
+    if answer.appearance is not None:
+        image = from_array(answer.appearance.astype(np.float32), half.fixed)
+        appearance = to_array(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear))
+    return attrs.evolve(
+        answer,
+        forward=_on(answer.forward, grid),
+        inverse=_on(answer.inverse, grid),
+        appearance=appearance,
+    )
+
+
+def _shrunken(image: sitk.Image) -> sitk.Image:
+    odd = [size % 2 for size in image.GetSize()]
+    padded = sitk.ZeroFluxNeumannPad(image, [0] * 3, odd) if any(odd) else image
+    return sitk.BinShrink(padded, [2] * 3)
+
+
+def _on(transform: sitk.Transform, grid: sitk.Image) -> sitk.Transform:
+    return sitk.DisplacementFieldTransform(displacement_on(transform, grid))

@@ -9,11 +9,11 @@ import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
-from ..files.images import read_image, same_box, to_array
-from ..files.transforms import write_transform
-from ..registration.ants import pyramid, register_ants
+from ..files.images import read_image, same_box
+from ..files.masks import brain_with_rim, overlap
+from ..files.transforms import matrix_of, write_transform
+from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
-from .tumor import RIGID_OPTIONS
 
 AFFINE_OPTIONS = RIGID_OPTIONS | {"aff_iterations": (300, 200, 100)}
 IN_FRAME_DICE = 0.8
@@ -84,24 +84,6 @@ def align(
         write_transform(affine, Path.cwd() / "affine.h5"),
         info,
     )
-
-
-def brain_with_rim(brain: sitk.Image) -> sitk.Image:
-    """Where a linear registration compares: the template's brain and three voxels around, for its outline."""
-    return sitk.BinaryDilate(sitk.Cast(brain > 0.5, sitk.sitkUInt8), [3, 3, 3])
-
-
-def overlap(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) -> float:
-    """Dice of two masks on the grid of ``fixed``; ``transform`` maps fixed points to moving points."""
-    a = to_array(sitk.Resample(sitk.Cast(moving, sitk.sitkFloat32), fixed, transform, sitk.sitkLinear)) > 0.5
-    b = to_array(fixed) > 0.5
-    return float(2 * (a & b).sum() / max(1, a.sum() + b.sum()))
-
-
-def matrix_of(transform: sitk.Transform) -> np.ndarray:
-    """The 3×3 matrix of a linear transform."""
-    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
-    return np.stack([np.array(transform.TransformPoint(a)) - origin for a in np.eye(3).tolist()], axis=1)
 
 
 def _without_tumor(tumor: Path) -> sitk.Image:

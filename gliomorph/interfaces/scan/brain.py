@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
-from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.images import ImageError, read_image, to_array, voxel_volume_ml, write_image
+from ..files.masks import finite_image, foreground
 from ..task import task
 
 BRAIN_ML = (300.0, 2300.0)
@@ -68,32 +68,6 @@ def brain_of(
             f"({method}) has {volume:.0f} ml"
         )
     return mask, method
-
-
-def finite_image(path: Path) -> tuple[sitk.Image, list[str]]:
-    """The image with voxels that are not finite set to 0, and a notice where there were any."""
-    image = read_image(path)
-    voxels = to_array(image)
-    bad = ~np.isfinite(voxels)
-    if bad.all():
-        raise ImageError(f"{Path(path).name}: every voxel is NaN or infinite")
-    if not bad.any():
-        values, notices = voxels, []
-    else:
-        values = np.where(bad, 0, voxels).astype(np.float32)
-        notices = [f"{bad.mean():.1%} of the voxels are NaN or infinite and count as background"]
-    if values.max() <= values.min():
-        raise ImageError(f"{Path(path).name}: the image is constant ({values.max():g})")
-    return from_array(values, image), notices
-
-
-def foreground(image: sitk.Image) -> sitk.Image:
-    """Largest connected region above 1 % of the 99th percentile, holes filled."""
-    voxels = to_array(image)
-    level = 0.01 * float(np.percentile(voxels[voxels > 0], 99)) if (voxels > 0).any() else 0.0
-    mask = sitk.BinaryMorphologicalOpening(image > level, [1, 1, 1])
-    largest = sitk.RelabelComponent(sitk.ConnectedComponent(mask), sortByObjectSize=True) == 1
-    return sitk.Cast(sitk.BinaryFillhole(largest), sitk.sitkUInt8)
 
 
 def is_skull_stripped(image: sitk.Image) -> bool:

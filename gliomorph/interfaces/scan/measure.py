@@ -12,9 +12,9 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from ..files.images import read_image, to_array, voxel_volume_ml, write_text
-from ..files.transforms import read_transform
+from ..files.masks import overlap
+from ..files.transforms import matrix_of, read_transform
 from ..task import task
-from .align import matrix_of, overlap
 
 MIN_BRAIN_DICE = 0.8
 """Below this overlap of the warped brain with the template's the scan is kept out of the atlas."""

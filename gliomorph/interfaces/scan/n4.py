@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from ..files.images import read_image, to_array, write_image
+from ..files.masks import finite_image
 from ..task import task
-from .brain import finite_image
 
 FITTING_MM = 4.0
 LEVELS = 3

@@ -7,24 +7,20 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
-from ..files.transforms import compose, displacement_on, read_transform, write_transform
-from ..machine.memory import peak_gb, reset_peak
+from ..files.transforms import read_transform, write_transform
+from ..machine.limits import peak_gb, reset_peak
 from ..networks.registration import NEEDED
-from ..registration.ants import register_ants
 from ..registration.problem import Answer, Problem
-from ..registration.rigid import dilated, register_rigidly
+from ..registration.rigid import register_rigidly
+from ..registration.syn import _syn, _syn_cc, _syn_cfm
 from ..registration.torch_methods import lddmm, metamorphosis, predicted
 from ..task import Optional, task
-
-CC_RADIUS = 2
-"""Of the window of ``syn-cc``, in voxels of each level. 4, ANTs' usual one, takes twice the time and was less exact."""
 
 
 def register(
@@ -124,52 +120,6 @@ def register(
 def _affine(problem: Problem) -> Answer:
     identity = sitk.AffineTransform(3)
     return Answer(forward=identity, inverse=identity)
-
-
-def _syn(problem: Problem) -> Answer:
-    return _run_syn(problem, {})
-
-
-def _syn_cfm(problem: Problem) -> Answer:
-    # ANTs smooths its coarse levels across the mask's border: two voxels more keep the rim out of the cost
-    return _run_syn(problem, {"moving_mask": sitk.Cast(dilated(problem.tumor) == 0, sitk.sitkUInt8)})
-
-
-def _syn_cc(problem: Problem) -> Answer:
-    return _run_syn(problem, {}, syn_metric="CC", syn_sampling=CC_RADIUS)
-
-
-def _run_syn(problem: Problem, masks: dict[str, sitk.Image], **options: Any) -> Answer:
-    """SyN alone, a single stage: the images are affinely aligned already (ANTs' default iterations)."""
-    import ants
-
-    files = register_ants(
-        problem.fixed,
-        problem.moving,
-        "SyNOnly",
-        seed=problem.seed,
-        initial_transform="identity",
-        **masks,
-        **options,
-    )
-    settings = {"type_of_transform": "SyNOnly", "masks": sorted(masks), **options}
-    return Answer(
-        forward=_on_grid(files["fwdtransforms"], problem.fixed),
-        inverse=_on_grid(files["invtransforms"], problem.fixed),
-        used={"settings": settings, "ants": ants.__version__},
-    )
-
-
-def _on_grid(files: list[str], grid: sitk.Image) -> sitk.Transform:
-    """ANTs' list of transforms (the first is applied last) as one displacement field on the working grid."""
-    parts = [_read_ants(name) for name in files]
-    return sitk.DisplacementFieldTransform(displacement_on(compose(*parts), grid))
-
-
-def _read_ants(name: str) -> sitk.Transform:
-    if name.endswith((".nii.gz", ".nii")):
-        return sitk.DisplacementFieldTransform(sitk.ReadImage(name, sitk.sitkVectorFloat64))
-    return read_transform(name)
 
 
 METHODS: dict[str, Callable[[Problem], Answer]] = {

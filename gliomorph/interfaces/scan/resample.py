@@ -8,9 +8,9 @@ import SimpleITK as sitk
 from fileformats.generic import File
 
 from ..files.images import ImageError, read_image, to_array, write_image
+from ..files.labels import resample_labels
 from ..files.transforms import read_transform
 from ..task import task
-from .tumor import resample_labels
 
 
 def resample(image: Path, affine: Path, grid: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,19 +14,17 @@ from fileformats.generic import File
 
 from ..files.checksums import sha256_of
 from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.labels import LABELS, PROBABILITY_REGIONS
 from ..files.transforms import read_transform
 from ..machine.device import Rung, first_that_fits
-from ..machine.memory import free_gb
+from ..machine.limits import free_gb
 from ..networks.grid import from_network_grid, network_grid, on_network_grid
 from ..networks.loaded import loaded_student
 from ..task import task
-from .tumor import LABELS
 
 if TYPE_CHECKING:
     from ...models.unet import SegmentationSettings, UNet
 
-PROBABILITY_REGIONS = ("WT", "TC", "ET")
-"""Whose probabilities are handed on, in this order."""
 BYTES_PER_CHANNEL = 26
 """Peak of a pass over the whole head, for each voxel and each channel of the first level (measured)."""
 HALF = "the GPU's memory did not suffice: the tumour was segmented on voxels of twice the size"
@@ -106,22 +104,6 @@ def segment(
     info = _volumes(values, inside, voxel_volume_ml(target))
     info |= _origin(Path(weights), modality, rung)
     return labels, _write_regions(shares, target), info
-
-
-def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
-    """The probabilities of :func:`segment` by region; none where the tumour was given.
-
-    Raises
-    ------
-    ValueError
-        Some, but not one of each region.
-    """
-    if probabilities and len(probabilities) != len(PROBABILITY_REGIONS):
-        raise ValueError(
-            f"probabilities of {', '.join(PROBABILITY_REGIONS)} are required, or none at all, got "
-            f"{len(probabilities)} files"
-        )
-    return dict(zip(PROBABILITY_REGIONS, map(Path, probabilities), strict=False))  # or none at all
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
-from ..datasets.query import REGION_NAMES, table_rows
 from ..files.images import (
     ImageError,
     from_array,
@@ -20,25 +18,9 @@ from ..files.images import (
     voxel_volume_ml,
     write_image,
 )
-from ..registration.ants import pyramid, register_ants
+from ..files.labels import brats_labels, resample_labels
+from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
-
-CONVENTIONS = {
-    frozenset({1, 2, 4}): {"NCR": 1, "ED": 2, "ET": 4},
-    frozenset({1, 2, 3}): {"NCR": 1, "ED": 2, "ET": 3},
-}
-"""BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
-
-EITHER = {index: region for labels in CONVENTIONS.values() for region, index in labels.items()}
-"""The region of each label, in whichever of the conventions."""
-
-LABELS = CONVENTIONS[frozenset({1, 2, 4})]
-"""What the stages pass on and publish."""
-
-MOST_NAMES = 10
-"""Of a label table in an error; tables of anatomy have hundreds."""
-
-REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
 
 
 def tumor(
@@ -126,131 +108,6 @@ def _require_visible(labels: sitk.Image, native: sitk.Image, name: str, image: s
         )
 
 
-def resample_labels(
-    labels: sitk.Image, grid: sitk.Image, transform: sitk.Transform | None = None
-) -> sitk.Image:
-    """A label map on another grid: every label resampled linearly, then decided from the whole to its parts.
-
-    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2);
-    within the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it
-    separates.
-
-    Parameters
-    ----------
-    labels : SimpleITK.Image
-        BraTS labels 0, 1, 2, 4; a mask of 0 and 1.
-    grid : SimpleITK.Image
-        Where the result lies.
-    transform : SimpleITK.Transform, optional
-        Maps points of ``grid`` to points of ``labels`` (LPS, mm); identity if not given.
-
-    Returns
-    -------
-    resampled : SimpleITK.Image
-        uint8.
-    """
-    transform = transform or sitk.Transform()
-    values = [int(value) for value in np.unique(to_array(labels)) if value]
-    if not values:
-        return sitk.Cast(sitk.Resample(labels, grid, transform, sitk.sitkNearestNeighbor), sitk.sitkUInt8)
-    shares = [
-        to_array(sitk.Resample(sitk.Cast(labels == v, sitk.sitkFloat32), grid, transform, sitk.sitkLinear))
-        for v in values
-    ]
-    share = dict(zip(values, shares, strict=True))
-    none = np.zeros_like(shares[0])
-    core, rim, edema = (share.get(LABELS[part], none) for part in ("NCR", "ET", "ED"))
-    part = np.where(rim > core, LABELS["ET"], LABELS["NCR"])
-    part = np.where(edema > core + rim, LABELS["ED"], part)
-    return from_array(np.where(np.sum(shares, axis=0) >= 0.5, part, 0).astype(np.uint8), grid)
-
-
-def brats_labels(segmentation: sitk.Image, kind: str, name: str, table: Path | None = None) -> sitk.Image:
-    """A segmentation in the labels that the stages pass on.
-
-    Parameters
-    ----------
-    segmentation : SimpleITK.Image
-    kind : str
-        ``mask`` or ``dseg``.
-    name : str
-        Of its file, for errors.
-    table : Path, optional
-        The ``dseg.tsv`` that says which label is what; without it a ``dseg`` follows one of :data:`CONVENTIONS`.
-
-    Returns
-    -------
-    labels : SimpleITK.Image
-        uint8: 0 and 1 for a mask; 0, 1, 2, 4 (:data:`LABELS`) for a label map.
-
-    Raises
-    ------
-    ImageError
-        NaN, no voxel above 0, labels that the table (or the convention) has no region for, or a table that
-        :func:`table_regions` refuses.
-    """
-    voxels = to_array(segmentation)
-    if not np.isfinite(voxels).all():
-        raise ImageError(f"{name}: the tumour mask holds NaN or infinite values")
-    if not (voxels > 0).any():
-        raise ImageError(f"{name}: the tumour mask is empty (no voxel above 0)")
-    if kind == "mask":
-        return sitk.Cast(segmentation >= 0.5, sitk.sitkUInt8)
-    if table is None:
-        regions, required = EITHER, "BraTS labels {1, 2, 4} (ET = 4) or {1, 2, 3} (ET = 3)"
-    else:
-        regions = table_regions(table)
-        listed = ", ".join(f"{index} {region}" for index, region in sorted(regions.items()))
-        required = f"labels that {table.name} gives to a region ({listed})"
-    whole = np.round(voxels)
-    found = {int(value) for value in np.unique(whole)} - {0}
-    ambiguous = table is None and {3, 4} <= found
-    if not np.allclose(voxels, whole) or not found <= regions.keys() or ambiguous:
-        raise ImageError(f"{name}: {required} are required, found {sorted(found)}")
-    labels = np.zeros(voxels.shape, np.uint8)
-    for index in found:
-        labels[whole == index] = LABELS[regions[index]]
-    return from_array(labels, segmentation)
-
-
-def table_regions(table: Path) -> dict[int, str]:
-    """Which labels a table gives to NCR, ED and ET.
-
-    Parameters
-    ----------
-    table : Path
-        ``dseg.tsv`` with the columns ``index`` and ``abbreviation`` or ``name``
-        (:data:`~gliomorph.interfaces.datasets.query.REGION_NAMES`, in capitals or not).
-
-    Returns
-    -------
-    regions : dict of int to str
-        By label: ``{1: "ET", 2: "NCR", 3: "ED"}``. A region may have several; other rows are left out.
-
-    Raises
-    ------
-    ImageError
-        An index that is no whole number, is 0 for a region or there twice; a region that is not named.
-    """
-    rows, name = table_rows(table), table.name
-    if odd := [index for index, _ in rows if not index.isdecimal()]:
-        raise ImageError(f"{name}: an index (0, 1, 2, …) is required in every row, found {odd[0]!r}")
-    named = [(int(index), text) for index, text in rows]
-    if twice := [index for index, count in Counter(index for index, _ in named).items() if count > 1]:
-        meanings = ", ".join(text for index, text in named if index == twice[0])
-        raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
-    regions = {index: REGION_NAMES[text.upper()] for index, text in named if text.upper() in REGION_NAMES}
-    if set(regions.values()) != set(LABELS):
-        found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
-        more = ", …" if len(named) > MOST_NAMES else ""
-        raise ImageError(
-            f"{name}: rows named NCR, ED and ET (column abbreviation or name) are required, found {found}{more}"
-        )
-    if 0 in regions:
-        raise ImageError(f"{name}: 0 is required for the background, found it for {regions[0]}")
-    return regions
-
-
 def _through_template(
     labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
 ) -> sitk.Image:
@@ -270,15 +127,4 @@ def _through_template(
     return moved
 
 
-RIGID_OPTIONS: dict[str, Any] = {
-    "aff_metric": "mattes",
-    "aff_iterations": (500, 250, 100),
-}
-
 Tumor = task(tumor, labels=File, info=dict)
-
-
-def class_indices(labels: np.ndarray) -> np.ndarray:
-    """uint8 indices of a network's classes (background, NCR, ED, ET) for BraTS labels as :func:`brats_labels` gives."""
-    values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
-    return np.searchsorted(values, labels).astype(np.uint8)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 from fileformats.generic import File
 
-from ..files.images import from_array, read_image, to_array, write_image
-from ..files.transforms import compose, displacement_on, read_transform, write_transform
+from ..files.images import read_image, write_image
+from ..files.labels import by_region, resample_labels
+from ..files.transforms import compose, displacement_on, jacobian_determinant, read_transform, write_transform
 from ..task import task
-from .segment import by_region
-from .tumor import resample_labels
 
 FILES = (
     "used", "warped", "mask", "dseg", "coverage", "forward_xfm", "inverse_xfm", "displacement", "jacobian",
@@ -40,7 +38,7 @@ def warp(
     image, matched, labels : Path
         Native: bias-corrected image, the same with the template's intensities, tumour labels.
     probabilities : list of Path
-        Native, of :data:`~gliomorph.interfaces.scan.segment.PROBABILITY_REGIONS`; none where the tumour was given.
+        Native, of :data:`~gliomorph.interfaces.files.labels.PROBABILITY_REGIONS`; none where the tumour was given.
     affine : Path
         Template points to native points.
     forward, inverse : Path
@@ -113,20 +111,6 @@ def warp(
         files["residual"] = write_image(residual, folder / "residual.nii.gz")
         files["healthy"] = write_image(healthy, folder / "healthy.nii.gz")
     return {name: File(path) for name, path in files.items()}
-
-
-def jacobian_determinant(field: sitk.Image) -> sitk.Image:
-    """det J of x + u(x) for a displacement field u (LPS, mm), central differences.
-
-    Computed in index space, where it is free of the grid's direction: anisotropic, oblique and flipped grids
-    give the same values. A fold has a value of 0 or below.
-    """
-    matrix = np.array(field.GetDirection()).reshape(3, 3) @ np.diag(field.GetSpacing())
-    u = np.einsum("ij,jxyz->ixyz", np.linalg.inv(matrix), to_array(field)).astype(np.float32)
-    rows = [[np.gradient(u[i], axis=j) + (i == j) for j in range(3)] for i in range(3)]
-    (a, b, c), (d, e, f), (g, h, i) = rows
-    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    return from_array(determinant.astype(np.float32), sitk.VectorIndexSelectionCast(field, 0))
 
 
 def _embedded(image: sitk.Image, grid: sitk.Image) -> sitk.Image:

@@ -9,11 +9,9 @@ network serves every resolution. Images are interpolated, and compared, at full 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import attrs
-import numpy as np
 import torch
 from attrs import validators as valid
 from torch import Tensor, nn
@@ -21,8 +19,8 @@ from torch.nn import functional
 
 from ..unet import DIVISOR, UNet
 from . import metamorphosis
-from .objective import MASKINGS, Masking, appearance_mask
-from .pair import Pair, Progress, Registration, finished, pair_of
+from .objective import MASKINGS, Masking
+from .pair import Pair
 from .shooting import Path
 
 NETWORKS = ("metamorph-r", "metamorph-g", "voxelmorph")
@@ -181,45 +179,3 @@ class PairUNet(nn.Module):
         field: Tensor = self.unet(padded)
         inner: tuple[Any, ...] = (..., *[slice(size) for size in wanted])
         return field[inner]
-
-
-def build(settings: NetworkSettings) -> RegistrationNetwork:
-    """The untrained network that the settings describe."""
-    from .metamorph import MetaMorphG, MetaMorphR
-    from .voxelmorph import VoxelMorph
-
-    kinds = {"metamorph-r": MetaMorphR, "metamorph-g": MetaMorphG, "voxelmorph": VoxelMorph}
-    return kinds[settings.method](settings)
-
-
-def predict(
-    network: RegistrationNetwork,
-    moving: np.ndarray,
-    fixed: np.ndarray,
-    tumor_mask: np.ndarray | None,
-    spacing_mm: Sequence[float],
-    brain_mask: np.ndarray | None = None,
-    device: str | torch.device = "cpu",
-    progress: Progress | None = None,
-) -> Registration:
-    """The network's registration of ``moving`` to ``fixed``; parameters as in :func:`.metamorphosis.register`.
-
-    The network is moved to ``device`` and stays there.
-
-    Raises
-    ------
-    ValueError
-        Unusable images, or images that the network was not made for.
-    """
-    pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
-    network.check(pair)
-    training = network.training
-    network = network.to(device).eval()
-    with torch.inference_mode():
-        path = network(pair)
-    network.train(training)
-    entry: dict[str, Any] = {"stage": "network", "path_energy": float(path.energy.mean())}
-    if progress is not None:
-        progress(entry)
-    where = appearance_mask(pair, network.settings.masking)
-    return finished(path, pair, where, moving.ndim == len(pair.shape), [entry])

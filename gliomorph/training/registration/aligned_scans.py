@@ -10,12 +10,12 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from ...evaluation.tables import Registration, find_registrations
 from ...interfaces.datasets.templates import Template
+from ...interfaces.derivatives.records import read_record
+from ...interfaces.derivatives.registrations import Registration, find_registrations
 from ...interfaces.files.images import ImageError, read_image, require_same_grid, to_array
+from ...interfaces.files.labels import resample_labels
 from ...interfaces.files.transforms import linear_part, read_transform
-from ...interfaces.group.atlas.stage import read_record
-from ...interfaces.scan.tumor import resample_labels
 from ..scans import TrainingDataError, prepare_all, require_within, stored
 from .data import MODALITY, Target
 

@@ -15,8 +15,8 @@ from ...interfaces.networks.files import weights_sha256
 from ...models.registration.networks import RegistrationNetwork
 from ...models.registration.objective import Objective
 from ...models.registration.pair import Pair
-from ...models.registration.registration_training import measured
-from ..segmentation.card import LIMITS, summary
+from ...models.registration.training import measured
+from ..cards import LIMITS, summary
 from .data import MODALITY, Target
 from .options import RegistrationOptions
 
@@ -51,7 +51,7 @@ def registration_card(
     -------
     card : dict
         Ready for JSON; figures are means over the pairs
-        (:func:`~gliomorph.models.registration.registration_training.measured`).
+        (:func:`~gliomorph.models.registration.training.measured`).
     """
     device = next(network.parameters()).device
     rows = [_row(network, pair.to(device), objective) for pair in test]

@@ -22,10 +22,10 @@ from ...interfaces.datasets.simulate import anatomy_of
 from ...interfaces.datasets.template_files import on_working_grid
 from ...interfaces.datasets.templates import Template
 from ...interfaces.files.images import to_array
-from ...interfaces.scan.match import landmarks, mapped
+from ...models.histograms import landmarks, mapped
 from ...models.registration.pair import Pair
 from ...models.synthesis.engine import DataEngine
-from ..segmentation.data import PARTS, example_seed
+from ..scans import PARTS, example_seed
 
 MODALITY = "T1w"
 """That registration networks read."""

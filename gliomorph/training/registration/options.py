@@ -13,8 +13,8 @@ from ...interfaces.networks.files import WeightsError, weights_sha256
 from ...interfaces.networks.registration import read_settings
 from ...models.registration.metamorphosis import SIMILARITIES, MetamorphosisSettings
 from ...models.registration.networks import DEFAULTS, NetworkSettings
-from ...models.registration.registration_training import EpochSettings
-from ..segmentation.options import record_of
+from ...models.registration.training import EpochSettings
+from ..options import record_of
 
 PUBLISHED_LAM = 2.0
 """λ of VoxelMorph beside a correlation. The published loss is 1 − ρ² and once the mean squared derivative, of which

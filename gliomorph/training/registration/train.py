@@ -12,15 +12,16 @@ import torch
 from ...interfaces.datasets.templates import load_template
 from ...interfaces.machine.device import choose_device
 from ...interfaces.networks.registration import load_network, write_weights
+from ...models.registration.catalogue import build
 from ...models.registration.metamorphosis import objective_of
-from ...models.registration.networks import RegistrationNetwork, build
+from ...models.registration.networks import RegistrationNetwork
 from ...models.registration.pair import Pair
-from ...models.registration.registration_training import EpochTrainer, warped_by
-from ...models.registration.training import Trainer
+from ...models.registration.training import EpochTrainer, Trainer, warped_by
+from ..cards import write_card
 from ..folder import TrainingFolder
-from ..passes import PICTURED, Passes, Progress, Report, go_on, pictured, row_of, write_card
+from ..passes import PICTURED, Passes, Progress, Report, go_on, pictured, row_of
 from ..pictures import draw_pairs
-from ..segmentation.data import PARTS, split
+from ..scans import PARTS, split
 from .aligned_scans import prepare_pairs
 from .card import registration_card
 from .data import (

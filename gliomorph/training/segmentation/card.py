@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ... import __version__
-from ...interfaces.networks.files import card_of as card_of
 from ...interfaces.networks.files import weights_sha256
 from ...models.segmentation.inference import decide, probabilities
 from ...models.segmentation.metrics import measure
+from ..cards import LIMITS, summary
 
 if TYPE_CHECKING:
     from ...models.segmentation.training import Batch
@@ -25,7 +23,6 @@ LABELS = {
     "2": "ED",
     "3": "ET (written as 4, the convention of BraTS until 2022)",
 }
-LIMITS = "A tool for research, not for diagnosis. Look at every mask before it is used."
 
 
 def model_card(
@@ -85,20 +82,6 @@ def model_card(
         "limits": LIMITS,
         "generated_by": f"gliomorph {__version__}",
     }
-
-
-def summary(figures: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float | int | None]]:
-    """Mean, standard deviation and number of the finite values of every figure."""
-    table: dict[str, dict[str, float | int | None]] = {}
-    for name in figures[0]:
-        values = np.array([figure[name] for figure in figures])
-        values = values[np.isfinite(values)]
-        table[name] = {
-            "mean": round(float(values.mean()), 4) if len(values) else None,
-            "sd": round(float(values.std(ddof=1)), 4) if len(values) > 1 else None,
-            "n": len(values),
-        }
-    return table
 
 
 def _measured_on(options: TrainingOptions, count: int) -> str:

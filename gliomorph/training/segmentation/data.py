@@ -22,17 +22,16 @@ from ...interfaces.datasets.query import Scan, TumorMask, find_scans
 from ...interfaces.datasets.simulate import anatomy_of
 from ...interfaces.datasets.templates import Template
 from ...interfaces.files.images import ImageError, read_image, to_array, voxel_volume_ml
+from ...interfaces.files.labels import brats_labels, class_indices, resample_labels
+from ...interfaces.files.masks import finite_image
 from ...interfaces.networks.grid import network_grid, on_network_grid
-from ...interfaces.scan.brain import brain_of, finite_image
-from ...interfaces.scan.tumor import brats_labels, class_indices, resample_labels
+from ...interfaces.scan.brain import brain_of
 from ...models.segmentation.augmentation import augment, crop
 from ...models.segmentation.training import Batch
 from ...models.synthesis.chance import Chance
 from ...models.synthesis.engine import DataEngine
 from ...models.unet import standardize
-from ..scans import TrainingDataError, prepare_all, require_within, stored
-
-PARTS = ("train", "validation", "test")
+from ..scans import PARTS, example_seed, prepare_all, require_within, stored
 
 
 class Examples(Protocol):
@@ -43,11 +42,6 @@ class Examples(Protocol):
     def read(self, index: int, epoch: int) -> tuple[Tensor, Tensor]:
         """Images (C, X, Y, Z), standardised, and class indices (X, Y, Z)."""
         ...
-
-
-def example_seed(*numbers: int) -> int:
-    """One seed from several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def one_by_one(examples: Examples) -> Iterator[Batch]:
@@ -126,43 +120,6 @@ def engine_of(
         tissues={name: sitk.DICOMOrient(tissue, "RAS") for name, tissue in template.tissues.items()},
     )
     return DataEngine(anatomy_of(oriented), modalities, shape, device)
-
-
-def split(subjects: Sequence[str], seed: int, fraction: float = 1.0) -> dict[str, list[str]]:
-    """Subjects for training (two thirds, or a fraction of them), validation and test (one sixth each).
-
-    Parameters
-    ----------
-    subjects : sequence of str
-        At least 3, each once.
-    seed : int
-        Of the shuffle.
-    fraction : float
-        Part of the training subjects that are used: the first ones, so that smaller sets lie in larger ones.
-
-    Returns
-    -------
-    parts : dict
-        By :data:`PARTS`; validation and test do not depend on ``fraction``.
-
-    Raises
-    ------
-    TrainingDataError
-        Fewer than 3 subjects.
-    """
-    if len(subjects) < len(PARTS):
-        raise TrainingDataError(
-            f"at least {len(PARTS)} subjects are required (training, validation, test), got {len(subjects)} "
-            f"({', '.join(sorted(subjects))})"
-        )
-    shuffled = [sorted(subjects)[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
-    held = max(1, round(len(subjects) / 6))
-    train = shuffled[2 * held :]
-    return {
-        "train": train[: max(1, round(len(train) * fraction))],
-        "validation": shuffled[:held],
-        "test": shuffled[held : 2 * held],
-    }
 
 
 def prepare(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ... import __version__
 from ...interfaces.files.images import write_text
-from ...interfaces.networks.files import WeightsError, weights_sha256
+from ...interfaces.networks.files import WeightsError, card_of, weights_sha256
 from ...interfaces.networks.segmentation import load_unet, write_ensemble
-from .card import LABELS, LIMITS, card_of
+from ..cards import LIMITS
+from .card import LABELS
 
 if TYPE_CHECKING:
     from ...interfaces.networks.segmentation import Member

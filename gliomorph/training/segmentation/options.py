@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import attrs
 from attrs import validators as valid
 
-from ... import __version__
 from ...interfaces.networks.files import weights_sha256
 from ...models.segmentation.distillation.methods import METHODS, SHARED_DECODER, settings_of
 from ...models.segmentation.training import Optimisation
 from ...models.unet import DIVISOR, MODALITIES, SegmentationSettings
+from ..options import record_of
 
 FRACTIONS = (0.25, 0.5, 1.0)
 """Of the training subjects."""
@@ -151,21 +150,3 @@ class TrainingOptions:
         if self.start:
             hashes["start_sha256"] = [weights_sha256(path) for path in self.start]
         return record_of(self, words, hashes)
-
-
-def record_of(options: Any, words: Callable[[Path], str], hashes: Mapping[str, Any]) -> dict[str, Any]:
-    """Options ready for JSON, with the version.
-
-    Parameters
-    ----------
-    options : attrs instance
-    words : callable
-        What is written of a path.
-    hashes : mapping of str to object
-        Of the weights that are read, under the options' names followed by ``_sha256``.
-    """
-    plain = attrs.asdict(
-        options, value_serializer=lambda _, __, value: words(value) if isinstance(value, Path) else value
-    )
-    record: dict[str, Any] = json.loads(json.dumps({**plain, **hashes, "version": __version__}))
-    return record

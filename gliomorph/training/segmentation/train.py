@@ -14,20 +14,13 @@ from ...interfaces.networks.segmentation import load_unet, write_unet
 from ...models.segmentation.training import Batch, SegmentationTrainer
 from ...models.synthesis.engine import DataEngine
 from ...models.unet import UNet
+from ..cards import write_card
 from ..folder import TrainingFolder
-from ..passes import PICTURED, Passes, Progress, Report, go_on, pictured, row_of, write_card
+from ..passes import PICTURED, Passes, Progress, Report, go_on, pictured, row_of
 from ..pictures import draw_examples
+from ..scans import PARTS, TrainingDataError, split
 from .card import model_card
-from .data import (
-    PARTS,
-    Examples,
-    PreparedExamples,
-    SimulatedExamples,
-    TrainingDataError,
-    one_by_one,
-    prepare,
-    split,
-)
+from .data import Examples, PreparedExamples, SimulatedExamples, one_by_one, prepare
 from .networks import objective_of
 from .options import TrainingOptions
 

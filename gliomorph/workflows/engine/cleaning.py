@@ -40,3 +40,14 @@ def folders_of(job: Job) -> set[Path]:
     return {
         stage.cache_dir for node in (graph.nodes if graph else ()) for stage in (node._tasks or {}).values()
     }
+
+
+def remove_unfinished(cache: Path, keys: set[str]) -> None:
+    """Remove locks and half-made folders that a job which is no more has left in the cache."""
+    for key in keys:
+        for lock in (cache / f"{key}.lock", cache / f"{key}_save.lock"):
+            lock.unlink(missing_ok=True)
+        folder = cache / key
+        if folder.is_dir() and not (folder / "_result.pklz").exists():
+            with contextlib.suppress(OSError):
+                shutil.rmtree(folder)

@@ -22,10 +22,10 @@ from pydra.workers import base
 from ...config.settings import Settings, SettingsError
 from ...environment import ALLOCATOR, THREADS, prepare_environment, start_logging
 from ...interfaces.files.images import write_text
+from .cleaning import remove_unfinished
+from .failures import NotStarted, StageKilled
 from .journal import Journal
-from .pool import NotStarted, StageKilled
 from .progress import stage_and_scan
-from .slurm.folder import remove_unfinished
 from .sweep import shared
 
 CONNECT_SECONDS = 20

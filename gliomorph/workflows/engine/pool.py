@@ -17,27 +17,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import cloudpickle as cp
 from pydra.engine.job import Job  # before pydra.workers, which it imports in a circle
-from pydra.engine.submitter import Submitter
-from pydra.engine.workflow import Workflow
 from pydra.workers import base
 from pydra.workers.cf import ConcurrentFuturesWorker
 
 from ...environment import start_logging
-from .journal import Journal, journal
-
-
-class StageKilled(RuntimeError):
-    """A stage whose process was killed, most often for memory."""
-
-
-class NotStarted(RuntimeError):
-    """A stage that was not started because the run is stopping."""
-
+from .failures import NotStarted, StageKilled
+from .journal import Journal
 
 UNSIGNED_SECONDS = 0.5
 
@@ -187,36 +177,3 @@ class PoolWorker(base.Worker):
         for process in list((self._pool._processes or {}).values()):
             process.kill()
         self._pool.shutdown(cancel_futures=True)
-
-
-class Killable(Protocol):
-    """A worker that can end what it has begun."""
-
-    journal: Journal | None
-
-    def kill(self) -> None:
-        """End it at once."""
-
-
-@contextlib.contextmanager
-def submitting(cache: Path, worker: Killable) -> Iterator[Submitter]:
-    """A submitter whose interruption ends what the worker has begun and leaves no task behind to complain.
-
-    Yields
-    ------
-    submit : Submitter
-        Called with a task, as in Pydra.
-    """
-    with journal(cache) as worker.journal, Submitter(cache_root=cache, worker=worker) as submit:
-        try:
-            yield submit
-        except KeyboardInterrupt:
-            tasks = asyncio.all_tasks(submit.loop)
-            for task in tasks:
-                task.cancel()
-            submit.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-            worker.kill()
-            raise
-        finally:
-            # it has a graph by the content of its inputs: the next one's files lie elsewhere
-            Workflow.clear_cache()

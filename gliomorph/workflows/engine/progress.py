@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ...interfaces.files.text import printable
+from .failures import cause_of
 
 
 def stage_and_scan(job: Any) -> tuple[str, str]:
@@ -101,16 +101,3 @@ class Board:
         elapsed = time.monotonic() - self._start
         left = elapsed / finished * max(0, self.total - finished)
         return f"[{finished}/{self.total}] {name} {seconds:.0f} s, about {left / 60:.0f} min left"
-
-
-def cause_of(error: BaseException) -> str:
-    """The reason in one line, without a traceback."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = printable(lines[0]) if lines else "no message"
-    kind = type(error).__name__
-    if isinstance(error, MemoryError):
-        return f"out of memory: {text}"
-    if isinstance(error, OSError) and error.errno == 28:
-        return f"disk full: {text}"
-    ours = type(error).__module__.startswith("gliomorph")
-    return text if ours or isinstance(error, ValueError) else f"{kind}: {text}"

@@ -10,11 +10,14 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from pydra.engine.job import Job  # before the others of pydra, which it imports in a circle
 from pydra.engine.submitter import Submitter
 from pydra.engine.workflow import Workflow
+
+from .journal import Journal, journal
 
 Graph = Callable[[], Any]
 """Makes the Pydra task of a scan; called when it is the scan's turn."""
@@ -72,3 +75,36 @@ def run_side_by_side(
     finally:
         os.chdir(home)  # pydra leaves a graph for the folder where it was, which may be that of another one
     return errors
+
+
+class Killable(Protocol):
+    """A worker that can end what it has begun."""
+
+    journal: Journal | None
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+@contextlib.contextmanager
+def submitting(cache: Path, worker: Killable) -> Iterator[Submitter]:
+    """A submitter whose interruption ends what the worker has begun and leaves no task behind to complain.
+
+    Yields
+    ------
+    submit : Submitter
+        Called with a task, as in Pydra.
+    """
+    with journal(cache) as worker.journal, Submitter(cache_root=cache, worker=worker) as submit:
+        try:
+            yield submit
+        except KeyboardInterrupt:
+            tasks = asyncio.all_tasks(submit.loop)
+            for task in tasks:
+                task.cancel()
+            submit.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            worker.kill()
+            raise
+        finally:
+            # it has a graph by the content of its inputs: the next one's files lie elsewhere
+            Workflow.clear_cache()

@@ -21,9 +21,10 @@ import cloudpickle as cp
 from filelock import SoftFileLock, Timeout
 
 from ...interfaces.files.images import write_text
+from .cleaning import remove_unfinished
 from .journal import left_unfinished
 from .slurm.commands import SlurmError
-from .slurm.folder import live_folders, remove_unfinished
+from .slurm.folder import live_folders
 
 NOTE = "_outputs.json"
 """In a good result's folder: the files that it names."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from ...config.settings import Settings, SettingsError
-from ..scan.graph import STAGES
-from .dask_worker import DaskWorker, check_dask
+from ...config.settings import Settings
+from .dask_worker import DaskWorker
 from .pool import PoolWorker
-from .slurm import commands as slurm
 from .slurm.folder import live_folders
 from .slurm.worker import SlurmWorker
 
-GROUP_STAGES = ("tests", "atlas", "report", "publish")
 NOBODY: Mapping[str, str] = {}
 
 
@@ -63,31 +59,6 @@ def make_worker(
         watch=watch,
         stop_on_failure=settings.stop_on_first_crash,
     )
-
-
-def check_worker(settings: Settings) -> None:
-    """Whether the worker can do anything at all on this machine.
-
-    Raises
-    ------
-    SettingsError
-        Before anything runs.
-    """
-    if settings.worker == "dask":
-        check_dask(settings)
-    if settings.worker != "slurm":
-        return
-    if missing := slurm.missing_commands():
-        raise SettingsError(
-            f"--worker slurm: {', '.join(missing)} not found: start gliomorph where jobs can be submitted, "
-            "a login node and not inside a container (docs/clusters.md has what to do there)"
-        )
-    known = [*STAGES, *GROUP_STAGES, *(f"register {method}" for method in settings.registration)]
-    for pattern in settings.stage_args:
-        if not any(fnmatch.fnmatchcase(stage, pattern) for stage in known):
-            raise SettingsError(
-                f"--slurm-stage-args {pattern}=…: no such stage; the stages are {', '.join(known)}"
-            )
 
 
 def describe_worker(settings: Settings, scans: int) -> str:

@@ -11,12 +11,11 @@ from rich.console import Console
 
 from ...config.settings import Settings
 from ...interfaces.datasets.template_files import TemplateFiles
-from ...interfaces.derivatives.association_names import association_names
+from ...interfaces.derivatives.names import association_names
 from ...interfaces.group.associations.facts import cluster_facts
 from ...interfaces.group.associations.stage import Associate
 from ...interfaces.task import File
-from ..engine.progress import cause_of
-from ..scan.participants import Failure
+from ..engine.failures import Failure, cause_of
 from .submission import submitted
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import attrs
 import pandas as pd
 
-from ...config.settings import Settings, method_label
-from ...interfaces.derivatives.names import ScanNames
-from ...interfaces.group.atlas.stage import read_record
+from ...config.settings import Settings
+from ...interfaces.derivatives.names import ScanNames, method_label
+from ...interfaces.derivatives.records import all_outputs_exist, read_record
 from ...interfaces.group.strata.groups import one_scan_each
 from ...interfaces.task import File
-from ..keys import all_outputs_exist
 from ..scan.plan import PlannedScan
 
 

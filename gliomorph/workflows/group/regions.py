@@ -9,19 +9,19 @@ import attrs
 from pydra.compose import workflow
 from rich.console import Console
 
-from ...config.settings import Settings, SettingsError, method_label
+from ...config.settings import Settings, SettingsError
 from ...interfaces.datasets.template_files import TemplateFiles
+from ...interfaces.derivatives.names import method_label
+from ...interfaces.files.text import listed, people
+from ...interfaces.group.regions.label_map import ParcellationError
 from ...interfaces.group.regions.parcellation import Parcellation, facts_of, prepare_parcellation
-from ...interfaces.group.regions.parcellation_table import ParcellationError
 from ...interfaces.group.regions.places import TumorPlaces
 from ...interfaces.group.regions.strata import collisions, stratify_by_place
 from ...interfaces.group.regions.tables import parcellation_rows, patient_columns, write_parcellation
-from ...interfaces.group.strata.bins import listed, people
 from ...interfaces.group.strata.groups import Stratification
 from ...interfaces.task import File
-from ..engine.progress import cause_of
-from ..keys import code_hash
-from ..scan.participants import cache_folder
+from ..engine.failures import cause_of
+from ..keys import cache_folder, code_hash
 from .submission import submitted
 
 

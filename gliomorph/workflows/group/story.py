@@ -8,8 +8,9 @@ from typing import Any
 import gliomorph
 
 from ...config.settings import Settings
+from ...interfaces.files.text import people
 from ...interfaces.group.associations.facts import sentence
-from ...interfaces.group.strata.bins import Finding, people
+from ...interfaces.group.strata.bins import Finding
 from ...interfaces.group.strata.groups import contrasts_of
 from .associations import Associations
 from .members import Selection

@@ -7,10 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from ...config.settings import Settings
-from ..engine.pool import submitting
+from ..engine.failures import Failure
 from ..engine.progress import Board
+from ..engine.submission import submitting
 from ..engine.workers import make_worker
-from ..scan.participants import Failure, cache_folder
+from ..keys import cache_folder
 
 
 def submitted(

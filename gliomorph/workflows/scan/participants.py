@@ -5,71 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import attrs
 from rich.console import Console
 
-from ...config.settings import GPU_STAGES, Settings
+from ...config.settings import Settings
 from ...interfaces.datasets.template_files import TemplateFiles
-from ...interfaces.task import File
 from ..engine.cleaning import Cleaning
-from ..engine.pool import NotStarted, submitting
+from ..engine.failures import Failure, NotStarted
 from ..engine.progress import Board
-from ..engine.submission import run_side_by_side
+from ..engine.submission import run_side_by_side, submitting
 from ..engine.workers import make_worker, taken_over
-from ..keys import code_hash
+from ..keys import cache_folder
 from .graph import ScanGraph
-from .plan import PlannedScan, publication, segmentation_weights
+from .inputs import graph_inputs
+from .plan import PlannedScan
 
 PER_SCAN, PER_METHOD = 11, 3
 """Stages of a scan, and those that every registration method adds."""
-
-
-@attrs.frozen(kw_only=True)
-class Failure:
-    """What kept a scan from its outputs."""
-
-    scan: str
-    stage: str
-    error: BaseException
-
-
-def cache_folder(work_dir: Path) -> Path:
-    """Pydra's cache for this version of the code."""
-    return work_dir / f"cache-{code_hash()[:12]}"
-
-
-def graph_inputs(
-    planned: PlannedScan, settings: Settings, template: TemplateFiles, run: str
-) -> dict[str, Any]:
-    """Inputs of one scan's graph."""
-    scan = planned.scan
-    assert scan.image is not None
-    networks = settings.networks()
-    weights = segmentation_weights(scan, settings)
-    return {
-        "scan": scan.label,
-        "image": File(scan.image),
-        "brain_mask": File(scan.brain_mask) if scan.brain_mask else None,
-        "tumor_file": File(scan.tumor.path) if scan.tumor else None,
-        "tumor_kind": scan.tumor.kind if scan.tumor else "dseg",
-        "tumor_table": File(scan.tumor.table) if scan.tumor and scan.tumor.table else None,
-        "weights": File(weights) if weights else None,
-        "modality": scan.modality,
-        "template": File(template.image),
-        "template_brain": File(template.brain),
-        "fixed": File(template.fixed),
-        "fixed_brain": File(template.fixed_brain),
-        "methods": list(settings.registration),
-        "registration_weights": [File(networks[m]) if m in networks else None for m in settings.registration],
-        "refinements": [settings.refinement(method) for method in settings.registration],
-        "seed": settings.random_seed,
-        "gpus": {stage: settings.gpu_of(stage) for stage in GPU_STAGES},
-        "plan": publication(planned, settings),
-        "run": run,
-    }
 
 
 def run_participants(

@@ -8,21 +8,16 @@ from typing import Any
 
 import attrs
 
-import gliomorph
-
 from ...config.settings import Settings
 from ...interfaces.datasets.query import Scan, find_scans
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import ScanNames, anat_folder
+from ...interfaces.derivatives.records import is_complete
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
 from ..contents import Contents
-from ..keys import code_key, is_complete, key_of
+from ..keys import code_key, key_of
 
-SPATIAL_REFERENCES = {
-    "MNI152": "https://doi.org/10.1016/j.neuroimage.2010.07.033",
-    "SRI24": "https://doi.org/10.1002/hbm.20906",
-}
 STUDENT = "student"
 
 
@@ -157,37 +152,3 @@ def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str
     if read != (scan.modality,):
         return f"{found}, and {weights.name} reads {', '.join(read)}, not {scan.modality}; {way_out}"
     return ""
-
-
-def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
-    """Names and metadata of a scan's outputs, as the publishing and report stages take them."""
-    scan, names = planned.scan, planned.names
-    assert names is not None
-    assert scan.image is not None
-    return {
-        "label": scan.label,
-        "out_dir": str(settings.output_dir),
-        "native": names.native(),
-        "registered": {method: names.registered(method) for method in settings.registration},
-        "report": names.report,
-        "figures": names.figures,
-        "keys": planned.keys,
-        "input_keys": dict(planned.input_keys),
-        "contents": dict(planned.contents),
-        "notices": list(scan.notices),
-        "metadata": {
-            "template": settings.template,
-            "resolution": settings.resolution,
-            "spatial_reference": SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}"),
-            "raw": f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
-            "tumor_sources": _tumor_sources(scan, settings),
-            "generated_by": f"gliomorph {gliomorph.__version__}",
-        },
-    }
-
-
-def _tumor_sources(scan: Scan, settings: Settings) -> list[str]:
-    if scan.tumor is None:
-        return []
-    root = settings.derivatives[scan.tumor.source]
-    return [f"bids:{scan.tumor.source}:{scan.tumor.path.relative_to(root).as_posix()}"]

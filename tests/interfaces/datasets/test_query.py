@@ -6,14 +6,8 @@ import shutil
 
 import pytest
 
-from gliomorph.interfaces.datasets.query import (
-    QueryError,
-    find_scans,
-    find_table,
-    parse_entities,
-    table_rows,
-    tumor_kind,
-)
+from gliomorph.interfaces.datasets.query import QueryError, find_scans, parse_entities, tumor_kind
+from gliomorph.interfaces.files.labels import find_table, table_rows
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatch
 
-from gliomorph.interfaces.derivatives.association_names import association_names
+from gliomorph.interfaces.derivatives.names import association_names
 from gliomorph.workflows.dataset import IGNORED
 
 

@@ -8,8 +8,7 @@ import pytest
 from fileformats.generic import File
 
 from gliomorph.interfaces.derivatives import publish as module
-from gliomorph.interfaces.derivatives.association_names import association_names
-from gliomorph.interfaces.derivatives.names import group_names, map_names, stale_patterns
+from gliomorph.interfaces.derivatives.names import association_names, group_names, map_names, stale_patterns
 from gliomorph.interfaces.derivatives.publish_group import publish_group
 from gliomorph.interfaces.files.images import write_text
 

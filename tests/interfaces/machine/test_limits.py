@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gliomorph.config.settings import available_cpus
-from gliomorph.interfaces.machine.limits import System, cpu_limit, memory_left
-from gliomorph.interfaces.machine.memory import available_memory_gb
+from gliomorph.interfaces.machine.limits import (
+    System,
+    available_cpus,
+    available_memory_gb,
+    cpu_limit,
+    memory_left,
+)
 
 Machine = Callable[..., System]
 
@@ -125,7 +129,7 @@ def test_without_a_list_of_groups_the_top_is_read(machine: Machine, tmp_path: Pa
 
 
 def test_defaults_of_the_command_line_follow(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gliomorph.config.settings.os.sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setattr("gliomorph.interfaces.machine.limits.os.sched_getaffinity", lambda _: set(range(6)))
     assert available_cpus(machine({})) == 6
     assert available_cpus(machine({"cpu.max": "250000 100000"})) == 2
     assert available_cpus(machine({"cpu.max": "50000 100000"})) == 1

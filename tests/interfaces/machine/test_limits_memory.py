@@ -1,6 +1,6 @@
 """Memory of this process."""
 
-from gliomorph.interfaces.machine import memory as module
+from gliomorph.interfaces.machine import limits as module
 
 
 def test_memory_that_is_free_on_the_cpu_is_what_this_process_may_use(monkeypatch):

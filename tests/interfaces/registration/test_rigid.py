@@ -6,8 +6,13 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
-from gliomorph.interfaces.files.transforms import apply_to_points, compose, read_transform, write_transform
-from gliomorph.interfaces.scan.align import matrix_of
+from gliomorph.interfaces.files.transforms import (
+    apply_to_points,
+    compose,
+    matrix_of,
+    read_transform,
+    write_transform,
+)
 from gliomorph.interfaces.scan.register import register
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])

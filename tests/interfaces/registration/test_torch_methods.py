@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, to_array
-from gliomorph.interfaces.registration.half_resolution import halved, restored
 from gliomorph.interfaces.registration.problem import Answer, Problem
+from gliomorph.interfaces.registration.torch_methods import halved, restored
 
 
 def problem(size: tuple[int, int, int], axes: np.ndarray) -> Problem:

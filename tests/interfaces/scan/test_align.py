@@ -6,8 +6,9 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import read_image, same_box, to_array, write_image
-from gliomorph.interfaces.files.transforms import apply_to_points, read_transform
-from gliomorph.interfaces.scan.align import align, matrix_of, overlap
+from gliomorph.interfaces.files.masks import overlap
+from gliomorph.interfaces.files.transforms import apply_to_points, matrix_of, read_transform
+from gliomorph.interfaces.scan.align import align
 
 TRUE = sitk.AffineTransform(phantoms.some_affine())
 TRUE.SetTranslation((5.0, -14.0, 18.0))

@@ -10,7 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
-from gliomorph.interfaces.scan.brain import brain, finite_image, foreground, is_skull_stripped
+from gliomorph.interfaces.files.masks import finite_image, foreground
+from gliomorph.interfaces.scan.brain import brain, is_skull_stripped
 
 ML = phantoms.SEMI_AXES.prod() * 4 / 3 * np.pi / 1000
 

@@ -22,11 +22,12 @@ from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
 from gliomorph.interfaces.networks.registration import NEEDED, load_network
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
+from gliomorph.interfaces.registration.syn import CC_RADIUS
 from gliomorph.interfaces.scan import register as module
 from gliomorph.interfaces.scan.register import METHODS, register
 from gliomorph.models.registration import metamorphosis
+from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
-from gliomorph.models.registration.networks import predict
 from gliomorph.models.registration.pair import Registration
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
@@ -153,7 +154,7 @@ def test_syn_is_one_stage_with_its_mask_in_it(pair, here):
         settings[method] = used["settings"]
     assert settings["syn"] == {"type_of_transform": "SyNOnly", "masks": []}
     assert settings["syn-cfm"] == settings["syn"] | {"masks": ["moving_mask"]}
-    assert settings["syn-cc"] == settings["syn"] | {"syn_metric": "CC", "syn_sampling": module.CC_RADIUS}
+    assert settings["syn-cc"] == settings["syn"] | {"syn_metric": "CC", "syn_sampling": CC_RADIUS}
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
+from gliomorph.interfaces.files.labels import PROBABILITY_REGIONS, by_region
 from gliomorph.interfaces.files.transforms import write_transform
 from gliomorph.interfaces.networks.files import WeightsError
 from gliomorph.interfaces.networks.segmentation import write_unet
 from gliomorph.interfaces.scan import segment as module
-from gliomorph.interfaces.scan.segment import PROBABILITY_REGIONS, by_region, segment
+from gliomorph.interfaces.scan.segment import segment
 from gliomorph.models.unet import SegmentationSettings
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)

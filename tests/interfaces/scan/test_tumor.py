@@ -14,7 +14,8 @@ from gliomorph.interfaces.files.images import (
     voxel_volume_ml,
     write_image,
 )
-from gliomorph.interfaces.scan.tumor import Tumor, brats_labels, class_indices, resample_labels, tumor
+from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels
+from gliomorph.interfaces.scan.tumor import Tumor, tumor
 
 
 @pytest.fixture

@@ -7,16 +7,17 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
+from gliomorph.interfaces.files.labels import PROBABILITY_REGIONS
 from gliomorph.interfaces.files.transforms import (
     apply_to_points,
     compose,
     displacement_from_itk,
+    jacobian_determinant,
     read_transform,
     write_transform,
 )
 from gliomorph.interfaces.registration.ants import to_ants
-from gliomorph.interfaces.scan.segment import PROBABILITY_REGIONS
-from gliomorph.interfaces.scan.warp import jacobian_determinant, warp
+from gliomorph.interfaces.scan.warp import warp
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 

@@ -7,8 +7,9 @@ import torch
 
 from gliomorph.models import geometry
 from gliomorph.models.kernels import Kernel, in_voxels
+from gliomorph.models.registration.catalogue import build, predict
 from gliomorph.models.registration.metamorph import MetaMorphR, momentum_unit
-from gliomorph.models.registration.networks import DEFAULTS, THESIS, NetworkSettings, build, predict
+from gliomorph.models.registration.networks import DEFAULTS, THESIS, NetworkSettings
 from gliomorph.models.registration.objective import Objective
 from gliomorph.models.registration.pair import Pair
 from gliomorph.models.registration.sharp import swept

@@ -5,18 +5,13 @@ import pytest
 import torch
 
 from gliomorph.models import geometry
+from gliomorph.models.registration.catalogue import build
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings, objective_of
-from gliomorph.models.registration.networks import DEFAULTS, build
+from gliomorph.models.registration.networks import DEFAULTS
 from gliomorph.models.registration.objective import Objective
 from gliomorph.models.registration.pair import Pair
-from gliomorph.models.registration.registration_training import (
-    EpochSettings,
-    EpochTrainer,
-    measured,
-    warped_by,
-)
 from gliomorph.models.registration.shooting import Path
-from gliomorph.models.registration.training import Trainer
+from gliomorph.models.registration.training import EpochSettings, EpochTrainer, Trainer, measured, warped_by
 
 SHAPE = (20, 18, 16)
 SETTINGS = {

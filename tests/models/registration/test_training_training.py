@@ -4,7 +4,8 @@ import attrs
 import pytest
 import torch
 
-from gliomorph.models.registration.networks import DEFAULTS, build
+from gliomorph.models.registration.catalogue import build
+from gliomorph.models.registration.networks import DEFAULTS
 from gliomorph.models.registration.objective import Objective
 from gliomorph.models.registration.pair import Pair
 from gliomorph.models.registration.training import Trainer, TrainingSettings

@@ -15,7 +15,7 @@ import torch
 from gliomorph.interfaces.datasets.template_files import prepare_template
 from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.interfaces.files.images import read_image, to_array
-from gliomorph.interfaces.scan.match import landmarks
+from gliomorph.models.histograms import landmarks
 from gliomorph.models.registration.pair import Pair
 from gliomorph.training.registration.data import (
     Orientation,

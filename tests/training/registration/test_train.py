@@ -28,7 +28,7 @@ from gliomorph.interfaces.files.images import from_array, read_image, write_imag
 from gliomorph.interfaces.files.transforms import read_transform, write_transform
 from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.interfaces.scan.register import register
-from gliomorph.models.registration.registration_training import EpochSettings
+from gliomorph.models.registration.training import EpochSettings
 from gliomorph.training.folder import TrainingFolder, TrainingFolderError
 from gliomorph.training.scans import TrainingDataError
 

@@ -16,18 +16,16 @@ from safetensors.torch import load_file, save_file
 
 from gliomorph.interfaces.datasets.query import QueryError
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, voxel_volume_ml, write_image
+from gliomorph.interfaces.files.masks import foreground
 from gliomorph.interfaces.networks.grid import network_grid
-from gliomorph.interfaces.scan import brain
 from gliomorph.models.synthesis.engine import DataEngine
 from gliomorph.models.unet import MODALITIES, standardize
+from gliomorph.training.scans import PARTS, example_seed, split
 from gliomorph.training.segmentation.data import (
-    PARTS,
     PreparedExamples,
     SimulatedExamples,
     TrainingDataError,
-    example_seed,
     prepare,
-    split,
 )
 
 LABELS = "sub-02_seg-brats_dseg.nii.gz"
@@ -64,7 +62,7 @@ def write_lesion(bids: Path, side: int, label: int) -> None:
     """A cube in the tumour's stead, in the middle between points of the network's grid of 4 mm; voxels of 1 mm."""
     path = cohorts.labels_path(bids, "02")
     tumor = read_image(path)
-    network = network_grid(brain.foreground(read_image(path_of(bids))), 4.0)
+    network = network_grid(foreground(read_image(path_of(bids))), 4.0)
     inside = np.argwhere(to_array(tumor) > 0).mean(axis=0)
     near = network.TransformPhysicalPointToIndex(
         tumor.TransformContinuousIndexToPhysicalPoint(inside.tolist())

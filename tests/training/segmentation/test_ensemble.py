@@ -12,7 +12,7 @@ import trainings
 from safetensors.torch import save_file
 
 from gliomorph.cli import train as cli_train
-from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
+from gliomorph.interfaces.networks.files import WeightsError, card_of, weights_sha256
 from gliomorph.interfaces.networks.segmentation import (
     MOST_MEMBERS,
     load_members,
@@ -21,7 +21,6 @@ from gliomorph.interfaces.networks.segmentation import (
     read_modalities,
 )
 from gliomorph.models.unet import SegmentationSettings
-from gliomorph.training.segmentation.card import card_of
 from gliomorph.training.segmentation.ensemble import join
 
 FINE = attrs.evolve(trainings.STUDENT, voxel_mm=2.0, width=3)

@@ -22,7 +22,8 @@ from gliomorph.interfaces.networks.segmentation import load_unet
 from gliomorph.models.segmentation.training import Batch, Optimisation, SegmentationTrainer
 from gliomorph.models.unet import SegmentationSettings
 from gliomorph.training.folder import TrainingFolder
-from gliomorph.training.segmentation.data import SimulatedExamples, TrainingDataError
+from gliomorph.training.scans import TrainingDataError
+from gliomorph.training.segmentation.data import SimulatedExamples
 
 pytest_plugins = ["training_fixtures"]
 pytestmark = pytest.mark.usefixtures("quick")

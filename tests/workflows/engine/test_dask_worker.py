@@ -16,7 +16,8 @@ from distributed import LocalCluster
 
 from gliomorph.config.settings import Settings, SettingsError
 from gliomorph.workflows.engine.dask_worker import DaskWorker, check_dask
-from gliomorph.workflows.engine.pool import StageKilled, submitting
+from gliomorph.workflows.engine.failures import StageKilled
+from gliomorph.workflows.engine.submission import submitting
 from gliomorph.workflows.engine.sweep import swept
 
 pytestmark = pytest.mark.filterwarnings(

@@ -13,7 +13,8 @@ import pytest
 import trivial
 
 from gliomorph.workflows.engine.journal import FOLDER, journal, left_unfinished
-from gliomorph.workflows.engine.pool import PoolWorker, submitting
+from gliomorph.workflows.engine.pool import PoolWorker
+from gliomorph.workflows.engine.submission import submitting
 from gliomorph.workflows.engine.sweep import swept
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open

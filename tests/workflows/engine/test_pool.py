@@ -16,7 +16,8 @@ import pytest
 import trivial
 from pydra.engine.submitter import Submitter
 
-from gliomorph.workflows.engine.pool import NotStarted, PoolWorker, StageKilled, remove_unsigned_locks
+from gliomorph.workflows.engine.failures import NotStarted, StageKilled
+from gliomorph.workflows.engine.pool import PoolWorker, remove_unsigned_locks
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
 

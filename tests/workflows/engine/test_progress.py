@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gliomorph.workflows.engine.progress import Board, cause_of, stage_and_scan
+from gliomorph.workflows.engine.failures import cause_of
+from gliomorph.workflows.engine.progress import Board, stage_and_scan
 
 
 def job(name: str, **task: Any) -> Any:

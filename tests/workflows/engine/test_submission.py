@@ -17,8 +17,8 @@ from pydra.engine.job import Job  # before the others of pydra, which it imports
 from pydra.engine.workflow import Workflow
 
 from gliomorph.workflows.engine.cleaning import Cleaning
-from gliomorph.workflows.engine.pool import PoolWorker, submitting
-from gliomorph.workflows.engine.submission import Graph, run_side_by_side
+from gliomorph.workflows.engine.pool import PoolWorker
+from gliomorph.workflows.engine.submission import Graph, run_side_by_side, submitting
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
 

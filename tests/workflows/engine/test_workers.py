@@ -10,10 +10,11 @@ from fake_slurm import FakeSlurm
 from rich.console import Console
 
 from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.workflows.checks.worker import check_worker
 from gliomorph.workflows.engine.pool import PoolWorker
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record
 from gliomorph.workflows.engine.slurm.worker import SlurmWorker
-from gliomorph.workflows.engine.workers import check_worker, describe_worker, make_worker, taken_over
+from gliomorph.workflows.engine.workers import describe_worker, make_worker, taken_over
 
 
 @pytest.fixture

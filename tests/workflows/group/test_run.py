@@ -18,11 +18,11 @@ from gliomorph.interfaces.datasets.query import Scan, TumorMask
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder, group_names
 from gliomorph.interfaces.group.regions.parcellation import Parcellation
+from gliomorph.workflows.engine.failures import Failure
 from gliomorph.workflows.group import run as group
 from gliomorph.workflows.group.associations import Associations
 from gliomorph.workflows.group.regions import Regional
 from gliomorph.workflows.group.run import Outcome, find_members, run_group
-from gliomorph.workflows.scan.participants import Failure
 from gliomorph.workflows.scan.plan import PlannedScan
 
 TUMOR = {"kind": "dseg", "sources": ["bids:m:x"], "frame": "world", "share_of_brain": 0.02}

@@ -9,7 +9,8 @@ import attrs
 import pytest
 
 from gliomorph.config.settings import Settings, SettingsError
-from gliomorph.workflows.group.strata import atlas_notices, find_samples, find_strata
+from gliomorph.workflows.checks.atlas import atlas_notices
+from gliomorph.workflows.group.strata import find_samples, find_strata
 
 TABLE = "participant_id\tsex\tage\tsite\nsub-1\tF\t30\tA\nsub-2\tM\tn/a\tA\nsub-3\tF\t70\tA\n"
 

@@ -16,8 +16,8 @@ from gliomorph.config.settings import REFINE, Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
-from gliomorph.workflows.scan.participants import graph_inputs
-from gliomorph.workflows.scan.plan import PlannedScan, plan_scans, publication
+from gliomorph.workflows.scan.inputs import graph_inputs, publication
+from gliomorph.workflows.scan.plan import PlannedScan, plan_scans
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import attrs
 
-from ...scan.tumor import CONVENTIONS
+from ...files.labels import CONVENTIONS
 
 EXTENSIONS = (".nii.gz", ".nii")
 GRADES = ("HGG", "LGG")

@@ -16,9 +16,9 @@ from typing import Any
 import attrs
 
 from .... import __version__
-from ...derivatives.publish import beside, copy, write_sidecar
 from ...files.checksums import sha256_of
 from ...files.images import ImageError, remove_leftovers, replacing, write_text
+from ...files.sidecars import beside, copy, write_sidecar
 from ...files.tables import brats_rows, json_text, label_table, table
 from ..simulate import BIDS_VERSION, SUFFIXES
 from .cases import BratsError, Case

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 import numpy as np
 
-from ..strata.bins import listed, number, quoted, value_of
+from ...files.text import listed, quoted
+from ..strata.bins import number, value_of
 from .words import AssociationError
 
 Row = Mapping[str, str]

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ....models.statistics import LesionBits
 from ...files.images import from_array, read_image, require_same_grid, to_array, voxel_volume_ml
-from ..strata.bins import listed, people
+from ...files.text import listed, people
 from ..strata.groups import one_scan_each
 from .words import AssociationError
 

@@ -10,7 +10,7 @@ from typing import Literal
 import attrs
 
 from ....models.atlas.records import REGIONS
-from ..strata.bins import quoted
+from ...files.text import quoted
 from .words import AssociationError
 
 Correction = Literal["fwer", "fdr"]

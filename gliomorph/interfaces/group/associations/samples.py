@@ -8,7 +8,8 @@ import attrs
 import numpy as np
 
 from ....models.statistics import COVARIATES
-from ..strata.bins import listed, people, quoted, value_of
+from ...files.text import listed, people, quoted
+from ..strata.bins import value_of
 from ..strata.groups import by_participant
 from .covariates import NONE, Covariates, joined, read_covariates
 from .words import GROUPS, SURVIVAL, Association, AssociationError
@@ -75,7 +76,7 @@ def read_sample(
     ----------
     association : Association
     rows : sequence of mapping
-        Of ``participants.tsv``, as :func:`~gliomorph.interfaces.group.strata.groups.read_table` gives them.
+        Of ``participants.tsv``, as :func:`~gliomorph.interfaces.files.tables.read_table` gives them.
     participants : iterable of str
         Those with a mask, with or without ``sub-``.
     min_cell : int

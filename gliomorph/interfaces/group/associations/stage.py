@@ -12,9 +12,9 @@ from fileformats.generic import File
 
 from ....models.atlas.records import PARTS, REGIONS
 from ...files.images import write_image, write_text
+from ...files.tables import read_table
+from ...files.text import listed, people
 from ...task import task
-from ..strata.bins import listed, people
-from ..strata.groups import read_table
 from .facts import CLUSTER_COLUMNS
 from .maps import AssociationMaps, association_maps
 from .masks import LesionMasks, read_masks

@@ -15,7 +15,7 @@ from typing import get_args
 import attrs
 
 from ....models.statistics import Kind
-from ..strata.bins import plain, quoted
+from ...files.text import plain, quoted
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GROUPS: tuple[Kind, ...] = ("adiffi", "liebermeister")

@@ -23,9 +23,7 @@ from ....models.atlas import (
     surroundings,
 )
 from ...files.images import read_image, to_array
-from ...files.transforms import displacement_on, linear_part, read_transform
-from ...scan.align import matrix_of
-from ...scan.warp import jacobian_determinant
+from ...files.transforms import displacement_on, jacobian_determinant, linear_part, matrix_of, read_transform
 
 MEANS = {
     "image": "warped",

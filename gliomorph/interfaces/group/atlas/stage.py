@@ -6,7 +6,6 @@ the same bytes in any order.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -168,15 +167,6 @@ def _definition(stratum: Mapping[str, Any]) -> dict[str, Any]:
         "SampleSize": len(stratum["scans"]),
         **made_by,
     }
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """A scan's ``_registration.json``; empty where it is not one."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 Atlas = task(atlas, maps=dict[str, File], facts=dict[str, dict[str, Any]], regions=File, patients=File)

@@ -13,10 +13,9 @@ import SimpleITK as sitk
 from ....models.atlas import hemispheres
 from ...datasets.template_files import TemplateFiles
 from ...files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ...files.text import listed
 from ..atlas.scan import Frame
-from ..strata.bins import listed
-from .label_map import HEMISPHERES, find_label_map, table_of
-from .parcellation_table import Parcel, ParcellationError, read_parcels
+from .label_map import HEMISPHERES, Parcel, ParcellationError, find_label_map, read_parcels, table_of
 
 LEAST_IN_BRAIN = 0.5
 """Share of a label map that has to lie in the template's brain: else it is in another frame."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import attrs
 
-from ..strata.bins import MOST_CATEGORIES, Finding, listed, people, quoted
+from ...files.text import listed, people, quoted
+from ..strata.bins import MOST_CATEGORIES, Finding
 from ..strata.groups import BY_PLACE, EVERYBODY, Stratification, Stratum, withheld_notices, withhold
-from .parcellation_table import Parcel
+from .label_map import Parcel
 
 PREFIX = "region"
 """What the labels of regions begin with, so that no other stratum is taken for one."""

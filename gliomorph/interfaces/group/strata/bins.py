@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +12,10 @@ from typing import Literal
 
 import attrs
 
+from ...files.text import listed, people, plain, quoted
+
 MOST_CATEGORIES = 20
 """Every stratum holds maps in memory: a column with more categories needs bins."""
-LONGEST_TEXT = 40
-"""Of a cell that a message quotes."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -204,35 +203,8 @@ def _describe(part: Part, variable: Variable, table: Mapping[str, Mapping[str, s
         note("similar categories", f"{column!r} has categories that differ in signs only: {listed(similar)}")
 
 
-def plain(text: str) -> str:
-    """ASCII letters and digits of a text, as a BIDS label requires; accents go, other signs too.
-
-    Examples
-    --------
-    >>> plain("../Größe (cm)")
-    'Grosecm'
-    """
-    # ß has no decomposition and would vanish
-    decomposed = unicodedata.normalize("NFKD", text.replace("ß", "s"))
-    return re.sub(r"[^A-Za-z0-9]", "", decomposed)
-
-
 def number(text: str) -> float | None:
     """A finite number; ``float`` alone would take ``nan``, ``1_0`` and other scripts' digits."""
     text = text.strip()
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
     return value if math.isfinite(value) else None
-
-
-def people(count: int) -> str:
-    return f"{count} participant{'s' * (count != 1)}"
-
-
-def quoted(text: str) -> str:
-    return repr(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…")
-
-
-def listed(texts: Iterable[str], most: int = 10) -> str:
-    found = [quoted(text) for text in texts]
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return (", ".join(found[:most]) or "none") + more

@@ -2,21 +2,20 @@
 
 A word ``NAME`` makes a stratum of every category of a column, ``NAME:40,60`` the bins below 40, from 40 to below 60,
 and from 60 up. Who cannot be assigned is counted and named, with the reason. Text of the table reaches a label only
-through :func:`~gliomorph.interfaces.group.strata.bins.plain`, a message only quoted: neither can become a path.
+through :func:`~gliomorph.interfaces.files.text.plain`, a message only quoted: neither can become a path.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import attrs
 
-from .bins import Finding, NotAssigned, Part, Variable, listed, number, people, plain, split
+from ...files.text import listed, people, plain
+from .bins import Finding, NotAssigned, Part, Variable, number, split
 from .small_cells import MIN_CELL
 
 EVERYBODY = "all"
@@ -151,25 +150,6 @@ def _parse(word: str) -> Variable:
     if None in edges or any(not first < second for first, second in pairwise(edges)):  # type: ignore[operator]
         raise ValueError(f"--strata requires increasing numbers after {name!r}:, got {tail!r}")
     return Variable(column=name, edges=tuple(edge for edge in edges if edge is not None))
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a ``participants.tsv`` as they stand; cells that a short row lacks are empty.
-
-    Raises
-    ------
-    ValueError
-        Without a column ``participant_id``, or no table.
-    """
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        try:
-            reader = csv.DictReader(lines, delimiter="\t", restval="")
-            names, rows = reader.fieldnames or (), list(reader)
-        except csv.Error as error:
-            raise ValueError(f"{path}: not a table of tab-separated values ({error})") from error
-    if "participant_id" not in names:
-        raise ValueError(f"{path} requires a column participant_id, got {listed(names)}")
-    return [{key: text for key, text in row.items() if key is not None} for row in rows]
 
 
 def one_scan_each(scans: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from .bins import people
+from ...files.text import people
 
 MIN_CELL = 5
 """Of strata, unless ``--min-cell`` says otherwise."""

@@ -12,8 +12,8 @@ import pandas as pd
 import SimpleITK as sitk
 
 from ...files.images import from_array, read_image, to_array
+from ...files.text import people
 from ...group.associations.facts import sentence
-from ...group.strata.bins import people
 from ..pages import shown
 from .pictures import statistic_picture
 

@@ -5,7 +5,6 @@ It lies in Pydra's cache and is named after the key of the task, so that whoever
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
@@ -185,14 +184,3 @@ def live_folders(cache: Path) -> list[tuple[JobFolder, Record]]:
         for folder, record in known
         if record.name in found
     ]
-
-
-def remove_unfinished(cache: Path, keys: set[str]) -> None:
-    """Remove locks and half-made folders that a job which is no more has left in the cache."""
-    for key in keys:
-        for lock in (cache / f"{key}.lock", cache / f"{key}_save.lock"):
-            lock.unlink(missing_ok=True)
-        folder = cache / key
-        if folder.is_dir() and not (folder / "_result.pklz").exists():
-            with contextlib.suppress(OSError):
-                shutil.rmtree(folder)

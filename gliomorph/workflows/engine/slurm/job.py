@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import cloudpickle as cp
 
-from ....config.settings import Settings, available_cpus
+from ....config.settings import Settings
 from ....environment import prepare_environment
-from ....interfaces.machine.memory import available_memory_gb
+from ....interfaces.machine.limits import available_cpus, available_memory_gb
 
 
 def main(folder: Path, job: str) -> int:
@@ -48,11 +48,11 @@ def within_allotment(settings: Settings) -> Settings:
 
 
 def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
-    from ..cleaning import Cleaning
-    from ..pool import PoolWorker, submitting
-    from ..progress import cause_of
-    from ..submission import run_side_by_side
-    from .folder import JobFolder, remove_unfinished
+    from ..cleaning import Cleaning, remove_unfinished
+    from ..failures import cause_of
+    from ..pool import PoolWorker
+    from ..submission import run_side_by_side, submitting
+    from .folder import JobFolder
 
     ours = JobFolder(folder)
     remove_unfinished(ours.cache, ours.unfinished())

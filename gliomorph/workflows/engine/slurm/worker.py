@@ -21,8 +21,8 @@ from pydra.engine.result import load_result
 from pydra.workers import base
 
 from ....config.settings import Settings
+from ..failures import NotStarted
 from ..journal import Journal
-from ..pool import NotStarted
 from ..progress import stage_and_scan
 from . import commands as slurm
 from .folder import FOLDER, JobFolder, Record

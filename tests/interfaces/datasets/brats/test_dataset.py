@@ -20,7 +20,7 @@ from gliomorph.interfaces.datasets.brats.dataset import (
 )
 from gliomorph.interfaces.datasets.query import find_scans
 from gliomorph.interfaces.files.images import read_image, replacing, to_array, write_image
-from gliomorph.interfaces.scan.tumor import brats_labels
+from gliomorph.interfaces.files.labels import brats_labels
 from gliomorph.workflows.checks.validation import validator_issues
 
 

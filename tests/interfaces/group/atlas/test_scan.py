@@ -6,9 +6,8 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, to_array, write_image
-from gliomorph.interfaces.files.transforms import compose, write_transform
+from gliomorph.interfaces.files.transforms import compose, jacobian_determinant, write_transform
 from gliomorph.interfaces.group.atlas.scan import Frame, log_determinant, ras_affine, read_scan
-from gliomorph.interfaces.scan.warp import jacobian_determinant
 from gliomorph.models.atlas import LIMIT, Grid
 
 GRID = phantoms.grid((20, 18, 16), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))

@@ -9,9 +9,10 @@ import phantoms
 import pytest
 
 import gliomorph.interfaces.group.atlas.stage as module
+from gliomorph.interfaces.derivatives.records import read_record
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.group.atlas.scan import region_mask
-from gliomorph.interfaces.group.atlas.stage import atlas, read_record
+from gliomorph.interfaces.group.atlas.stage import atlas
 
 GRID = phantoms.grid((9, 8, 7), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
 WHICH = {"ET": [4], "NCR": [1], "ED": [2], "TC": [1, 4], "WT": [1, 2, 4]}

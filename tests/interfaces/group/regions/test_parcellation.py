@@ -13,9 +13,13 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
-from gliomorph.interfaces.group.regions.label_map import find_label_map, table_of
+from gliomorph.interfaces.group.regions.label_map import (
+    ParcellationError,
+    find_label_map,
+    read_parcels,
+    table_of,
+)
 from gliomorph.interfaces.group.regions.parcellation import Parcellation, prepare_parcellation
-from gliomorph.interfaces.group.regions.parcellation_table import ParcellationError, read_parcels
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import pytest
 
 from gliomorph.interfaces.files.images import from_array, to_array, write_image
 from gliomorph.interfaces.group.regions import places as module
+from gliomorph.interfaces.group.regions.label_map import Parcel
 from gliomorph.interfaces.group.regions.parcellation import Parcellation
-from gliomorph.interfaces.group.regions.parcellation_table import Parcel
 from gliomorph.interfaces.group.regions.places import tumor_places
 from gliomorph.interfaces.group.regions.strata import collisions, stratify_by_place
 from gliomorph.interfaces.group.regions.tables import parcellation_rows, patient_columns

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gliomorph.interfaces.files.tables import table
-from gliomorph.interfaces.group.strata.bins import MOST_CATEGORIES, Variable, plain
+from gliomorph.interfaces.files.tables import read_table, table
+from gliomorph.interfaces.files.text import plain
+from gliomorph.interfaces.group.strata.bins import MOST_CATEGORIES, Variable
 from gliomorph.interfaces.group.strata.groups import (
     BY_PLACE,
     EVERYBODY,
@@ -18,7 +19,6 @@ from gliomorph.interfaces.group.strata.groups import (
     contrasts_of,
     one_scan_each,
     parse_strata,
-    read_table,
     stratify,
 )
 

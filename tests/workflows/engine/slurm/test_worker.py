@@ -17,9 +17,9 @@ import trivial
 from fake_slurm import FakeSlurm
 
 from gliomorph.config.settings import Settings
-from gliomorph.workflows.engine.pool import submitting
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record, job_folders, live_folders
 from gliomorph.workflows.engine.slurm.worker import JobFailed, SlurmWorker, StageFailed, sbatch_arguments
+from gliomorph.workflows.engine.submission import submitting
 from gliomorph.workflows.engine.sweep import swept
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open

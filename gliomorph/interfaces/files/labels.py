@@ -1,0 +1,246 @@
+"""Label maps: label conventions, tables of labels, resampling."""
+
+from __future__ import annotations
+
+import csv
+import errno
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from .images import ImageError, from_array, to_array
+
+REGION_NAMES = {"NCR": "NCR", "NET": "NCR", "NCR/NET": "NCR", "ED": "ED", "ET": "ET"}
+"""What label tables call the sub-regions of a tumour; BraTS counts non-enhancing tumour with necrosis."""
+
+
+CONVENTIONS = {
+    frozenset({1, 2, 4}): {"NCR": 1, "ED": 2, "ET": 4},
+    frozenset({1, 2, 3}): {"NCR": 1, "ED": 2, "ET": 3},
+}
+"""BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
+
+EITHER = {index: region for labels in CONVENTIONS.values() for region, index in labels.items()}
+"""The region of each label, in whichever of the conventions."""
+
+LABELS = CONVENTIONS[frozenset({1, 2, 4})]
+"""What the stages pass on and publish."""
+
+MOST_NAMES = 10
+"""Of a label table in an error; tables of anatomy have hundreds."""
+
+REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
+
+
+PROBABILITY_REGIONS = ("WT", "TC", "ET")
+"""Whose probabilities are handed on, in this order."""
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The label tables of a folder, not of those below."""
+    return list(folder.glob("*dseg.tsv"))
+
+
+def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] = tables_in) -> Path | None:
+    """The table that holds for a label map, by the inheritance of BIDS.
+
+    Parameters
+    ----------
+    dseg : Path
+        The label map.
+    root : Path
+        The dataset's folder, above it.
+    tables_of : callable
+        As :func:`tables_in`.
+
+    Returns
+    -------
+    table : Path or None
+        Of the ``dseg.tsv`` whose entities the label map has too: of the nearest folder, the one with the most
+        entities. A link to nothing counts: to read without the table would be to guess.
+    """
+    parts = set(dseg.name.split(".")[0].split("_"))
+    for folder in dseg.parents:
+        if tables := [path for path in tables_of(folder) if set(path.stem.split("_")) <= parts]:
+            return max(tables, key=lambda path: (path.name.count("_"), path.name))
+        if folder == root:
+            break
+    return None
+
+
+def table_rows(table: Path) -> list[tuple[str, str]]:
+    """Index and name of every row of a label table, as they are written.
+
+    The name is the abbreviation; the ``name`` where there is none, or where only that is one of
+    :data:`REGION_NAMES`.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is no table.
+    """
+    if table.exists() and not table.is_file():
+        raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(table))
+    with table.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        try:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+        except csv.Error as error:
+            raise ValueError(f"{table.name}: not a table of tab-separated values ({error})") from error
+    return [((row.get("index") or "").strip(), _row_name(row)) for row in rows]
+
+
+def _row_name(row: Mapping[str, str | None]) -> str:
+    names = [text for key in ("abbreviation", "name") if (text := (row.get(key) or "").strip())]
+    return next((name for name in names if name.upper() in REGION_NAMES), names[0] if names else "")
+
+
+def resample_labels(
+    labels: sitk.Image, grid: sitk.Image, transform: sitk.Transform | None = None
+) -> sitk.Image:
+    """A label map on another grid: every label resampled linearly, then decided from the whole to its parts.
+
+    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2);
+    within the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it
+    separates.
+
+    Parameters
+    ----------
+    labels : SimpleITK.Image
+        BraTS labels 0, 1, 2, 4; a mask of 0 and 1.
+    grid : SimpleITK.Image
+        Where the result lies.
+    transform : SimpleITK.Transform, optional
+        Maps points of ``grid`` to points of ``labels`` (LPS, mm); identity if not given.
+
+    Returns
+    -------
+    resampled : SimpleITK.Image
+        uint8.
+    """
+    transform = transform or sitk.Transform()
+    values = [int(value) for value in np.unique(to_array(labels)) if value]
+    if not values:
+        return sitk.Cast(sitk.Resample(labels, grid, transform, sitk.sitkNearestNeighbor), sitk.sitkUInt8)
+    shares = [
+        to_array(sitk.Resample(sitk.Cast(labels == v, sitk.sitkFloat32), grid, transform, sitk.sitkLinear))
+        for v in values
+    ]
+    share = dict(zip(values, shares, strict=True))
+    none = np.zeros_like(shares[0])
+    core, rim, edema = (share.get(LABELS[part], none) for part in ("NCR", "ET", "ED"))
+    part = np.where(rim > core, LABELS["ET"], LABELS["NCR"])
+    part = np.where(edema > core + rim, LABELS["ED"], part)
+    return from_array(np.where(np.sum(shares, axis=0) >= 0.5, part, 0).astype(np.uint8), grid)
+
+
+def brats_labels(segmentation: sitk.Image, kind: str, name: str, table: Path | None = None) -> sitk.Image:
+    """A segmentation in the labels that the stages pass on.
+
+    Parameters
+    ----------
+    segmentation : SimpleITK.Image
+    kind : str
+        ``mask`` or ``dseg``.
+    name : str
+        Of its file, for errors.
+    table : Path, optional
+        The ``dseg.tsv`` that says which label is what; without it a ``dseg`` follows one of :data:`CONVENTIONS`.
+
+    Returns
+    -------
+    labels : SimpleITK.Image
+        uint8: 0 and 1 for a mask; 0, 1, 2, 4 (:data:`LABELS`) for a label map.
+
+    Raises
+    ------
+    ImageError
+        NaN, no voxel above 0, labels that the table (or the convention) has no region for, or a table that
+        :func:`table_regions` refuses.
+    """
+    voxels = to_array(segmentation)
+    if not np.isfinite(voxels).all():
+        raise ImageError(f"{name}: the tumour mask holds NaN or infinite values")
+    if not (voxels > 0).any():
+        raise ImageError(f"{name}: the tumour mask is empty (no voxel above 0)")
+    if kind == "mask":
+        return sitk.Cast(segmentation >= 0.5, sitk.sitkUInt8)
+    if table is None:
+        regions, required = EITHER, "BraTS labels {1, 2, 4} (ET = 4) or {1, 2, 3} (ET = 3)"
+    else:
+        regions = table_regions(table)
+        listed = ", ".join(f"{index} {region}" for index, region in sorted(regions.items()))
+        required = f"labels that {table.name} gives to a region ({listed})"
+    whole = np.round(voxels)
+    found = {int(value) for value in np.unique(whole)} - {0}
+    ambiguous = table is None and {3, 4} <= found
+    if not np.allclose(voxels, whole) or not found <= regions.keys() or ambiguous:
+        raise ImageError(f"{name}: {required} are required, found {sorted(found)}")
+    labels = np.zeros(voxels.shape, np.uint8)
+    for index in found:
+        labels[whole == index] = LABELS[regions[index]]
+    return from_array(labels, segmentation)
+
+
+def table_regions(table: Path) -> dict[int, str]:
+    """Which labels a table gives to NCR, ED and ET.
+
+    Parameters
+    ----------
+    table : Path
+        ``dseg.tsv`` with the columns ``index`` and ``abbreviation`` or ``name``
+        (:data:`~gliomorph.interfaces.files.labels.REGION_NAMES`, in capitals or not).
+
+    Returns
+    -------
+    regions : dict of int to str
+        By label: ``{1: "ET", 2: "NCR", 3: "ED"}``. A region may have several; other rows are left out.
+
+    Raises
+    ------
+    ImageError
+        An index that is no whole number, is 0 for a region or there twice; a region that is not named.
+    """
+    rows, name = table_rows(table), table.name
+    if odd := [index for index, _ in rows if not index.isdecimal()]:
+        raise ImageError(f"{name}: an index (0, 1, 2, …) is required in every row, found {odd[0]!r}")
+    named = [(int(index), text) for index, text in rows]
+    if twice := [index for index, count in Counter(index for index, _ in named).items() if count > 1]:
+        meanings = ", ".join(text for index, text in named if index == twice[0])
+        raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
+    regions = {index: REGION_NAMES[text.upper()] for index, text in named if text.upper() in REGION_NAMES}
+    if set(regions.values()) != set(LABELS):
+        found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
+        more = ", …" if len(named) > MOST_NAMES else ""
+        raise ImageError(
+            f"{name}: rows named NCR, ED and ET (column abbreviation or name) are required, found {found}{more}"
+        )
+    if 0 in regions:
+        raise ImageError(f"{name}: 0 is required for the background, found it for {regions[0]}")
+    return regions
+
+
+def class_indices(labels: np.ndarray) -> np.ndarray:
+    """uint8 indices of a network's classes (background, NCR, ED, ET) for BraTS labels as :func:`brats_labels` gives."""
+    values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
+    return np.searchsorted(values, labels).astype(np.uint8)
+
+
+def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
+    """The probabilities of :func:`segment` by region; none where the tumour was given.
+
+    Raises
+    ------
+    ValueError
+        Some, but not one of each region.
+    """
+    if probabilities and len(probabilities) != len(PROBABILITY_REGIONS):
+        raise ValueError(
+            f"probabilities of {', '.join(PROBABILITY_REGIONS)} are required, or none at all, got "
+            f"{len(probabilities)} files"
+        )
+    return dict(zip(PROBABILITY_REGIONS, map(Path, probabilities), strict=False))  # or none at all

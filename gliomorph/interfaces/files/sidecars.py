@@ -1,0 +1,27 @@
+"""Copies of files with their JSON sidecars."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from .images import replacing, write_text
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy under a temporary name, then rename."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target
+
+
+def write_sidecar(image: Path, content: dict[str, Any]) -> Path:
+    """The JSON beside an image or a table."""
+    return write_text(json.dumps(content, indent=1) + "\n", beside(image, ".json"))
+
+
+def beside(image: Path, extension: str) -> Path:
+    """An image's or a table's name with another extension."""
+    return image.with_name(image.name.removesuffix(".nii.gz").removesuffix(".tsv") + extension)
