@@ -3,6 +3,10 @@
 Pydra hashes a ``Path`` by its name and a ``File`` by its content, so paths become ``File`` ports here; folders
 to write into are annotated ``str``. The task's key covers the function's own source only: the engine keeps one
 cache a version of this package, which covers the rest.
+
+Pydra knows a file by its content, which is read here once a process. Pydra itself keeps such hashes in a folder, one
+file and one lock each: a lock costs more than most of our stages' own part of the engine, that of a killed process
+keeps all others waiting, and a large cohort would leave a million files.
 """
 
 from __future__ import annotations
@@ -17,15 +21,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydra.utils.hash import Cache, register_serializer
-
 os.environ.setdefault("NO_ET", "1")  # no telemetry: read when pydra is imported
 
 from fileformats.generic import File
 from pydra.compose import python
+from pydra.utils.hash import Cache, register_serializer
 
 Optional = File | None
-
 
 REMEMBERED = 1 << 14
 """Files, those of some hundred scans."""

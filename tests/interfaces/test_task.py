@@ -7,7 +7,7 @@ import pytest
 from fileformats.generic import File
 from pydra.utils.hash import hash_function
 
-from gliomorph.interfaces import file_hash
+from gliomorph.interfaces import task as task_module
 from gliomorph.interfaces.task import task
 
 
@@ -89,7 +89,7 @@ def test_pickles_name_the_task_and_do_not_hold_it(words):
 def test_file_is_read_once_until_it_changes(words, monkeypatch):
     path = words("a", "one")
     before = hash_function(File(path))
-    monkeypatch.setattr(file_hash.hashlib, "file_digest", None)
+    monkeypatch.setattr(task_module.hashlib, "file_digest", None)
     assert hash_function(File(path)) == before
     monkeypatch.undo()
     words("a", "other")

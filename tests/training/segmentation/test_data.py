@@ -18,13 +18,13 @@ from gliomorph.interfaces.datasets.query import QueryError
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, voxel_volume_ml, write_image
 from gliomorph.interfaces.files.masks import foreground
 from gliomorph.interfaces.networks.grid import network_grid
+from gliomorph.interfaces.scan import brain
 from gliomorph.models.synthesis.engine import DataEngine
 from gliomorph.models.unet import MODALITIES, standardize
-from gliomorph.training.scans import PARTS, example_seed, split
+from gliomorph.training.scans import PARTS, TrainingDataError, example_seed, split
 from gliomorph.training.segmentation.data import (
     PreparedExamples,
     SimulatedExamples,
-    TrainingDataError,
     prepare,
 )
 
