@@ -86,7 +86,8 @@ KILLED = """
 import sys, trivial
 from pathlib import Path
 from gliomorph.workflows.engine.sweep import swept
-from gliomorph.workflows.engine.pool import PoolWorker, submitting
+from gliomorph.workflows.engine.pool import PoolWorker
+from gliomorph.workflows.engine.submission import submitting
 if __name__ == "__main__":
     root = Path(sys.argv[1])
     with swept(root / "cache"), submitting(root / "cache", PoolWorker(n_procs=2)) as submit:

@@ -188,7 +188,7 @@ import sys, cloudpickle, trivial
 from pathlib import Path
 from gliomorph.workflows.engine.slurm.worker import SlurmWorker
 from gliomorph.workflows.engine.sweep import swept
-from gliomorph.workflows.engine.pool import submitting
+from gliomorph.workflows.engine.submission import submitting
 if __name__ == "__main__":
     SlurmWorker._interval = lambda _: 0.1
     settings, graph = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
