@@ -61,6 +61,7 @@ def _thesis_network(path: Path) -> Path:
 
 def measure(weights: Path) -> dict[str, float]:
     """The whole stage, from files to files, after the imports."""
+    import gliomorph.models.segmentation.inference  # noqa: F401  (the stage imports it late, and torch with it)
     from gliomorph.interfaces.machine.limits import peak_gb, reset_peak
     from gliomorph.interfaces.networks.segmentation import read_modalities
     from gliomorph.interfaces.scan.segment import segment

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..interfaces.machine.device import GPU_CHOICES
-from ..training.registration.options import RegistrationOptions
 from .numbers import above_zero, from_zero, not_negative, positive, rate
+
+if TYPE_CHECKING:
+    from ..training.registration.options import RegistrationOptions
 
 MEASURES = ("lncc", "ssd", "cc", "mi", "vir")
 MASKINGS = ("none", "cfm", "local")

@@ -27,7 +27,7 @@ def derivatives(tmp_path: Path) -> Path:
 
 def test_help_needs_no_heavy_library() -> None:
     code = (
-        "import sys; from gliomorph import cli_evaluate\n"
+        "import sys; from gliomorph.cli import evaluate as cli_evaluate\n"
         "try: cli_evaluate.main(['--help'])\n"
         "except SystemExit: pass\n"
         "sys.exit(any(m in sys.modules for m in ('torch', 'SimpleITK', 'matplotlib', 'pandas', 'numpy')))"

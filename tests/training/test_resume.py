@@ -105,7 +105,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import trainings
 import bids.layout, torch
-from gliomorph.interfaces import train_segmentation
+from gliomorph.training.segmentation import train as train_segmentation
 
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports more
 train_segmentation.draw_examples = lambda *_: None

@@ -13,7 +13,7 @@ from fileformats.generic import File
 from gliomorph.interfaces.derivatives import publish as module
 from gliomorph.interfaces.derivatives.names import ScanNames
 from gliomorph.interfaces.derivatives.publish import publish
-from gliomorph.interfaces.files import images
+from gliomorph.interfaces.files import images, sidecars
 from gliomorph.interfaces.files.checksums import sha256_of
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
 
@@ -210,7 +210,7 @@ def test_nothing_is_half_written_when_a_copy_fails(stages, tmp_path, monkeypatch
         copied.append(source)
         return whole(source, target)
 
-    monkeypatch.setattr(module.shutil, "copyfile", fails_later)
+    monkeypatch.setattr(sidecars.shutil, "copyfile", fails_later)
     with pytest.raises(OSError, match="No space left on device"):
         publish(**stages)
     out = tmp_path / "out"

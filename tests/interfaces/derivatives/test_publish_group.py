@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fileformats.generic import File
 
-from gliomorph.interfaces.derivatives import publish as module
 from gliomorph.interfaces.derivatives.names import association_names, group_names, map_names, stale_patterns
 from gliomorph.interfaces.derivatives.publish_group import publish_group
+from gliomorph.interfaces.files import sidecars
 from gliomorph.interfaces.files.images import write_text
 
 EVERY = ("all/coverage", "all/frequency_WT", "all/count_WT", "sexF/coverage", "sexF/frequency_WT")
@@ -173,7 +173,7 @@ def test_page_is_missing_and_nothing_is_half_written_when_a_copy_fails(
         copied.append(source)
         return whole(source, target)
 
-    monkeypatch.setattr(module.shutil, "copyfile", fails_later)
+    monkeypatch.setattr(sidecars.shutil, "copyfile", fails_later)
     with pytest.raises(OSError, match="No space left on device"):
         publish_group(**group())
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

@@ -54,6 +54,7 @@ def cache(tmp_path: Path) -> Path:
     result(root, "python-gone", image=gone)
     result(root, "python-emptied", image=empty)
     result(root, "python-gonewithin", files={"a": [file, gone]})
+    result(root, "python-gonerecord", files=[outputs_of(image=gone)])
     (result(root, "python-error") / "_error.pklz").touch()
     (result(root, "python-cut") / "_result.pklz").write_bytes(b"\x80\x05half")
     (root / "python-started").mkdir()
@@ -63,7 +64,7 @@ def cache(tmp_path: Path) -> Path:
     return root
 
 
-BAD = {"failed", "interrupted", "gone", "gonewithin", "emptied", "error", "cut"}
+BAD = {"failed", "interrupted", "gone", "gonewithin", "gonerecord", "emptied", "error", "cut"}
 
 
 def left(cache: Path) -> set[str]:
