@@ -118,7 +118,7 @@ def test_newest_word_on_a_scan_counts(tmp_path: Path) -> None:
 def test_log_holds_command_options_and_whole_tracebacks(tmp_path: Path) -> None:
     (tmp_path / "bids").mkdir()
     folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
-    settings = Settings(**folders, registration=("affine",))
+    settings = Settings.of(**folders, registration=("affine",))
     log = RunLog(folder=tmp_path / "logs" / "1")
     log.start(settings, ["gliomorph", "my data"])
     content = json.loads((log.folder / "run.json").read_text())

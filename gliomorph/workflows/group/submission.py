@@ -41,7 +41,7 @@ def submitted(
     board = Board(console, name, 1, nodes, verbose)
     runs = {name: graph.run} if hasattr(graph, "run") else {}
     worker = make_worker(settings, 1, console, board.watch, runs, whole=name)
-    with board, submitting(cache_folder(settings.work_dir), worker) as submit:
+    with board, submitting(cache_folder(settings.resources.work_dir), worker) as submit:
         result = submit(graph, raise_errors=False)
     if not result.errored and result.outputs is not None:
         return result.outputs, None

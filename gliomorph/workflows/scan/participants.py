@@ -60,7 +60,7 @@ def run_participants(
     KeyboardInterrupt
         After the children were ended, or the jobs cancelled.
     """
-    cache = cache_folder(settings.work_dir)
+    cache = cache_folder(settings.resources.work_dir)
     earlier = taken_over(cache)
     runs = {p.scan.label: earlier.get(p.scan.label, run) for p in planned}
 
@@ -68,11 +68,11 @@ def run_participants(
         return ScanGraph(**graph_inputs(scan, settings, template, runs[scan.scan.label]))
 
     graphs = ((p.scan.label, partial(graph_of, p)) for p in planned)
-    stages = PER_SCAN + PER_METHOD * len(settings.registration)
+    stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
     board = Board(console, "participants", len(planned), stages, verbose)
-    worker = make_worker(settings, settings.processes(len(planned)), console, board.watch, runs)
+    worker = make_worker(settings, settings.resources.processes(len(planned)), console, board.watch, runs)
     with board, submitting(cache, worker) as submit:
-        around = Cleaning().around if settings.clean_workdir else nullcontext
+        around = Cleaning().around if settings.resources.clean_workdir else nullcontext
         errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
     return [_failure(p, first, errors) for p in planned if not p.is_published(settings.output_dir)]

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from gliomorph.config import estimates
-from gliomorph.config.settings import METHODS, Settings, SettingsError
+from gliomorph.config.processing import METHODS, Settings, SettingsError
 from gliomorph.workflows.checks import resources
 from gliomorph.workflows.checks.resources import (
     FileSystem,

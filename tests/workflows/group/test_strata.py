@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
+from changed_settings import changed
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.workflows.checks.atlas import atlas_notices
 from gliomorph.workflows.group.strata import find_samples, find_strata
 
@@ -21,7 +22,9 @@ def settings(folder: Path, table: str | None = TABLE, **options: Any) -> Setting
     if table is not None:
         (folder / "bids" / "participants.tsv").write_text(table)
     given = {"bids_dir": folder / "bids", "output_dir": folder / "out", "work_dir": folder / "work"}
-    return Settings(**{**given, "levels": ("group",), "registration": ("affine",), "min_cell": 1, **options})
+    return Settings.of(
+        **{**given, "levels": ("group",), "registration": ("affine",), "min_cell": 1, **options}
+    )
 
 
 def test_without_a_word_there_are_no_strata_and_no_table_is_needed(tmp_path: Path) -> None:
@@ -122,4 +125,4 @@ def test_tests_that_take_no_covariates_are_named(tmp_path: Path) -> None:
     asked = settings(tmp_path, table, tests=("adiffi:sex", "glm:age"), covariates=("arm",))
     assert atlas_notices(asked) == ["--covariates has no effect on adiffi:sex, which takes none"]
     with pytest.raises(SettingsError, match=r"glm:age: participants\.tsv has no column 'drug'"):
-        atlas_notices(attrs.evolve(asked, covariates=("drug",)))
+        atlas_notices(changed(asked, covariates=("drug",)))

@@ -35,7 +35,9 @@ def main(folder: Path, job: str) -> int:
     with (folder / "work.pklz").open("rb") as file:
         settings = within_allotment(cp.load(file))
         # before the task, which imports what reads the number of threads
-        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
+        prepare_environment(
+            settings.resources.work_dir, settings.resources.threads(1), settings.resources.gpu_slots
+        )
         # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
         os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
         task = cp.load(file)
@@ -44,7 +46,10 @@ def main(folder: Path, job: str) -> int:
 
 def within_allotment(settings: Settings) -> Settings:
     """The settings with the CPUs and the memory that this job has been given."""
-    return attrs.evolve(settings, nprocs=available_cpus(), mem_gb=available_memory_gb())
+    return attrs.evolve(
+        settings,
+        resources=attrs.evolve(settings.resources, nprocs=available_cpus(), mem_gb=available_memory_gb()),
+    )
 
 
 def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
@@ -66,9 +71,11 @@ def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
         ours.tell(job, told)
 
     worker = PoolWorker(
-        n_procs=settings.processes(1), watch=watch, stop_on_failure=settings.stop_on_first_crash
+        n_procs=settings.resources.processes(1),
+        watch=watch,
+        stop_on_failure=settings.resources.stop_on_first_crash,
     )
-    around = Cleaning().around if settings.clean_workdir else contextlib.nullcontext
+    around = Cleaning().around if settings.resources.clean_workdir else contextlib.nullcontext
     with submitting(ours.cache, worker) as submit:
         errors = run_side_by_side(submit, [("main", lambda: task)], 1, around)
     for error in errors.values():

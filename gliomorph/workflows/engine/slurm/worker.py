@@ -102,11 +102,11 @@ class SlurmWorker(base.Worker):
     @property
     def stopping(self) -> bool:
         """Whether nothing more is started."""
-        return self.settings.stop_on_first_crash and self._failed
+        return self.settings.resources.stop_on_first_crash and self._failed
 
     async def submit(self, job: Job, rerun: bool = False) -> Any:
         """Open a graph here, or hand it to Slurm as a whole; ``main`` is what was submitted itself."""
-        opened = self.settings.slurm_jobs == "stage" or (job.name == "main" and not self.whole)
+        opened = self.settings.cluster.slurm_jobs == "stage" or (job.name == "main" and not self.whole)
         if job.is_async and opened:
             if self.journal is not None:
                 self.journal.begin(job.checksum)
@@ -146,7 +146,7 @@ class SlurmWorker(base.Worker):
             return
         folder = JobFolder(job.cache_root / FOLDER / job.checksum)
         attempt = await self._taken_over(folder, job) or await self._submitted(folder, job)
-        for again in (self.settings.requeue, False):
+        for again in (self.settings.cluster.requeue, False):
             state = await attempt.ended
             folder.forget()
             if await _shows_result(job, state):
@@ -160,7 +160,7 @@ class SlurmWorker(base.Worker):
                 break
             self.say(f"{self._title(job)}: Slurm job {attempt.job} is {state}; it is submitted once more")
             attempt = await self._submitted(folder, job)
-        raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.requeue)
+        raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.cluster.requeue)
 
     async def _taken_over(self, folder: JobFolder, job: Job) -> _Attempt | None:
         """The job of an earlier driver that still waits or runs, by its id or, where that was not written, by name."""
@@ -254,7 +254,7 @@ class SlurmWorker(base.Worker):
                 error = StageFailed(event["cause"])
                 error.__cause__ = _Remote(event["traceback"])
                 attempt.failure = attempt.failure or error
-            if self.settings.slurm_jobs == "scan" and event["node"] != "main":
+            if self.settings.cluster.slurm_jobs == "scan" and event["node"] != "main":
                 self.watch(event["event"], _stage(event["node"], event.get("method")), error)
 
     def kill(self) -> None:
@@ -272,15 +272,15 @@ class SlurmWorker(base.Worker):
 
 def sbatch_arguments(settings: Settings, job: Job) -> list[str]:
     """Arguments of ``sbatch`` for a job; of two that contradict each other the later one counts."""
-    given = shlex.split(settings.slurm_args)
+    given = shlex.split(settings.cluster.slurm_args)
     names = {job.name.partition("@")[0], stage_and_scan(job)[0]}  # the second one with the method
-    for pattern, arguments in settings.stage_args.items():
+    for pattern, arguments in settings.cluster.stage_args.items():
         if any(fnmatch.fnmatchcase(name, pattern) for name in names):
             given += shlex.split(arguments)
-    words = ["--no-requeue"] if not settings.requeue else []
-    words.append(f"--cpus-per-task={settings.nprocs}")
+    words = ["--no-requeue"] if not settings.cluster.requeue else []
+    words.append(f"--cpus-per-task={settings.resources.nprocs}")
     if not any(word.startswith(("--mem", "--exclusive")) for word in given):
-        words.append(f"--mem={round(settings.mem_gb * 1000)}M")
+        words.append(f"--mem={round(settings.resources.mem_gb * 1000)}M")
     return [*words, *given]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import pytest
 import trivial
+from changed_settings import changed
 from fake_slurm import FakeSlurm
 
 from gliomorph.config.settings import Settings
@@ -29,7 +30,7 @@ class Driver:
     """A worker, what it has told, and the folders that it works in."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        self.cache = settings.work_dir / "cache"
+        self.cache = settings.resources.work_dir / "cache"
         self.events: list[tuple[str, str]] = []
         self.errors: dict[str, BaseException] = {}
         self.said: list[str] = []
@@ -58,7 +59,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(any_settings: Settings) -> Settings:
-    return attrs.evolve(any_settings, worker="slurm")
+    return changed(any_settings, worker="slurm")
 
 
 def test_a_scan_is_one_job_and_its_stages_are_told(fake_slurm: FakeSlurm, settings: Settings) -> None:
@@ -86,7 +87,7 @@ def test_a_job_that_has_done_its_work_leaves_nothing_beside_its_result(
 
 
 def test_stages_are_jobs_where_that_is_asked_for(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    driver = Driver(attrs.evolve(settings, slurm_jobs="stage"))
+    driver = Driver(changed(settings, slurm_jobs="stage"))
     assert not driver.run({"sub-1": "no"}).errored
     names = [job["name"].rsplit("-", 1)[0] for job in fake_slurm.jobs()]
     assert names == ["gliomorph-double-sub-1", "gliomorph-again-sub-1"]
@@ -132,7 +133,7 @@ def test_job_that_is_taken_away_twice_fails_its_own_scan(fake_slurm: FakeSlurm, 
 
 def test_without_requeue_nothing_is_submitted_again(fake_slurm: FakeSlurm, settings: Settings) -> None:
     fake_slurm.next_jobs("NODE_FAIL")
-    driver = Driver(attrs.evolve(settings, requeue=False))
+    driver = Driver(changed(settings, requeue=False))
     driver.run({"sub-1": "no"})
     assert "Slurm job 1 is NODE_FAIL (exit code 0:15); its node failed; " in failure(driver, "sub-1")
     (call,) = fake_slurm.calls("sbatch")
@@ -155,7 +156,7 @@ def test_job_that_was_too_large_fails_with_what_to_do(
 
 
 def test_refused_job_fails_with_the_words_of_sbatch(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    driver = Driver(attrs.evolve(settings, slurm_args="--refuse"))
+    driver = Driver(changed(settings, slurm_args="--refuse"))
     driver.run({"sub-1": "no"})
     assert "not submitted: sbatch: sbatch: error: invalid partition specified" in failure(driver, "sub-1")
 
@@ -178,7 +179,7 @@ def test_silent_slurm_is_waited_for(fake_slurm: FakeSlurm, settings: Settings) -
 
 def test_after_the_first_crash_nothing_more_is_submitted(fake_slurm: FakeSlurm, settings: Settings) -> None:
     fake_slurm.next_jobs("TIMEOUT")
-    driver = Driver(attrs.evolve(settings, stop_on_first_crash=True, slurm_jobs="stage"))
+    driver = Driver(changed(settings, stop_on_first_crash=True, slurm_jobs="stage"))
     driver.run({"sub-1": "no"})
     assert len(fake_slurm.jobs()) == 1
 
@@ -192,7 +193,7 @@ from gliomorph.workflows.engine.submission import submitting
 if __name__ == "__main__":
     SlurmWorker._interval = lambda _: 0.1
     settings, graph = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
-    cache = settings.work_dir / "cache"
+    cache = settings.resources.work_dir / "cache"
     worker = SlurmWorker(settings=settings, say=print)
     with swept(cache), submitting(cache, worker) as submit:
         submit(graph, raise_errors=False)
@@ -234,14 +235,14 @@ def kill_driver_of_two_jobs(settings: Settings, folder: Path) -> None:
 def test_next_driver_takes_over_the_jobs_of_one_that_was_killed(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
-    by_stage = attrs.evolve(settings, slurm_jobs="stage")
+    by_stage = changed(settings, slurm_jobs="stage")
     kill_driver_of_two_jobs(by_stage, tmp_path)
-    locks = {path.name for path in (settings.work_dir / "cache").glob("python-*.lock")}
+    locks = {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
     assert len(locks) == 2
     before = len(fake_slurm.calls("squeue"))
     second = start_driver(by_stage, waiting_graph(tmp_path), tmp_path)
     until(lambda: len(fake_slurm.calls("squeue")) > before + 3)  # swept, taken over, asked for
-    assert locks <= {path.name for path in (settings.work_dir / "cache").glob("python-*.lock")}
+    assert locks <= {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
     (tmp_path / "go").touch()
     said, _ = second.communicate(timeout=60)
     assert second.returncode == 0, said
@@ -253,9 +254,9 @@ def test_next_driver_takes_over_the_jobs_of_one_that_was_killed(
 def test_job_submitted_by_a_driver_that_died_before_it_wrote_the_id_is_found(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
-    by_stage = attrs.evolve(settings, slurm_jobs="stage")
+    by_stage = changed(settings, slurm_jobs="stage")
     kill_driver_of_two_jobs(by_stage, tmp_path)
-    for folder in job_folders(settings.work_dir / "cache"):
+    for folder in job_folders(settings.resources.work_dir / "cache"):
         record = folder.record()
         assert record is not None
         folder.remember(attrs.evolve(record, job=""))
@@ -269,7 +270,7 @@ def test_job_submitted_by_a_driver_that_died_before_it_wrote_the_id_is_found(
 def test_ctrl_c_cancels_the_jobs_and_says_so(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
-    by_stage = attrs.evolve(settings, slurm_jobs="stage")
+    by_stage = changed(settings, slurm_jobs="stage")
     driver = start_driver(by_stage, waiting_graph(tmp_path), tmp_path)
     until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
     driver.send_signal(signal.SIGINT)
@@ -309,7 +310,7 @@ def test_what_a_dead_job_has_left_is_removed_by_the_next_one(
 
 
 def test_records_of_live_jobs_are_found_by_name(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    cache = settings.work_dir / "cache"
+    cache = settings.resources.work_dir / "cache"
     for key, name in (("workflow-a", "lives"), ("workflow-b", "is-over")):
         folder = JobFolder(cache / "slurm" / key)
         folder.path.mkdir(parents=True)
