@@ -24,24 +24,10 @@ class Cluster:
         default="pool",
         page="clusters.md",
     )
-    slurm_jobs: str = option(
-        help="one job for each scan, or for each stage of it (default: %(default)s)",
-        choices=("scan", "stage"),
-        default="scan",
-        page="clusters.md",
-    )
     slurm_args: str = option(
         help="further arguments of sbatch, in one word: --slurm-args='--partition=long --time=4:00:00'",
         metavar="ARGS",
         default="",
-        page="clusters.md",
-    )
-    slurm_stage_args: tuple[str, ...] = option(
-        help="those of some stages (a pattern), with --slurm-jobs stage: 'segment=-p gpu --gres=gpu:1'",
-        nargs="+",
-        action="extend",
-        metavar="STAGE=ARGS",
-        default=(),
         page="clusters.md",
     )
     requeue: bool = option(
@@ -60,31 +46,16 @@ class Cluster:
     def __attrs_post_init__(self) -> None:
         """Options of a worker are refused beside another one."""
         for worker, given in (
-            ("slurm", {"--slurm-jobs": self.slurm_jobs != "scan", "--slurm-args": self.slurm_args,
-                "--slurm-stage-args": self.slurm_stage_args, "--no-requeue": not self.requeue}),
+            ("slurm", {"--slurm-args": self.slurm_args, "--no-requeue": not self.requeue}),
             ("dask", {"--dask-scheduler": self.dask_scheduler}),
-        ):  # fmt: skip
+        ):
             options = [name for name, value in given.items() if value]
             if options and self.worker != worker:
                 raise SettingsError(
                     f"{', '.join(options)}: of --worker {worker}, and the worker is {self.worker}: "
                     f"add --worker {worker}, or leave it out"
                 )
-        if self.slurm_stage_args and self.slurm_jobs != "stage":
-            raise SettingsError(
-                "--slurm-stage-args: stages are jobs of their own with --slurm-jobs stage only: add it, "
-                "or give the resources of whole scans with --slurm-args"
-            )
-        for name, text in (
-            ("--slurm-args", self.slurm_args),
-            *(("--slurm-stage-args", t) for t in self.slurm_stage_args),
-        ):
-            try:
-                check_sbatch(text, by_stage=name == "--slurm-stage-args")
-            except ValueError as error:
-                raise SettingsError(f"{name}: {error}") from error
-
-    @property
-    def stage_args(self) -> dict[str, str]:
-        """Arguments of ``sbatch`` by the pattern of the stages that they are for."""
-        return dict(text.split("=", 1) for text in self.slurm_stage_args)
+        try:
+            check_sbatch(self.slurm_args)
+        except ValueError as error:
+            raise SettingsError(f"--slurm-args: {error}") from error

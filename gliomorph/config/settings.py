@@ -56,9 +56,6 @@ class Settings:
     testing: Testing = group(Testing, "tests at every voxel of the atlas")
     resources: Resources = group(Resources, RUNNING)
     dry_run: bool = option(help="say what would be run, and stop", default=False, title=RUNNING)
-    write_graph: bool = option(
-        help="write a picture of the graph (SVG) into the log folder", default=False, title=RUNNING
-    )
     config_file: Path | None = option(
         help="TOML with these options, by their long names",
         type=Path,
@@ -147,7 +144,7 @@ class Settings:
         On this machine one more than processes, so that none waits for the last stage; elsewhere as many as there are,
         but of graphs that are opened here not more than :data:`OPEN_GRAPHS`.
         """
-        worker, jobs = self.cluster.worker, self.cluster.slurm_jobs
+        worker = self.cluster.worker
         if worker == "pool" or (worker == "dask" and self.cluster.dask_scheduler is None):
             return min(scans, self.resources.processes(scans) + 1)
-        return scans if worker == "slurm" and jobs == "scan" else min(scans, OPEN_GRAPHS)
+        return scans if worker == "slurm" else min(scans, OPEN_GRAPHS)

@@ -24,9 +24,7 @@ from .engine.workers import describe_worker, taken_over
 from .group.regions import find_parcellation
 from .group.run import run_group
 from .keys import cache_folder
-from .scan.inputs import graph_inputs
 from .scan.participants import run_participants
-from .scan.picture import write_graph
 from .scan.plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
 
@@ -81,8 +79,6 @@ def _held_run(settings: Settings, argv: Sequence[str], console: Console) -> int:
         _announce(console, settings, planned)
     run_id = new_run_id()
     log = RunLog(folder=settings.output_dir / "logs" / run_id)
-    if settings.write_graph:
-        _draw(console, planned, settings, template, log)
     if settings.dry_run:
         return 0
     remove_leftovers(settings.output_dir)
@@ -170,21 +166,6 @@ def _announce(console: Console, settings: Settings, planned: Sequence[PlannedSca
             + "; ".join(check_resources(settings, count["run"])),
             highlight=False,
         )
-
-
-def _draw(
-    console: Console,
-    planned: Sequence[PlannedScan],
-    settings: Settings,
-    template: TemplateFiles,
-    log: RunLog,
-) -> None:
-    possible = next((p for p in planned if p.names is not None and p.status != "impossible"), None)
-    if possible is None:
-        console.print("no graph: no scan can be run")
-        return
-    path = write_graph(graph_inputs(possible, settings, template, "graph"), log.folder / "graph.svg")
-    console.print(f"graph: {path}", highlight=False, soft_wrap=True)
 
 
 def _try_group(

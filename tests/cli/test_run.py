@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 import gliomorph
 from gliomorph.cli import run as cli
+from gliomorph.config.cluster import Cluster
 from gliomorph.config.option import SettingsError
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.networks import registration as weights
@@ -35,7 +36,6 @@ DOCUMENTED = [
     "--clean-workdir",
     "--stop-on-first-crash",
     "--dry-run",
-    "--write-graph",
     "--config-file",
     "--random-seed",
     "--gpu",
@@ -60,9 +60,7 @@ DOCUMENTED = [
     "--tfce",
     "--min-lesions",
     "--worker",
-    "--slurm-jobs",
     "--slurm-args",
-    "--slurm-stage-args",
     "--no-requeue",
     "--dask-scheduler",
 ]
@@ -139,7 +137,7 @@ def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert settings.processing.template_dirs == ()
     assert (settings.atlas.strata, settings.atlas.min_cell, settings.atlas.min_coverage) == ((), None, 0.5)
-    assert (settings.verbose, settings.dry_run, settings.write_graph) == (0, False, False)
+    assert (settings.verbose, settings.dry_run) == (0, False)
 
 
 def test_options_of_the_atlas(folders: list[str], tmp_path: Path) -> None:
@@ -196,15 +194,9 @@ def test_tests_that_cannot_be_made_are_one_line_with_all_faults_and_exit_two(
 
 
 def test_options_of_the_workers(folders: list[str], tmp_path: Path) -> None:
-    words = ["--worker", "slurm", "--slurm-args=--time=1", "--slurm-jobs", "stage"]
-    stages = ["--slurm-stage-args", "n4=-c 8", "segment=-p gpu --gres=gpu:1"]
-    settings = cli.parse([*folders, "participant", *words, *stages])
-    assert (settings.cluster.worker, settings.cluster.slurm_jobs, settings.cluster.slurm_args) == (
-        "slurm",
-        "stage",
-        "--time=1",
-    )
-    assert settings.cluster.stage_args == {"n4": "-c 8", "segment": "-p gpu --gres=gpu:1"}
+    words = ["--worker", "slurm", "--slurm-args=--time=1 --gres=gpu:1"]
+    settings = cli.parse([*folders, "participant", *words])
+    assert settings.cluster == Cluster(worker="slurm", slurm_args="--time=1 --gres=gpu:1")
     assert settings.cluster.requeue
     text = 'worker = "slurm"\nslurm-args = "--time=2"\nno-requeue = true\n'
     settings = cli.parse([*folders, "participant", *config(tmp_path, text)])
