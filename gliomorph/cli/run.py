@@ -185,7 +185,6 @@ def _add_resources(group: Any) -> None:
         help="remove the intermediate results of each scan that is done, and what is left at the end")  # fmt: skip
     add("--stop-on-first-crash", action="store_true", help="start nothing more after a failure")
     add("--dry-run", action="store_true", help="say what would be run, and stop")
-    add("--write-graph", action="store_true", help="write a picture of the graph (SVG) into the log folder")
     add("--config-file", type=Path, metavar="FILE", help="TOML with these options, by their long names")
     add("--notrack", action="store_true", help="accepted and without effect: there is no telemetry")
 
@@ -195,12 +194,8 @@ def _add_workers(group: Any) -> None:
     add("--worker", choices=WORKERS, default="pool",
         help=f"pool: this machine; slurm: jobs of --nprocs CPUs (default: {SLURM_CPUS}) and --mem GB each; dask: the "
         "workers of dask.distributed (default: %(default)s)")  # fmt: skip
-    add("--slurm-jobs", choices=("scan", "stage"), default="scan",
-        help="one job for each scan, or for each stage of it (default: %(default)s)")  # fmt: skip
     add("--slurm-args", default="", metavar="ARGS",
         help="further arguments of sbatch, in one word: --slurm-args='--partition=long --time=4:00:00'")  # fmt: skip
-    add("--slurm-stage-args", nargs="+", action="extend", default=[], metavar="STAGE=ARGS",
-        help="those of some stages (a pattern), with --slurm-jobs stage: 'segment=-p gpu --gres=gpu:1'")  # fmt: skip
     add("--no-requeue", action="store_true",
         help="do not submit jobs once more that were cancelled or preempted, or whose node failed")  # fmt: skip
     add("--dask-scheduler", metavar="ADDRESS",
@@ -338,7 +333,6 @@ def _main(argv: list[str]) -> int:
             ["gliomorph", *argv],
             console,
             dry_run=args.dry_run,
-            draw_graph=args.write_graph,
             verbose=verbose,
         )
     except KeyboardInterrupt as ending:

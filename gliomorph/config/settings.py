@@ -125,9 +125,7 @@ class Settings:
     tfce: bool = False
     min_lesions: int = MIN_LESIONS
     worker: str = attrs.field(default="pool", validator=attrs.validators.in_(WORKERS))
-    slurm_jobs: str = attrs.field(default="scan", validator=attrs.validators.in_(("scan", "stage")))
     slurm_args: str = ""
-    slurm_stage_args: tuple[str, ...] = attrs.field(converter=tuple, default=())
     requeue: bool = True
     dask_scheduler: str | None = None
     nprocs: int = attrs.field()
@@ -196,34 +194,19 @@ class Settings:
     def _check_worker(self) -> None:
         """Options of a worker are refused beside another one."""
         for worker, given in (
-            ("slurm", {"--slurm-jobs": self.slurm_jobs != "scan", "--slurm-args": self.slurm_args,
-                "--slurm-stage-args": self.slurm_stage_args, "--no-requeue": not self.requeue}),
+            ("slurm", {"--slurm-args": self.slurm_args, "--no-requeue": not self.requeue}),
             ("dask", {"--dask-scheduler": self.dask_scheduler}),
-        ):  # fmt: skip
+        ):
             options = [name for name, value in given.items() if value]
             if options and self.worker != worker:
                 raise SettingsError(
                     f"{', '.join(options)}: of --worker {worker}, and the worker is {self.worker}: "
                     f"add --worker {worker}, or leave it out"
                 )
-        if self.slurm_stage_args and self.slurm_jobs != "stage":
-            raise SettingsError(
-                "--slurm-stage-args: stages are jobs of their own with --slurm-jobs stage only: add it, "
-                "or give the resources of whole scans with --slurm-args"
-            )
-        for name, text in (
-            ("--slurm-args", self.slurm_args),
-            *(("--slurm-stage-args", t) for t in self.slurm_stage_args),
-        ):
-            try:
-                check_sbatch(text, by_stage=name == "--slurm-stage-args")
-            except ValueError as error:
-                raise SettingsError(f"{name}: {error}") from error
-
-    @property
-    def stage_args(self) -> dict[str, str]:
-        """Arguments of ``sbatch`` by the pattern of the stages that they are for."""
-        return dict(text.split("=", 1) for text in self.slurm_stage_args)
+        try:
+            check_sbatch(self.slurm_args)
+        except ValueError as error:
+            raise SettingsError(f"--slurm-args: {error}") from error
 
     def _check_gpu(self) -> None:
         alone = len(self.gpu) == 1 and self.gpu[0] in GPU_CHOICES
@@ -388,5 +371,4 @@ class Settings:
         """
         if self.worker == "pool" or (self.worker == "dask" and self.dask_scheduler is None):
             return min(scans, self.processes(scans) + 1)
-        whole = self.worker == "slurm" and self.slurm_jobs == "scan"
-        return scans if whole else min(scans, OPEN_GRAPHS)
+        return scans if self.worker == "slurm" else min(scans, OPEN_GRAPHS)

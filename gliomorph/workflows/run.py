@@ -26,9 +26,7 @@ from .engine.workers import describe_worker, taken_over
 from .group.regions import find_parcellation
 from .group.run import run_group
 from .keys import cache_folder
-from .scan.inputs import graph_inputs
 from .scan.participants import run_participants
-from .scan.picture import write_graph
 from .scan.plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
 
@@ -39,7 +37,6 @@ def run(
     console: Console,
     *,
     dry_run: bool = False,
-    draw_graph: bool = False,
     verbose: int = 0,
 ) -> int:
     """Carry out what was asked for.
@@ -54,8 +51,6 @@ def run(
         Where messages go.
     dry_run : bool
         Only say what would be done.
-    draw_graph : bool
-        Write a picture of the graph into the log folder.
     verbose : int
         1 prints tracebacks.
 
@@ -76,7 +71,7 @@ def run(
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
     _notice(console, atlas_notices(settings, dry_run))
     with swept(cache_folder(settings.work_dir)) as hold:
-        code = _held_run(settings, argv, console, dry_run, draw_graph, verbose)
+        code = _held_run(settings, argv, console, dry_run, verbose)
         if settings.clean_workdir and not dry_run:
             _clean(hold, settings, console)
     return code
@@ -87,7 +82,6 @@ def _held_run(
     argv: Sequence[str],
     console: Console,
     dry_run: bool,
-    draw_graph: bool,
     verbose: int,
 ) -> int:
     """The run, while its cache is held."""
@@ -104,8 +98,6 @@ def _held_run(
         _announce(console, settings, planned)
     run_id = new_run_id()
     log = RunLog(folder=settings.output_dir / "logs" / run_id)
-    if draw_graph:
-        _draw(console, planned, settings, template, log)
     if dry_run:
         return 0
     remove_leftovers(settings.output_dir)
@@ -198,21 +190,6 @@ def _announce(console: Console, settings: Settings, planned: Sequence[PlannedSca
             + "; ".join(check_resources(settings, count["run"])),
             highlight=False,
         )
-
-
-def _draw(
-    console: Console,
-    planned: Sequence[PlannedScan],
-    settings: Settings,
-    template: TemplateFiles,
-    log: RunLog,
-) -> None:
-    possible = next((p for p in planned if p.names is not None and p.status != "impossible"), None)
-    if possible is None:
-        console.print("no graph: no scan can be run")
-        return
-    path = write_graph(graph_inputs(possible, settings, template, "graph"), log.folder / "graph.svg")
-    console.print(f"graph: {path}", highlight=False, soft_wrap=True)
 
 
 def _try_group(

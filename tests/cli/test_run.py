@@ -34,7 +34,6 @@ DOCUMENTED = [
     "--clean-workdir",
     "--stop-on-first-crash",
     "--dry-run",
-    "--write-graph",
     "--config-file",
     "--random-seed",
     "--gpu",
@@ -59,9 +58,7 @@ DOCUMENTED = [
     "--tfce",
     "--min-lesions",
     "--worker",
-    "--slurm-jobs",
     "--slurm-args",
-    "--slurm-stage-args",
     "--no-requeue",
     "--dask-scheduler",
 ]
@@ -129,7 +126,7 @@ def test_defaults(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.template, settings.resolution, settings.gpu) == ("MNI152", 1, ("auto",))
     assert settings.template_dirs == ()
     assert (settings.strata, settings.min_cell, settings.min_coverage) == ((), None, 0.5)
-    assert (args.verbose, args.dry_run, args.write_graph) == (0, False, False)
+    assert (args.verbose, args.dry_run) == (0, False)
 
 
 def test_options_of_the_atlas(folders: list[str], tmp_path: Path) -> None:
@@ -178,11 +175,9 @@ def test_tests_that_cannot_be_made_are_one_line_with_all_faults_and_exit_two(
 
 
 def test_options_of_the_workers(folders: list[str], tmp_path: Path) -> None:
-    words = ["--worker", "slurm", "--slurm-args=--time=1", "--slurm-jobs", "stage"]
-    stages = ["--slurm-stage-args", "n4=-c 8", "segment=-p gpu --gres=gpu:1"]
-    settings, _ = cli.parse([*folders, "participant", *words, *stages])
-    assert (settings.worker, settings.slurm_jobs, settings.slurm_args) == ("slurm", "stage", "--time=1")
-    assert settings.stage_args == {"n4": "-c 8", "segment": "-p gpu --gres=gpu:1"}
+    words = ["--worker", "slurm", "--slurm-args=--time=1 --gres=gpu:1"]
+    settings, _ = cli.parse([*folders, "participant", *words])
+    assert (settings.worker, settings.slurm_args) == ("slurm", "--time=1 --gres=gpu:1")
     assert settings.requeue
     text = 'worker = "slurm"\nslurm-args = "--time=2"\nno-requeue = true\n'
     settings, _ = cli.parse([*folders, "participant", *config(tmp_path, text)])

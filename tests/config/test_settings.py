@@ -385,22 +385,11 @@ def test_headers_are_read_without_heavy_imports(make, network, tmp_path):
     [
         ({"slurm_args": "--time=1"}, "--slurm-args: of --worker slurm, and the worker is pool"),
         ({"requeue": False}, "--no-requeue: of --worker slurm"),
-        (
-            {"worker": "dask", "slurm_jobs": "stage"},
-            "--slurm-jobs: of --worker slurm, and the worker is dask",
-        ),
+        ({"worker": "dask", "requeue": False}, "--no-requeue: of --worker slurm, and the worker is dask"),
         ({"worker": "slurm", "dask_scheduler": "tcp://a:1"}, "--dask-scheduler: of --worker dask"),
-        (
-            {"worker": "slurm", "slurm_stage_args": ["n4=-c 4"]},
-            "stages are jobs of their own with --slurm-jobs",
-        ),
         ({"worker": "slurm", "slurm_args": "-p 'gpu"}, '--slurm-args: "-p \'gpu": quotes do not match'),
         ({"worker": "slurm", "slurm_args": "gpu"}, "options of sbatch are required, which start with a dash"),
         ({"worker": "slurm", "slurm_args": "-t 1 --array=0-9"}, "--array=0-9: set by gliomorph itself"),
-        (
-            {"worker": "slurm", "slurm_jobs": "stage", "slurm_stage_args": ["-p gpu"]},
-            "-p gpu: STAGE=ARGUMENTS is required",
-        ),
     ],
 )
 def test_options_of_a_worker_that_cannot_be_carried_out(make, options, text):
@@ -416,18 +405,10 @@ def test_a_slurm_job_is_given_the_memory_of_its_processes(make):
     assert several.mem_gb > 2 * alone.mem_gb
 
 
-def test_stage_arguments_may_hold_equals_signs(make):
-    settings = make(
-        worker="slurm",
-        slurm_jobs="stage",
-        slurm_stage_args=["segment=-p gpu --gres=gpu:1"],
-    )
-    assert settings.stage_args == {"segment": "-p gpu --gres=gpu:1"}
-
-
 def test_scans_at_once_are_few_here_and_as_many_as_there_are_elsewhere(make):
     few = {"nprocs": 2, "omp_nthreads": 1, "mem_gb": 100.0}
     assert make(**few).scans_at_once(1000) == 3
     assert make(**few).scans_at_once(2) == 2
     assert make(**few, worker="slurm").scans_at_once(1000) == 1000
-    assert make(**few, worker="slurm", slurm_jobs="stage").scans_at_once(1000) == module.OPEN_GRAPHS
+    elsewhere = make(**few, worker="dask", dask_scheduler="tcp://a:1")
+    assert elsewhere.scans_at_once(1000) == module.OPEN_GRAPHS

@@ -210,4 +210,4 @@ def _publish_method(
     return [*written, write_text(text + "\n", out / names["registration"])]
 
 
-Publish = task(publish, published=int)
+Publish = task(publish, "published")

@@ -134,4 +134,4 @@ def _remove_others(out: Path, patterns: list[str], written: set[Path]) -> None:
                 folder.rmdir()
 
 
-PublishGroup = task(publish_group, published=int)
+PublishGroup = task(publish_group, "published")

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
-
 from ...config.settings import Settings, SettingsError
 from ..engine.dask_worker import check_dask
 from ..engine.slurm import commands as slurm
-from ..scan.graph import STAGES
-
-GROUP_STAGES = ("tests", "atlas", "report", "publish")
 
 
 def check_worker(settings: Settings) -> None:
@@ -29,9 +24,3 @@ def check_worker(settings: Settings) -> None:
             f"--worker slurm: {', '.join(missing)} not found: start gliomorph where jobs can be submitted, "
             "a login node and not inside a container (docs/clusters.md has what to do there)"
         )
-    known = [*STAGES, *GROUP_STAGES, *(f"register {method}" for method in settings.registration)]
-    for pattern in settings.stage_args:
-        if not any(fnmatch.fnmatchcase(stage, pattern) for stage in known):
-            raise SettingsError(
-                f"--slurm-stage-args {pattern}=…: no such stage; the stages are {', '.join(known)}"
-            )

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from ...interfaces.files.images import write_text
 from .cleaning import remove_unfinished
 from .failures import NotStarted, StageKilled
 from .journal import Journal
-from .progress import stage_and_scan
+from .progress import Watch, nobody, stage_and_scan, watched
 from .sweep import shared
 
 CONNECT_SECONDS = 20
@@ -83,13 +82,13 @@ class DaskWorker(base.Worker):
     processes : int
         Workers, where they are started on this machine.
     watch : callable
-        Called as ``watch(event, job, error)`` with ``start``, ``done`` or ``failed``.
+        Takes the events of every stage.
     """
 
     _plugin_name = "gliomorph-dask"
     settings: Settings = attrs.field(kw_only=True)
     processes: int = 1
-    watch: Callable[[str, Any, BaseException | None], None] = attrs.field(default=lambda *_: None)
+    watch: Watch = nobody
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _driver: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False)
     _cluster: Any = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -111,14 +110,12 @@ class DaskWorker(base.Worker):
         """Run one job in some worker."""
         if self.settings.stop_on_first_crash and self._failed:
             raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
-        self.watch("start", job, None)
         try:
-            await self._in_worker(job)
-        except Exception as error:
+            with watched(job, self.watch):
+                await self._in_worker(job)
+        except Exception:
             self._failed = True
-            self.watch("failed", job, error)
             raise
-        self.watch("done", job, None)
 
     async def _in_worker(self, job: Job) -> None:
         from distributed import KilledWorker

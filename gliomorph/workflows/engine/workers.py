@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +11,7 @@ from rich.markup import escape
 from ...config.settings import Settings
 from .dask_worker import DaskWorker
 from .pool import PoolWorker
+from .progress import Watch
 from .slurm.folder import live_folders
 from .slurm.worker import SlurmWorker
 
@@ -22,9 +22,8 @@ def make_worker(
     settings: Settings,
     processes: int,
     console: Console,
-    watch: Callable[[str, Any, BaseException | None], None],
+    watch: Watch,
     runs: Mapping[str, str] = NOBODY,
-    whole: str = "",
 ) -> PoolWorker | SlurmWorker | DaskWorker:
     """The worker that was asked for.
 
@@ -36,11 +35,9 @@ def make_worker(
     console : Console
         Where notices go.
     watch : callable
-        As for :class:`~.worker.PoolWorker`.
+        Takes the events of every stage.
     runs : mapping of str to str
         By scan, the run whose id is in its graph.
-    whole : str
-        Name of a graph that is not of scans, and a job by itself where scans are.
 
     Returns
     -------
@@ -51,7 +48,7 @@ def make_worker(
         def say(text: str) -> None:
             console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
 
-        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs, whole=whole)
+        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs)
     if settings.worker == "dask":
         return DaskWorker(settings=settings, processes=processes, watch=watch)
     return PoolWorker(
@@ -64,8 +61,7 @@ def make_worker(
 def describe_worker(settings: Settings, scans: int) -> str:
     """Where the scans of a run will be worked on, in a few words."""
     if settings.worker == "slurm":
-        what = f"one Slurm job a {settings.slurm_jobs}"
-        return f"{what}, of {settings.nprocs} CPUs and {settings.mem_gb:.1f} GB unless said otherwise"
+        return f"one Slurm job a scan, of {settings.nprocs} CPUs and {settings.mem_gb:.1f} GB unless said otherwise"
     if settings.worker == "dask" and settings.dask_scheduler:
         return f"dask workers of {settings.dask_scheduler}"
     return f"{settings.processes(scans)} processes of {settings.threads(scans)} threads"

@@ -1,4 +1,4 @@
-"""One graph of the group level, submitted."""
+"""A graph or a stage of the group level, submitted."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from rich.console import Console
 from ...config.settings import Settings
 from ..engine.failures import Failure
 from ..engine.progress import Board
-from ..engine.submission import submitting
+from ..engine.submission import run_alone, submitting
 from ..engine.workers import make_worker
 from ..keys import cache_folder
 
 
 def submitted(
-    graph: Any, name: str, nodes: int, settings: Settings, console: Console, verbose: int = 0
+    task: Any, name: str, stages: int, settings: Settings, console: Console, verbose: int = 0
 ) -> tuple[Any, Failure | None]:
-    """Run a graph one node at a time, with its progress on the terminal.
+    """Run a task of the group level one stage at a time, with its progress on the terminal.
 
     Parameters
     ----------
-    graph : Task
-        Of Pydra.
+    task : Task
+        Of Pydra: a graph, or a stage by itself.
     name : str
-        What the terminal calls it.
-    nodes : int
-        How many nodes it has.
+        What the terminal calls it; ``stage@group`` for a stage.
+    stages : int
+        How many it has.
     settings : Settings
     console : Console
     verbose : int
@@ -38,12 +38,13 @@ def submitted(
     failure : Failure or None
         The first one; one of both is None.
     """
-    board = Board(console, name, 1, nodes, verbose)
-    runs = {name: graph.run} if hasattr(graph, "run") else {}
-    worker = make_worker(settings, 1, console, board.watch, runs, whole=name)
+    title = name.partition("@")[0]
+    board = Board(console, title, 1, stages, verbose)
+    runs = {name: task.run} if hasattr(task, "run") else {}
+    worker = make_worker(settings, 1, console, board.watch, runs)
     with board, submitting(cache_folder(settings.work_dir), worker) as submit:
-        result = submit(graph, raise_errors=False)
-    if not result.errored and result.outputs is not None:
-        return result.outputs, None
-    stage, error = board.failures[0][1:] if board.failures else (name, RuntimeError("the graph failed"))
-    return None, Failure(scan="group", stage=stage, error=error)
+        try:
+            return run_alone(submit, task, name), None
+        except Exception as error:
+            stage, first = board.failures[0][1:] if board.failures else (title, error)
+    return None, Failure(scan="group", stage=stage, error=first)

@@ -17,6 +17,7 @@ from distributed import LocalCluster
 from gliomorph.config.settings import Settings, SettingsError
 from gliomorph.workflows.engine.dask_worker import DaskWorker, check_dask
 from gliomorph.workflows.engine.failures import StageKilled
+from gliomorph.workflows.engine.progress import StageEvent
 from gliomorph.workflows.engine.submission import submitting
 from gliomorph.workflows.engine.sweep import swept
 
@@ -47,11 +48,12 @@ def run(settings: Settings, graph: Any) -> tuple[Any, dict[str, BaseException], 
     errors: dict[str, BaseException] = {}
     done: list[str] = []
 
-    def watch(event: str, job: Any, error: BaseException | None) -> None:
-        if error is not None:
-            errors[job.name] = error
-        if event == "done":
-            done.append(job.name)
+    def watch(event: StageEvent) -> None:
+        name = f"{event.stage}@{event.scan}"
+        if event.error is not None:
+            errors[name] = event.error
+        if event.kind == "done":
+            done.append(name)
 
     cache = settings.work_dir / "cache"
     worker = DaskWorker(settings=settings, processes=2, watch=watch)

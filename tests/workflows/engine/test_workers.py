@@ -39,19 +39,6 @@ def test_without_slurm_nothing_runs(slurm_settings: Settings, monkeypatch: pytes
         check_worker(slurm_settings)
 
 
-def test_pattern_of_no_stage_is_refused(slurm_settings: Settings, fake_slurm: FakeSlurm) -> None:
-    settings = attrs.evolve(slurm_settings, slurm_jobs="stage", slurm_stage_args=["segmnt=-p gpu"])
-    with pytest.raises(
-        SettingsError, match=r"--slurm-stage-args segmnt=…: no such stage; the stages are brain"
-    ):
-        check_worker(settings)
-
-
-@pytest.mark.parametrize("pattern", ["segment", "regist*", "register affine", "atlas", "preproc mask"])
-def test_pattern_of_a_stage_is_taken(slurm_settings: Settings, fake_slurm: FakeSlurm, pattern: str) -> None:
-    check_worker(attrs.evolve(slurm_settings, slurm_jobs="stage", slurm_stage_args=[f"{pattern}=-p gpu"]))
-
-
 def test_runs_are_taken_over_while_a_job_of_theirs_is_alive(fake_slurm: FakeSlurm, tmp_path: Path) -> None:
     assert taken_over(tmp_path / "cache") == {}
     for key, node in (("python-a", "n4@sub-01"), ("workflow-b", "sub-02"), ("workflow-c", "group")):

@@ -175,10 +175,4 @@ def write_clusters(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     return write_text(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.5g"), path)
 
 
-Associate = task(
-    associate,
-    maps=dict[str, File],
-    facts=dict[str, dict[str, Any]],
-    clusters=dict[str, File],
-    notices=list[str],
-)
+Associate = task(associate, "maps", "facts", "clusters", "notices")

@@ -169,4 +169,4 @@ def _definition(stratum: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-Atlas = task(atlas, maps=dict[str, File], facts=dict[str, dict[str, Any]], regions=File, patients=File)
+Atlas = task(atlas, "maps", "facts", "regions", "patients")

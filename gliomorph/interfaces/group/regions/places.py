@@ -85,4 +85,4 @@ def _load(path: Path | None, made_by: str) -> Mapping[str, dict[str, Any]]:
     return places
 
 
-TumorPlaces = task(tumor_places, places=dict[str, dict[str, Any]])
+TumorPlaces = task(tumor_places, "places")

@@ -115,4 +115,4 @@ def _path(maps: Mapping[str, File], key: str) -> Path | None:
     return Path(maps[key]) if key in maps else None
 
 
-CohortPage = task(cohort_page, page=File, viewers=list[File])
+CohortPage = task(cohort_page, "page", "viewers")
