@@ -12,6 +12,7 @@ from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import SPATIAL_REFERENCES
 from ...interfaces.task import File
+from ..keys import page_code
 from .plan import PlannedScan, segmentation_weights
 
 
@@ -64,6 +65,7 @@ def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
         "figures": names.figures,
         "keys": planned.keys,
         "input_keys": dict(planned.input_keys),
+        "page_code": page_code(),
         "contents": dict(planned.contents),
         "notices": list(scan.notices),
         "metadata": {
