@@ -10,7 +10,9 @@ import pytest
 from changed_settings import changed
 
 from gliomorph.config import estimates
-from gliomorph.config.processing import METHODS, Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.processing import METHODS
+from gliomorph.config.settings import Settings
 from gliomorph.workflows.checks import resources
 from gliomorph.workflows.checks.resources import (
     FileSystem,

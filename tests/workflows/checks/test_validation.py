@@ -82,7 +82,7 @@ def test_folders_are_made_and_left_clean(settings: Settings) -> None:
     ("folder", "name"), [("output_dir", "output_dir"), ("work_dir", "the work directory")]
 )
 def test_folder_that_is_a_file_is_named(settings: Settings, folder: str, name: str) -> None:
-    getattr(settings, folder).write_text("I was here first")
+    settings.options()[folder].write_text("I was here first")
     with pytest.raises(SettingsError, match=rf"{name} .* cannot be written"):
         check_folders(settings)
 
@@ -176,7 +176,7 @@ def test_nothing_is_said_of_a_network_whose_card_says_nothing(
 ) -> None:
     learned = with_card(card, template="Colin27", modality="FLAIR")
     assert network_notices(learned) == []
-    learned.registration_weights[0].with_suffix(".json").unlink()
+    learned.processing.registration_weights[0].with_suffix(".json").unlink()
     assert network_notices(learned) == []
 
 

@@ -49,7 +49,7 @@ def test_what_cannot_be_is_refused_at_the_start(
 
 
 def test_who_is_in_no_stratum_and_columns_that_do_not_divide_are_told(tmp_path: Path) -> None:
-    told = atlas_notices(settings(tmp_path, strata=("age:50", "site")), dry_run=True)
+    told = atlas_notices(settings(tmp_path, strata=("age:50", "site"), dry_run=True))
     assert "1 participant in no bin of 'age': missing" in told
     assert any(text.startswith("'site' does not divide the participants") for text in told)
 
@@ -59,7 +59,7 @@ def test_a_cohort_smaller_than_the_smallest_cell_is_told_before_the_run(tmp_path
     assert told.startswith("an atlas of 3 participants would show nothing: --min-cell is 5")
     unasked = settings(tmp_path, min_cell=None)
     assert atlas_notices(unasked) == []
-    (told,) = atlas_notices(unasked, dry_run=True)
+    (told,) = atlas_notices(changed(unasked, dry_run=True))
     assert told == "3 patients: single patients can be read from these maps; do not share them"
 
 
@@ -82,7 +82,7 @@ def test_strata_without_the_level_group_are_told(tmp_path: Path) -> None:
 def test_who_is_left_out_of_a_test_is_told_before_the_run(tmp_path: Path) -> None:
     asked = settings(tmp_path, tests=("glm:age",))
     assert atlas_notices(asked) == []
-    told = atlas_notices(asked, dry_run=True)
+    told = atlas_notices(changed(asked, dry_run=True))
     assert "glm:age: 1 participant left out, 'age' is missing: '2'" in told
     assert find_samples(settings(tmp_path), ["1"]) == []
 

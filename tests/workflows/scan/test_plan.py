@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from changed_settings import changed
 from safetensors.numpy import save_file
 
 from gliomorph.config.processing import REFINE
@@ -45,11 +45,6 @@ def settings(tmp_path: Path) -> Settings:
         derivatives={"masks": tmp_path / "masks"},
         registration=("affine", "syn-cfm"),
     )
-
-
-def changed(settings: Settings, **changes: Any) -> Settings:
-
-    return changed(settings, **changes)
 
 
 def publish(planned: PlannedScan, settings: Settings) -> None:
