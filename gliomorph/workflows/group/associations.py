@@ -16,6 +16,7 @@ from ...interfaces.group.associations.facts import cluster_facts
 from ...interfaces.group.associations.stage import Associate
 from ...interfaces.task import File
 from ..engine.failures import Failure, cause_of
+from ..keys import group_code
 from .submission import submitted
 
 
@@ -57,7 +58,11 @@ class Associations:
         for test, key in (name.split("/") for name in self.files):
             label, region = test.split("_")
             known = association_names(
-                settings.template, settings.resolution, region, label, settings.correction
+                settings.processing.template,
+                settings.processing.resolution,
+                region,
+                label,
+                settings.testing.correction,
             )
             found[f"{test}/{key}"] = known[key]
         return found
@@ -128,19 +133,19 @@ def run_associations(
     found : Associations
         Nothing where no test was asked for.
     """
-    if not settings.tests:
+    if not settings.testing.tests:
         return Associations()
     found = Associations()
-    for region in settings.test_regions:
+    for region in settings.testing.test_regions:
         graph = AssociationGraph(
-            words=list(settings.tests),
+            words=list(settings.testing.tests),
             participants=File(settings.bids_dir / "participants.tsv"),
             scans=scans["scans"],
             tumors=_files(scans, "tumor"),
             kinds=scans["kinds"],
             coverages=_files(scans, "coverage"),
             template=File(template.image),
-            options=attrs.asdict(settings.test_options()) | {"region": region},
+            options=attrs.asdict(settings.test_options()) | {"region": region, "code": group_code()},
         )
         outputs, failure = submitted(graph, "tests", 1, settings, console, verbose)
         if failure:

@@ -9,7 +9,8 @@ import attrs
 from pydra.compose import workflow
 from rich.console import Console
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import method_label
 from ...interfaces.files.text import listed, people
@@ -21,7 +22,7 @@ from ...interfaces.group.regions.tables import parcellation_rows, patient_column
 from ...interfaces.group.strata.groups import Stratification
 from ...interfaces.task import File
 from ..engine.failures import cause_of
-from ..keys import cache_folder, code_hash
+from ..keys import cache_folder, sums_code
 from .submission import submitted
 
 
@@ -67,7 +68,7 @@ class Regional:
                     "name": names[region["label"]],
                     "description": region["description"],
                     "people": people(len(region["scans"])),
-                    "folder": f"tpl-{settings.template}/cohort-{region['label']}/anat",
+                    "folder": f"tpl-{settings.processing.template}/cohort-{region['label']}/anat",
                 }
                 for region in self.strata
             ],
@@ -124,15 +125,15 @@ def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellati
     SettingsError
         For one that cannot be used.
     """
-    if not settings.parcellation or "group" not in settings.levels:
+    if not settings.atlas.parcellation or "group" not in settings.levels:
         return None
     try:
         return prepare_parcellation(
-            settings.parcellation,
-            settings.template,
+            settings.atlas.parcellation,
+            settings.processing.template,
             template,
-            settings.template_dirs,
-            cache_folder(settings.work_dir) / "templates",
+            settings.processing.template_dirs,
+            cache_folder(settings.resources.work_dir) / "templates",
         )
     except ParcellationError as error:
         raise SettingsError(str(error)) from error
@@ -167,15 +168,17 @@ def run_regional(
     """
     if parcellation is None:
         return Regional()
-    place = f"{settings.template}_res-{settings.resolution}_{method_label(settings.registration[0])}"
+    processing = settings.processing
+    method = method_label(processing.registration[0])
+    place = f"{processing.template}_res-{processing.resolution}_{method}"
     graph = RegionalGraph(
         scans=scans["scans"],
         tumors=[bundle["tumor"] for bundle in scans["files"]],
         keys=scans["keys"],
         parcellation=File(parcellation.path),
         count=len(parcellation.parcels),
-        code=code_hash(),
-        kept=str(settings.work_dir / "atlas" / f"{place}_places.json"),
+        code=sums_code(),
+        kept=str(settings.resources.work_dir / "atlas" / f"{place}_places.json"),
     )
     outputs, failure = submitted(graph, "regions", 1, settings, console, verbose)
     if failure:
@@ -188,7 +191,7 @@ def _found(
 ) -> Regional:
     scan_of = {scan.split("_")[0].removeprefix("sub-"): scan for scan in places}
     by_participant = {name: places[scan] for name, scan in scan_of.items()}
-    smallest = settings.cells.strata
+    smallest = settings.atlas.cells.strata
     found = stratify_by_place(by_participant, parcellation.parcels, smallest)
     if same := collisions(found.strata, strata.strata):
         return Regional(
@@ -196,7 +199,7 @@ def _found(
             "column or the region another name"
         )
     rows = parcellation_rows(places, parcellation, found.strata, smallest)
-    table = write_parcellation(rows, settings.work_dir / "group_parcellation.tsv")
+    table = write_parcellation(rows, settings.resources.work_dir / "group_parcellation.tsv")
     return Regional(
         parcellation=parcellation,
         found=found,

@@ -11,7 +11,8 @@ import parcels
 import pytest
 from rich.console import Console
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.files.images import read_image
 from gliomorph.interfaces.group.strata.groups import Stratification, Stratum
@@ -33,7 +34,7 @@ def settings(root: Path, **options: Any) -> Settings:
     (root / "bids").mkdir(exist_ok=True)
     folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
     given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
-    return Settings(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
+    return Settings.of(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
 
 
 def run(
