@@ -401,3 +401,11 @@ def test_pydras_workers_cannot_be_imported_before_its_jobs() -> None:
         env=os.environ | {"NO_ET": "1"},
     )  # fmt: skip
     still(done.returncode != 0, "they can", "the comments beside 'from pydra.engine.job import Job'")
+
+
+def test_the_document_lists_every_fault() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "engine.md").read_text(encoding="utf-8")
+    faults = {name for name in globals() if name.startswith("test_")} - {
+        "test_the_document_lists_every_fault"
+    }
+    assert {name for name in faults if f"`{name}`" not in text} == set()
