@@ -26,7 +26,7 @@ class Cleaning:
 
     @contextlib.contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """For the time that a graph runs; what one that fails has done stays for the next run."""
+        """Hold a graph while it runs, then remove its stages; what one that fails has done stays for the next run."""
         self._open.append(job)
         try:
             yield

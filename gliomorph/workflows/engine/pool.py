@@ -91,12 +91,12 @@ class PoolWorker(base.Worker):
             return await super().submit(job, rerun)
         if self.stop_on_failure and self._failed:
             raise NotStarted("not started: an earlier scan failed (--stop-on-first-crash)")
-        with self._told(job):
+        with self._in_journal(job):
             return await super().submit(job, rerun)
 
     @contextlib.contextmanager
-    def _told(self, job: Job) -> Iterator[None]:
-        """In the journal, what is done in the block: begun, and ended unless it is interrupted."""
+    def _in_journal(self, job: Job) -> Iterator[None]:
+        """Note in the journal what the block does: begun, and ended unless it is interrupted."""
         if self.journal is not None:
             self.journal.begin(job.checksum)
         yield
@@ -110,7 +110,7 @@ class PoolWorker(base.Worker):
             if self.stop_on_failure and self._failed:
                 raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
             try:
-                with watched(job, self.watch), self._told(job):
+                with watched(job, self.watch), self._in_journal(job):
                     result = await self._run_twice(job, rerun)
             except Exception:
                 self._failed = True

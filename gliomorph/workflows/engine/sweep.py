@@ -51,7 +51,7 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
         Number of results removed.
     """
     locks, folders = list(cache.glob("*.lock")), list(cache.glob("*-*/"))
-    # only now: what a job has begun by then it has told, and what it begins later is not listed
+    # only now: what a job has begun by then it has reported, and what it begins later is not listed
     kept = running()
     if not alone:
         remove_unfinished(cache, left_unfinished(cache) - kept)

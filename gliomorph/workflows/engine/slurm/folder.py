@@ -1,4 +1,4 @@
-"""The folder of one Slurm job: what it has to do, its script and id, what it has told, its log.
+"""The folder of one Slurm job: what it has to do, its script and id, what it has reported, its log.
 
 It lies in Pydra's cache and is named after the key of the task, so that whoever wants that task again finds its job.
 """

@@ -106,7 +106,7 @@ class SlurmWorker(base.Worker):
 
     def _fail(self, job: Job, error: Exception) -> None:
         self._failed = True
-        if not isinstance(error, StageFailed):  # which the job itself has told
+        if not isinstance(error, StageFailed):  # which the job itself has reported
             scan = self._record(job).scan
             self.watch(StageEvent(kind="failed", stage="Slurm job", scan=scan, error=error))
         if self.stopping:
@@ -206,7 +206,7 @@ class SlurmWorker(base.Worker):
                 self._look_at(self._waiting[job], known.get(job, slurm.FORGOTTEN))
 
     def _look_at(self, attempt: _Attempt, state: str) -> None:
-        """Pass on what a job has told; wake up who waits for it if it is over."""
+        """Pass on what a job has reported; wake up who waits for it if it is over."""
         try:
             self._replay(attempt)
         except Exception as error:  # nobody else would hear of it, and all would wait for ever
@@ -219,7 +219,7 @@ class SlurmWorker(base.Worker):
                 attempt.ended.set_result(state)
 
     def _replay(self, attempt: _Attempt) -> None:
-        """Pass on what a job has told of its stages since the last time."""
+        """Pass on what a job has reported of its stages since the last time."""
         events, attempt.read = attempt.folder.events(attempt.job, attempt.read)
         for event in events:
             attempt.failure = attempt.failure or event.error
