@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...config.option import SettingsError
+from ...config.processing import Processing
 from ...config.settings import Settings
 from ...interfaces.machine.device import choose_device
 from ...interfaces.networks.files import card_of
@@ -120,7 +121,7 @@ def check_resources(settings: Settings, scans: int) -> list[str]:
     return [check_memory(settings, scans), check_disk(settings, scans)]
 
 
-def network_notices(settings: Settings) -> list[str]:
+def network_notices(processing: Processing, modality: str) -> list[str]:
     """What the model cards of the requested methods' networks do not vouch for: another template or modality.
 
     Returns
@@ -129,16 +130,16 @@ def network_notices(settings: Settings) -> list[str]:
         None of a network without a card, whatever it was trained for.
     """
     notices = []
-    for method, path in settings.processing.networks.items():
+    for method, path in processing.networks.items():
         templates, modalities = _trained_for(card_of(path) or {})
         for what, known, used in (
-            ("template", templates, settings.processing.template),
-            ("modality", modalities, settings.inputs.modality),
+            ("template", templates, processing.template),
+            ("modality", modalities, modality),
         ):
             if known and used not in known:
                 notices.append(
                     f"{method}: its network ({path.name}) was trained for {' and '.join(known)}; its answer "
-                    f"for another {what}, {used}, was not measured: {_way_out(settings.processing.refinement(method))}"
+                    f"for another {what}, {used}, was not measured: {_way_out(processing.refinement(method))}"
                 )
     return notices
 
