@@ -2,6 +2,8 @@
 
 A worker process changes its folder for a stage, and so has one thread. Where it is lost, dask gives its stage to
 another one; a stage whose workers are lost again and again is given up, by name.
+
+Pydra brings no such worker: ``test_there_is_no_worker_dask``.
 """
 
 from __future__ import annotations

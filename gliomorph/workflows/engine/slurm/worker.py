@@ -2,6 +2,9 @@
 
 The driver only submits, asks for all jobs at once now and then, and reports; it may die: jobs go on, and the next
 driver takes over those that still wait or run. Whether a job has done its work is judged by its result on disk.
+
+Pydra's own worker needs ``sacct`` and requeues what a user cancels, for ever:
+``test_worker_slurm_asks_an_accounting_daemon_and_requeues_cancelled_jobs``.
 """
 
 from __future__ import annotations
