@@ -26,7 +26,7 @@ from .engine.sweep import Hold, swept
 from .engine.workers import describe_worker, taken_over
 from .group.run import run_group
 from .keys import cache_folder
-from .scan.participants import run_participants
+from .scan.participants import run_participants, with_pages_settled
 from .scan.plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, print_failures, rows_of
 
@@ -72,6 +72,7 @@ def _levels(context: RunContext, argv: Sequence[str]) -> int:
     context.notice(context.parcellation.notices if context.parcellation else ())
     planned = plan_scans(settings, context.template)
     if "participant" in settings.levels:
+        planned = with_pages_settled(planned, context)
         _announce(context, planned)
     if settings.dry_run:
         return 0

@@ -130,8 +130,7 @@ def run_group(
             _registration(method, inputs),
             tests,
             regional.told(settings),
-        )
-        | {"code": group_code()},  # pages of other code are not taken from the cache
+        ),
         tests=dict(tests.files),
         test_facts=dict(tests.facts),
         plan=_group_plan(settings, names, key, inputs, [*strata, *regional.strata])

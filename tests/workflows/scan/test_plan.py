@@ -19,7 +19,7 @@ from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
-from gliomorph.workflows.scan.plan import PlannedScan, keep_stages, plan_scans
+from gliomorph.workflows.scan.plan import PlannedScan, plan_scans
 
 
 @pytest.fixture
@@ -80,18 +80,12 @@ def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, templ
     assert statuses(settings, template)["sub-01"] == "run"
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_page_of_other_code_is_made_anew_where_the_stages_are_kept(
-    settings: Settings, template: TemplateFiles, kept: bool, monkeypatch: pytest.MonkeyPatch
+def test_page_of_other_code_is_old_and_its_scan_is_not_run_again(
+    settings: Settings, template: TemplateFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = plan_scans(settings, template)
-    publish(first, settings)
-    keep_stages(first, settings.resources.work_dir, True)
-    keep_stages(first, settings.resources.work_dir, kept)
+    publish(plan_scans(settings, template)[0], settings)
     monkeypatch.setattr(plan, "page_code", lambda: "other")
-    now = plan_scans(settings, template)[0]
-    assert now.status == ("page" if kept else "done")
-    assert bool(now.reason) is not kept
+    assert statuses(settings, template) == {"sub-01": "page", "sub-02": "run"}
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
