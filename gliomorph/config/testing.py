@@ -22,15 +22,16 @@ class Testing:
     """Which tests are made, and how."""
 
     tests: tuple[str, ...] = option(nargs="+", metavar="WORD", default=(), page="associations.md",
-        help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two groups; "
-        "COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, "
+        help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two "
+        "groups; COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, "
         "cox:TIME,EVENT")  # fmt: skip
     test_regions: tuple[str, ...] = option(nargs="+", choices=TEST_REGIONS, metavar="REGION", default=("WT",),
         page="associations.md",
         help=f"what a lesion is, one or several of {', '.join(TEST_REGIONS)}; sub-regions leave out participants "
         "with a plain mask (default: WT, the whole tumour)")  # fmt: skip
     covariates: tuple[str, ...] = option(nargs="+", metavar="NAME", default=(), page="associations.md",
-        help="columns of participants.tsv that glm and cox adjust for beside lesion volume: numbers, or two values")  # fmt: skip
+        help="columns of participants.tsv that glm and cox adjust for beside lesion volume: numbers, or "
+        "two values")  # fmt: skip
     correction: Correction = option(choices=get_args(Correction), default="fwer", page="associations.md",
         help="of p for all voxels: fwer, by permutations, or fdr (default: %(default)s)")  # fmt: skip
     permutations: int = option(type=int, metavar="N", default=PERMUTATIONS, page="associations.md",
