@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -14,6 +15,7 @@ from ..environment import prepare_environment
 from ..interfaces.datasets.template_files import TemplateFiles, prepare_template
 from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
+from ..interfaces.files.text import listed
 from .checks.atlas import atlas_notices
 from .checks.validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
 from .checks.worker import check_worker
@@ -130,7 +132,7 @@ def _participants(
     console: Console,
     verbose: int,
 ) -> list[Failure]:
-    todo = [p for p in planned if p.status == "run"]
+    todo = [p for p in planned if p.status in ("run", "page")]
     if not todo:
         return []
     prepare_environment(settings.work_dir, settings.threads(len(todo)), settings.gpu_slots)
@@ -163,15 +165,24 @@ def _conclude(
 
 def _announce(console: Console, settings: Settings, planned: Sequence[PlannedScan]) -> None:
     """Will run N, done M, cannot run K because…"""
-    count = {status: sum(p.status == status for p in planned) for status in ("run", "done", "impossible")}
+    count = Counter(p.status for p in planned)
     console.print(
         f"{len(planned)} scans: {count['run']} to run, {count['done']} done, {count['impossible']} cannot be run; "
-        f"template {settings.template} at {settings.resolution} mm, {', '.join(settings.registration)}",
+        + f"{count['page']} pages to make anew; " * bool(count["page"])
+        + f"template {settings.template} at {settings.resolution} mm, {', '.join(settings.registration)}",
         highlight=False,
     )
     for p in planned:
         if p.status == "impossible":
             console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
+    if old := [p.scan.label for p in planned if p.status == "done" and p.reason]:
+        _notice(
+            console,
+            [
+                f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}): the "
+                "intermediate results that they are made of are gone; to compute a scan again, remove its page"
+            ],
+        )
     if count["run"]:
         _notice(console, network_notices(settings))
         console.print(

@@ -40,6 +40,8 @@ class Publication(Record):
         The output folder.
     keys, input_keys : dict of str to str
         By method, the hash of inputs and code, and of inputs alone.
+    page_code : str
+        Hash of the page's code.
     contents : dict of str to str
         sha256 of every input by its path.
     notices : list of str
@@ -58,6 +60,7 @@ class Publication(Record):
     out_dir: str
     keys: dict[str, str]
     input_keys: dict[str, str]
+    page_code: str
     contents: dict[str, str]
     notices: list[str]
     spatial_reference: str
@@ -137,6 +140,7 @@ def publish(
             "version": plan.generated_by,
             "key": plan.keys[method],
             "inputs_key": plan.input_keys[method],
+            "page_code": plan.page_code,
             "scan": plan.names.label,
             "template": plan.names.template,
             "tumor": as_dict(tumor) | {"sources": plan.tumor_sources},

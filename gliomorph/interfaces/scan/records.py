@@ -173,7 +173,7 @@ class WarpedFiles(Record):
 
 @attrs.frozen(kw_only=True)
 class MethodFiles(WarpedFiles):
-    """The same with ``quality``, the JSON of :func:`measure`."""
+    """The same with ``quality``, the JSON of :func:`~gliomorph.interfaces.scan.measure.measure`."""
 
     quality: Path
 

@@ -21,7 +21,7 @@ from ...interfaces.group.regions.tables import parcellation_rows, patient_column
 from ...interfaces.group.strata.groups import Stratification
 from ...interfaces.task import File
 from ..engine.failures import cause_of
-from ..keys import cache_folder, code_hash
+from ..keys import cache_folder, sums_code
 from .submission import submitted
 
 
@@ -174,7 +174,7 @@ def run_regional(
         keys=scans["keys"],
         parcellation=File(parcellation.path),
         count=len(parcellation.parcels),
-        code=code_hash(),
+        code=sums_code(),
         kept=str(settings.work_dir / "atlas" / f"{place}_places.json"),
     )
     outputs, failure = submitted(graph, "regions", 1, settings, console, verbose)

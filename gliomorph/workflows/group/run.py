@@ -31,7 +31,7 @@ from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import EVERYBODY, Stratification, contrasts_of
 from ...interfaces.task import File
 from ..engine.failures import Failure, cause_of
-from ..keys import code_hash, key_of
+from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
 from .associations import Associations, run_associations
 from .graph import GroupGraph
@@ -146,7 +146,8 @@ def run_group(
             _registration(method, inputs),
             tests,
             regional.told(settings),
-        ),
+        )
+        | {"code": group_code()},  # pages of other code are not taken from the cache
         tests=dict(tests.files),
         test_facts=dict(tests.facts),
         plan=_group_plan(settings, names, key, inputs, [*strata, *regional.strata])
@@ -181,7 +182,7 @@ def _key(
         options=[attrs.asdict(settings.cells), settings.min_coverage],
         tests=_key_of_tests(settings),
         parcellation=parcellation.digest if parcellation else "",
-        code=code_hash(),
+        code=group_code(),
     )
 
 
@@ -214,7 +215,7 @@ def _options(settings: Settings, method: str) -> dict[str, Any]:
     return {
         "min_cell": attrs.asdict(settings.cells),
         "min_coverage": settings.min_coverage,
-        "code": code_hash(),
+        "code": sums_code(),
         "kept": str(settings.work_dir / "atlas" / name),
     }
 

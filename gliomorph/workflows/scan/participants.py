@@ -19,7 +19,7 @@ from ..engine.workers import make_worker, taken_over
 from ..keys import cache_folder
 from .graph import ScanGraph
 from .inputs import graph_inputs
-from .plan import PlannedScan
+from .plan import PlannedScan, keep_stages
 
 PER_SCAN, PER_METHOD = 11, 3
 """Stages of a scan, and those that every registration method adds."""
@@ -74,8 +74,15 @@ def run_participants(
     with board, submitting(cache, worker) as submit:
         around = Cleaning().around if settings.clean_workdir else nullcontext
         errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
+    for scan in planned:
+        keep_stages(
+            scan, settings.work_dir, not settings.clean_workdir and scan.is_published(settings.output_dir)
+        )
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
-    return [_failure(p, first, errors) for p in planned if not p.is_published(settings.output_dir)]
+    out = settings.output_dir
+    return [
+        _failure(p, first, errors) for p in planned if not (p.is_published(out) and p.has_current_page(out))
+    ]
 
 
 def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:

@@ -27,7 +27,7 @@ def altered(heads, tmp_path):
 def test_template_matched_to_itself_is_unchanged(heads, fixed, here):
     matched, info = match(*fixed, None, *fixed)
     np.testing.assert_allclose(to_array(read_image(matched)), to_array(read_image(fixed[0])), atol=1e-6)
-    assert info["source"] == info["target"]
+    assert info.source == info.target
     assert matched.parent == here
 
 

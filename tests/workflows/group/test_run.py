@@ -378,7 +378,7 @@ def test_atlas_is_made_again_after_any_change(
     elif change == "an option":
         settings = attrs.evolve(settings, min_coverage=0.9)
     else:
-        monkeypatch.setattr(group, "code_hash", lambda: "other")
+        monkeypatch.setattr(group, "group_code", lambda: "other")
     atlas(settings, template, plans)
     assert len(submitted) == 2
 

@@ -14,10 +14,11 @@ from safetensors.numpy import save_file
 
 from gliomorph.config.settings import REFINE, Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
-from gliomorph.workflows.scan.plan import PlannedScan, plan_scans
+from gliomorph.workflows.scan.plan import PlannedScan, keep_stages, plan_scans
 
 
 @pytest.fixture
@@ -60,7 +61,8 @@ def publish(planned: PlannedScan, settings: Settings) -> None:
     for method, key in planned.keys.items():
         files = planned.names.registered(method)
         (out / files["warped"]).write_text("voxels")
-        (out / files["registration"]).write_text(json.dumps({"key": key, "outputs": [files["warped"]]}))
+        record = {"key": key, "page_code": page_code(), "outputs": [files["warped"]]}
+        (out / files["registration"]).write_text(json.dumps(record))
 
 
 def statuses(settings: Settings, template: TemplateFiles) -> dict[str, str]:
@@ -81,6 +83,20 @@ def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, templ
     publish(first, settings)
     (settings.output_dir / first.names.report).unlink()
     assert statuses(settings, template)["sub-01"] == "run"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_page_of_other_code_is_made_anew_where_the_stages_are_kept(
+    settings: Settings, template: TemplateFiles, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = plan_scans(settings, template)
+    publish(first, settings)
+    keep_stages(first, settings.work_dir, True)
+    keep_stages(first, settings.work_dir, kept)
+    monkeypatch.setattr(plan, "page_code", lambda: "other")
+    now = plan_scans(settings, template)[0]
+    assert now.status == ("page" if kept else "done")
+    assert bool(now.reason) is not kept
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
@@ -104,7 +120,7 @@ def test_any_changed_input_makes_a_finished_scan_run_again(
     elif change == "seed":
         settings = changed(settings, random_seed=1)
     else:
-        monkeypatch.setattr("gliomorph.workflows.keys.code_hash", lambda: "other")
+        monkeypatch.setattr("gliomorph.workflows.keys.scan_code", lambda: "other")
     assert statuses(settings, template)["sub-01"] == "run"
 
 
@@ -175,7 +191,7 @@ def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
     default, same = (changed(plain, refine=count) for count in (None, REFINE))
     assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
     inputs = graph_inputs(after, refined, template, "run")
-    assert inputs["refinements"] == [0, 9]
+    assert [method.refine for method in inputs["methods"]] == [0, 9]
     (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
     assert list(register._task.refine) == [0, 9]
 
@@ -240,15 +256,9 @@ def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateF
 
 def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
     published = publication(plan_scans(settings, template)[0], settings)
-    assert published["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
-    assert published["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
-    assert (
-        set(published["registered"])
-        == set(published["keys"])
-        == set(published["input_keys"])
-        == {"affine", "syn-cfm"}
-    )
-    assert json.loads(json.dumps(published)) == published
+    assert published.raw == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert published.tumor_sources == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
+    assert set(published.keys) == set(published.input_keys) == {"affine", "syn-cfm"}
 
 
 @pytest.mark.parametrize("where", ["bids", "masks"])
@@ -271,4 +281,4 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
     first, _ = plan_scans(settings, template)
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     mask = settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
-    assert set(publication(first, settings)["contents"]) == {str(image), str(mask)}
+    assert set(publication(first, settings).contents) == {str(image), str(mask)}

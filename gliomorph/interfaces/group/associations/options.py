@@ -55,6 +55,8 @@ class TestOptions:
         What a lesion is: ``WT``, the whole tumour, or a sub-region.
     threads : int
         The result does not depend on it.
+    code : str
+        Hash of the code of the tests: results of other code are not taken from the cache.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class TestOptions:
     covariates: tuple[str, ...] = attrs.field(converter=_names, default=())
     region: str = "WT"
     threads: int = 1
+    code: str = ""
 
     def __attrs_post_init__(self) -> None:
         if wrong := [*self._out_of_range(), *self._unknown(), *self._contradictions()]:

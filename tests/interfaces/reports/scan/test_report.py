@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.pages import as_number, flag, shown
-from gliomorph.interfaces.reports.scan.report import MethodResult, scan_report
+from gliomorph.interfaces.reports.scan.report import MethodResult, PageImages, scan_report
 
 EVIL = 'sub-<script>alert("x")</script>'
 
