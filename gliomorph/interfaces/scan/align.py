@@ -50,6 +50,7 @@ def align(
     rigid, affine : Path
         ITK transforms (``.h5``), template points (LPS, mm) to native points.
     info : AlignInfo
+        How the affine fits.
     """
     moving = read_image(image)
     brain, target, target_brain = read_image(brain_mask), read_image(fixed), read_image(fixed_brain)

@@ -32,6 +32,7 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, BrainInfo]
     mask : Path
         uint8, written in the current folder.
     info : BrainInfo
+        How it was made.
 
     Raises
     ------

@@ -32,6 +32,7 @@ def match(
     matched : Path
         Native grid, float32 in [0, 1], 0 outside the brain.
     info : MatchInfo
+        The map.
 
     Raises
     ------

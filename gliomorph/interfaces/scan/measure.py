@@ -51,6 +51,7 @@ def measure(
     Returns
     -------
     files : MethodFiles
+        The same with ``quality``.
     """
     fixed, brain = read_image(template), to_array(read_image(template_brain)) > 0
     tumor = to_array(read_image(files.mask)) > 0

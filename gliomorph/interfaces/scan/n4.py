@@ -35,6 +35,7 @@ def n4(image: Path, brain_mask: Path) -> tuple[Path, BiasInfo]:
     corrected : Path
         float32 on the image's grid, ``image / bias`` inside the brain, 0 outside, no negative values.
     info : BiasInfo
+        Range of the field.
     """
     picture, _ = finite_image(image)
     mask = read_image(brain_mask, sitk.sitkUInt8)

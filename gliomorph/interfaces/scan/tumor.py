@@ -56,6 +56,7 @@ def tumor(
         uint8 on the image's grid: BraTS labels 0, 1, 2, 4 for a ``dseg`` (ET is written as 4 whatever the
         input says), 0 and 1 for a ``mask``.
     info : TumorInfo
+        What is known of them.
 
     Raises
     ------

@@ -33,12 +33,14 @@ def warp(
     affine : Path
         Template points to native points.
     registered : Registered
+        The method's answer.
     template : Path
         Carries the template's full grid.
 
     Returns
     -------
     files : WarpedFiles
+        In the current folder.
     """
     folder, grid, native = Path.cwd(), read_image(template), read_image(image)
     linear = read_transform(affine)

@@ -122,7 +122,9 @@ def ScanGraph(
     Parameters
     ----------
     inputs : ScanInputs
+        What is read of the scan.
     template : TemplateFiles
+        On its full grid, and cropped.
     methods : list of MethodInputs
         The first feeds the atlas.
     seed : int

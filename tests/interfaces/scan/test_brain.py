@@ -117,7 +117,7 @@ def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_to
 
 def test_head_with_skull_takes_a_given_mask(tmp_path, heads, no_tools, here):
     path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    assert brain(path, heads["RAS"]["brain"])[1]["method"] == "given"
+    assert brain(path, heads["RAS"]["brain"])[1].method == "given"
 
 
 def test_zero_air_does_not_make_a_head_stripped():
@@ -174,7 +174,7 @@ def test_failing_tool_is_quoted(tmp_path, no_tools, here, script, said):
 def test_image_without_content_is_refused(heads, tmp_path, here, change, said):
     path = altered(heads["RAS"]["image"], tmp_path, change)
     if said is None:  # one value inside, NaN outside: a brain all the same
-        assert brain(path)[1]["method"] == "skull-stripped input"
+        assert brain(path)[1].method == "skull-stripped input"
         return
     with pytest.raises(ImageError, match=rf"altered\.nii\.gz: {said}"):
         brain(path)
@@ -221,4 +221,4 @@ def test_mask_survives_a_small_negative_background(heads, tmp_path, here):
 
 def test_path_is_not_searched_for_stripped_images(heads, here, monkeypatch):
     monkeypatch.setenv("PATH", os.devnull)
-    assert brain(heads["RAS"]["image"])[1]["method"] == "skull-stripped input"
+    assert brain(heads["RAS"]["image"])[1].method == "skull-stripped input"
