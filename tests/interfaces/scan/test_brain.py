@@ -216,7 +216,7 @@ def test_volume_that_no_brain_has_is_refused(heads, tmp_path, here, spacing, vol
 def test_mask_survives_a_small_negative_background(heads, tmp_path, here):
     """Interpolated data have small negative values inside and exact zeros outside."""
     path = altered(heads["RAS"]["image"], tmp_path, lambda voxels: np.where(voxels > 0, voxels - 0.001, 0))
-    assert brain(path)[1]["volume_ml"] == pytest.approx(ML, rel=0.02)
+    assert brain(path)[1].volume_ml == pytest.approx(ML, rel=0.02)
 
 
 def test_path_is_not_searched_for_stripped_images(heads, here, monkeypatch):
