@@ -22,11 +22,13 @@ turn back when the task runs. Three kinds of parameter and of returned value are
         Warp(image=n4.image, forward=register.forward, inverse=register.inverse)
 
 The task's key covers the function's own source only: the engine keeps one cache a version of this package, which
-covers the rest.
+covers the rest. ``test_a_path_is_known_by_its_name`` and ``test_the_key_of_a_task_covers_its_own_source_only`` of
+``tests/workflows/engine/test_pydra_contracts.py`` fail when Pydra mends this.
 
 Pydra knows a file by its content, which is read here once a process. Pydra itself keeps such hashes in a folder, one
 file and one lock each: a lock costs more than most of our stages' own part of the engine, that of a killed process
-keeps all others waiting, and a large cohort would leave a million files.
+keeps all others waiting, and a large cohort would leave a million files
+(``test_a_hash_costs_a_lock_and_a_file_and_waits_for_locks_of_the_dead``).
 """
 
 from __future__ import annotations
@@ -125,7 +127,9 @@ def task(function: Callable[..., Any], *outputs: str) -> Any:
 
 
 def by_reference(made: Any, module: str) -> Any:
-    """A task of Pydra that pickles name instead of hold: its classes come with every job and result else.
+    """Let a task of Pydra be pickled by its name; else its classes come with every job and result.
+
+    ``test_classes_of_tasks_are_pickled_whole`` fails when Pydra does so itself.
 
     Parameters
     ----------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ..engine.dask_worker import check_dask
 from ..engine.slurm import commands as slurm
 
@@ -15,9 +16,9 @@ def check_worker(settings: Settings) -> None:
     SettingsError
         Before anything runs.
     """
-    if settings.worker == "dask":
+    if settings.cluster.worker == "dask":
         check_dask(settings)
-    if settings.worker != "slurm":
+    if settings.cluster.worker != "slurm":
         return
     if missing := slurm.missing_commands():
         raise SettingsError(

@@ -2,6 +2,8 @@
 
 A worker process changes its folder for a stage, and so has one thread. Where it is lost, dask gives its stage to
 another one; a stage whose workers are lost again and again is given up, by name.
+
+Pydra brings no such worker: ``test_there_is_no_worker_dask``.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import cloudpickle as cp
 from pydra.engine.job import Job  # before pydra.workers, which it imports in a circle
 from pydra.workers import base
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...environment import ALLOCATOR, THREADS, prepare_environment, start_logging
 from ...interfaces.files.images import write_text
 from .cleaning import remove_unfinished
@@ -108,7 +111,7 @@ class DaskWorker(base.Worker):
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Run one job in some worker."""
-        if self.settings.stop_on_first_crash and self._failed:
+        if self.settings.resources.stop_on_first_crash and self._failed:
             raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
         try:
             with watched(job, self.watch):
@@ -126,9 +129,9 @@ class DaskWorker(base.Worker):
             work,
             cp.dumps(job),
             self._driver,
-            str(self.settings.work_dir),
-            self.settings.threads(self.processes),
-            self.settings.gpu_slots,
+            str(self.settings.resources.work_dir),
+            self.settings.resources.threads(self.processes),
+            self.settings.resources.gpu_slots,
             key=f"{job.name}-{job.uid}",
             pure=False,
             # the first scans first, so that they are finished before others are begun
@@ -152,7 +155,7 @@ class DaskWorker(base.Worker):
 
     def _open(self) -> Any:
         if self._client is None:
-            self._cluster, self._client = connected(self.settings.dask_scheduler, self.processes)
+            self._cluster, self._client = connected(self.settings.cluster.dask_scheduler, self.processes)
         return self._client
 
     def close(self) -> None:
@@ -203,6 +206,6 @@ def check_dask(settings: Settings) -> None:
         import distributed  # noqa: F401 (only asked for)
     except ImportError as error:
         raise SettingsError("--worker dask: pip install 'gliomorph[dask]' is required") from error
-    if settings.dask_scheduler is not None:
-        with contextlib.closing(connected(settings.dask_scheduler, 0)[1]):
+    if settings.cluster.dask_scheduler is not None:
+        with contextlib.closing(connected(settings.cluster.dask_scheduler, 0)[1]):
             pass

@@ -43,28 +43,29 @@ def make_worker(
     -------
     worker : PoolWorker, SlurmWorker or DaskWorker
     """
-    if settings.worker == "slurm":
+    if settings.cluster.worker == "slurm":
 
         def say(text: str) -> None:
             console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
 
         return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs)
-    if settings.worker == "dask":
+    if settings.cluster.worker == "dask":
         return DaskWorker(settings=settings, processes=processes, watch=watch)
     return PoolWorker(
         n_procs=processes,
         watch=watch,
-        stop_on_failure=settings.stop_on_first_crash,
+        stop_on_failure=settings.resources.stop_on_first_crash,
     )
 
 
 def describe_worker(settings: Settings, scans: int) -> str:
     """Where the scans of a run will be worked on, in a few words."""
-    if settings.worker == "slurm":
-        return f"one Slurm job a scan, of {settings.nprocs} CPUs and {settings.mem_gb:.1f} GB unless said otherwise"
-    if settings.worker == "dask" and settings.dask_scheduler:
-        return f"dask workers of {settings.dask_scheduler}"
-    return f"{settings.processes(scans)} processes of {settings.threads(scans)} threads"
+    resources = settings.resources
+    if settings.cluster.worker == "slurm":
+        return f"one Slurm job a scan, of {resources.nprocs} CPUs and {resources.mem_gb:.1f} GB unless said otherwise"
+    if settings.cluster.worker == "dask" and settings.cluster.dask_scheduler:
+        return f"dask workers of {settings.cluster.dask_scheduler}"
+    return f"{resources.processes(scans)} processes of {resources.threads(scans)} threads"
 
 
 def taken_over(cache: Path) -> dict[str, str]:

@@ -58,7 +58,11 @@ class Associations:
         for test, key in (name.split("/") for name in self.files):
             label, region = test.split("_")
             known = association_names(
-                settings.template, settings.resolution, region, label, settings.correction
+                settings.processing.template,
+                settings.processing.resolution,
+                region,
+                label,
+                settings.testing.correction,
             )
             found[f"{test}/{key}"] = known[key]
         return found
@@ -129,12 +133,12 @@ def run_associations(
     found : Associations
         Nothing where no test was asked for.
     """
-    if not settings.tests:
+    if not settings.testing.tests:
         return Associations()
     found = Associations()
-    for region in settings.test_regions:
+    for region in settings.testing.test_regions:
         graph = AssociationGraph(
-            words=list(settings.tests),
+            words=list(settings.testing.tests),
             participants=File(settings.bids_dir / "participants.tsv"),
             scans=scans["scans"],
             tumors=_files(scans, "tumor"),

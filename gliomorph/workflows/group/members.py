@@ -134,7 +134,7 @@ def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, sett
 
 def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
     """``gliomorph BIDS OUT group`` without -d or --weights: the masks of the earlier run are not in question."""
-    return not (plan.scan.problem or settings.derivatives or settings.weights)
+    return not (plan.scan.problem or settings.inputs.derivatives or settings.processing.weights)
 
 
 def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> dic
             label=member.scan,
             folder=PurePosixPath(member.folder.relative_to(settings.output_dir)),
             stem=member.stem,
-            template=settings.template,
-            resolution=settings.resolution,
+            template=settings.processing.template,
+            resolution=settings.processing.resolution,
             source="",
             suffix=_suffix(member, method, settings),
         ).registered(method)
@@ -174,8 +174,9 @@ def sources_of(scans: Mapping[str, Any], out_dir: Path) -> list[dict[str, str]]:
 
 def _suffix(member: Member, method: str, settings: Settings) -> str:
     """The primary image's suffix, from the warped image that lies beside the record."""
-    space = f"{member.stem}_space-{settings.template}_res-{settings.resolution}_desc-{method_label(method)}"
-    found = sorted(member.folder.glob(f"{space}_*.nii.gz"))
+    processing = settings.processing
+    space = f"_space-{processing.template}_res-{processing.resolution}_desc-{method_label(method)}"
+    found = sorted(member.folder.glob(f"{member.stem}{space}_*.nii.gz"))
     return found[0].name.split(".")[0].rsplit("_", 1)[-1] if found else "T1w"
 
 

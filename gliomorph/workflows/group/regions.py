@@ -9,19 +9,17 @@ import attrs
 from pydra.compose import workflow
 from rich.console import Console
 
-from ...config.settings import Settings, SettingsError
-from ...interfaces.datasets.template_files import TemplateFiles
+from ...config.settings import Settings
 from ...interfaces.derivatives.names import method_label
 from ...interfaces.files.text import listed, people
-from ...interfaces.group.regions.label_map import ParcellationError
-from ...interfaces.group.regions.parcellation import Parcellation, facts_of, prepare_parcellation
+from ...interfaces.group.regions.parcellation import Parcellation, facts_of
 from ...interfaces.group.regions.places import TumorPlaces
 from ...interfaces.group.regions.strata import collisions, stratify_by_place
 from ...interfaces.group.regions.tables import parcellation_rows, patient_columns, write_parcellation
 from ...interfaces.group.strata.groups import Stratification
 from ...interfaces.task import File
 from ..engine.failures import cause_of
-from ..keys import cache_folder, sums_code
+from ..keys import sums_code
 from .submission import submitted
 
 
@@ -67,7 +65,7 @@ class Regional:
                     "name": names[region["label"]],
                     "description": region["description"],
                     "people": people(len(region["scans"])),
-                    "folder": f"tpl-{settings.template}/cohort-{region['label']}/anat",
+                    "folder": f"tpl-{settings.processing.template}/cohort-{region['label']}/anat",
                 }
                 for region in self.strata
             ],
@@ -106,38 +104,6 @@ def RegionalGraph(
     return found.places
 
 
-def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellation | None:
-    """The parcellation that ``--parcellation`` asks for, on the template's grid.
-
-    Parameters
-    ----------
-    settings : Settings
-    template : TemplateFiles
-
-    Returns
-    -------
-    parcellation : Parcellation or None
-        None where none was asked for, or no atlas.
-
-    Raises
-    ------
-    SettingsError
-        For one that cannot be used.
-    """
-    if not settings.parcellation or "group" not in settings.levels:
-        return None
-    try:
-        return prepare_parcellation(
-            settings.parcellation,
-            settings.template,
-            template,
-            settings.template_dirs,
-            cache_folder(settings.work_dir) / "templates",
-        )
-    except ParcellationError as error:
-        raise SettingsError(str(error)) from error
-
-
 def run_regional(
     settings: Settings,
     parcellation: Parcellation | None,
@@ -167,7 +133,9 @@ def run_regional(
     """
     if parcellation is None:
         return Regional()
-    place = f"{settings.template}_res-{settings.resolution}_{method_label(settings.registration[0])}"
+    processing = settings.processing
+    method = method_label(processing.registration[0])
+    place = f"{processing.template}_res-{processing.resolution}_{method}"
     graph = RegionalGraph(
         scans=scans["scans"],
         tumors=[bundle["tumor"] for bundle in scans["files"]],
@@ -175,7 +143,7 @@ def run_regional(
         parcellation=File(parcellation.path),
         count=len(parcellation.parcels),
         code=sums_code(),
-        kept=str(settings.work_dir / "atlas" / f"{place}_places.json"),
+        kept=str(settings.resources.work_dir / "atlas" / f"{place}_places.json"),
     )
     outputs, failure = submitted(graph, "regions", 1, settings, console, verbose)
     if failure:
@@ -188,7 +156,7 @@ def _found(
 ) -> Regional:
     scan_of = {scan.split("_")[0].removeprefix("sub-"): scan for scan in places}
     by_participant = {name: places[scan] for name, scan in scan_of.items()}
-    smallest = settings.cells.strata
+    smallest = settings.atlas.cells.strata
     found = stratify_by_place(by_participant, parcellation.parcels, smallest)
     if same := collisions(found.strata, strata.strata):
         return Regional(
@@ -196,7 +164,7 @@ def _found(
             "column or the region another name"
         )
     rows = parcellation_rows(places, parcellation, found.strata, smallest)
-    table = write_parcellation(rows, settings.work_dir / "group_parcellation.tsv")
+    table = write_parcellation(rows, settings.resources.work_dir / "group_parcellation.tsv")
     return Regional(
         parcellation=parcellation,
         found=found,

@@ -9,12 +9,11 @@ from typing import Any
 
 import attrs
 from rich.console import Console
-from rich.markup import escape
 
 import gliomorph
 
-from ...config.settings import Settings, SettingsError
-from ...interfaces.datasets.template_files import TemplateFiles
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.derivatives.names import (
     ATLAS,
     SPATIAL_REFERENCES,
@@ -30,13 +29,14 @@ from ...interfaces.files.labels import REGIONS
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import EVERYBODY, Stratification, contrasts_of
 from ...interfaces.task import File
+from ..context import RunContext
 from ..engine.failures import Failure, cause_of
 from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
 from .associations import Associations, run_associations
 from .graph import GroupGraph
 from .members import Member, Selection, find_members, quality_table, scan_files, select, sources_of
-from .regions import find_parcellation, run_regional
+from .regions import run_regional
 from .story import citations_of, story_of
 from .strata import find_strata
 from .submission import submitted
@@ -59,69 +59,53 @@ class Outcome:
 
 
 def run_group(
-    settings: Settings,
-    template: TemplateFiles,
-    planned: Sequence[PlannedScan],
-    causes: Mapping[str, tuple[str, str]],
-    run: str,
-    console: Console,
-    verbose: int = 0,
+    context: RunContext, planned: Sequence[PlannedScan], causes: Mapping[str, tuple[str, str]]
 ) -> Outcome:
     """Build the atlas, and make the tests, from what is valid on disk; nothing is computed where it is there already.
 
     Parameters
     ----------
-    settings : Settings
-        Options of the run.
-    template : TemplateFiles
-        Prepared files.
+    context : RunContext
     planned : sequence of PlannedScan
         Scans of the input folder: those without outputs are listed.
     causes : mapping of str to (str, str)
         Scan to stage and cause, where a failure is known.
-    run : str
-        Id of the run.
-    console : Console
-        Where messages go.
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
     outcome : Outcome
     """
-    method = settings.registration[0]
-    members = find_members(settings.output_dir, settings.template, settings.resolution)
+    settings, template, console = context.settings, context.template, context.console
+    parcellation, verbose = context.parcellation, settings.verbose
+    method = settings.processing.registration[0]
+    members = find_members(settings.output_dir, settings.processing.template, settings.processing.resolution)
     selection = select(members, planned, causes, method, settings)
     inputs, excluded = selection.inputs, selection.excluded
     if not inputs:
         nothing = f"no scan has valid outputs of {method} in {settings.output_dir}"
         return Outcome(problem=f"{nothing}: there is nothing to make an atlas of")
-    if refusal := settings.cells.refusal(len(inputs)):
+    if refusal := settings.atlas.cells.refusal(len(inputs)):
         return Outcome(problem=refusal + _left_behind(settings))
     try:
         found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
-        parcellation = find_parcellation(settings, template)
     except SettingsError as error:
         return Outcome(problem=str(error))
-    warning = settings.cells.warning(len(inputs))
-    for text in [*filter(None, [warning]), *(notice.text for notice in found.notices)]:
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    warning = settings.atlas.cells.warning(len(inputs))
+    context.notice([*filter(None, [warning]), *(notice.text for notice in found.notices)])
     strata = _strata(found, inputs)
     table = quality_table(members)
     key = _key(settings, selection, table, strata, [notice.text for notice in found.notices], parcellation)
-    names = group_names(settings.template, settings.resolution, list(REGIONS))
+    names = group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
         return Outcome()
-    quality = write_text(table, settings.work_dir / "group_quality.tsv")
+    quality = write_text(table, settings.resources.work_dir / "group_quality.tsv")
     scans = scan_files(inputs, method, settings)
     regional = run_regional(settings, parcellation, found, scans, console, verbose)
     if regional.problem:
         return Outcome(problem=regional.problem)
     tests = run_associations(settings, template, scans, console, verbose)
-    for text in [*tests.notices, *(notice.text for notice in regional.found.notices)]:
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    context.notice([*tests.notices, *(notice.text for notice in regional.found.notices)])
     if tests.failure:
         # not up to date, so that the same command tries again
         key = key_of(atlas=key, problem=tests.problem)
@@ -136,7 +120,7 @@ def run_group(
         options=_options(settings, method),
         excluded=excluded,
         pages={m.scan: f"{m.scan}.html" for m in members},
-        title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.template}",
+        title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.processing.template}",
         used=_used(settings, inputs, tests),
         story=story_of(
             settings,
@@ -152,14 +136,14 @@ def run_group(
         test_facts=dict(tests.facts),
         plan=_group_plan(settings, names, key, inputs, [*strata, *regional.strata])
         | {"sources": sources_of(scans, settings.output_dir), "tests": tests.names(settings)},
-        run=run,
+        run=context.run_id,
     )
     return Outcome(problem=_submit(graph, settings, console, verbose), tests=tests.failure)
 
 
 def _left_behind(settings: Settings) -> str:
     """What a refusal does not undo."""
-    folder = settings.output_dir / f"tpl-{settings.template}"
+    folder = settings.output_dir / f"tpl-{settings.processing.template}"
     return f"; maps of an earlier run are left in {folder} and may show more" * folder.is_dir()
 
 
@@ -172,14 +156,14 @@ def _key(
     parcellation: Parcellation | None,
 ) -> str:
     """Of everything that the atlas and its page are made of."""
-    method = settings.registration[0]
+    method = settings.processing.registration[0]
     return key_of(
         scans={m.scan: m.records[method]["key"] for m in selection.inputs},
         table=hashlib.sha256(quality.encode()).hexdigest(),
         excluded=selection.excluded,
         strata=strata,
         notices=notices,
-        options=[attrs.asdict(settings.cells), settings.min_coverage],
+        options=[attrs.asdict(settings.atlas.cells), settings.atlas.min_coverage],
         tests=_key_of_tests(settings),
         parcellation=parcellation.digest if parcellation else "",
         code=group_code(),
@@ -188,11 +172,16 @@ def _key(
 
 def _key_of_tests(settings: Settings) -> list[Any]:
     """What the tests' results depend on beside the scans: not the number of threads."""
-    if not settings.tests:
+    if not settings.testing.tests:
         return []
     table = (settings.bids_dir / "participants.tsv").read_bytes()
     options = attrs.asdict(settings.test_options()) | {"threads": 1}
-    return [list(settings.tests), list(settings.test_regions), options, hashlib.sha256(table).hexdigest()]
+    return [
+        list(settings.testing.tests),
+        list(settings.testing.test_regions),
+        options,
+        hashlib.sha256(table).hexdigest(),
+    ]
 
 
 def _strata(found: Stratification, inputs: Sequence[Member]) -> list[dict[str, Any]]:
@@ -211,12 +200,14 @@ def _strata(found: Stratification, inputs: Sequence[Member]) -> list[dict[str, A
 
 def _options(settings: Settings, method: str) -> dict[str, Any]:
     """What the atlas' stage is told; its sums are kept by template, resolution and method."""
-    name = f"{settings.template}_res-{settings.resolution}_{method_label(method)}_sums.npz"
+    name = (
+        f"{settings.processing.template}_res-{settings.processing.resolution}_{method_label(method)}_sums.npz"
+    )
     return {
-        "min_cell": attrs.asdict(settings.cells),
-        "min_coverage": settings.min_coverage,
+        "min_cell": attrs.asdict(settings.atlas.cells),
+        "min_coverage": settings.atlas.min_coverage,
         "code": sums_code(),
-        "kept": str(settings.work_dir / "atlas" / name),
+        "kept": str(settings.resources.work_dir / "atlas" / name),
     }
 
 
@@ -244,8 +235,8 @@ def _registration(method: str, inputs: Sequence[Member]) -> str:
 def _used(settings: Settings, inputs: Sequence[Member], tests: Associations) -> dict[str, Any]:
     return {
         "version": gliomorph.__version__,
-        "template": f"{settings.template} at {settings.resolution} mm",
-        "registration": _registration(settings.registration[0], inputs),
+        "template": f"{settings.processing.template} at {settings.processing.resolution} mm",
+        "registration": _registration(settings.processing.registration[0], inputs),
         "scans": len(inputs),
         "citations": citations_of(tests),
     }
@@ -258,8 +249,8 @@ def _group_plan(
     inputs: Sequence[Member],
     strata: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    reference = SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}")
-    place = (settings.template, settings.resolution, list(REGIONS))
+    reference = SPATIAL_REFERENCES.get(settings.processing.template, f"tpl-{settings.processing.template}")
+    place = (settings.processing.template, settings.processing.resolution, list(REGIONS))
     maps = {f"{EVERYBODY}/{key}": name for key, name in map_names(*place).items()}
     for stratum in strata:
         label = stratum["label"]
@@ -270,19 +261,19 @@ def _group_plan(
         "out_dir": str(settings.output_dir),
         "names": names,
         "maps": maps,
-        "stale": stale_patterns(settings.template, settings.resolution),
+        "stale": stale_patterns(settings.processing.template, settings.processing.resolution),
         "participants": [member.scan for member in inputs],
         "table": "bids:raw:participants.tsv",
         "key": key,
         "metadata": {
-            "Template": settings.template,
+            "Template": settings.processing.template,
             "SpatialReference": reference,
-            "Resolution": f"{settings.resolution} mm isotropic, the template's grid",
-            "Registration": _registration(settings.registration[0], inputs),
+            "Resolution": f"{settings.processing.resolution} mm isotropic, the template's grid",
+            "Registration": _registration(settings.processing.registration[0], inputs),
             "GeneratedBy": f"gliomorph {gliomorph.__version__}",
         },
         "atlas": {
-            "Name": f"gliomorph tumour atlas in {settings.template}",
+            "Name": f"gliomorph tumour atlas in {settings.processing.template}",
             "AtlasName": ATLAS,
             "License": "see the source dataset",
             "LevelType": "group",

@@ -55,14 +55,14 @@ def story_of(
     """
     described = {stratum["label"]: stratum["description"] for stratum in strata}
     return {
-        "warning": settings.cells.warning(len(selection.inputs)),
+        "warning": settings.atlas.cells.warning(len(selection.inputs)),
         "flow": [list(step) for step in selection.flow],
         "strata": [
             {
                 "label": stratum["label"],
                 "description": stratum["description"],
                 "people": people(len(stratum["scans"])),
-                "folder": f"tpl-{settings.template}/cohort-{stratum['label']}/anat",
+                "folder": f"tpl-{settings.processing.template}/cohort-{stratum['label']}/anat",
             }
             for stratum in strata
         ],
@@ -116,8 +116,8 @@ def _sentences_of_regions(settings: Settings, regions: Mapping[str, Any]) -> lis
         "lies in none, that holds most of it; the tumours of a region were averaged in place, and moved onto the mean "
         f"of their centres of mass. Regions with maps: {told or 'none'}.",
         *(
-            [f"In regions, what fewer than {settings.cells.strata} participants share was withheld."]
-            if settings.cells.strata > 1
+            [f"In regions, what fewer than {settings.atlas.cells.strata} participants share was withheld."]
+            if settings.atlas.cells.strata > 1
             else []
         ),
     ]
@@ -136,24 +136,29 @@ def methods_text(
     settings: Settings, selection: Selection, strata: Sequence[Mapping[str, Any]], registration: str
 ) -> str:
     """A paragraph with numbers of :data:`CITATIONS`."""
+    template = settings.processing.template
     (_, total), (_, valid), (_, passed), (_, included) = selection.flow
     sentences = [
-        f"Scans were brought to the template {settings.template}{' [4]' if settings.template == 'SRI24' else ''} at "
-        f"{settings.resolution} mm with gliomorph {gliomorph.__version__} [1]: bias correction (N4 [2]), affine "
-        f"alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
+        f"Scans were brought to the template {template}{' [4]' if template == 'SRI24' else ''} at "
+        f"{settings.processing.resolution} mm with gliomorph {gliomorph.__version__} [1]: bias correction (N4 [2]), "
+        f"affine alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
         f"Of {total} scans, {valid} had a valid registration, {passed} passed the quality gate, and {included} were "
         "used, one of each participant.",
         "The frequency of a tumour region at a voxel is the number of participants with the region there, divided by "
         "that of participants whose field of view covers it and whose tumour tells about it, with Wilson's 95 % "
         "interval [5].",
     ]
-    if settings.min_coverage:
-        sentences.append(f"Voxels that fewer than {settings.min_coverage:.0%} of them cover were left out.")
+    if settings.atlas.min_coverage:
+        sentences.append(
+            f"Voxels that fewer than {settings.atlas.min_coverage:.0%} of them cover were left out."
+        )
     if strata:
         told = "; ".join(f"{s['description']} ({len(s['scans'])})" for s in strata)
         sentences.append(f"Strata: {told}.")
-    if settings.cells.everybody > 1:
-        sentences.append(f"Frequencies of fewer than {settings.cells.everybody} participants were withheld.")
-    elif strata and settings.cells.strata > 1:
-        sentences.append(f"In strata, frequencies of fewer than {settings.cells.strata} were withheld.")
+    if settings.atlas.cells.everybody > 1:
+        sentences.append(
+            f"Frequencies of fewer than {settings.atlas.cells.everybody} participants were withheld."
+        )
+    elif strata and settings.atlas.cells.strata > 1:
+        sentences.append(f"In strata, frequencies of fewer than {settings.atlas.cells.strata} were withheld.")
     return " ".join(sentences)

@@ -6,7 +6,8 @@ from typing import Any
 
 import gliomorph
 
-from ...config.settings import GPU_STAGES, Settings
+from ...config.resources import GPU_STAGES
+from ...config.settings import Settings
 from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import SPATIAL_REFERENCES
@@ -22,7 +23,7 @@ def graph_inputs(
     """Inputs of one scan's graph."""
     scan, tumor = planned.scan, planned.scan.tumor
     assert scan.image is not None
-    networks = settings.networks()
+    networks = settings.processing.networks
     return {
         "inputs": ScanInputs(
             image=scan.image,
@@ -35,11 +36,11 @@ def graph_inputs(
         ),
         "template": template,
         "methods": [
-            MethodInputs(name=name, weights=networks.get(name), refine=settings.refinement(name))
-            for name in settings.registration
+            MethodInputs(name=name, weights=networks.get(name), refine=settings.processing.refinement(name))
+            for name in settings.processing.registration
         ],
-        "seed": settings.random_seed,
-        "gpus": {stage: settings.gpu_of(stage) for stage in GPU_STAGES},
+        "seed": settings.processing.random_seed,
+        "gpus": {stage: settings.resources.gpu_of(stage) for stage in GPU_STAGES},
         "plan": publication(planned, settings),
         "run": run,
     }
@@ -58,7 +59,7 @@ def publication(planned: PlannedScan, settings: Settings) -> Publication:
         page_code=page_code(),
         contents=dict(planned.contents),
         notices=list(scan.notices),
-        spatial_reference=SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}"),
+        spatial_reference=SPATIAL_REFERENCES.get(names.template, f"tpl-{names.template}"),
         raw=f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
         tumor_sources=_tumor_sources(scan, settings),
         generated_by=f"gliomorph {gliomorph.__version__}",
@@ -68,5 +69,5 @@ def publication(planned: PlannedScan, settings: Settings) -> Publication:
 def _tumor_sources(scan: Scan, settings: Settings) -> list[str]:
     if scan.tumor is None:
         return []
-    root = settings.derivatives[scan.tumor.source]
+    root = settings.inputs.derivatives[scan.tumor.source]
     return [f"bids:{scan.tumor.source}:{scan.tumor.path.relative_to(root).as_posix()}"]

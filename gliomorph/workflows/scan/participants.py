@@ -7,16 +7,12 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from rich.console import Console
-
-from ...config.settings import Settings
-from ...interfaces.datasets.template_files import TemplateFiles
+from ..context import RunContext
 from ..engine.cleaning import Cleaning
 from ..engine.failures import Failure, NotStarted
 from ..engine.progress import Board
 from ..engine.submission import run_side_by_side, submitting
 from ..engine.workers import make_worker, taken_over
-from ..keys import cache_folder
 from .graph import ScanGraph
 from .inputs import graph_inputs
 from .plan import PlannedScan, keep_stages
@@ -27,11 +23,7 @@ PER_SCAN, PER_METHOD = 11, 3
 
 def run_participants(
     planned: Sequence[PlannedScan],
-    settings: Settings,
-    template: TemplateFiles,
-    run: str,
-    console: Console,
-    verbose: int = 0,
+    context: RunContext,
 ) -> list[Failure]:
     """Run the scans' graphs.
 
@@ -39,16 +31,7 @@ def run_participants(
     ----------
     planned : sequence of PlannedScan
         Those to run.
-    settings : Settings
-        Options of the run.
-    template : TemplateFiles
-        Prepared files.
-    run : str
-        Id of the run.
-    console : Console
-        Where messages go.
-    verbose : int
-        1 prints tracebacks.
+    context : RunContext
 
     Returns
     -------
@@ -60,23 +43,25 @@ def run_participants(
     KeyboardInterrupt
         After the children were ended, or the jobs cancelled.
     """
-    cache = cache_folder(settings.work_dir)
+    settings, cache, console = context.settings, context.cache, context.console
     earlier = taken_over(cache)
-    runs = {p.scan.label: earlier.get(p.scan.label, run) for p in planned}
+    runs = {p.scan.label: earlier.get(p.scan.label, context.run_id) for p in planned}
 
     def graph_of(scan: PlannedScan) -> Any:
-        return ScanGraph(**graph_inputs(scan, settings, template, runs[scan.scan.label]))
+        return ScanGraph(**graph_inputs(scan, settings, context.template, runs[scan.scan.label]))
 
     graphs = ((p.scan.label, partial(graph_of, p)) for p in planned)
-    stages = PER_SCAN + PER_METHOD * len(settings.registration)
-    board = Board(console, "participants", len(planned), stages, verbose)
-    worker = make_worker(settings, settings.processes(len(planned)), console, board.watch, runs)
+    stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
+    board = Board(console, "participants", len(planned), stages, settings.verbose)
+    worker = make_worker(settings, settings.resources.processes(len(planned)), console, board.watch, runs)
     with board, submitting(cache, worker) as submit:
-        around = Cleaning().around if settings.clean_workdir else nullcontext
+        around = Cleaning().around if settings.resources.clean_workdir else nullcontext
         errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
     for scan in planned:
         keep_stages(
-            scan, settings.work_dir, not settings.clean_workdir and scan.is_published(settings.output_dir)
+            scan,
+            settings.resources.work_dir,
+            not settings.resources.clean_workdir and scan.is_published(settings.output_dir),
         )
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
     out = settings.output_dir

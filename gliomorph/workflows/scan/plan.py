@@ -86,22 +86,22 @@ def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]
     """
     scans = find_scans(
         settings.bids_dir,
-        derivatives=settings.derivatives,
-        modality=settings.modality,
-        participants=settings.participants,
-        sessions=settings.sessions,
-        filters=settings.bids_filters,
+        derivatives=settings.inputs.derivatives,
+        modality=settings.inputs.modality,
+        participants=settings.inputs.participants,
+        sessions=settings.inputs.sessions,
+        filters=settings.inputs.bids_filters,
     )
-    contents = Contents(settings.work_dir / "contents.json")
+    contents = Contents(settings.resources.work_dir / "contents.json")
     shared = {
         "template": contents.hash_of(template.image) + contents.hash_of(template.brain),
-        "resolution": settings.resolution,
-        "seed": settings.random_seed,
+        "resolution": settings.processing.resolution,
+        "seed": settings.processing.random_seed,
     }
-    options = {method: {**shared, "method": method} for method in settings.registration}
-    for method, path in settings.networks().items():
+    options = {method: {**shared, "method": method} for method in settings.processing.registration}
+    for method, path in settings.processing.networks.items():
         options[method]["registration_weights"] = contents.hash_of(path)
-        if iterations := settings.refinement(method):
+        if iterations := settings.processing.refinement(method):
             options[method]["refine"] = iterations
     planned = [_plan(scan, settings, options, contents) for scan in scans]
     contents.save()
@@ -121,8 +121,8 @@ def _plan(
         label=scan.label,
         folder=anat_folder(scan.subject, scan.session),
         stem=scan.stem,
-        template=settings.template,
-        resolution=settings.resolution,
+        template=settings.processing.template,
+        resolution=settings.processing.resolution,
         source=scan.tumor.source if scan.tumor else STUDENT,
         suffix=scan.image.name.split(".")[0].rsplit("_", 1)[-1],
     )
@@ -146,7 +146,7 @@ def _plan(
         return planned
     if planned.has_current_page(settings.output_dir):
         return attrs.evolve(planned, status="done")
-    if has_kept_stages(planned, settings.work_dir):
+    if has_kept_stages(planned, settings.resources.work_dir):
         return attrs.evolve(planned, status="page")
     return attrs.evolve(planned, status="done", reason=OLD_PAGE)
 
@@ -176,12 +176,12 @@ def segmentation_weights(scan: Scan, settings: Settings) -> Path | None:
     """The network that segments a scan without a given mask: ``--weights``, else the one that comes with us."""
     if scan.tumor is not None:
         return None
-    return settings.weights or shipped_student(scan.modality)
+    return settings.processing.weights or shipped_student(scan.modality)
 
 
 def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str:
     """Why a scan without a mask cannot be segmented; empty if it can."""
-    folders = ", ".join(str(path) for path in settings.derivatives.values()) or "no folder given"
+    folders = ", ".join(str(path) for path in settings.inputs.derivatives.values()) or "no folder given"
     found = f"no tumour mask: none in -d ({folders})"
     way_out = "give -d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session"
     if weights is None:

@@ -11,13 +11,15 @@ import parcels
 import pytest
 from rich.console import Console
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.files.images import read_image
 from gliomorph.interfaces.group.strata.groups import Stratification, Stratum
 from gliomorph.interfaces.task import File
 from gliomorph.workflows.checks.atlas import atlas_notices
-from gliomorph.workflows.group.regions import Regional, find_parcellation, run_regional
+from gliomorph.workflows.context import find_parcellation
+from gliomorph.workflows.group.regions import Regional, run_regional
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
 PLACES = [(-30, -30, 0), (30, 30, 0), (-28, 25, 5)]
@@ -33,7 +35,7 @@ def settings(root: Path, **options: Any) -> Settings:
     (root / "bids").mkdir(exist_ok=True)
     folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
     given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
-    return Settings(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
+    return Settings.of(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
 
 
 def run(

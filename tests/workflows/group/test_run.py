@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import contexts
 import pytest
+from changed_settings import changed
+from contexts import context_of
 from rich.console import Console
 
 from gliomorph.config.settings import Settings
@@ -34,7 +37,7 @@ BAD = OK | {"status": "excluded", "reason": "warped brain overlaps the template'
 def settings(tmp_path: Path) -> Settings:
     for name in ("bids", "masks", "out", "work"):
         (tmp_path / name).mkdir()
-    return Settings(
+    return Settings.of(
         bids_dir=tmp_path / "bids",
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",
@@ -99,7 +102,7 @@ def atlas(
     plans: list[PlannedScan],
     causes: dict[str, tuple[str, str]] | None = None,
 ) -> str:
-    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO())).problem
+    return run_group(context_of(settings, template), plans, causes or {}).problem
 
 
 def test_members_are_sorted_and_complete(settings: Settings) -> None:
@@ -174,7 +177,7 @@ def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
     assert graph.scans == ["sub-01"]
     assert graph.excluded == [{"scan": "sub-02", "stage": "measure", "cause": BAD["reason"]}]
     # it stays in the table
-    with (settings.work_dir / "group_quality.tsv").open(newline="") as lines:
+    with (settings.resources.work_dir / "group_quality.tsv").open(newline="") as lines:
         rows = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
     assert {label: row["status"] for label, row in rows.items()} == {"sub-01": "ok", "sub-02": "excluded"}
     assert rows["sub-02"]["reason"] == BAD["reason"]
@@ -220,7 +223,7 @@ def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
     """``gliomorph BIDS OUT group``."""
     publish(settings, "sub-01")
     bare = planned("sub-01", names=None, input_keys={}, status="impossible", reason="no tumour mask")
-    assert atlas(attrs.evolve(settings, derivatives={}), template, [bare]) == ""
+    assert atlas(changed(settings, derivatives={}), template, [bare]) == ""
     assert submitted[0].scans == ["sub-01"]
 
 
@@ -263,7 +266,7 @@ def test_atlas_that_is_up_to_date_is_left_alone(
     atlas(settings, template, [planned("sub-01")])
     finish(settings, submitted[0])
     console = Console(file=io.StringIO())
-    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == Outcome()
+    assert run_group(context_of(settings, template, console), [planned("sub-01")], {}) == Outcome()
     assert len(submitted) == 1
     assert isinstance(console.file, io.StringIO)
     assert "nothing to do" in console.file.getvalue()
@@ -285,7 +288,7 @@ def test_a_small_cohort_has_an_atlas_and_a_warning(
 ) -> None:
     publish(settings, "sub-01")
     console = Console(file=io.StringIO(), width=200)
-    assert run_group(settings, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(settings, template, console), [], {}) == Outcome()
     assert isinstance(console.file, io.StringIO)
     warning = "1 patient: single patients can be read from these maps; do not share them"
     assert warning in console.file.getvalue()
@@ -297,12 +300,12 @@ def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atl
     settings: Settings, template: TemplateFiles, submitted: list[Any]
 ) -> None:
     publish(settings, "sub-01")
-    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    problem = atlas(changed(settings, min_cell=5), template, [])
     assert problem.startswith("an atlas of 1 participant would show nothing: --min-cell is 5")
     assert "earlier run" not in problem
     assert submitted == []
-    (settings.output_dir / f"tpl-{settings.template}").mkdir()
-    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    (settings.output_dir / f"tpl-{settings.processing.template}").mkdir()
+    problem = atlas(changed(settings, min_cell=5), template, [])
     assert "maps of an earlier run are left in" in problem
 
 
@@ -314,15 +317,15 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
     for number in range(5):
         publish(settings, f"sub-{number}")
     console = Console(file=io.StringIO(), width=200)
-    asked = attrs.evolve(settings, strata=("sex",), min_cell=3)
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    asked = changed(settings, strata=("sex",), min_cell=3)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
     # women are two, so that men could be told from everybody minus men
     assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
     assert submitted[0].strata == []
-    asked = attrs.evolve(asked, min_cell=2)
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    asked = changed(asked, min_cell=2)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert [(s["label"], s["scans"]) for s in submitted[1].strata] == [
         ("sexF", ["sub-0", "sub-1"]),
         ("sexM", ["sub-2", "sub-3", "sub-4"]),
@@ -368,15 +371,15 @@ def test_atlas_is_made_again_after_any_change(
         os.truncate(settings.output_dir / group_names("Tiny", 4, ["WT"])["report"], 0)
     elif change == "a test":
         (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
-        settings = attrs.evolve(settings, tests=("glm:age",))
+        settings = changed(settings, tests=("glm:age",))
         monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
     elif change == "regions":
-        settings = attrs.evolve(settings, parcellation="hemispheres", levels=("group",))
+        settings = changed(settings, parcellation="hemispheres", levels=("group",))
         parcels = Parcellation(name="p", path=template.image, parcels=(), sizes=(), voxel_ml=1.0, digest="a")
-        monkeypatch.setattr(group, "find_parcellation", lambda *_: parcels)
+        monkeypatch.setattr(contexts, "find_parcellation", lambda *_: parcels)
         monkeypatch.setattr(group, "run_regional", lambda *_: Regional())
     elif change == "an option":
-        settings = attrs.evolve(settings, min_coverage=0.9)
+        settings = changed(settings, min_coverage=0.9)
     else:
         monkeypatch.setattr(group, "group_code", lambda: "other")
     atlas(settings, template, plans)
@@ -388,17 +391,17 @@ def test_tests_that_failed_are_told_and_not_taken_for_done(
 ) -> None:
     publish(settings, "sub-01")
     (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
-    asked = attrs.evolve(settings, tests=("glm:age",))
+    asked = changed(settings, tests=("glm:age",))
     failure = Failure(scan="group", stage="tests WT", error=ValueError("too few"))
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations(failure=failure))
     console = Console(file=io.StringIO())
-    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
     assert submitted[0].story["tests_problem"] == "tests WT: too few"
     finish(settings, submitted[0])
-    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
     assert len(submitted) == 2
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     finish(settings, submitted[2])
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert len(submitted) == 3

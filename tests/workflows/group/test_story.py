@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
 import pytest
+from changed_settings import changed
 
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.group.strata.groups import Finding
@@ -22,7 +22,7 @@ FLOW = [("in the dataset", 9), ("valid", 7), ("passed", 6), ("in the atlas", 5)]
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "bids").mkdir()
     folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
-    return Settings(**folders, registration=("syn-cfm",), template="SRI24", strata=("sex",))
+    return Settings.of(**folders, registration=("syn-cfm",), template="SRI24", strata=("sex",))
 
 
 def test_page_is_told_the_flow_the_strata_and_the_notices(settings: Settings) -> None:
@@ -50,7 +50,7 @@ def test_methods_paragraph_has_the_figures_and_cites_what_is_listed(settings: Se
     assert "In strata, frequencies of fewer than 5 were withheld." in text
     assert "sex = 'F' (2)" in text
     assert "withheld" not in story_of(settings, selection, [], [], "syn-cfm", NONE)["methods"]
-    asked = attrs.evolve(settings, min_cell=4)
+    asked = changed(settings, min_cell=4)
     text_of_asked = story_of(asked, selection, [], [], "syn-cfm", NONE)["methods"]
     assert "Frequencies of fewer than 4 participants were withheld." in text_of_asked
     for number, author in ((1, "Maillard"), (2, "Tustison"), (3, "Avants"), (4, "Rohlfing"), (5, "Wilson")):

@@ -36,7 +36,9 @@ def main(folder: Path, job: str) -> int:
     with (folder / "work.pklz").open("rb") as file:
         settings = within_allotment(cp.load(file))
         # before the task, which imports what reads the number of threads
-        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
+        prepare_environment(
+            settings.resources.work_dir, settings.resources.threads(1), settings.resources.gpu_slots
+        )
         # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
         os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
         name, task = cp.load(file), cp.load(file)
@@ -45,7 +47,10 @@ def main(folder: Path, job: str) -> int:
 
 def within_allotment(settings: Settings) -> Settings:
     """The settings with the CPUs and the memory that this job has been given."""
-    return attrs.evolve(settings, nprocs=available_cpus(), mem_gb=available_memory_gb())
+    return attrs.evolve(
+        settings,
+        resources=attrs.evolve(settings.resources, nprocs=available_cpus(), mem_gb=available_memory_gb()),
+    )
 
 
 def _run(task: Any, name: str, settings: Settings, folder: Path, job: str) -> int:
@@ -58,11 +63,11 @@ def _run(task: Any, name: str, settings: Settings, folder: Path, job: str) -> in
     remove_unfinished(ours.cache, ours.unfinished())
 
     worker = PoolWorker(
-        n_procs=settings.processes(1),
+        n_procs=settings.resources.processes(1),
         watch=partial(ours.tell, job),
-        stop_on_failure=settings.stop_on_first_crash,
+        stop_on_failure=settings.resources.stop_on_first_crash,
     )
-    around = Cleaning().around if settings.clean_workdir else contextlib.nullcontext
+    around = Cleaning().around if settings.resources.clean_workdir else contextlib.nullcontext
     with submitting(ours.cache, worker) as submit:
         errors = run_side_by_side(submit, [(name, lambda: task)], 1, around)
     for error in errors.values():

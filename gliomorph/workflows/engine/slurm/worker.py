@@ -2,6 +2,9 @@
 
 The driver only submits, asks for all jobs at once now and then, and reports; it may die: jobs go on, and the next
 driver takes over those that still wait or run. Whether a job has done its work is judged by its result on disk.
+
+Pydra's own worker needs ``sacct`` and requeues what a user cancels, for ever:
+``test_worker_slurm_asks_an_accounting_daemon_and_requeues_cancelled_jobs``.
 """
 
 from __future__ import annotations
@@ -86,7 +89,7 @@ class SlurmWorker(base.Worker):
     @property
     def stopping(self) -> bool:
         """Whether nothing more is started."""
-        return self.settings.stop_on_first_crash and self._failed
+        return self.settings.resources.stop_on_first_crash and self._failed
 
     async def submit(self, job: Job, rerun: bool = False) -> Any:
         """Hand a graph to Slurm as a whole: it is opened where the job runs."""
@@ -117,7 +120,7 @@ class SlurmWorker(base.Worker):
             return
         folder = JobFolder(job.cache_root / FOLDER / job.checksum)
         attempt = await self._taken_over(folder, job) or await self._submitted(folder, job)
-        for again in (self.settings.requeue, False):
+        for again in (self.settings.cluster.requeue, False):
             state = await attempt.ended
             folder.forget()
             if await _shows_result(job, state):
@@ -131,7 +134,7 @@ class SlurmWorker(base.Worker):
                 break
             self.say(f"{job.name}: Slurm job {attempt.job} is {state}; it is submitted once more")
             attempt = await self._submitted(folder, job)
-        raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.requeue)
+        raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.cluster.requeue)
 
     async def _taken_over(self, folder: JobFolder, job: Job) -> _Attempt | None:
         """The job of an earlier driver that still waits or runs, by its id or, where that was not written, by name."""
@@ -237,11 +240,11 @@ class SlurmWorker(base.Worker):
 
 def sbatch_arguments(settings: Settings) -> list[str]:
     """Arguments of ``sbatch``; of two that contradict each other the later one counts."""
-    given = shlex.split(settings.slurm_args)
-    words = ["--no-requeue"] if not settings.requeue else []
-    words.append(f"--cpus-per-task={settings.nprocs}")
+    given = shlex.split(settings.cluster.slurm_args)
+    words = ["--no-requeue"] if not settings.cluster.requeue else []
+    words.append(f"--cpus-per-task={settings.resources.nprocs}")
     if not any(word.startswith(("--mem", "--exclusive")) for word in given):
-        words.append(f"--mem={round(settings.mem_gb * 1000)}M")
+        words.append(f"--mem={round(settings.resources.mem_gb * 1000)}M")
     return [*words, *given]
 
 
