@@ -45,11 +45,11 @@ def test_key_of_a_result_depends_on_the_code(monkeypatch: pytest.MonkeyPatch) ->
 STAGES = [
     "interfaces.scan.align",
     "interfaces.scan.brain",
+    "interfaces.scan.crop",
     "interfaces.scan.match",
     "interfaces.scan.measure",
     "interfaces.scan.n4",
     "interfaces.scan.register",
-    "interfaces.scan.resample",
     "interfaces.scan.segment",
     "interfaces.scan.tumor",
     "interfaces.scan.warp",

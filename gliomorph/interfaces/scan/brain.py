@@ -5,19 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import SimpleITK as sitk
 
 from ..files.images import ImageError, read_image, to_array, voxel_volume_ml, write_image
 from ..files.masks import finite_image, foreground
 from ..task import task
+from .records import BrainInfo
 
 BRAIN_ML = (300.0, 2300.0)
 """Volumes a skull-stripped head may have; a head with its skull has more than 2500 ml."""
 
 
-def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, Any]]:
+def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, BrainInfo]:
     """The brain mask of an image, in the image's own grid.
 
     Parameters
@@ -31,8 +31,8 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, 
     -------
     mask : Path
         uint8, written in the current folder.
-    info : dict
-        ``method`` (``given``, ``skull-stripped input``, ``synthstrip``, ``hd-bet``), ``volume_ml``, ``notices``.
+    info : BrainInfo
+        How it was made.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, 
     mask, method = brain_of(picture, image, brain_mask)
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
-    return out, {"method": method, "volume_ml": round(volume, 1), "notices": notices}
+    return out, BrainInfo(method=method, volume_ml=round(volume, 1), notices=notices)
 
 
 def brain_of(

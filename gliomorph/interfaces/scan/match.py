@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ...models.histograms import landmarks, mapped
 from ..files.images import ImageError, from_array, read_image, to_array, write_image
 from ..task import task
+from .records import MatchInfo
 
 
 def match(
     image: Path, brain_mask: Path, tumor: Path | None, fixed: Path, fixed_brain: Path
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, MatchInfo]:
     """The image with the template's intensity distribution.
 
     A monotone, piecewise linear map takes the quantiles of the brain without its tumour to those of the
@@ -31,8 +31,8 @@ def match(
     -------
     matched : Path
         Native grid, float32 in [0, 1], 0 outside the brain.
-    info : dict
-        ``source`` and ``target``: the map's landmarks.
+    info : MatchInfo
+        The map.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def match(
     out = write_image(
         from_array(mapped(voxels, inside, source, target), picture), Path.cwd() / "matched.nii.gz"
     )
-    return out, {"source": source.tolist(), "target": target.tolist()}
+    return out, MatchInfo(source=source.tolist(), target=target.tolist())
 
 
 Match = task(match, "image", "info")
