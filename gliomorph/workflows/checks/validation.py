@@ -14,10 +14,8 @@ from typing import Any
 from ...config.option import SettingsError
 from ...config.processing import Processing
 from ...config.resources import Resources
-from ...config.settings import Settings
 from ...interfaces.machine.device import choose_device
 from ...interfaces.networks.files import card_of
-from .resources import check_disk, check_memory
 
 
 def validate_bids(bids_dir: Path) -> list[str]:
@@ -103,21 +101,6 @@ def check_gpu(resources: Resources, worker: str) -> None:
         raise SettingsError(
             f"--gpu {words}: torch sees no CUDA device here; use --gpu auto or --gpu none"
         ) from error
-
-
-def check_resources(settings: Settings, scans: int) -> list[str]:
-    """Memory and room on disk.
-
-    Returns
-    -------
-    notices : list of str
-
-    Raises
-    ------
-    SettingsError
-        Too little for what will be done.
-    """
-    return [check_memory(settings, scans), check_disk(settings, scans)]
 
 
 def network_notices(processing: Processing, modality: str) -> list[str]:
