@@ -53,8 +53,8 @@ def run(settings: Settings, argv: Sequence[str], console: Console) -> int:
     SettingsError, QueryError, TemplateError
         What keeps the run from starting.
     """
-    check_worker(settings)
-    check_gpu(settings)
+    check_worker(settings.cluster)
+    check_gpu(settings.resources, settings.cluster.worker)
     if not settings.inputs.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
@@ -154,7 +154,7 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
     if count["run"]:
         context.notice(network_notices(settings.processing, settings.inputs.modality))
         console.print(
-            f"{describe_worker(settings, count['run'])}; "
+            f"{describe_worker(settings.cluster, settings.resources, count['run'])}; "
             + "; ".join(check_resources(settings, count["run"])),
             highlight=False,
         )

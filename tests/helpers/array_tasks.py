@@ -97,7 +97,7 @@ def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> N
         barrier.wait(60)
         try:
             os.environ["PYDRA_HASH_CACHE"] = str(settings.resources.work_dir / "hashes")
-            check_folders(settings)
+            check_folders(settings.output_dir, settings.resources.work_dir)
             code = run.run(settings, ["gliomorph"], console)
         except Exception:
             code = 2
