@@ -43,9 +43,7 @@ def match(
     voxels, inside = to_array(picture), to_array(read_image(brain_mask)) > 0
     used = inside & (to_array(read_image(tumor)) == 0) if tumor else inside
     if used.sum() < 1000:
-        raise ImageError(
-            f"{Path(image).name}: only {used.sum()} brain voxels outside the tumour to match with"
-        )
+        raise ImageError(f"{image.name}: only {used.sum()} brain voxels outside the tumour to match with")
     source = landmarks(voxels[used])
     target = landmarks(to_array(read_image(fixed))[to_array(read_image(fixed_brain)) > 0])
     out = write_image(
