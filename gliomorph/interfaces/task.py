@@ -120,9 +120,11 @@ def task(function: Callable[..., Any], *outputs: str) -> Any:
         kinds = (found,) if len(outputs) == 1 else typing.get_args(found)
         returns = dict(zip(outputs, kinds, strict=True))
     name = "".join(part.capitalize() for part in function.__name__.split("_"))
+    stage.__doc__ = None  # Pydra's parser stops at a value that is named and typed, and not described
     made = python.define(
         stage, outputs={key: python.out(type=_port(kind)) for key, kind in returns.items()}, name=name
     )
+    made.__doc__ = stage.__doc__ = function.__doc__
     made.stage, stage.__qualname__ = staticmethod(stage), f"{name}.stage"  # where unpickling finds it
     return by_reference(made, function.__module__)
 

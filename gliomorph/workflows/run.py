@@ -17,7 +17,8 @@ from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
 from ..interfaces.files.text import listed
 from .checks.atlas import atlas_notices
-from .checks.validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
+from .checks.resources import check_disk, check_memory
+from .checks.validation import check_gpu, network_notices, summary_of, validate_bids
 from .checks.worker import check_worker
 from .context import RunContext, notice, resolve
 from .dataset import write_dataset
@@ -53,8 +54,8 @@ def run(settings: Settings, argv: Sequence[str], console: Console) -> int:
     SettingsError, QueryError, TemplateError
         What keeps the run from starting.
     """
-    check_worker(settings)
-    check_gpu(settings)
+    check_worker(settings.cluster)
+    check_gpu(settings.resources, settings.cluster.worker)
     if not settings.inputs.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
@@ -154,11 +155,10 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         )
     if count["run"]:
         context.notice(network_notices(settings.processing, settings.inputs.modality))
-        console.print(
-            f"{describe_worker(settings, count['run'])}; "
-            + "; ".join(check_resources(settings, count["run"])),
-            highlight=False,
-        )
+        resources, scans = settings.resources, count["run"]
+        where = describe_worker(settings.cluster, resources, scans)
+        memory = check_memory(settings.processing, resources, scans)
+        console.print("; ".join([where, memory, check_disk(settings, scans)]), highlight=False)
 
 
 def _group(context: RunContext, planned: Sequence[PlannedScan], log: RunLog) -> int:

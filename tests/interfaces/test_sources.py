@@ -54,6 +54,22 @@ def test_closure_is_what_python_imports(what: str) -> None:
         assert any(name in sources.used_by(other) for other in found - {name})
 
 
+def test_scans_depend_on_no_room_but_those_that_compute_them() -> None:
+    known = closure(STAGES["scans"])
+    assert "models/registration/metamorphosis.py" in known
+    others = (
+        "cli/",
+        "config/",
+        "evaluation/",
+        "training/",
+        "interfaces/reports/",
+        "models/synthesis/",
+        "models/atlas/",
+        "workflows/",
+    )
+    assert not [name for name in known if name.startswith(others)]
+
+
 def test_no_module_that_computes_imports_by_a_name_in_a_variable() -> None:
     computing = closure([*STAGES["scans"], *STAGES["group"]])
     for name in (name for name in computing if name.endswith(".py")):

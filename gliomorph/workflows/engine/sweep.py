@@ -4,8 +4,8 @@ Pydra replays the stored failure of a graph, takes what Ctrl-C left for a result
 gone: ``test_failures_are_replayed``, ``test_an_interrupted_stage_has_a_result_without_outputs``,
 ``test_deleted_outputs_are_not_noticed``.
 
-Several runs may share a work directory, on several machines: each holds it by a lock of the file system (``flock``), and
-the first one alone removes what others may have left.
+Several runs may share a work directory, on several machines: each holds it by a lock of the file system (``flock``),
+and the first one alone removes what others may have left.
 """
 
 from __future__ import annotations

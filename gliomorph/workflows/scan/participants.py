@@ -51,14 +51,17 @@ def run_participants(
         After the children were ended, or the jobs cancelled.
     """
     settings, cache, console = context.settings, context.cache, context.console
+    resources = settings.resources
     earlier = taken_over(cache)
     runs = {p.scan.label: earlier.get(p.scan.label, context.run_id) for p in planned}
     graphs = ((p.scan.label, partial(_graph, p, context, runs[p.scan.label])) for p in planned)
     stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
     board = Board(console, "participants", len(planned), stages, settings.verbose)
-    worker = make_worker(settings, settings.resources.processes(len(planned)), console, board.watch, runs)
+    worker = make_worker(
+        settings.cluster, resources, resources.processes(len(planned)), console, board.watch, runs
+    )
     with board, submitting(cache, worker) as submit:
-        around = Cleaning().around if settings.resources.clean_workdir else nullcontext
+        around = Cleaning().around if resources.clean_workdir else nullcontext
         errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
     out = settings.output_dir

@@ -19,7 +19,7 @@ from gliomorph.interfaces.derivatives.names import (
     map_names,
     stale_patterns,
 )
-from gliomorph.interfaces.derivatives.publish import DSEG_TABLE, sidecar
+from gliomorph.interfaces.derivatives.publish import DSEG_TABLE, Publication, sidecar
 from gliomorph.interfaces.files.images import write_image
 from gliomorph.workflows.checks.validation import validator_issues
 from gliomorph.workflows.dataset import write_dataset
@@ -53,18 +53,19 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label in SCANS:
         names = names_of(label)
         registered = {method: names.registered(method) for method in METHODS}
-        plan: dict[str, Any] = {
-            "native": names.native(),
-            "registered": registered,
-            "metadata": {
-                "template": "SRI24",
-                "resolution": 1,
-                "spatial_reference": "https://doi.org/10.1002/hbm.20906",
-                "raw": f"bids:raw:sub/{label}.nii.gz",
-                "tumor_sources": ["bids:masks:mask.nii.gz"],
-                "generated_by": "gliomorph",
-            },
-        }
+        plan = Publication(
+            names=names,
+            out_dir=str(out),
+            keys={},
+            input_keys={},
+            page_code="",
+            contents={},
+            notices=[],
+            spatial_reference="https://doi.org/10.1002/hbm.20906",
+            raw=f"bids:raw:sub/{label}.nii.gz",
+            tumor_sources=["bids:masks:mask.nii.gz"],
+            generated_by="gliomorph",
+        )
         for method, files in {"": names.native(), **registered}.items():
             for key, name in files.items():
                 path = out / name

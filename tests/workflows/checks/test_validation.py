@@ -73,7 +73,7 @@ def test_validator_that_fails_is_told_with_its_last_line(
 
 
 def test_folders_are_made_and_left_clean(settings: Settings) -> None:
-    check_folders(settings)
+    check_folders(settings.output_dir, settings.resources.work_dir)
     assert list(settings.output_dir.iterdir()) == []
     assert list(settings.resources.work_dir.iterdir()) == []
 
@@ -84,7 +84,7 @@ def test_folders_are_made_and_left_clean(settings: Settings) -> None:
 def test_folder_that_is_a_file_is_named(settings: Settings, folder: str, name: str) -> None:
     settings.options()[folder].write_text("I was here first")
     with pytest.raises(SettingsError, match=rf"{name} .* cannot be written"):
-        check_folders(settings)
+        check_folders(settings.output_dir, settings.resources.work_dir)
 
 
 def test_full_disk_is_found_though_it_has_room_for_a_name(settings: Settings, monkeypatch: Any) -> None:
@@ -94,14 +94,14 @@ def test_full_disk_is_found_though_it_has_room_for_a_name(settings: Settings, mo
 
     monkeypatch.setattr(validation.tempfile, "TemporaryFile", lambda **_: contextlib.nullcontext(Full()))
     with pytest.raises(SettingsError, match=r"output_dir .* cannot be written: No space left on device"):
-        check_folders(settings)
+        check_folders(settings.output_dir, settings.resources.work_dir)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_folder_without_permission_is_named(settings: Settings) -> None:
     settings.output_dir.mkdir(mode=0o500)
     with pytest.raises(SettingsError, match=r"output_dir .* cannot be written: Permission denied"):
-        check_folders(settings)
+        check_folders(settings.output_dir, settings.resources.work_dir)
 
 
 @pytest.mark.parametrize("words", [["all"], ["register"], ["segment", "register"]])
@@ -113,10 +113,10 @@ def test_gpu_that_is_required_and_missing_is_refused(
 
     monkeypatch.setattr(validation, "choose_device", none)
     with pytest.raises(SettingsError, match=f"--gpu {' '.join(words)}: torch sees no CUDA device here"):
-        check_gpu(changed(settings, gpu=words))
-    check_gpu(changed(settings, gpu=words, worker="slurm"))  # it is looked for where the jobs run
+        check_gpu_of(changed(settings, gpu=words))
+    check_gpu_of(changed(settings, gpu=words, worker="slurm"))  # it is looked for where the jobs run
     for word in ("auto", "none"):
-        check_gpu(changed(settings, gpu=word))
+        check_gpu_of(changed(settings, gpu=word))
 
 
 @pytest.fixture
@@ -131,6 +131,10 @@ def with_card(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
         return changed(settings, **learned | options)
 
     return write
+
+
+def check_gpu_of(settings: Settings) -> None:
+    check_gpu(settings.resources, settings.cluster.worker)
 
 
 def notices_of(settings: Settings) -> list[str]:

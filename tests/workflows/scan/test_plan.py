@@ -180,7 +180,7 @@ def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
     default, same = (changed(plain, refine=count) for count in (None, REFINE))
     assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
     inputs = graph_inputs(after, refined, template, "run")
-    assert inputs["refinements"] == [0, 9]
+    assert [method.refine for method in inputs["methods"]] == [0, 9]
     (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
     assert list(register._task.refine) == [0, 9]
 
@@ -247,15 +247,9 @@ def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateF
 
 def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
     published = publication(plan_scans(settings, template)[0], settings)
-    assert published["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
-    assert published["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
-    assert (
-        set(published["registered"])
-        == set(published["keys"])
-        == set(published["input_keys"])
-        == {"affine", "syn-cfm"}
-    )
-    assert json.loads(json.dumps(published)) == published
+    assert published.raw == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert published.tumor_sources == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
+    assert set(published.keys) == set(published.input_keys) == {"affine", "syn-cfm"}
 
 
 @pytest.mark.parametrize("where", ["bids", "masks"])
@@ -278,4 +272,4 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
     first, _ = plan_scans(settings, template)
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     mask = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
-    assert set(publication(first, settings)["contents"]) == {str(image), str(mask)}
+    assert set(publication(first, settings).contents) == {str(image), str(mask)}
