@@ -76,8 +76,8 @@ def check_memory(processing: Processing, resources: Resources, scans: int) -> st
             f"{processing.resolution} mm: give it more memory, or take a coarser --resolution"
         )
     text = (
-        f"memory: {resources.process_gb:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB measured), "
-        f"{resources.mem_gb:.1f} GB in all"
+        f"memory: {resources.process_gb:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB "
+        f"measured), {resources.mem_gb:.1f} GB in all"
     )
     if resources.mem_gb < resources.process_gb:
         return f"{text}; one process, and too little where images are larger than usual"
