@@ -16,7 +16,6 @@ from ...interfaces.group.associations.facts import cluster_facts
 from ...interfaces.group.associations.stage import Associate
 from ...interfaces.task import File
 from ..engine.failures import Failure, cause_of
-from ..keys import group_code
 from .submission import submitted
 
 
@@ -145,7 +144,7 @@ def run_associations(
             kinds=scans["kinds"],
             coverages=_files(scans, "coverage"),
             template=File(template.image),
-            options=attrs.asdict(settings.test_options()) | {"region": region, "code": group_code()},
+            options=attrs.asdict(settings.test_options()) | {"region": region},
         )
         outputs, failure = submitted(graph, "tests", 1, settings, console, verbose)
         if failure:

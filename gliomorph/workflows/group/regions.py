@@ -9,20 +9,17 @@ import attrs
 from pydra.compose import workflow
 from rich.console import Console
 
-from ...config.option import SettingsError
 from ...config.settings import Settings
-from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import method_label
 from ...interfaces.files.text import listed, people
-from ...interfaces.group.regions.label_map import ParcellationError
-from ...interfaces.group.regions.parcellation import Parcellation, facts_of, prepare_parcellation
+from ...interfaces.group.regions.parcellation import Parcellation, facts_of
 from ...interfaces.group.regions.places import TumorPlaces
 from ...interfaces.group.regions.strata import collisions, stratify_by_place
 from ...interfaces.group.regions.tables import parcellation_rows, patient_columns, write_parcellation
 from ...interfaces.group.strata.groups import Stratification
 from ...interfaces.task import File
 from ..engine.failures import cause_of
-from ..keys import cache_folder, sums_code
+from ..keys import sums_code
 from .submission import submitted
 
 
@@ -105,38 +102,6 @@ def RegionalGraph(
         name="places@WT",
     )
     return found.places
-
-
-def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellation | None:
-    """The parcellation that ``--parcellation`` asks for, on the template's grid.
-
-    Parameters
-    ----------
-    settings : Settings
-    template : TemplateFiles
-
-    Returns
-    -------
-    parcellation : Parcellation or None
-        None where none was asked for, or no atlas.
-
-    Raises
-    ------
-    SettingsError
-        For one that cannot be used.
-    """
-    if not settings.atlas.parcellation or "group" not in settings.levels:
-        return None
-    try:
-        return prepare_parcellation(
-            settings.atlas.parcellation,
-            settings.processing.template,
-            template,
-            settings.processing.template_dirs,
-            cache_folder(settings.resources.work_dir) / "templates",
-        )
-    except ParcellationError as error:
-        raise SettingsError(str(error)) from error
 
 
 def run_regional(

@@ -9,13 +9,11 @@ from typing import Any
 
 import attrs
 from rich.console import Console
-from rich.markup import escape
 
 import gliomorph
 
 from ...config.option import SettingsError
 from ...config.settings import Settings
-from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import (
     ATLAS,
     SPATIAL_REFERENCES,
@@ -31,13 +29,14 @@ from ...interfaces.files.labels import REGIONS
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import EVERYBODY, Stratification, contrasts_of
 from ...interfaces.task import File
+from ..context import RunContext
 from ..engine.failures import Failure, cause_of
 from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
 from .associations import Associations, run_associations
 from .graph import GroupGraph
 from .members import Member, Selection, find_members, quality_table, scan_files, select, sources_of
-from .regions import find_parcellation, run_regional
+from .regions import run_regional
 from .story import citations_of, story_of
 from .strata import find_strata
 from .submission import submitted
@@ -60,37 +59,24 @@ class Outcome:
 
 
 def run_group(
-    settings: Settings,
-    template: TemplateFiles,
-    planned: Sequence[PlannedScan],
-    causes: Mapping[str, tuple[str, str]],
-    run: str,
-    console: Console,
-    verbose: int = 0,
+    context: RunContext, planned: Sequence[PlannedScan], causes: Mapping[str, tuple[str, str]]
 ) -> Outcome:
     """Build the atlas, and make the tests, from what is valid on disk; nothing is computed where it is there already.
 
     Parameters
     ----------
-    settings : Settings
-        Options of the run.
-    template : TemplateFiles
-        Prepared files.
+    context : RunContext
     planned : sequence of PlannedScan
         Scans of the input folder: those without outputs are listed.
     causes : mapping of str to (str, str)
         Scan to stage and cause, where a failure is known.
-    run : str
-        Id of the run.
-    console : Console
-        Where messages go.
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
     outcome : Outcome
     """
+    settings, template, console = context.settings, context.template, context.console
+    parcellation, verbose = context.parcellation, settings.verbose
     method = settings.processing.registration[0]
     members = find_members(settings.output_dir, settings.processing.template, settings.processing.resolution)
     selection = select(members, planned, causes, method, settings)
@@ -102,12 +88,10 @@ def run_group(
         return Outcome(problem=refusal + _left_behind(settings))
     try:
         found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
-        parcellation = find_parcellation(settings, template)
     except SettingsError as error:
         return Outcome(problem=str(error))
     warning = settings.atlas.cells.warning(len(inputs))
-    for text in [*filter(None, [warning]), *(notice.text for notice in found.notices)]:
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    context.notice([*filter(None, [warning]), *(notice.text for notice in found.notices)])
     strata = _strata(found, inputs)
     table = quality_table(members)
     key = _key(settings, selection, table, strata, [notice.text for notice in found.notices], parcellation)
@@ -121,8 +105,7 @@ def run_group(
     if regional.problem:
         return Outcome(problem=regional.problem)
     tests = run_associations(settings, template, scans, console, verbose)
-    for text in [*tests.notices, *(notice.text for notice in regional.found.notices)]:
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    context.notice([*tests.notices, *(notice.text for notice in regional.found.notices)])
     if tests.failure:
         # not up to date, so that the same command tries again
         key = key_of(atlas=key, problem=tests.problem)
@@ -147,13 +130,12 @@ def run_group(
             _registration(method, inputs),
             tests,
             regional.told(settings),
-        )
-        | {"code": group_code()},  # pages of other code are not taken from the cache
+        ),
         tests=dict(tests.files),
         test_facts=dict(tests.facts),
         plan=_group_plan(settings, names, key, inputs, [*strata, *regional.strata])
         | {"sources": sources_of(scans, settings.output_dir), "tests": tests.names(settings)},
-        run=run,
+        run=context.run_id,
     )
     return Outcome(problem=_submit(graph, settings, console, verbose), tests=tests.failure)
 

@@ -359,7 +359,7 @@ def test_the_key_of_a_task_covers_its_own_source_only(monkeypatch: pytest.Monkey
     still(
         UsesHelper(number=1)._checksum == before,
         "it covers what the function calls",
-        "the hash of code in workflows/keys.py",
+        "source_of in interfaces/task.py",
     )
 
 
