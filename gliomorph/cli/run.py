@@ -36,9 +36,9 @@ from ..config.settings import (
     default_method,
 )
 from ..environment import LOG_LEVEL, prepare_environment, template_folders
-from ..interfaces.group.strata.small_cells import MIN_CELL
 from ..interfaces.machine.device import GPU_CHOICES
 from ..interfaces.networks.registration import NEEDED, shipped_network
+from ..models.small_cells import MIN_CELL
 from ..workflows.checks.validation import check_folders
 from .numbers import positive
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from ..interfaces.group.strata.groups import Variable, parse_strata
-from ..interfaces.group.strata.small_cells import SmallCells, small_cells
 from ..interfaces.machine.device import GPU_CHOICES
 from ..interfaces.machine.limits import available_cpus, available_memory_gb
 from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import NEEDED, fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
+from ..models.small_cells import SmallCells, small_cells
 from .estimates import process_memory_gb
 from .sbatch import check_sbatch
 

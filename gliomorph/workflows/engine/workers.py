@@ -24,7 +24,6 @@ def make_worker(
     console: Console,
     watch: Callable[[str, Any, BaseException | None], None],
     runs: Mapping[str, str] = NOBODY,
-    whole: str = "",
 ) -> PoolWorker | SlurmWorker | DaskWorker:
     """The worker that was asked for.
 
@@ -39,8 +38,6 @@ def make_worker(
         As for :class:`~.worker.PoolWorker`.
     runs : mapping of str to str
         By scan, the run whose id is in its graph.
-    whole : str
-        Name of a graph that is not of scans, and a job by itself where scans are.
 
     Returns
     -------
@@ -51,7 +48,7 @@ def make_worker(
         def say(text: str) -> None:
             console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
 
-        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs, whole=whole)
+        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs)
     if settings.worker == "dask":
         return DaskWorker(settings=settings, processes=processes, watch=watch)
     return PoolWorker(

@@ -40,7 +40,7 @@ def find_strata(settings: Settings, participants: Iterable[str]) -> Stratificati
         rows = read_table(path)
     except (OSError, ValueError) as error:
         raise SettingsError(f"--strata: {error}") from error
-    found = stratify(settings.variables, rows, participants, settings.cells.strata)
+    found = stratify(settings.variables, rows, participants, settings.cells)
     if found.errors:
         raise SettingsError("--strata: " + "; ".join(error.text for error in found.errors))
     return found

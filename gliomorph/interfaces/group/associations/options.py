@@ -10,13 +10,11 @@ from typing import Literal
 import attrs
 
 from ....models.atlas.records import REGIONS
+from ....models.small_cells import MIN_CELL
 from ...files.text import quoted
 from .words import AssociationError
 
 Correction = Literal["fwer", "fdr"]
-
-MIN_GROUP = 5
-"""Participants in either group or with the event, and lesions in a voxel: fewer tell little and show patients."""
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:
@@ -69,9 +67,9 @@ class TestOptions:
     correction: Correction = "fwer"
     tfce: bool = False
     alpha: float = 0.05
-    min_lesions: int = MIN_GROUP
+    min_lesions: int = MIN_CELL
     min_coverage: float = 0.5
-    min_cell: int = MIN_GROUP
+    min_cell: int = MIN_CELL
     volume: bool = True
     covariates: tuple[str, ...] = attrs.field(converter=_names, default=())
     region: str = "WT"

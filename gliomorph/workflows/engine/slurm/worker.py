@@ -71,8 +71,6 @@ class SlurmWorker(base.Worker):
         Called with what the user should know.
     runs : mapping of str to str
         By scan, the run whose id is in its graph.
-    whole : str
-        Name of what is submitted, where that is a job by itself when scans are; empty for a cohort.
     """
 
     _plugin_name = "gliomorph-slurm"
@@ -80,7 +78,6 @@ class SlurmWorker(base.Worker):
     watch: Callable[[str, Any, BaseException | None], None] = attrs.field(default=lambda *_: None)
     say: Callable[[str], None] = attrs.field(default=lambda _: None)
     runs: Mapping[str, str] = attrs.field(factory=dict)
-    whole: str = ""
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _waiting: dict[str, _Attempt] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _names: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
@@ -106,15 +103,12 @@ class SlurmWorker(base.Worker):
 
     async def submit(self, job: Job, rerun: bool = False) -> Any:
         """Open a graph here, or hand it to Slurm as a whole; ``main`` is what was submitted itself."""
-        opened = self.settings.slurm_jobs == "stage" or (job.name == "main" and not self.whole)
+        opened = self.settings.slurm_jobs == "stage" or job.name == "main"
         if job.is_async and opened:
             if self.journal is not None:
                 self.journal.begin(job.checksum)
             return await super().submit(job, rerun)
         return await self.run(job, rerun)
-
-    def _title(self, job: Job) -> str:
-        return self.whole if job.name == "main" and self.whole else job.name
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Wait for the result of a job, of an earlier driver's where there is one."""
@@ -134,7 +128,7 @@ class SlurmWorker(base.Worker):
         if not job.is_async:
             self.watch("failed", job, error)
         elif not isinstance(error, StageFailed):  # which the stage itself has told
-            self.watch("failed", _stage(f"Slurm job@{self._title(job)}"), error)
+            self.watch("failed", _stage(f"Slurm job@{job.name}"), error)
         if self.stopping:
             with contextlib.suppress(
                 slurm.SlurmError
@@ -158,7 +152,7 @@ class SlurmWorker(base.Worker):
                 raise attempt.failure
             if not (again and state in slurm.TAKEN_AWAY):
                 break
-            self.say(f"{self._title(job)}: Slurm job {attempt.job} is {state}; it is submitted once more")
+            self.say(f"{job.name}: Slurm job {attempt.job} is {state}; it is submitted once more")
             attempt = await self._submitted(folder, job)
         raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.requeue)
 
@@ -171,13 +165,13 @@ class SlurmWorker(base.Worker):
         known = self._live.get(record.name)
         if known is None:
             return None
-        self.say(f"{self._title(job)}: Slurm job {known} of an earlier run is waited for")
+        self.say(f"{job.name}: Slurm job {known} of an earlier run is waited for")
         return self._follow(known, folder, record)
 
     async def _submitted(self, folder: JobFolder, job: Job) -> _Attempt:
         if self.stopping:
             raise NotStarted("not started: an earlier one failed (--stop-on-first-crash)")
-        script = await asyncio.to_thread(folder.prepare, job.task, self.settings, self._title(job))
+        script = await asyncio.to_thread(folder.prepare, job.task, self.settings, job.name)
         arguments = sbatch_arguments(self.settings, job)
         record = self._record(job)
         # before it is submitted: a driver that dies in between leaves a job that can be found by its name
@@ -195,7 +189,7 @@ class SlurmWorker(base.Worker):
             await asyncio.sleep(self._interval())
 
     def _record(self, job: Job) -> Record:
-        title = self._title(job)
+        title = job.name
         digest = hashlib.sha256(f"{job.cache_root}\0{job.checksum}".encode()).hexdigest()
         # readable, and of this task in this work directory only
         record = Record(name=slurm.job_name(f"gliomorph-{title}-{digest[:12]}"), node=title)

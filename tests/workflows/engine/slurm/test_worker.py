@@ -19,7 +19,7 @@ from fake_slurm import FakeSlurm
 from gliomorph.config.settings import Settings
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record, job_folders, live_folders
 from gliomorph.workflows.engine.slurm.worker import JobFailed, SlurmWorker, StageFailed, sbatch_arguments
-from gliomorph.workflows.engine.submission import submitting
+from gliomorph.workflows.engine.submission import run_side_by_side, submitting
 from gliomorph.workflows.engine.sweep import swept
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
@@ -94,8 +94,10 @@ def test_stages_are_jobs_where_that_is_asked_for(fake_slurm: FakeSlurm, settings
 
 
 def test_graph_of_the_group_is_one_job_by_its_name(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    driver = Driver(settings, whole="group")
-    assert not driver.run({"sub-1": "no", "sub-2": "no"}).errored
+    driver = Driver(settings)
+    graph = trivial.Chains(bad={"sub-1": "no", "sub-2": "no"}, marker="")
+    with swept(driver.cache), submitting(driver.cache, driver.worker) as submit:
+        assert run_side_by_side(submit, [("group", lambda: graph)], 1) == {}
     (job,) = fake_slurm.jobs()
     assert job["name"].startswith("gliomorph-group-")
     assert "again@sub-2" in driver.names("done")
@@ -188,7 +190,7 @@ import sys, cloudpickle, trivial
 from pathlib import Path
 from gliomorph.workflows.engine.slurm.worker import SlurmWorker
 from gliomorph.workflows.engine.sweep import swept
-from gliomorph.workflows.engine.submission import submitting
+from gliomorph.workflows.engine.submission import run_side_by_side, submitting
 if __name__ == "__main__":
     SlurmWorker._interval = lambda _: 0.1
     settings, graph = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
