@@ -13,25 +13,17 @@ import gzip
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-VOLATILE = {
-    "seconds",
-    "peak_memory_gb",
-    "key",
-    "inputs_key",
-    "version",
-    "InputsKey",
-    "GeneratedBy",
-    "Version",
-}
+MEASURED = ("seconds", "peak_memory_gb")
+VOLATILE = {*MEASURED, "key", "inputs_key", "page_code", "version", "InputsKey", "GeneratedBy", "Version"}
 """Keys of JSON files and columns of tables that two runs of one version may write differently."""
 LOGS = "logs"
 RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+")
-SECONDS = re.compile(r"\d+(?:\.\d+)? (?:s|GB)\b|gliomorph \d[\w.+]*")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,9 +67,22 @@ def content(path: Path, root: Path) -> Any:
         return _steady(json.loads(_text(path, root)))
     if path.suffix == ".tsv":
         return _steady_table(_text(path, root))
-    if path.suffix in (".html", ".md"):
-        return SECONDS.sub("", _text(path, root))
+    if path.suffix == ".html":
+        return _measured(root).sub("", _text(path, root))
+    if path.suffix == ".md":
+        return _text(path, root)
     return path.read_bytes()
+
+
+@cache
+def _measured(root: Path) -> re.Pattern[str]:
+    """Seconds and memory as the folder's records have them, which pages round to four digits."""
+    numbers = set()
+    for record in root.rglob("*_registration.json"):
+        content = json.loads(record.read_text(encoding="utf-8"))
+        for value in (content[key] for key in MEASURED if key in content):
+            numbers |= {str(value), f"{value:.4g}"}
+    return re.compile(rf"(?<![\d.])(?:{'|'.join(map(re.escape, sorted(numbers))) or '$^'})(?![\d.])")
 
 
 def _text(path: Path, root: Path) -> str:

@@ -22,7 +22,8 @@ from pydra.engine.job import Job  # before pydra.workers, which it imports in a 
 from pydra.engine.submitter import Submitter
 from pydra.workers import base
 
-from gliomorph.config.settings import METHODS, Settings
+from gliomorph.config.processing import METHODS
+from gliomorph.config.settings import Settings
 from gliomorph.environment import prepare_environment
 from gliomorph.interfaces.datasets.simulate import Cohort, simulate_cohort
 from gliomorph.interfaces.datasets.template_files import prepare_template
@@ -74,7 +75,7 @@ def measure(out: Path, resolution: int, methods: Sequence[str], segment: bool, t
     """The table, and a line on disk."""
     bids = out / "bids"
     simulate_cohort(bids, 1, Cohort(seed=1, template=load_template("MNI152", 1)))
-    settings = Settings(
+    settings = Settings.of(
         bids_dir=bids,
         output_dir=out / f"derivatives-{resolution}",
         work_dir=out / f"work-{resolution}",
@@ -84,11 +85,13 @@ def measure(out: Path, resolution: int, methods: Sequence[str], segment: bool, t
         gpu="none",
         omp_nthreads=threads,
     )
-    prepare_environment(settings.work_dir, threads)
-    template = prepare_template(settings.template, resolution, (), settings.work_dir / "templates")
+    prepare_environment(settings.resources.work_dir, threads)
+    template = prepare_template(
+        settings.processing.template, resolution, (), settings.resources.work_dir / "templates"
+    )
     (scan,) = plan_scans(settings, template)
     graph = ScanGraph(**graph_inputs(scan, settings, template, "stages"))
-    worker, cache = Alone(), settings.work_dir / "cache"
+    worker, cache = Alone(), settings.resources.work_dir / "cache"
     with Submitter(cache_root=cache, worker=worker) as submit:
         errors = run_side_by_side(submit, [("scan", lambda: graph)], 1)
     if errors:

@@ -21,7 +21,7 @@ import attrs
 
 import gliomorph
 from gliomorph.interfaces.files.checksums import sha256_of
-from gliomorph.workflows.keys import code_hash
+from gliomorph.workflows.keys import group_code, scan_code
 
 from . import cohort, invariants
 from . import world as world_module
@@ -125,7 +125,9 @@ def prepare(world: World) -> None:
     """
     marker = world.root.with_name("prepared")
     # what computes, and what is computed: other code than that leaves the states as they are
-    made_by = code_hash() + sha256_of(Path(cohort.__file__)) + sha256_of(Path(world_module.__file__))
+    made_by = (
+        scan_code() + group_code() + sha256_of(Path(cohort.__file__)) + sha256_of(Path(world_module.__file__))
+    )
     if marker.exists() and marker.read_text() == made_by:
         return
     if world.root.parent.exists():

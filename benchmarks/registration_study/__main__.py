@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gliomorph.config.settings import METHODS
+from gliomorph.config.processing import METHODS
 from gliomorph.interfaces.machine.limits import available_cpus
 
 from . import __doc__ as description

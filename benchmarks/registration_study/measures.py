@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.config.settings import METHODS
+from gliomorph.config.processing import METHODS
 from gliomorph.evaluation.labels import carried, measure_label
 from gliomorph.evaluation.truth import (
     Truth,

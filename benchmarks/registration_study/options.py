@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from gliomorph.config.settings import METHODS
+from gliomorph.config.processing import METHODS
 from gliomorph.environment import template_folders
 from gliomorph.interfaces.networks.registration import NEEDED, fitting, read_header, shipped_network
 

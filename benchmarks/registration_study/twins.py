@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.config.settings import METHODS as ALL
+from gliomorph.config.processing import METHODS as ALL
 from gliomorph.interfaces.datasets.template_files import TemplateFiles, prepare_template
 from gliomorph.interfaces.derivatives.names import method_label
 from gliomorph.interfaces.derivatives.registrations import Registration

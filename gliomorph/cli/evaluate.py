@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> list[str]:
     # only now: --help needs neither torch nor matplotlib
-    from ..config.settings import METHODS
+    from ..config.processing import METHODS
     from ..evaluation.compare import evaluate_compare
 
     study, written = evaluate_compare(
@@ -91,7 +91,7 @@ def _compare(options: argparse.Namespace) -> list[str]:
 
 
 def _labels(options: argparse.Namespace) -> list[str]:
-    from ..config.settings import METHODS
+    from ..config.processing import METHODS
     from ..evaluation.labels import evaluate_labels
 
     table = evaluate_labels(
@@ -109,7 +109,7 @@ def _labels(options: argparse.Namespace) -> list[str]:
 
 
 def _landmarks(options: argparse.Namespace) -> list[str]:
-    from ..config.settings import METHODS
+    from ..config.processing import METHODS
     from ..evaluation.landmarks import evaluate_landmarks
 
     tables = evaluate_landmarks(
@@ -127,7 +127,7 @@ def _landmarks(options: argparse.Namespace) -> list[str]:
 
 
 def _truth(options: argparse.Namespace) -> list[str]:
-    from ..config.settings import METHODS
+    from ..config.processing import METHODS
     from ..evaluation.truth import evaluate_truth
 
     table = evaluate_truth(

@@ -22,25 +22,19 @@ TAKEN = frozenset(
 """Those that would keep jobs from being followed."""
 
 
-def check_sbatch(text: str, *, by_stage: bool) -> None:
+def check_sbatch(text: str) -> None:
     """Whether arguments can be split into words, and leave alone what gliomorph itself sets.
 
     Parameters
     ----------
     text : str
-        The arguments; ``STAGE=ARGUMENTS`` where they are for some stages.
-    by_stage : bool
+        The arguments.
 
     Raises
     ------
     ValueError
         The message has what is wrong, without the option's name.
     """
-    if by_stage:
-        pattern, equals, arguments = text.partition("=")
-        if not equals or not pattern or pattern.startswith("-"):
-            raise ValueError(f"{text}: STAGE=ARGUMENTS is required, as in 'segment=-p gpu --gres=gpu:1'")
-        text = arguments
     try:
         words = shlex.split(text)
     except ValueError as error:

@@ -1,8 +1,28 @@
 """From a plain function on files to a Pydra task.
 
-Pydra hashes a ``Path`` by its name and a ``File`` by its content, so paths become ``File`` ports here; folders
-to write into are annotated ``str``. The task's key covers the function's own source only: the engine keeps one
-cache a version of this package, which covers the rest.
+A stage is written with ``Path`` and with records: frozen attrs classes. Here alone they become what Pydra knows, and
+turn back when the task runs. Three kinds of parameter and of returned value are told apart by their annotation:
+
+``Path``, also optional, in a list or as the values of a dict
+    A port of type ``File``, which Pydra hashes by its content; a ``Path`` it hashes by its name. Folders to write into
+    are annotated ``str``.
+:class:`Record`, also optional, in a list or as the values of a dict
+    One port that holds the record, which is hashed by its values, its files by their content.
+:class:`Ports`
+    A port for each field: a long signature is grouped for whoever reads it, while each value is connected by itself. ::
+
+        @attrs.frozen(kw_only=True)
+        class Registered(Ports):
+            forward: Path
+            inverse: Path
+
+        def warp(image: Path, registered: Registered) -> WarpedFiles: ...
+
+        Warp = task(warp, "files")
+        Warp(image=n4.image, forward=register.forward, inverse=register.inverse)
+
+The task's key covers the function's own source only: the engine keeps one cache a version of this package, which
+covers the rest.
 
 Pydra knows a file by its content, which is read here once a process. Pydra itself keeps such hashes in a folder, one
 file and one lock each: a lock costs more than most of our stages' own part of the engine, that of a killed process
@@ -11,6 +31,7 @@ keeps all others waiting, and a large cohort would leave a million files.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import os
@@ -23,43 +44,81 @@ from typing import Any
 
 os.environ.setdefault("NO_ET", "1")  # no telemetry: read when pydra is imported
 
+import attrs
 from fileformats.generic import File
 from pydra.compose import python
-from pydra.utils.hash import Cache, register_serializer
-
-Optional = File | None
+from pydra.utils.hash import Cache, hash_single, register_serializer
 
 REMEMBERED = 1 << 14
 """Files, those of some hundred scans."""
 
 
-def task(function: Callable[..., Any], **outputs: Any) -> Any:
+@attrs.frozen
+class Record:
+    """Base of frozen attrs classes that travel through one port."""
+
+    def __bytes_repr__(self, cache: Cache) -> Iterator[bytes]:
+        """What stands for a record in the hash of a task's inputs."""
+        yield f"{type(self).__qualname__}:".encode()
+        for field in attrs.fields(type(self)):
+            yield f"{field.name}=".encode()
+            yield from _bytes_of(getattr(self, field.name), cache)
+
+
+@attrs.frozen
+class Ports:
+    """Base of frozen attrs classes whose fields are a task's ports, each by its own name."""
+
+
+def as_dict(record: Record) -> dict[str, Any]:
+    """The fields of a record that are set, in their order, as its JSON holds them."""
+    return attrs.asdict(record, filter=lambda _, value: value is not None)
+
+
+def task(function: Callable[..., Any], *outputs: str) -> Any:
     """The Pydra task of a stage.
 
     Parameters
     ----------
     function : callable
-        A plain function whose file inputs are annotated ``Path`` (optional and list forms too).
-    outputs : types
-        Names and types of what it returns, in order.
+        A plain function, its parameters and what it returns annotated as above.
+    outputs : str
+        Names of what it returns, in order; none where it returns :class:`Ports`.
 
     Returns
     -------
     task : type
-        ``task(n4, image=File)`` is a Pydra task class named ``N4``.
+        ``task(n4, "image", "info")`` is a Pydra task class named ``N4``.
     """
     hints = typing.get_type_hints(function)
-    inputs = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        options = {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
-        inputs[name] = python.arg(type=_port(hints[name]), **options)
+    found = hints.pop("return")
+
+    @functools.wraps(function)
+    def stage(**given: Any) -> Any:
+        values = {name: _with_paths(value) for name, value in given.items()}
+        for name, hint in hints.items():
+            if _is_ports(hint):
+                values[name] = hint(**{field.name: values.pop(field.name) for field in attrs.fields(hint)})
+        returned = function(**values)
+        return tuple(attrs.asdict(returned, recurse=False).values()) if _is_ports(found) else returned
+
+    ports = [
+        port
+        for parameter in inspect.signature(function).parameters.values()
+        for port in _ports_of(parameter, hints[parameter.name])
+    ]
+    stage.__signature__ = inspect.Signature(ports)  # type: ignore[attr-defined]
+    stage.__annotations__ = {port.name: port.annotation for port in ports}
+    if _is_ports(found):
+        returns = typing.get_type_hints(found)
+    else:
+        kinds = (found,) if len(outputs) == 1 else typing.get_args(found)
+        returns = dict(zip(outputs, kinds, strict=True))
     name = "".join(part.capitalize() for part in function.__name__.split("_"))
     made = python.define(
-        function,
-        inputs=inputs,
-        outputs={key: python.out(type=kind) for key, kind in outputs.items()},
-        name=name,
+        stage, outputs={key: python.out(type=_port(kind)) for key, kind in returns.items()}, name=name
     )
+    made.stage, stage.__qualname__ = staticmethod(stage), f"{name}.stage"  # where unpickling finds it
     return by_reference(made, function.__module__)
 
 
@@ -78,22 +137,74 @@ def by_reference(made: Any, module: str) -> Any:
     return made
 
 
+def _is_ports(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Ports)
+
+
+def _ports_of(parameter: inspect.Parameter, hint: Any) -> list[inspect.Parameter]:
+    """Ports of a function's parameter: one, or one for each field of a group."""
+    kind, none = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    if not _is_ports(hint):
+        return [parameter.replace(kind=kind, annotation=_port(hint))]
+    hints = typing.get_type_hints(hint)
+    return [
+        inspect.Parameter(
+            field.name,
+            kind,
+            default=none if field.default is attrs.NOTHING else field.default,
+            annotation=_port(hints[field.name]),
+        )
+        for field in attrs.fields(hint)
+    ]
+
+
 def _port(hint: Any) -> Any:
     if hint is Path:
         return File
+    parts = tuple(_port(part) for part in typing.get_args(hint))
     if isinstance(hint, types.UnionType):
-        return typing.Union[tuple(_port(part) for part in typing.get_args(hint))]  # noqa: UP007 (built at run time)
-    if typing.get_origin(hint) is list:
-        return list[_port(typing.get_args(hint)[0])]  # type: ignore[misc]
-    return hint
+        return typing.Union[parts]  # noqa: UP007 (built at run time)
+    origin = typing.get_origin(hint)
+    return origin[parts] if origin in (list, dict) else hint
+
+
+def _with_paths(value: Any) -> Any:
+    """A port's value with ``Path`` in place of ``File``."""
+    if isinstance(value, File):
+        return Path(value)
+    if isinstance(value, list):
+        return [_with_paths(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _with_paths(part) for key, part in value.items()}
+    return value
+
+
+def _bytes_of(value: Any, cache: Cache) -> Iterator[bytes]:
+    """What stands for a record's value in a hash; every container is followed, for it may hold files."""
+    if isinstance(value, Path):
+        yield b"file:" + _content(value)
+    elif isinstance(value, dict):
+        yield f"dict:{len(value)}:".encode()
+        for key in sorted(value):
+            yield from _bytes_of(key, cache)
+            yield from _bytes_of(value[key], cache)
+    elif isinstance(value, (list, tuple)):
+        yield f"list:{len(value)}:".encode()
+        for part in value:
+            yield from _bytes_of(part, cache)
+    else:
+        yield hash_single(value, cache)
 
 
 @register_serializer(File)
 def content_of(file: File, cache: Cache) -> Iterator[bytes]:
     """What stands for a file in the hash of a task's inputs."""
-    path = Path(file.fspath)
+    yield b"file:" + _content(Path(file.fspath))
+
+
+def _content(path: Path) -> bytes:
     stat = path.stat()
-    yield b"file:" + _digest(path, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+    return _digest(path, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
 
 
 @lru_cache(REMEMBERED)

@@ -57,7 +57,7 @@ def write_dataset(settings: Settings) -> None:
         "SourceDatasets": [{"URL": settings.bids_dir.as_uri()}],
         "DatasetLinks": {
             "raw": settings.bids_dir.as_uri(),
-            **{name: path.as_uri() for name, path in settings.derivatives.items()},
+            **{name: path.as_uri() for name, path in settings.inputs.derivatives.items()},
         },
     }
     _write_if_new(json.dumps(description, indent=1) + "\n", out / "dataset_description.json")

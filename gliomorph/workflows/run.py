@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -14,6 +15,7 @@ from ..environment import prepare_environment
 from ..interfaces.datasets.template_files import TemplateFiles, prepare_template
 from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
+from ..interfaces.files.text import listed
 from .checks.atlas import atlas_notices
 from .checks.validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
 from .checks.worker import check_worker
@@ -24,22 +26,12 @@ from .engine.workers import describe_worker, taken_over
 from .group.regions import find_parcellation
 from .group.run import run_group
 from .keys import cache_folder
-from .scan.inputs import graph_inputs
 from .scan.participants import run_participants
-from .scan.picture import write_graph
 from .scan.plan import PlannedScan, plan_scans
 from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
 
 
-def run(
-    settings: Settings,
-    argv: Sequence[str],
-    console: Console,
-    *,
-    dry_run: bool = False,
-    draw_graph: bool = False,
-    verbose: int = 0,
-) -> int:
+def run(settings: Settings, argv: Sequence[str], console: Console) -> int:
     """Carry out what was asked for.
 
     Parameters
@@ -50,12 +42,6 @@ def run(
         The command, for the log and for the line that runs failed scans again.
     console : Console
         Where messages go.
-    dry_run : bool
-        Only say what would be done.
-    draw_graph : bool
-        Write a picture of the graph into the log folder.
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
@@ -69,31 +55,24 @@ def run(
     """
     check_worker(settings)
     check_gpu(settings)
-    if not settings.skip_bids_validation:
+    if not settings.inputs.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
-    _notice(console, atlas_notices(settings, dry_run))
-    with swept(cache_folder(settings.work_dir)) as hold:
-        code = _held_run(settings, argv, console, dry_run, draw_graph, verbose)
-        if settings.clean_workdir and not dry_run:
+    _notice(console, atlas_notices(settings))
+    with swept(cache_folder(settings.resources.work_dir)) as hold:
+        code = _held_run(settings, argv, console)
+        if settings.resources.clean_workdir and not settings.dry_run:
             _clean(hold, settings, console)
     return code
 
 
-def _held_run(
-    settings: Settings,
-    argv: Sequence[str],
-    console: Console,
-    dry_run: bool,
-    draw_graph: bool,
-    verbose: int,
-) -> int:
+def _held_run(settings: Settings, argv: Sequence[str], console: Console) -> int:
     """The run, while its cache is held."""
     template = prepare_template(
-        settings.template,
-        settings.resolution,
-        settings.template_dirs,
-        cache_folder(settings.work_dir) / "templates",
+        settings.processing.template,
+        settings.processing.resolution,
+        settings.processing.template_dirs,
+        cache_folder(settings.resources.work_dir) / "templates",
     )
     parcellation = find_parcellation(settings, template)
     _notice(console, parcellation.notices if parcellation else ())
@@ -102,19 +81,17 @@ def _held_run(
         _announce(console, settings, planned)
     run_id = new_run_id()
     log = RunLog(folder=settings.output_dir / "logs" / run_id)
-    if draw_graph:
-        _draw(console, planned, settings, template, log)
-    if dry_run:
+    if settings.dry_run:
         return 0
     remove_leftovers(settings.output_dir)
     write_dataset(settings)
     log.start(settings, argv)
     code = 0
     if "participant" in settings.levels:
-        failures = _participants(settings, template, planned, run_id, console, verbose)
+        failures = _participants(settings, template, planned, run_id, console)
         code = _conclude(console, settings, planned, failures, log, argv)
-    if "group" in settings.levels and not (code and settings.stop_on_first_crash):
-        code = max(code, _try_group(settings, template, planned, log, console, verbose))
+    if "group" in settings.levels and not (code and settings.resources.stop_on_first_crash):
+        code = max(code, _try_group(settings, template, planned, log, console))
     return code
 
 
@@ -125,9 +102,11 @@ def _notice(console: Console, texts: Iterable[str]) -> None:
 
 def _clean(hold: Hold, settings: Settings, console: Console) -> None:
     if hold.remove_if_last():
-        shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
+        shutil.rmtree(settings.resources.work_dir / "tmp", ignore_errors=True)
     else:
-        console.print(f"{settings.work_dir} is kept: another run uses it", highlight=False, soft_wrap=True)
+        console.print(
+            f"{settings.resources.work_dir} is kept: another run uses it", highlight=False, soft_wrap=True
+        )
 
 
 def _participants(
@@ -136,13 +115,14 @@ def _participants(
     planned: Sequence[PlannedScan],
     run_id: str,
     console: Console,
-    verbose: int,
 ) -> list[Failure]:
-    todo = [p for p in planned if p.status == "run"]
+    todo = [p for p in planned if p.status in ("run", "page")]
     if not todo:
         return []
-    prepare_environment(settings.work_dir, settings.threads(len(todo)), settings.gpu_slots)
-    return run_participants(todo, settings, template, run_id, console, verbose)
+    prepare_environment(
+        settings.resources.work_dir, settings.resources.threads(len(todo)), settings.resources.gpu_slots
+    )
+    return run_participants(todo, settings, template, run_id, console, settings.verbose)
 
 
 def _conclude(
@@ -171,15 +151,25 @@ def _conclude(
 
 def _announce(console: Console, settings: Settings, planned: Sequence[PlannedScan]) -> None:
     """Will run N, done M, cannot run K because…"""
-    count = {status: sum(p.status == status for p in planned) for status in ("run", "done", "impossible")}
+    processing = settings.processing
+    count = Counter(p.status for p in planned)
     console.print(
         f"{len(planned)} scans: {count['run']} to run, {count['done']} done, {count['impossible']} cannot be run; "
-        f"template {settings.template} at {settings.resolution} mm, {', '.join(settings.registration)}",
+        + f"{count['page']} pages to make anew; " * bool(count["page"])
+        + f"template {processing.template} at {processing.resolution} mm, {', '.join(processing.registration)}",
         highlight=False,
     )
     for p in planned:
         if p.status == "impossible":
             console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
+    if old := [p.scan.label for p in planned if p.status == "done" and p.reason]:
+        _notice(
+            console,
+            [
+                f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}): the "
+                "intermediate results that they are made of are gone; to compute a scan again, remove its page"
+            ],
+        )
     if count["run"]:
         _notice(console, network_notices(settings))
         console.print(
@@ -189,32 +179,16 @@ def _announce(console: Console, settings: Settings, planned: Sequence[PlannedSca
         )
 
 
-def _draw(
-    console: Console,
-    planned: Sequence[PlannedScan],
-    settings: Settings,
-    template: TemplateFiles,
-    log: RunLog,
-) -> None:
-    possible = next((p for p in planned if p.names is not None and p.status != "impossible"), None)
-    if possible is None:
-        console.print("no graph: no scan can be run")
-        return
-    path = write_graph(graph_inputs(possible, settings, template, "graph"), log.folder / "graph.svg")
-    console.print(f"graph: {path}", highlight=False, soft_wrap=True)
-
-
 def _try_group(
     settings: Settings,
     template: TemplateFiles,
     planned: Sequence[PlannedScan],
     log: RunLog,
     console: Console,
-    verbose: int,
 ) -> int:
     """:func:`_group`; a disk that is full, or a folder that cannot be written any more, keeps it from its atlas."""
     try:
-        return _group(settings, template, planned, log, console, verbose)
+        return _group(settings, template, planned, log, console)
     except OSError as error:
         console.print(f"[red]no atlas[/red]: {escape(cause_of(error))}", highlight=False, soft_wrap=True)
         return 1
@@ -226,15 +200,15 @@ def _group(
     planned: Sequence[PlannedScan],
     log: RunLog,
     console: Console,
-    verbose: int,
 ) -> int:
     """The atlas over the whole output folder, whatever subjects this run was restricted to."""
     everyone = planned
-    if settings.participants or settings.sessions:
-        everyone = plan_scans(attrs.evolve(settings, participants=(), sessions=()), template)
+    if settings.inputs.participants or settings.inputs.sessions:
+        inputs = attrs.evolve(settings.inputs, participants=(), sessions=())
+        everyone = plan_scans(attrs.evolve(settings, inputs=inputs), template)
     causes = last_causes(settings.output_dir / "logs")
-    run_id = taken_over(cache_folder(settings.work_dir)).get("group", log.folder.name)
-    outcome = run_group(settings, template, everyone, causes, run_id, console, verbose)
+    run_id = taken_over(cache_folder(settings.resources.work_dir)).get("group", log.folder.name)
+    outcome = run_group(settings, template, everyone, causes, run_id, console, settings.verbose)
     if outcome.problem:
         console.print(f"[red]no atlas[/red]: {escape(outcome.problem)}", highlight=False)
         return 1
@@ -242,7 +216,7 @@ def _group(
         log.failure(failure)
         text = f"{failure.stage}: {cause_of(failure.error)}; the atlas has none of them, the log is in {log.folder}"
         console.print(f"[red]no tests[/red]: {escape(text)}", highlight=False, soft_wrap=True)
-    names = group_names(settings.template, settings.resolution, ["WT"])
+    names = group_names(settings.processing.template, settings.processing.resolution, ["WT"])
     for what, name in (("report", names["report"]), ("atlas", names["frequency_WT"])):
         console.print(f"{what}: {settings.output_dir / name}", highlight=False, soft_wrap=True)
     return int(outcome.tests is not None)

@@ -46,10 +46,11 @@ class RunLog:
 
     def start(self, settings: Settings, argv: Sequence[str]) -> None:
         """Write what was asked for."""
-        options = attrs.asdict(
-            settings, value_serializer=lambda _o, _f, v: str(v) if isinstance(v, Path) else v
-        )
-        content = {"command": shlex.join(argv), "version": gliomorph.__version__, "options": options}
+        content = {
+            "command": shlex.join(argv),
+            "version": gliomorph.__version__,
+            "options": settings.options(),
+        }
         write_text(json.dumps(content, indent=1, default=str) + "\n", self.folder / "run.json")
 
     def failure(self, failure: Failure) -> None:

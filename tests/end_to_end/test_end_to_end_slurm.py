@@ -154,11 +154,11 @@ def processes_of(place: Place) -> list[psutil.Process]:
     return found
 
 
-def test_stages_as_jobs_with_a_gpu_for_some_leave_the_outputs_of_the_pool(
+def test_jobs_with_a_gpu_leave_the_outputs_of_the_pool(
     cluster: slurm_cluster.Cluster, pooled: Run, place: Place
 ) -> None:
     since = last_job(cluster)
-    gpu = ["--slurm-jobs", "stage", "--slurm-stage-args", "register*=--partition=gpu --gres=gpu:1"]
+    gpu = ["--slurm-args=--partition=gpu --gres=gpu:1"]
     answer = place.run(
         *options(place, *gpu), "--participant-label", "01", **cluster.environment(), levels=["participant"]
     )
@@ -168,13 +168,12 @@ def test_stages_as_jobs_with_a_gpu_for_some_leave_the_outputs_of_the_pool(
         name: value for name, value in comparable(pooled.place).items() if name.startswith("sub-01/")
     }
     jobs = cluster.call("squeue", "--noheader", "--states=all", "--format=%A|%P|%j").splitlines()
-    partitions = {
-        name.rsplit("-", 3)[0]: where
+    partitions = [
+        (name.rsplit("-", 1)[0], where)
         for job, where, name in (line.split("|") for line in jobs)
         if int(job) > since
-    }
-    assert {name for name, where in partitions.items() if where == "gpu"} == {"gliomorph-register"}
-    assert {"gliomorph-brain", "gliomorph-n4", "gliomorph-publish"} <= set(partitions)
+    ]
+    assert partitions == [("gliomorph-sub-01", "gpu")]
 
 
 def test_array_script_of_the_documents_leaves_the_outputs_of_the_pool(

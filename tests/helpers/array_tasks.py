@@ -73,7 +73,7 @@ def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> N
     participants.ScanGraph = stub_graph
     worker.PoolWorker.run = in_this_process  # type: ignore[method-assign]
     for number in range(rounds):
-        settings = Settings(
+        settings = Settings.of(
             bids_dir=root / "bids",
             output_dir=root / f"out-{number}",
             work_dir=root / f"work-{number}",
@@ -93,7 +93,7 @@ def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> N
         console = Console(file=io.StringIO(), soft_wrap=True)
         barrier.wait(60)
         try:
-            os.environ["PYDRA_HASH_CACHE"] = str(settings.work_dir / "hashes")
+            os.environ["PYDRA_HASH_CACHE"] = str(settings.resources.work_dir / "hashes")
             check_folders(settings)
             code = run.run(settings, ["gliomorph"], console)
         except Exception:

@@ -17,7 +17,6 @@ from gliomorph.interfaces.group.associations.facts import TestFacts
 from gliomorph.interfaces.group.associations.options import TestOptions
 from gliomorph.interfaces.group.associations.words import Association
 from gliomorph.interfaces.group.records import GroupScan
-from gliomorph.interfaces.task import File
 from gliomorph.models.statistics import Kind
 
 SIZE = (12, 14, 10)
@@ -47,7 +46,7 @@ class LesionTable:
                 label=scan,
                 kind=kind,
                 key=scan,
-                files={"tumor": File(tumor)} | ({"coverage": File(coverage)} if coverage else {}),
+                files={"tumor": tumor} | ({"coverage": coverage} if coverage else {}),
             )
             for scan, tumor, kind, coverage in zip(self.scans, self.tumors, kinds, seen, strict=True)
         )

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import attrs
 import cloudpickle as cp
 import pytest
 from fileformats.generic import File
+from pydra.compose import workflow
+from pydra.utils import get_fields
 from pydra.utils.hash import hash_function
 
 from gliomorph.interfaces import task as task_module
-from gliomorph.interfaces.task import task
+from gliomorph.interfaces.task import Ports, Record, as_dict, by_reference, task
 
 
 def join_words(first: Path, others: list[Path], last: Path | None, times: int = 1) -> tuple[Path, int]:
@@ -21,9 +24,7 @@ def join_words(first: Path, others: list[Path], last: Path | None, times: int = 
     length : int
         Number of words.
     """
-    from pathlib import Path
-
-    words = [Path(path).read_text() for path in [first, *others, *([last] if last else [])]]
+    words = [path.read_text() for path in [first, *others, *([last] if last else [])]]
     out = Path.cwd() / "joined.txt"
     out.write_text(" ".join(words * times))
     return out, len(words)
@@ -39,7 +40,7 @@ def words(tmp_path):
     return write
 
 
-JoinWords = task(join_words, joined=File, length=int)
+JoinWords = task(join_words, "joined", "length")
 
 
 def run(job, cache):
@@ -84,6 +85,7 @@ def test_pickles_name_the_task_and_do_not_hold_it(words):
     assert cp.loads(cp.dumps(JoinWords)) is JoinWords
     assert cp.loads(cp.dumps(JoinWords.Outputs)) is JoinWords.Outputs
     assert len(cp.dumps(JoinWords(first=words("a", "one"), others=[], last=None))) < 2000
+    assert len(cp.dumps(BindBook(book=Book(text=words("a", "one")), cover=words("b", "two")))) < 2000
 
 
 def test_file_is_read_once_until_it_changes(words, monkeypatch):
@@ -94,3 +96,91 @@ def test_file_is_read_once_until_it_changes(words, monkeypatch):
     monkeypatch.undo()
     words("a", "other")
     assert hash_function(File(path)) != before
+
+
+@attrs.frozen(kw_only=True)
+class Book(Record):
+    text: Path
+    notes: dict[str, list[Path]] = attrs.field(factory=dict)
+    pages: int = 1
+    author: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Shelf(Ports):
+    book: Book
+    cover: Path
+    label: str = "none"
+
+
+def copy_book(book: Book, others: list[Book], last: Book | None, named: dict[str, Path]) -> Book:
+    """A book with the words of all others."""
+    books = [book, *others, *([last] if last else [])]
+    out = Path.cwd() / "copy.txt"
+    out.write_text(" ".join(path.read_text() for path in [*(b.text for b in books), *named.values()]))
+    return Book(text=out, pages=len(books))
+
+
+def bind_book(shelf: Shelf, times: int = 1) -> Shelf:
+    """The same shelf, its cover written anew."""
+    out = Path.cwd() / "cover.txt"
+    out.write_text((shelf.cover.read_text() + shelf.book.text.read_text()) * times)
+    return Shelf(book=shelf.book, cover=out, label=shelf.label.upper())
+
+
+CopyBook = task(copy_book, "book")
+BindBook = task(bind_book)
+
+
+@workflow.define(outputs={"cover": File, "book": Book})
+def Bindery(book: Book, label: str) -> tuple[File, Book]:
+    copied = workflow.add(CopyBook(book=book, others=[book], last=None, named={"end": book.text}))
+    bound = workflow.add(BindBook(book=copied.book, cover=book.text, label=label))
+    return bound.cover, bound.book
+
+
+by_reference(Bindery, __name__)
+
+
+def test_a_record_travels_whole_and_a_group_by_its_fields(words, tmp_path):
+    outputs = run(Bindery(book=Book(text=words("a", "one")), label="red"), tmp_path / "cache")
+    assert isinstance(outputs.book, Book)
+    assert outputs.book.pages == 2
+    assert outputs.book.text.read_text() == "one one one"
+    assert Path(outputs.cover).read_text() == "oneone one one"
+
+
+def test_fields_of_a_group_are_ports_with_their_defaults(words, tmp_path):
+    assert {field.name for field in get_fields(BindBook)} == {"function", "book", "cover", "label", "times"}
+    assert [field.name for field in get_fields(BindBook.Outputs)] == ["book", "cover", "label"]
+    job = BindBook(book=Book(text=words("a", "one")), cover=words("b", "two"))
+    assert run(job, tmp_path / "cache").label == "NONE"
+
+
+def test_key_follows_the_content_of_a_records_files_and_its_values(words):
+    def key(book):
+        return CopyBook(book=book, others=[book], last=book, named={})._checksum
+
+    a, copy, changed = words("a", "one"), words("copy", "one"), words("changed", "ONE")
+    book = Book(text=a, notes={"x": [a]})
+    assert key(book) == key(Book(text=copy, notes={"x": [copy]}))
+    for other in (
+        Book(text=changed, notes={"x": [a]}),
+        Book(text=a, notes={"x": [changed]}),
+        Book(text=a, notes={"x": [a, a]}),
+        Book(text=a, notes={"y": [a]}),
+        Book(text=a, notes={"x": [a]}, pages=2),
+        Book(text=a, notes={"x": [a]}, author="A"),
+    ):
+        assert key(other) != key(book)
+        assert BindBook(book=other, cover=a)._checksum != BindBook(book=book, cover=a)._checksum
+
+
+def test_a_missing_file_of_a_record_is_refused_before_the_task_runs(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none"):
+        CopyBook(book=Book(text=tmp_path / "none"), others=[], last=None, named={})._checksum  # noqa: B018
+
+
+def test_records_as_dict_leave_out_what_is_not_set(words):
+    a = words("a", "one")
+    assert as_dict(Book(text=a)) == {"text": a, "notes": {}, "pages": 1}

@@ -16,7 +16,7 @@ from gliomorph.workflows.dataset import IGNORED, write_dataset
 def settings(tmp_path: Path) -> Settings:
     for name in ("my data", "masks"):
         (tmp_path / name).mkdir()
-    return Settings(
+    return Settings.of(
         bids_dir=tmp_path / "my data",
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",
@@ -45,7 +45,7 @@ def test_description_names_source_links_and_version(
     assert "Container" not in generated
     raw = settings.bids_dir.as_uri()
     assert "%20" in raw
-    assert content["DatasetLinks"] == {"raw": raw, "masks": settings.derivatives["masks"].as_uri()}
+    assert content["DatasetLinks"] == {"raw": raw, "masks": settings.inputs.derivatives["masks"].as_uri()}
     assert content["SourceDatasets"] == [{"URL": raw}]
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gliomorph
 from gliomorph.interfaces.derivatives.records import all_outputs_exist, is_complete
 from gliomorph.interfaces.files.checksums import content_hash
-from gliomorph.workflows.keys import code_hash, code_key, key_of
+from gliomorph.workflows import keys
+from gliomorph.workflows.keys import closure, code_key, group_code, key_of, page_code, scan_code, sums_code
 
 
 def test_hash_is_of_the_content_whatever_the_name(tmp_path: Path) -> None:
@@ -33,42 +38,102 @@ def test_key_changes_with_every_value_and_not_with_their_order() -> None:
 def test_key_of_a_result_depends_on_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     before = code_key("inputs")
     assert before != code_key("other inputs")
-    monkeypatch.setattr("gliomorph.workflows.keys.code_hash", lambda: "other code")
+    monkeypatch.setattr("gliomorph.workflows.keys.scan_code", lambda: "other code")
     assert code_key("inputs") != before
 
 
-def test_code_hash_covers_what_computes_and_nothing_else(
+STAGES = [
+    "interfaces.scan.align",
+    "interfaces.scan.brain",
+    "interfaces.scan.match",
+    "interfaces.scan.measure",
+    "interfaces.scan.n4",
+    "interfaces.scan.register",
+    "interfaces.scan.resample",
+    "interfaces.scan.segment",
+    "interfaces.scan.tumor",
+    "interfaces.scan.warp",
+]
+
+
+def imported(modules: list[str]) -> set[str]:
+    """Modules of the package that Python has after an import, in a process of its own."""
+    code = "; ".join(f"import gliomorph.{name}" for name in modules)
+    code += "; import sys; print(*(m for m in sys.modules if m.startswith('gliomorph.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.removeprefix("gliomorph.") for name in done.stdout.split()}
+
+
+def test_closure_of_the_stages_is_what_python_imports() -> None:
+    known = closure(STAGES)
+    late = known - imported(STAGES)
+    assert imported(STAGES) - known <= {"environment"}  # of the package's own __init__
+    # what is imported inside functions: networks and what needs torch
+    assert {name.split(".")[0] for name in late} <= {"models", "environment"}
+    assert imported([*STAGES, *sorted(late)]) - known <= {"environment"}
+
+
+def test_stages_of_the_graph_are_what_a_scan_depends_on() -> None:
+    known = closure(STAGES)
+    assert "models.registration.metamorphosis" in known
+    others = (
+        "cli",
+        "config",
+        "evaluation",
+        "training",
+        "interfaces.reports",
+        "models.synthesis",
+        "models.atlas",
+    )
+    assert not [name for name in known if name.startswith((*others, "workflows"))]
+
+
+CODES = {"scan": scan_code, "page": page_code, "sums": sums_code, "group": group_code}
+TOUCHED = {
+    "interfaces/scan/n4.py": {"scan"},
+    "interfaces/files/images.py": {"scan", "page", "sums", "group"},
+    "workflows/scan/graph.py": {"scan"},
+    "interfaces/reports/html/scan.html.j2": {"page", "group"},
+    "interfaces/reports/scan/report.py": {"page"},
+    "interfaces/derivatives/publish.py": {"page"},
+    "interfaces/group/atlas/maps.py": {"sums", "group"},
+    "interfaces/reports/group/report.py": {"group"},
+    "workflows/group/run.py": {"group"},
+    "workflows/engine/sweep.py": set(),
+    "training/passes.py": set(),
+    "evaluation/study.py": set(),
+    "cli/run.py": set(),
+    "__init__.py": set(),
+    "models/weights/student-T1w.safetensors": set(),
+    "models/weights/student-T1w.json": set(),
+}
+
+
+def codes(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """All hashes of a package that lies in ``root``."""
+    monkeypatch.setattr("gliomorph.__file__", str(root / "__init__.py"))
+    keys._hash.cache_clear()
+    keys._imports.cache_clear()
+    try:
+        return {name: code() for name, code in CODES.items()}
+    finally:
+        keys._hash.cache_clear()
+        keys._imports.cache_clear()
+
+
+def test_each_hash_covers_its_own_code_wherever_the_package_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (
-        "interfaces/a.py",
-        "models/weights/w.safetensors",
-        "workflows/b.py",
-        "models/__pycache__/c.pyc",
-    ):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("1")
-    monkeypatch.setattr("gliomorph.__file__", str(tmp_path / "__init__.py"))
-
-    def now() -> str:
-        code_hash.cache_clear()
-        return code_hash()
-
-    try:
-        before = now()
-        for name in ("workflows/b.py", "models/__pycache__/c.pyc"):
-            (tmp_path / name).write_text("2")
-        assert now() == before
-        seen = {before}
-        for name in ("interfaces/a.py", "models/weights/w.safetensors"):
-            (tmp_path / name).write_text("2")
-            seen.add(now())
-        (tmp_path / "interfaces/a.py").rename(tmp_path / "interfaces/z.py")
-        seen.add(now())
-        assert len(seen) == 4
-    finally:
-        code_hash.cache_clear()
+    source = Path(gliomorph.__file__).parent
+    before = codes(source, monkeypatch)
+    copy = shutil.copytree(source, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    assert codes(copy, monkeypatch) == before
+    for name, expected in TOUCHED.items():
+        content = (copy / name).read_bytes()
+        (copy / name).write_bytes(content + b"\n")
+        after = codes(copy, monkeypatch)
+        assert {code for code in CODES if after[code] != before[code]} == expected, name
+        (copy / name).write_bytes(content)
 
 
 @pytest.fixture

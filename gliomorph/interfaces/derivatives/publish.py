@@ -44,8 +44,8 @@ def publish(
     ----------
     plan : dict
         ``out_dir``, ``native`` and ``registered`` (names by key, relative to ``out_dir``), ``report``,
-        ``figures``, ``keys`` and ``input_keys`` (by method), ``contents`` (sha256 of the inputs by path), ``metadata``:
-        what every sidecar and record says.
+        ``figures``, ``keys`` and ``input_keys`` (by method), ``page_code`` (hash of the page's code), ``contents``
+        (sha256 of the inputs by path), ``metadata``: what every sidecar and record says.
     n4, preproc, labels, page, figures : Path
         Results that belong to the scan.
     probabilities : list of Path
@@ -85,6 +85,7 @@ def publish(
             "version": plan["metadata"]["generated_by"],
             "key": plan["keys"][used["method"]],
             "inputs_key": plan["input_keys"][used["method"]],
+            "page_code": plan["page_code"],
             "scan": plan["label"],
             "template": plan["metadata"]["template"],
             "tumor": tumor | {"sources": plan["metadata"]["tumor_sources"]},
@@ -209,4 +210,4 @@ def _publish_method(
     return [*written, write_text(text + "\n", out / names["registration"])]
 
 
-Publish = task(publish, published=int)
+Publish = task(publish, "published")

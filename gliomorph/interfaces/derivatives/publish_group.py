@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from fileformats.generic import File
 
 from ...models.small_cells import EVERYBODY
 from ..files.images import write_text
@@ -16,11 +15,11 @@ from ..files.sidecars import beside, copy, write_sidecar
 from ..group.associations.facts import TestResults
 from ..group.records import MapFacts
 from ..group.strata.groups import BY_PLACE
-from ..task import task
+from ..task import Record, task
 
 
 @attrs.frozen(kw_only=True)
-class GroupPlan:
+class GroupPlan(Record):
     """Where the results of the group level go, and what is known before they are made.
 
     Attributes
@@ -36,9 +35,9 @@ class GroupPlan:
         Names of maps by ``<stratum>/<key>``, and of what belongs to tests by ``<test>/<key>``.
     stale : tuple of str
         Patterns of names that maps of the same template and resolution have.
-    quality : File
+    quality : Path
         ``group_quality.tsv``.
-    parcellation : File or None
+    parcellation : Path or None
         ``group_parcellation.tsv``, where there are regions.
     scans : tuple of str
         Labels of those that are in the atlas.
@@ -59,8 +58,8 @@ class GroupPlan:
     maps: Mapping[str, str]
     tests: Mapping[str, str]
     stale: tuple[str, ...]
-    quality: File
-    parcellation: File | None
+    quality: Path
+    parcellation: Path | None
     scans: tuple[str, ...]
     sources: tuple[Mapping[str, str], ...]
     table: str
@@ -71,9 +70,9 @@ class GroupPlan:
 def publish_group(
     plan: GroupPlan,
     tests: TestResults,
-    maps: dict[str, File],
+    maps: dict[str, Path],
     facts: dict[str, MapFacts],
-    tables: dict[str, File],
+    tables: dict[str, Path],
     page: Path,
     viewers: list[Path],
 ) -> int:
@@ -85,11 +84,11 @@ def publish_group(
         Final names and metadata.
     tests : TestResults
         Maps, tables of clusters, and what their sidecars say.
-    maps : dict of str to File
+    maps : dict of str to Path
         By ``<stratum>/<key>``.
     facts : dict of str to MapFacts
         The same keys.
-    tables : dict of str to File
+    tables : dict of str to Path
         ``regions`` and ``patients``.
     page : Path
         HTML.
@@ -109,17 +108,17 @@ def publish_group(
         known[key] = tests.facts[test].of_map(kind)
     listed = []
     for key, path in {**maps, **tests.files}.items():
-        write_sidecar(copy(Path(path), out / targets[key]), _sidecar(plan, key, known[key]))
+        write_sidecar(copy(path, out / targets[key]), _sidecar(plan, key, known[key]))
         listed.append(targets[key])
     optional = {"viewer": viewers[0] if viewers else None, "parcellation": plan.parcellation}
     for name, extra in optional.items():
         if extra is not None:
-            copy(Path(extra), out / names[name])
+            copy(extra, out / names[name])
             listed.append(names[name])
     # only now: a run that fails before leaves the maps of the earlier one
     _remove_others(out, [*plan.stale, *(names[name] for name in optional)], listed)
     for name, table in {**tables, "quality": plan.quality}.items():
-        copy(Path(table), out / names[name])
+        copy(table, out / names[name])
     content = {
         "AtlasSampleSize": facts[f"{EVERYBODY}/coverage"].content["SampleSize"],
         "InputsKey": plan.key,
@@ -162,4 +161,4 @@ def _remove_others(out: Path, patterns: list[str], listed: list[str]) -> None:
                 folder.rmdir()
 
 
-PublishGroup = task(publish_group, published=int)
+PublishGroup = task(publish_group, "published")

@@ -1,8 +1,4 @@
-"""Records that the stages of the group level hand to one another, through Pydra's ports as they are.
-
-Pydra tells a record by its fields, and a file in it by its content: what is in a record belongs to the key of the task
-that takes it.
-"""
+"""Records that the stages of the group level hand to one another, through Pydra's ports as they are."""
 
 from __future__ import annotations
 
@@ -11,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from fileformats.generic import File
 
 from ...models.small_cells import SmallCells
+from ..task import Record
 
 
 def participant_of(scan: str) -> str:
@@ -22,7 +18,7 @@ def participant_of(scan: str) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class GroupScan:
+class GroupScan(Record):
     """One scan's published files.
 
     Attributes
@@ -33,27 +29,23 @@ class GroupScan:
         ``dseg``: the tumour's labels count for every region; ``mask``: for WT only.
     key : str
         Changes whenever the files do.
-    files : mapping of str to File
+    files : mapping of str to Path
         As :func:`~gliomorph.interfaces.group.atlas.scan.read_scan` takes them.
     """
 
     label: str
     kind: str
     key: str
-    files: Mapping[str, File]
+    files: Mapping[str, Path]
 
     @property
     def participant(self) -> str:
         """Without ``sub-``."""
         return participant_of(self.label)
 
-    def path(self, name: str) -> Path:
-        """One of the files."""
-        return Path(self.files[name])
-
 
 @attrs.frozen(kw_only=True)
-class Stratum:
+class Stratum(Record):
     """Participants of one bin, or of one region.
 
     Attributes
@@ -78,7 +70,7 @@ class Stratum:
 
 
 @attrs.frozen(kw_only=True)
-class AtlasInputs:
+class AtlasInputs(Record):
     """What the atlas is made of.
 
     Attributes
@@ -87,7 +79,7 @@ class AtlasInputs:
         One of each participant, in any order.
     strata : tuple of Stratum
         Those to be published.
-    template, template_brain : File
+    template, template_brain : Path
         On the template's full grid.
     cells : SmallCells
         How few participants a map may be of.
@@ -105,8 +97,8 @@ class AtlasInputs:
 
     scans: tuple[GroupScan, ...]
     strata: tuple[Stratum, ...]
-    template: File
-    template_brain: File
+    template: Path
+    template_brain: Path
     cells: SmallCells
     min_coverage: float
     code: str
@@ -116,7 +108,7 @@ class AtlasInputs:
 
 
 @attrs.frozen(kw_only=True)
-class MapFacts:
+class MapFacts(Record):
     """What a map shows, and what it is made of.
 
     Attributes

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.images import read_image, same_box
 from ..files.masks import brain_with_rim, overlap
@@ -91,4 +90,4 @@ def _without_tumor(tumor: Path) -> sitk.Image:
     return sitk.Cast(read_image(tumor, sitk.sitkUInt8) == 0, sitk.sitkUInt8)
 
 
-Align = task(align, rigid=File, affine=File, info=dict)
+Align = task(align, "rigid", "affine", "info")

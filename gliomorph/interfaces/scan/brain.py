@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.images import ImageError, read_image, to_array, voxel_volume_ml, write_image
 from ..files.masks import finite_image, foreground
@@ -107,4 +106,4 @@ def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image
     return _given(mask, image), method
 
 
-Brain = task(brain, mask=File, info=dict)
+Brain = task(brain, "mask", "info")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fileformats.generic import File
-
 from ...models.histograms import landmarks, mapped
 from ..files.images import ImageError, from_array, read_image, to_array, write_image
 from ..task import task
@@ -56,4 +54,4 @@ def match(
     return out, {"source": source.tolist(), "target": target.tolist()}
 
 
-Match = task(match, image=File, info=dict)
+Match = task(match, "image", "info")

@@ -154,4 +154,4 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-Measure = task(measure, files=dict[str, File])
+Measure = task(measure, "files")

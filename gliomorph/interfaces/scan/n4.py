@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.images import read_image, to_array, write_image
 from ..files.masks import finite_image
@@ -53,4 +52,4 @@ def n4(image: Path, brain_mask: Path) -> tuple[Path, dict[str, Any]]:
     return out, {"bias_min": float(np.min(inside)), "bias_max": float(np.max(inside))}
 
 
-N4 = task(n4, image=File, info=dict)
+N4 = task(n4, "image", "info")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
@@ -20,7 +19,7 @@ from ..registration.problem import Answer, Problem
 from ..registration.rigid import register_rigidly
 from ..registration.syn import _syn, _syn_cc, _syn_cfm
 from ..registration.torch_methods import lddmm, metamorphosis, predicted
-from ..task import Optional, task
+from ..task import task
 
 
 def register(
@@ -137,4 +136,4 @@ METHODS: dict[str, Callable[[Problem], Answer]] = {
     "metamorph-r": partial(predicted, "metamorph-r"),
 }
 
-Register = task(register, forward=File, inverse=File, appearance=Optional, used=File)
+Register = task(register, "forward", "inverse", "appearance", "used")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.images import ImageError, read_image, to_array, write_image
 from ..files.labels import resample_labels
@@ -48,5 +47,5 @@ def resample_mask(labels: Path, affine: Path, grid: Path) -> Path:
     return write_image(moved, Path.cwd() / "mask.nii.gz")
 
 
-Resample = task(resample, image=File)
-ResampleMask = task(resample_mask, image=File)
+Resample = task(resample, "image")
+ResampleMask = task(resample_mask, "image")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.checksums import sha256_of
 from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
@@ -223,4 +222,4 @@ def _origin(weights: Path, modality: str, rung: Rung[np.ndarray]) -> dict[str, A
     }
 
 
-Segment = task(segment, labels=File, probabilities=list[File], info=dict)
+Segment = task(segment, "labels", "probabilities", "info")

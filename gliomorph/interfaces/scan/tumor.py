@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.images import (
     ImageError,
@@ -127,4 +126,4 @@ def _through_template(
     return moved
 
 
-Tumor = task(tumor, labels=File, info=dict)
+Tumor = task(tumor, "labels", "info")

@@ -118,4 +118,4 @@ def _embedded(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
     return sitk.Resample(image, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, image.GetPixelID())
 
 
-Warp = task(warp, files=dict[str, File])
+Warp = task(warp, "files")

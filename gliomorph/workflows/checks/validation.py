@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.machine.device import choose_device
 from ...interfaces.networks.files import card_of
 from .resources import check_disk, check_memory
@@ -69,7 +70,10 @@ def check_folders(settings: Settings) -> None:
     ------
     SettingsError
     """
-    for name, folder in (("output_dir", settings.output_dir), ("the work directory", settings.work_dir)):
+    for name, folder in (
+        ("output_dir", settings.output_dir),
+        ("the work directory", settings.resources.work_dir),
+    ):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # a name of its own: processes on several machines, or in several containers, may have one number
@@ -88,9 +92,11 @@ def check_gpu(settings: Settings) -> None:
     SettingsError
         There is none.
     """
-    if not settings.needs_gpu or settings.worker != "pool":  # others look for it where they run
+    if (
+        not settings.resources.needs_gpu or settings.cluster.worker != "pool"
+    ):  # others look for it where they run
         return
-    words = " ".join(settings.gpu)
+    words = " ".join(settings.resources.gpu)
     try:
         choose_device("all")
     except RuntimeError as error:
@@ -123,16 +129,16 @@ def network_notices(settings: Settings) -> list[str]:
         None of a network without a card, whatever it was trained for.
     """
     notices = []
-    for method, path in settings.networks().items():
+    for method, path in settings.processing.networks.items():
         templates, modalities = _trained_for(card_of(path) or {})
         for what, known, used in (
-            ("template", templates, settings.template),
-            ("modality", modalities, settings.modality),
+            ("template", templates, settings.processing.template),
+            ("modality", modalities, settings.inputs.modality),
         ):
             if known and used not in known:
                 notices.append(
                     f"{method}: its network ({path.name}) was trained for {' and '.join(known)}; its answer "
-                    f"for another {what}, {used}, was not measured: {_way_out(settings.refinement(method))}"
+                    f"for another {what}, {used}, was not measured: {_way_out(settings.processing.refinement(method))}"
                 )
     return notices
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,14 @@ import cloudpickle as cp
 from pydra.engine.job import Job  # before pydra.workers, which it imports in a circle
 from pydra.workers import base
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...environment import ALLOCATOR, THREADS, prepare_environment, start_logging
 from ...interfaces.files.images import write_text
 from .cleaning import remove_unfinished
 from .failures import NotStarted, StageKilled
 from .journal import Journal
-from .progress import stage_and_scan
+from .progress import Watch, nobody, stage_and_scan, watched
 from .sweep import shared
 
 CONNECT_SECONDS = 20
@@ -83,13 +83,13 @@ class DaskWorker(base.Worker):
     processes : int
         Workers, where they are started on this machine.
     watch : callable
-        Called as ``watch(event, job, error)`` with ``start``, ``done`` or ``failed``.
+        Takes the events of every stage.
     """
 
     _plugin_name = "gliomorph-dask"
     settings: Settings = attrs.field(kw_only=True)
     processes: int = 1
-    watch: Callable[[str, Any, BaseException | None], None] = attrs.field(default=lambda *_: None)
+    watch: Watch = nobody
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _driver: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False)
     _cluster: Any = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -109,16 +109,14 @@ class DaskWorker(base.Worker):
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Run one job in some worker."""
-        if self.settings.stop_on_first_crash and self._failed:
+        if self.settings.resources.stop_on_first_crash and self._failed:
             raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
-        self.watch("start", job, None)
         try:
-            await self._in_worker(job)
-        except Exception as error:
+            with watched(job, self.watch):
+                await self._in_worker(job)
+        except Exception:
             self._failed = True
-            self.watch("failed", job, error)
             raise
-        self.watch("done", job, None)
 
     async def _in_worker(self, job: Job) -> None:
         from distributed import KilledWorker
@@ -129,9 +127,9 @@ class DaskWorker(base.Worker):
             work,
             cp.dumps(job),
             self._driver,
-            str(self.settings.work_dir),
-            self.settings.threads(self.processes),
-            self.settings.gpu_slots,
+            str(self.settings.resources.work_dir),
+            self.settings.resources.threads(self.processes),
+            self.settings.resources.gpu_slots,
             key=f"{job.name}-{job.uid}",
             pure=False,
             # the first scans first, so that they are finished before others are begun
@@ -155,7 +153,7 @@ class DaskWorker(base.Worker):
 
     def _open(self) -> Any:
         if self._client is None:
-            self._cluster, self._client = connected(self.settings.dask_scheduler, self.processes)
+            self._cluster, self._client = connected(self.settings.cluster.dask_scheduler, self.processes)
         return self._client
 
     def close(self) -> None:
@@ -206,6 +204,6 @@ def check_dask(settings: Settings) -> None:
         import distributed  # noqa: F401 (only asked for)
     except ImportError as error:
         raise SettingsError("--worker dask: pip install 'gliomorph[dask]' is required") from error
-    if settings.dask_scheduler is not None:
-        with contextlib.closing(connected(settings.dask_scheduler, 0)[1]):
+    if settings.cluster.dask_scheduler is not None:
+        with contextlib.closing(connected(settings.cluster.dask_scheduler, 0)[1]):
             pass

@@ -33,5 +33,16 @@ class StageKilled(RuntimeError):
     """A stage whose process was killed, most often for memory."""
 
 
+class StageFailed(RuntimeError):
+    """A stage that failed in another process: the message is its cause there."""
+
+
+class Elsewhere(Exception):
+    """A text of another machine, as the cause of an exception here."""
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0]}"""'
+
+
 class NotStarted(RuntimeError):
     """A stage that was not started because the run is stopping."""

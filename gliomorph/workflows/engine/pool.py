@@ -15,7 +15,7 @@ import multiprocessing as mp
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from pydra.workers.cf import ConcurrentFuturesWorker
 from ...environment import start_logging
 from .failures import NotStarted, StageKilled
 from .journal import Journal
+from .progress import Watch, nobody, watched
 
 UNSIGNED_SECONDS = 0.5
 
@@ -63,14 +64,14 @@ class PoolWorker(base.Worker):
     n_procs : int
         Processes.
     watch : callable
-        Called as ``watch(event, job, error)`` with ``start``, ``done`` or ``failed``.
+        Takes the events of every stage.
     stop_on_failure : bool
         Start nothing more after the first failure.
     """
 
     _plugin_name = "gliomorph-pool"
     n_procs: int = 1
-    watch: Callable[[str, Job, BaseException | None], None] = attrs.field(default=lambda *_: None)
+    watch: Watch = nobody
     stop_on_failure: bool = False
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _pool: Any = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -105,17 +106,14 @@ class PoolWorker(base.Worker):
         async with slots:
             if self.stop_on_failure and self._failed:
                 raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
-            self.watch("start", job, None)
             try:
-                with self._told(job):
+                with watched(job, self.watch), self._told(job):
                     result = await self._run_twice(job, rerun)
-            except Exception as error:
+            except Exception:
                 self._failed = True
-                self.watch("failed", job, error)
                 raise
             # what is connected to the job would read its file again, for every input
             job._cached_result = result
-            self.watch("done", job, None)
             return result
 
     async def _run_twice(self, job: Job, rerun: bool) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections import Counter
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
+import attrs
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -26,6 +28,59 @@ def stage_and_scan(job: Any) -> tuple[str, str]:
     stage, _, scan = str(job.name).partition("@")
     method = getattr(job.task, "method", None)
     return (f"{stage} {method}" if isinstance(method, str) else stage), scan
+
+
+@attrs.frozen(kw_only=True)
+class StageEvent:
+    """What a worker says of a stage.
+
+    Attributes
+    ----------
+    kind : {'start', 'done', 'failed'}
+    stage, scan : str
+        As :func:`stage_and_scan` finds them.
+    key : str
+        Key of the stage, which names its result in the cache.
+    seconds : float
+        How long it took, 0 at its start.
+    error : BaseException or None
+        Why it failed.
+    """
+
+    kind: Literal["start", "done", "failed"]
+    stage: str
+    scan: str
+    key: str = ""
+    seconds: float = 0.0
+    error: BaseException | None = None
+
+    @property
+    def name(self) -> str:
+        """Scan and stage, for a reader."""
+        return f"{self.scan} {self.stage}".strip()
+
+
+Watch = Callable[[StageEvent], None]
+"""Takes the events of a worker."""
+
+
+def nobody(event: StageEvent) -> None:
+    """Leave the events of a worker that nobody watches."""
+
+
+@contextlib.contextmanager
+def watched(job: Any, watch: Watch) -> Iterator[None]:
+    """Report the start and the end of a stage that the block runs."""
+    stage, scan = stage_and_scan(job)
+    event = StageEvent(kind="start", stage=stage, scan=scan, key=job.checksum)
+    watch(event)
+    begun = time.monotonic()
+    try:
+        yield
+    except Exception as error:
+        watch(attrs.evolve(event, kind="failed", seconds=time.monotonic() - begun, error=error))
+        raise
+    watch(attrs.evolve(event, kind="done", seconds=time.monotonic() - begun))
 
 
 class Board:
@@ -49,8 +104,8 @@ class Board:
         self.console, self.title, self.verbose = console, title, verbose
         self.total = scans * stages_per_scan
         self.failures: list[tuple[str, str, BaseException]] = []
-        self._done: Counter[str] = Counter()
-        self._running: dict[str, float] = {}
+        self._finished = 0
+        self._running: list[str] = []
         self._start = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -76,28 +131,30 @@ class Board:
     ) -> None:
         self._bar.stop()
 
-    def watch(self, event: str, job: Any, error: BaseException | None) -> None:
-        """A stage's ``start``, ``done`` or ``failed``, as the worker tells."""
-        stage, scan = stage_and_scan(job)
-        name = f"{scan} {stage}".strip()
-        if event == "start":
-            self._running[name] = time.monotonic()
+    def watch(self, event: StageEvent) -> None:
+        """Show what the worker says of a stage."""
+        if event.kind == "start":
+            self._running.append(event.name)
         else:
-            seconds = time.monotonic() - self._running.pop(name, time.monotonic())
-            self._done[event] += 1
+            with contextlib.suppress(ValueError):  # a failed Slurm job is no stage that began
+                self._running.remove(event.name)
+            self._finished += 1
             self._bar.advance(self._task)
-            if error is not None:
-                self.failures.append((scan, stage, error))
-                text = escape(f"{name}: {cause_of(error)}")
-                self._bar.console.print(f"[red]failed[/red] {text}", highlight=False)
-                if self.verbose:
-                    self._bar.console.print(str(error.__cause__ or error), markup=False, highlight=False)
-            elif not self.console.is_terminal and seconds > 1:
-                self.console.print(self._line(name, seconds), markup=False, highlight=False)
-        self._bar.update(self._task, running=escape(", ".join(list(self._running)[:2])))
+            if event.error is not None:
+                self._fail(event, event.error)
+            elif not self.console.is_terminal and event.seconds > 1:
+                self.console.print(self._line(event), markup=False, highlight=False)
+        self._bar.update(self._task, running=escape(", ".join(self._running[:2])))
 
-    def _line(self, name: str, seconds: float) -> str:
-        finished = sum(self._done.values())
+    def _fail(self, event: StageEvent, error: BaseException) -> None:
+        self.failures.append((event.scan, event.stage, error))
+        text = escape(f"{event.name}: {cause_of(error)}")
+        self._bar.console.print(f"[red]failed[/red] {text}", highlight=False)
+        if self.verbose:
+            self._bar.console.print(str(error.__cause__ or error), markup=False, highlight=False)
+
+    def _line(self, event: StageEvent) -> str:
         elapsed = time.monotonic() - self._start
-        left = elapsed / finished * max(0, self.total - finished)
-        return f"[{finished}/{self.total}] {name} {seconds:.0f} s, about {left / 60:.0f} min left"
+        left = elapsed / self._finished * max(0, self.total - self._finished)
+        done = f"[{self._finished}/{self.total}] {event.name} {event.seconds:.0f} s"
+        return f"{done}, about {left / 60:.0f} min left"

@@ -77,6 +77,40 @@ def run_side_by_side(
     return errors
 
 
+def run_alone(submit: Submitter, task: Any, name: str) -> Any:
+    """Run one task and nothing beside it.
+
+    Parameters
+    ----------
+    submit : Submitter
+        Of Pydra, not yet running.
+    task : Task
+        A graph, or a stage by itself.
+    name : str
+        ``stage@scan`` for a stage.
+
+    Returns
+    -------
+    outputs : Outputs
+        Of the task.
+
+    Raises
+    ------
+    Exception
+        What it failed with.
+    """
+    done: list[Job] = []
+
+    @contextlib.contextmanager
+    def keep(job: Job) -> Iterator[None]:
+        done.append(job)
+        yield
+
+    for error in run_side_by_side(submit, [(name, lambda: task)], 1, keep).values():
+        raise error
+    return done[0].result().outputs
+
+
 class Killable(Protocol):
     """A worker that can end what it has begun."""
 

@@ -135,15 +135,17 @@ def _outputs(result: Path) -> list[str] | None:
 
 def _paths_of(outputs: Any) -> Iterator[str]:
     """Every path in the values of a task's outputs, at any depth."""
-    values = [getattr(outputs, field.name) for field in attrs.fields(type(outputs))]
+    values = [outputs]
     while values:
         value = values.pop()
-        if isinstance(value, dict):
+        if isinstance(value, os.PathLike):
+            yield os.fspath(value)
+        elif isinstance(value, dict):
             values += value.values()
         elif isinstance(value, (list, tuple)):
             values += value
-        elif isinstance(value, os.PathLike):
-            yield os.fspath(value)
+        elif attrs.has(type(value)):
+            values += [getattr(value, field.name) for field in attrs.fields(type(value))]
 
 
 @attrs.frozen

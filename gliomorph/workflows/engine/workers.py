@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +11,7 @@ from rich.markup import escape
 from ...config.settings import Settings
 from .dask_worker import DaskWorker
 from .pool import PoolWorker
+from .progress import Watch
 from .slurm.folder import live_folders
 from .slurm.worker import SlurmWorker
 
@@ -22,7 +22,7 @@ def make_worker(
     settings: Settings,
     processes: int,
     console: Console,
-    watch: Callable[[str, Any, BaseException | None], None],
+    watch: Watch,
     runs: Mapping[str, str] = NOBODY,
 ) -> PoolWorker | SlurmWorker | DaskWorker:
     """The worker that was asked for.
@@ -35,7 +35,7 @@ def make_worker(
     console : Console
         Where notices go.
     watch : callable
-        As for :class:`~.worker.PoolWorker`.
+        Takes the events of every stage.
     runs : mapping of str to str
         By scan, the run whose id is in its graph.
 
@@ -43,29 +43,29 @@ def make_worker(
     -------
     worker : PoolWorker, SlurmWorker or DaskWorker
     """
-    if settings.worker == "slurm":
+    if settings.cluster.worker == "slurm":
 
         def say(text: str) -> None:
             console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
 
         return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs)
-    if settings.worker == "dask":
+    if settings.cluster.worker == "dask":
         return DaskWorker(settings=settings, processes=processes, watch=watch)
     return PoolWorker(
         n_procs=processes,
         watch=watch,
-        stop_on_failure=settings.stop_on_first_crash,
+        stop_on_failure=settings.resources.stop_on_first_crash,
     )
 
 
 def describe_worker(settings: Settings, scans: int) -> str:
     """Where the scans of a run will be worked on, in a few words."""
-    if settings.worker == "slurm":
-        what = f"one Slurm job a {settings.slurm_jobs}"
-        return f"{what}, of {settings.nprocs} CPUs and {settings.mem_gb:.1f} GB unless said otherwise"
-    if settings.worker == "dask" and settings.dask_scheduler:
-        return f"dask workers of {settings.dask_scheduler}"
-    return f"{settings.processes(scans)} processes of {settings.threads(scans)} threads"
+    resources = settings.resources
+    if settings.cluster.worker == "slurm":
+        return f"one Slurm job a scan, of {resources.nprocs} CPUs and {resources.mem_gb:.1f} GB unless said otherwise"
+    if settings.cluster.worker == "dask" and settings.cluster.dask_scheduler:
+        return f"dask workers of {settings.cluster.dask_scheduler}"
+    return f"{resources.processes(scans)} processes of {resources.threads(scans)} threads"
 
 
 def taken_over(cache: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ...interfaces.group.associations.stage import Associate
 from ...interfaces.group.records import GroupScan
 from ...interfaces.task import File
 from ..engine.failures import Failure, cause_of
+from ..keys import group_code
 from .submission import submitted
 
 
@@ -47,7 +48,11 @@ class Associations:
         for test, key in (name.split("/") for name in self.results.files):
             label, region = test.split("_")
             known = association_names(
-                settings.template, settings.resolution, region, label, settings.correction
+                settings.processing.template,
+                settings.processing.resolution,
+                region,
+                label,
+                settings.testing.correction,
             )
             found.setdefault(test, {})[key] = known[key]
         return found
@@ -77,17 +82,17 @@ def run_associations(
     found : Associations
         Nothing where no test was asked for.
     """
-    if not settings.tests:
+    if not settings.testing.tests:
         return Associations()
     found = Associations()
     # a region at a time: masks of one are in memory at once
-    for region in settings.test_regions:
+    for region in settings.testing.test_regions:
         task = Associate(
-            words=settings.tests,
+            words=settings.testing.tests,
             participants=File(settings.bids_dir / "participants.tsv"),
             scans=tuple(scans),
             template=File(template.image),
-            options=attrs.evolve(settings.test_options(), region=region),
+            options=attrs.evolve(settings.test_options(), region=region, code=group_code()),
         )
         outputs, failure = submitted(task, f"tests@{region}", 1, settings, console, verbose)
         if failure:

@@ -15,7 +15,6 @@ from ...interfaces.derivatives.records import all_outputs_exist, read_record
 from ...interfaces.group.records import GroupScan, participant_of
 from ...interfaces.group.strata.groups import one_scan_each
 from ...interfaces.reports.group.story import Excluded
-from ...interfaces.task import File
 from ..scan.plan import PlannedScan
 
 
@@ -138,7 +137,7 @@ def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, sett
 
 def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
     """``gliomorph BIDS OUT group`` without -d or --weights: the masks of the earlier run are not in question."""
-    return not (plan.scan.problem or settings.derivatives or settings.weights)
+    return not (plan.scan.problem or settings.inputs.derivatives or settings.processing.weights)
 
 
 def registration_of(method: str, inputs: Sequence[Member]) -> str:
@@ -149,6 +148,14 @@ def registration_of(method: str, inputs: Sequence[Member]) -> str:
     return f"{method}, refined by {' or '.join(map(str, iterations))} iterations of optimisation"
 
 
+def kept_path(settings: Settings, name: str) -> str:
+    """Where something is kept for the next time: by template, resolution and method, for scans of each are others."""
+    processing = settings.processing
+    method = method_label(processing.registration[0])
+    place = f"{processing.template}_res-{processing.resolution}_{method}"
+    return str(settings.resources.work_dir / "atlas" / f"{place}_{name}")
+
+
 def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> tuple[GroupScan, ...]:
     """The atlas' scans with their published files."""
     scans = []
@@ -157,8 +164,8 @@ def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> tup
             label=member.scan,
             folder=PurePosixPath(member.folder.relative_to(settings.output_dir)),
             stem=member.stem,
-            template=settings.template,
-            resolution=settings.resolution,
+            template=settings.processing.template,
+            resolution=settings.processing.resolution,
             source="",
             suffix=_suffix(member, method, settings),
         ).registered(method)
@@ -166,7 +173,7 @@ def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> tup
         wanted = {key: names[key] for key in ("warped", "coverage", "forward_xfm", "healthy", "residual")}
         bundle = {"tumor": names[kind]} | wanted
         published = set(member.records[method]["outputs"])
-        files = {key: File(settings.output_dir / name) for key, name in bundle.items() if name in published}
+        files = {key: settings.output_dir / name for key, name in bundle.items() if name in published}
         key = member.records[method]["key"]
         scans.append(GroupScan(label=member.scan, kind=kind, key=key, files=files))
     return tuple(scans)
@@ -176,15 +183,16 @@ def sources_of(scans: Sequence[GroupScan], out_dir: Path) -> tuple[dict[str, str
     """For each scan its kind and the BIDS URIs of its files."""
     return tuple(
         {"kind": scan.kind}
-        | {name: f"bids::{scan.path(name).relative_to(out_dir).as_posix()}" for name in scan.files}
+        | {name: f"bids::{scan.files[name].relative_to(out_dir).as_posix()}" for name in scan.files}
         for scan in scans
     )
 
 
 def _suffix(member: Member, method: str, settings: Settings) -> str:
     """The primary image's suffix, from the warped image that lies beside the record."""
-    space = f"{member.stem}_space-{settings.template}_res-{settings.resolution}_desc-{method_label(method)}"
-    found = sorted(member.folder.glob(f"{space}_*.nii.gz"))
+    processing = settings.processing
+    space = f"_space-{processing.template}_res-{processing.resolution}_desc-{method_label(method)}"
+    found = sorted(member.folder.glob(f"{member.stem}{space}_*.nii.gz"))
     return found[0].name.split(".")[0].rsplit("_", 1)[-1] if found else "T1w"
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 from rich.console import Console
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.datasets.template_files import TemplateFiles
-from ...interfaces.derivatives.names import method_label
 from ...interfaces.files.text import listed
 from ...interfaces.group.records import GroupScan, participant_of
 from ...interfaces.group.regions.label_map import ParcellationError
@@ -23,7 +24,8 @@ from ...interfaces.reports.group.story import Group, Regions
 from ...interfaces.task import File
 from ...models.atlas import Place
 from ..engine.failures import cause_of
-from ..keys import cache_folder, code_hash
+from ..keys import cache_folder, sums_code
+from .members import kept_path
 from .submission import submitted
 
 
@@ -39,7 +41,7 @@ class Regional:
         Participants by region.
     columns : dict of str to dict
         By scan, columns of the patients' table.
-    table : File or None
+    table : Path or None
         ``group_parcellation.tsv``.
     problem : str
         Why there is none of these; empty without one.
@@ -48,7 +50,7 @@ class Regional:
     parcellation: Parcellation | None = None
     found: Stratification = attrs.field(factory=Stratification)
     columns: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    table: File | None = None
+    table: Path | None = None
     problem: str = ""
 
     def story(self, template: str) -> Regions | None:
@@ -90,15 +92,15 @@ def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellati
     SettingsError
         For one that cannot be used.
     """
-    if not settings.parcellation or "group" not in settings.levels:
+    if not settings.atlas.parcellation or "group" not in settings.levels:
         return None
     try:
         return prepare_parcellation(
-            settings.parcellation,
-            settings.template,
+            settings.atlas.parcellation,
+            settings.processing.template,
             template,
-            settings.template_dirs,
-            cache_folder(settings.work_dir) / "templates",
+            settings.processing.template_dirs,
+            cache_folder(settings.resources.work_dir) / "templates",
         )
     except ParcellationError as error:
         raise SettingsError(str(error)) from error
@@ -133,13 +135,12 @@ def run_regional(
     """
     if parcellation is None:
         return Regional()
-    place = f"{settings.template}_res-{settings.resolution}_{method_label(settings.registration[0])}"
     task = TumorPlaces(
         scans=tuple(scans),
         parcellation=File(parcellation.path),
         count=len(parcellation.parcels),
-        code=code_hash(),
-        kept=str(settings.work_dir / "atlas" / f"{place}_places.json"),
+        code=sums_code(),
+        kept=kept_path(settings, "places.json"),
     )
     outputs, failure = submitted(task, "places@WT", 1, settings, console, verbose)
     if failure:
@@ -151,16 +152,16 @@ def _found(
     settings: Settings, parcellation: Parcellation, strata: Stratification, places: Mapping[str, Place]
 ) -> Regional:
     by_participant = {participant_of(scan): place for scan, place in places.items()}
-    found = stratify_by_place(by_participant, parcellation.parcels, settings.cells)
+    found = stratify_by_place(by_participant, parcellation.parcels, settings.atlas.cells)
     if same := collisions(found.strata, strata.strata):
         return Regional(
             problem=f"--strata and --parcellation would both make {listed(same)}: leave one of them out, or give the "
             "column or the region another name"
         )
-    rows = parcellation_rows(places, parcellation, found.strata, settings.cells)
+    rows = parcellation_rows(places, parcellation, found.strata, settings.atlas.cells)
     return Regional(
         parcellation=parcellation,
         found=found,
         columns=patient_columns(places, parcellation),
-        table=File(write_parcellation(rows, settings.work_dir / "group_parcellation.tsv")),
+        table=write_parcellation(rows, settings.resources.work_dir / "group_parcellation.tsv"),
     )

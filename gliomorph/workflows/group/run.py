@@ -13,7 +13,8 @@ from rich.markup import escape
 
 import gliomorph
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import (
     ATLAS,
@@ -21,7 +22,6 @@ from ...interfaces.derivatives.names import (
     contrast_names,
     group_names,
     map_names,
-    method_label,
     stale_patterns,
 )
 from ...interfaces.derivatives.publish_group import GroupPlan
@@ -31,14 +31,22 @@ from ...interfaces.files.labels import REGIONS
 from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
-from ...interfaces.task import File
 from ...models.small_cells import EVERYBODY
 from ..engine.failures import Failure, cause_of
-from ..keys import code_hash, key_of
+from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
 from .associations import run_associations
 from .graph import GroupGraph
-from .members import Selection, find_members, quality_table, registration_of, scan_files, select, sources_of
+from .members import (
+    Selection,
+    find_members,
+    kept_path,
+    quality_table,
+    registration_of,
+    scan_files,
+    select,
+    sources_of,
+)
 from .regions import Regional, find_parcellation, run_regional
 from .story import story_of
 from .strata import find_strata
@@ -93,8 +101,8 @@ def run_group(
     -------
     outcome : Outcome
     """
-    method = settings.registration[0]
-    members = find_members(settings.output_dir, settings.template, settings.resolution)
+    method = settings.processing.registration[0]
+    members = find_members(settings.output_dir, settings.processing.template, settings.processing.resolution)
     selection = select(members, planned, causes, method, settings)
     if problem := _nothing_to_show(settings, selection):
         return Outcome(problem=problem)
@@ -103,10 +111,10 @@ def run_group(
         parcellation = find_parcellation(settings, template)
     except SettingsError as error:
         return Outcome(problem=str(error))
-    _notify(console, settings.cells.warning(len(selection.inputs)), *(n.text for n in found.notices))
+    _notify(console, settings.atlas.cells.warning(len(selection.inputs)), *(n.text for n in found.notices))
     table = quality_table(members)
     key = _key(settings, selection, table, found, parcellation)
-    names = group_names(settings.template, settings.resolution, list(REGIONS))
+    names = group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
         return Outcome()
@@ -128,7 +136,7 @@ def run_group(
             run=run,
             key=key,
             tests={f"{t}/{k}": name for t, of in tests.names(settings).items() for k, name in of.items()},
-            quality=File(write_text(table, settings.work_dir / "group_quality.tsv")),
+            quality=write_text(table, settings.resources.work_dir / "group_quality.tsv"),
             parcellation=regional.table,
             **_places(settings, names, inputs),
             **_metadata(settings, registration_of(method, selection.inputs)),
@@ -140,9 +148,11 @@ def run_group(
 def _nothing_to_show(settings: Settings, selection: Selection) -> str:
     """Why there is no atlas of those scans; empty if there is one."""
     if not selection.inputs:
-        nothing = f"no scan has valid outputs of {settings.registration[0]} in {settings.output_dir}"
+        nothing = (
+            f"no scan has valid outputs of {settings.processing.registration[0]} in {settings.output_dir}"
+        )
         return f"{nothing}: there is nothing to make an atlas of"
-    refusal = settings.cells.refusal(len(selection.inputs))
+    refusal = settings.atlas.cells.refusal(len(selection.inputs))
     return refusal and refusal + _left_behind(settings)
 
 
@@ -153,7 +163,7 @@ def _notify(console: Console, *texts: str) -> None:
 
 def _left_behind(settings: Settings) -> str:
     """What a refusal does not undo."""
-    folder = settings.output_dir / f"tpl-{settings.template}"
+    folder = settings.output_dir / f"tpl-{settings.processing.template}"
     return f"; maps of an earlier run are left in {folder} and may show more" * folder.is_dir()
 
 
@@ -165,27 +175,32 @@ def _key(
     parcellation: Parcellation | None,
 ) -> str:
     """One hash of everything that the atlas and its page are made of."""
-    method = settings.registration[0]
+    method = settings.processing.registration[0]
     return key_of(
         scans={m.scan: m.records[method]["key"] for m in selection.inputs},
         table=hashlib.sha256(quality.encode()).hexdigest(),
         excluded=[attrs.asdict(row) for row in selection.excluded],
         strata=[attrs.asdict(stratum) for stratum in found.published],
         notices=[notice.text for notice in found.notices],
-        options=[attrs.asdict(settings.cells), settings.min_coverage],
+        options=[attrs.asdict(settings.atlas.cells), settings.atlas.min_coverage],
         tests=_key_of_tests(settings),
         parcellation=parcellation.digest if parcellation else "",
-        code=code_hash(),
+        code=group_code(),
     )
 
 
 def _key_of_tests(settings: Settings) -> list[Any]:
     """What the tests' results depend on beside the scans: not the number of threads."""
-    if not settings.tests:
+    if not settings.testing.tests:
         return []
     table = (settings.bids_dir / "participants.tsv").read_bytes()
     options = attrs.asdict(settings.test_options()) | {"threads": 1}
-    return [list(settings.tests), list(settings.test_regions), options, hashlib.sha256(table).hexdigest()]
+    return [
+        list(settings.testing.tests),
+        list(settings.testing.test_regions),
+        options,
+        hashlib.sha256(table).hexdigest(),
+    ]
 
 
 def _inputs(
@@ -195,24 +210,23 @@ def _inputs(
     found: Stratification,
     regional: Regional,
 ) -> AtlasInputs:
-    place = f"{settings.template}_res-{settings.resolution}_{method_label(settings.registration[0])}"
     return AtlasInputs(
         scans=scans,
         strata=(*found.published, *regional.found.published),
-        template=File(template.image),
-        template_brain=File(template.brain),
-        cells=settings.cells,
-        min_coverage=settings.min_coverage,
-        code=code_hash(),
+        template=template.image,
+        template_brain=template.brain,
+        cells=settings.atlas.cells,
+        min_coverage=settings.atlas.min_coverage,
+        code=sums_code(),
         # strata are not in the name: sums of other strata are not taken, and are overwritten
-        kept=str(settings.work_dir / "atlas" / f"{place}_sums.npz"),
+        kept=kept_path(settings, "sums.npz"),
         places=regional.columns,
         parcellation=regional.parcellation.facts if regional.parcellation else {},
     )
 
 
 def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
-    _, failure = submitted(graph, "group", 3, settings, console, verbose, {"group": graph.plan.run})
+    _, failure = submitted(graph, "group", 3, settings, console, verbose, graph.plan.run)
     return f"{failure.stage}: {cause_of(failure.error)}" if failure else ""
 
 
@@ -226,7 +240,7 @@ def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
 
 def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -> dict[str, Any]:
     """Names of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`, and of what maps are made of."""
-    place = (settings.template, settings.resolution, list(REGIONS))
+    place = (settings.processing.template, settings.processing.resolution, list(REGIONS))
     maps = {EVERYBODY: map_names(*place)}
     maps |= {stratum.label: map_names(*place, stratum.label) for stratum in inputs.strata}
     maps |= {label: contrast_names(*place, label) for label, _, _ in contrasts_of(inputs.strata)}
@@ -234,7 +248,7 @@ def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -
         "out_dir": str(settings.output_dir),
         "names": names,
         "maps": {f"{label}/{key}": name for label, found in maps.items() for key, name in found.items()},
-        "stale": tuple(stale_patterns(settings.template, settings.resolution)),
+        "stale": tuple(stale_patterns(settings.processing.template, settings.processing.resolution)),
         "scans": tuple(scan.label for scan in inputs.scans),
         "sources": sources_of(inputs.scans, settings.output_dir),
         "table": "bids:raw:participants.tsv",
@@ -243,17 +257,17 @@ def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -
 
 def _metadata(settings: Settings, registration: str) -> dict[str, Any]:
     """Metadata of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`."""
-    reference = SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}")
+    reference = SPATIAL_REFERENCES.get(settings.processing.template, f"tpl-{settings.processing.template}")
     return {
         "metadata": {
-            "Template": settings.template,
+            "Template": settings.processing.template,
             "SpatialReference": reference,
-            "Resolution": f"{settings.resolution} mm isotropic, the template's grid",
+            "Resolution": f"{settings.processing.resolution} mm isotropic, the template's grid",
             "Registration": registration,
             "GeneratedBy": f"gliomorph {gliomorph.__version__}",
         },
         "atlas": {
-            "Name": f"gliomorph tumour atlas in {settings.template}",
+            "Name": f"gliomorph tumour atlas in {settings.processing.template}",
             "AtlasName": ATLAS,
             "License": "see the source dataset",
             "LevelType": "group",

@@ -13,6 +13,7 @@ from ...interfaces.files.text import people
 from ...interfaces.group.records import Stratum
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
 from ...interfaces.reports.group.story import Group, Story, Test, Used
+from ..keys import group_code
 from .associations import Associations
 from .members import Member, Selection, registration_of
 from .regions import Regional
@@ -55,15 +56,16 @@ def story_of(
     count = len(selection.inputs)
     described = {stratum.label: stratum.description for stratum in found.published}
     return Story(
-        title=f"Tumour atlas of {count} scan{'s' * (count != 1)} in {settings.template}",
+        code=group_code(),
+        title=f"Tumour atlas of {count} scan{'s' * (count != 1)} in {settings.processing.template}",
         used=Used(
             version=gliomorph.__version__,
-            template=f"{settings.template} at {settings.resolution} mm",
-            registration=registration_of(settings.registration[0], selection.inputs),
+            template=f"{settings.processing.template} at {settings.processing.resolution} mm",
+            registration=registration_of(settings.processing.registration[0], selection.inputs),
             scans=count,
             citations=citations_of(tests),
         ),
-        warning=settings.cells.warning(count),
+        warning=settings.atlas.cells.warning(count),
         flow=tuple(selection.flow),
         excluded=tuple(selection.excluded),
         strata=tuple(
@@ -71,7 +73,7 @@ def story_of(
                 label=stratum.label,
                 name=stratum.description,
                 participants=len(stratum.participants),
-                folder=f"tpl-{settings.template}/cohort-{stratum.label}/anat",
+                folder=f"tpl-{settings.processing.template}/cohort-{stratum.label}/anat",
             )
             for stratum in found.published
         ),
@@ -81,14 +83,16 @@ def story_of(
         },
         notices=tuple(notice.text for notice in found.notices),
         methods=methods_text(settings, selection, found.published, tests, regional),
-        regions=regional.story(settings.template),
+        regions=regional.story(settings.processing.template),
         tests=tuple(
             Test(label=label, facts=tests.results.facts[label], names=names)
             for label, names in tests.names(settings).items()
         ),
         tests_problem=tests.problem,
         pages={member.scan: f"{member.scan}.html" for member in members},
-        viewer=group_names(settings.template, settings.resolution, list(REGIONS))["viewer"],
+        viewer=group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))[
+            "viewer"
+        ],
     )
 
 
@@ -115,27 +119,32 @@ def methods_text(
 
 
 def _sentences_of_atlas(settings: Settings, selection: Selection, strata: Sequence[Stratum]) -> list[str]:
-    registration = registration_of(settings.registration[0], selection.inputs)
+    registration = registration_of(settings.processing.registration[0], selection.inputs)
     (_, total), (_, valid), (_, passed), (_, included) = selection.flow
+    template = settings.processing.template
     sentences = [
-        f"Scans were brought to the template {settings.template}{' [4]' if settings.template == 'SRI24' else ''} at "
-        f"{settings.resolution} mm with gliomorph {gliomorph.__version__} [1]: bias correction (N4 [2]), affine "
-        f"alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
+        f"Scans were brought to the template {template}{' [4]' if template == 'SRI24' else ''} at "
+        f"{settings.processing.resolution} mm with gliomorph {gliomorph.__version__} [1]: bias correction (N4 [2]), "
+        f"affine alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
         f"Of {total} scans, {valid} had a valid registration, {passed} passed the quality gate, and {included} were "
         "used, one of each participant.",
         "The frequency of a tumour region at a voxel is the number of participants with the region there, divided by "
         "that of participants whose field of view covers it and whose tumour tells about it, with Wilson's 95 % "
         "interval [5].",
     ]
-    if settings.min_coverage:
-        sentences.append(f"Voxels that fewer than {settings.min_coverage:.0%} of them cover were left out.")
+    if settings.atlas.min_coverage:
+        sentences.append(
+            f"Voxels that fewer than {settings.atlas.min_coverage:.0%} of them cover were left out."
+        )
     if strata:
         described = "; ".join(f"{s.description} ({len(s.participants)})" for s in strata)
         sentences.append(f"Strata: {described}.")
-    if settings.cells.everybody > 1:
-        sentences.append(f"Frequencies of fewer than {settings.cells.everybody} participants were withheld.")
-    elif strata and settings.cells.strata > 1:
-        sentences.append(f"In strata, frequencies of fewer than {settings.cells.strata} were withheld.")
+    if settings.atlas.cells.everybody > 1:
+        sentences.append(
+            f"Frequencies of fewer than {settings.atlas.cells.everybody} participants were withheld."
+        )
+    elif strata and settings.atlas.cells.strata > 1:
+        sentences.append(f"In strata, frequencies of fewer than {settings.atlas.cells.strata} were withheld.")
     return sentences
 
 
@@ -148,8 +157,8 @@ def _sentences_of_regions(settings: Settings, regional: Regional) -> list[str]:
         "where that lies in none, that holds most of it; the tumours of a region were averaged in place, and moved "
         f"onto the mean of their centres of mass. Regions with maps: {'; '.join(regions) or 'none'}.",
         *(
-            [f"In regions, what fewer than {settings.cells.strata} participants share was withheld."]
-            if settings.cells.strata > 1
+            [f"In regions, what fewer than {settings.atlas.cells.strata} participants share was withheld."]
+            if settings.atlas.cells.strata > 1
             else []
         ),
     ]

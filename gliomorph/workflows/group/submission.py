@@ -1,18 +1,16 @@
-"""One graph or one task of the group level, submitted."""
+"""A graph or a stage of the group level, submitted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydra.engine.result import load_result
 from rich.console import Console
 
 from ...config.settings import Settings
 from ..engine.failures import Failure
 from ..engine.progress import Board
-from ..engine.submission import run_side_by_side, submitting
-from ..engine.workers import NOBODY, make_worker
+from ..engine.submission import run_alone, submitting
+from ..engine.workers import make_worker
 from ..keys import cache_folder
 
 
@@ -23,24 +21,24 @@ def submitted(
     settings: Settings,
     console: Console,
     verbose: int = 0,
-    runs: Mapping[str, str] = NOBODY,
+    run: str = "",
 ) -> tuple[Any, Failure | None]:
-    """Run a graph or a task, one stage at a time, with its progress on the terminal.
+    """Run a task of the group level one stage at a time, with its progress on the terminal.
 
     Parameters
     ----------
     task : Task
-        Of Pydra.
+        Of Pydra: a graph, or a stage by itself.
     name : str
-        What the terminal calls it; of a single stage ``stage@what``, as in graphs.
+        What the terminal calls it; ``stage@what`` for a stage.
     stages : int
-        How many stages it has.
+        How many it has.
     settings : Settings
     console : Console
     verbose : int
         1 prints tracebacks.
-    runs : mapping of str to str
-        By name, the run whose id is in the graph.
+    run : str
+        The run's id, where it is in the task.
 
     Returns
     -------
@@ -48,13 +46,13 @@ def submitted(
     failure : Failure or None
         The first one; one of both is None.
     """
-    title, cache = name.partition("@")[0], cache_folder(settings.work_dir)
+    title = name.partition("@")[0]
     board = Board(console, title, 1, stages, verbose)
+    runs = {name: run} if run else {}
     worker = make_worker(settings, 1, console, board.watch, runs)
-    with board, submitting(cache, worker) as submit:
-        # not by calling the submitter: that would name everything "main"
-        errors = run_side_by_side(submit, [(name, lambda: task)], 1)
-    if name not in errors:
-        return load_result(task._checksum, [cache]).outputs, None
-    stage, error = board.failures[0][1:] if board.failures else (title, errors[name])
-    return None, Failure(scan="group", stage=stage, error=error)
+    with board, submitting(cache_folder(settings.resources.work_dir), worker) as submit:
+        try:
+            return run_alone(submit, task, name), None
+        except Exception as error:
+            stage, first = board.failures[0][1:] if board.failures else (title, error)
+    return None, Failure(scan="group", stage=stage, error=first)

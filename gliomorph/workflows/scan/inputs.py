@@ -6,11 +6,13 @@ from typing import Any
 
 import gliomorph
 
-from ...config.settings import GPU_STAGES, Settings
+from ...config.resources import GPU_STAGES
+from ...config.settings import Settings
 from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import SPATIAL_REFERENCES
 from ...interfaces.task import File
+from ..keys import page_code
 from .plan import PlannedScan, segmentation_weights
 
 
@@ -20,7 +22,7 @@ def graph_inputs(
     """Inputs of one scan's graph."""
     scan = planned.scan
     assert scan.image is not None
-    networks = settings.networks()
+    networks = settings.processing.networks
     weights = segmentation_weights(scan, settings)
     return {
         "scan": scan.label,
@@ -35,11 +37,15 @@ def graph_inputs(
         "template_brain": File(template.brain),
         "fixed": File(template.fixed),
         "fixed_brain": File(template.fixed_brain),
-        "methods": list(settings.registration),
-        "registration_weights": [File(networks[m]) if m in networks else None for m in settings.registration],
-        "refinements": [settings.refinement(method) for method in settings.registration],
-        "seed": settings.random_seed,
-        "gpus": {stage: settings.gpu_of(stage) for stage in GPU_STAGES},
+        "methods": list(settings.processing.registration),
+        "registration_weights": [
+            File(networks[m]) if m in networks else None for m in settings.processing.registration
+        ],
+        "refinements": [
+            settings.processing.refinement(method) for method in settings.processing.registration
+        ],
+        "seed": settings.processing.random_seed,
+        "gpus": {stage: settings.resources.gpu_of(stage) for stage in GPU_STAGES},
         "plan": publication(planned, settings),
         "run": run,
     }
@@ -54,17 +60,20 @@ def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
         "label": scan.label,
         "out_dir": str(settings.output_dir),
         "native": names.native(),
-        "registered": {method: names.registered(method) for method in settings.registration},
+        "registered": {method: names.registered(method) for method in settings.processing.registration},
         "report": names.report,
         "figures": names.figures,
         "keys": planned.keys,
         "input_keys": dict(planned.input_keys),
+        "page_code": page_code(),
         "contents": dict(planned.contents),
         "notices": list(scan.notices),
         "metadata": {
-            "template": settings.template,
-            "resolution": settings.resolution,
-            "spatial_reference": SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}"),
+            "template": settings.processing.template,
+            "resolution": settings.processing.resolution,
+            "spatial_reference": SPATIAL_REFERENCES.get(
+                settings.processing.template, f"tpl-{settings.processing.template}"
+            ),
             "raw": f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
             "tumor_sources": _tumor_sources(scan, settings),
             "generated_by": f"gliomorph {gliomorph.__version__}",
@@ -75,5 +84,5 @@ def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
 def _tumor_sources(scan: Scan, settings: Settings) -> list[str]:
     if scan.tumor is None:
         return []
-    root = settings.derivatives[scan.tumor.source]
+    root = settings.inputs.derivatives[scan.tumor.source]
     return [f"bids:{scan.tumor.source}:{scan.tumor.path.relative_to(root).as_posix()}"]

@@ -19,7 +19,7 @@ from ..engine.workers import make_worker, taken_over
 from ..keys import cache_folder
 from .graph import ScanGraph
 from .inputs import graph_inputs
-from .plan import PlannedScan
+from .plan import PlannedScan, keep_stages
 
 PER_SCAN, PER_METHOD = 11, 3
 """Stages of a scan, and those that every registration method adds."""
@@ -60,7 +60,7 @@ def run_participants(
     KeyboardInterrupt
         After the children were ended, or the jobs cancelled.
     """
-    cache = cache_folder(settings.work_dir)
+    cache = cache_folder(settings.resources.work_dir)
     earlier = taken_over(cache)
     runs = {p.scan.label: earlier.get(p.scan.label, run) for p in planned}
 
@@ -68,14 +68,23 @@ def run_participants(
         return ScanGraph(**graph_inputs(scan, settings, template, runs[scan.scan.label]))
 
     graphs = ((p.scan.label, partial(graph_of, p)) for p in planned)
-    stages = PER_SCAN + PER_METHOD * len(settings.registration)
+    stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
     board = Board(console, "participants", len(planned), stages, verbose)
-    worker = make_worker(settings, settings.processes(len(planned)), console, board.watch, runs)
+    worker = make_worker(settings, settings.resources.processes(len(planned)), console, board.watch, runs)
     with board, submitting(cache, worker) as submit:
-        around = Cleaning().around if settings.clean_workdir else nullcontext
+        around = Cleaning().around if settings.resources.clean_workdir else nullcontext
         errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
+    for scan in planned:
+        keep_stages(
+            scan,
+            settings.resources.work_dir,
+            not settings.resources.clean_workdir and scan.is_published(settings.output_dir),
+        )
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
-    return [_failure(p, first, errors) for p in planned if not p.is_published(settings.output_dir)]
+    out = settings.output_dir
+    return [
+        _failure(p, first, errors) for p in planned if not (p.is_published(out) and p.has_current_page(out))
+    ]
 
 
 def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:

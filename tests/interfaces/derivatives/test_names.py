@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.config.settings import METHODS, Settings
+from gliomorph.config.processing import METHODS
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.derivatives.names import (
     ScanNames,
     anat_folder,
@@ -48,7 +49,7 @@ def names_of(label: str) -> ScanNames:
 def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset with every output that there is, as images of 2 voxels a side."""
     out, bids = tmp_path_factory.mktemp("skeleton"), tmp_path_factory.mktemp("raw")
-    write_dataset(Settings(bids_dir=bids, output_dir=out, work_dir=out / "work", registration=("affine",)))
+    write_dataset(Settings.of(bids_dir=bids, output_dir=out, work_dir=out / "work", registration=("affine",)))
     image = sitk.GetImageFromArray(np.zeros((2, 2, 2), np.uint8))
     for label in SCANS:
         names = names_of(label)

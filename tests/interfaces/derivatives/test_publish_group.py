@@ -6,7 +6,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-from fileformats.generic import File
 from lesion_tables import made_test
 
 from gliomorph.interfaces.derivatives.names import association_names, group_names, map_names, stale_patterns
@@ -36,9 +35,7 @@ def group(tmp_path):
     def make(keys=EVERY, tested=(), viewed=False, region="WT", parcelled=False):
         maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
         maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
-        tables = {
-            name: File(write_text(name, work / f"{name}.x")) for name in ("regions", "patients", "quality")
-        }
+        tables = {name: write_text(name, work / f"{name}.x") for name in ("regions", "patients", "quality")}
         tests = association_names("SRI24", 1, "WT", "glmage", "fwer")
         return {
             "plan": GroupPlan(
@@ -50,7 +47,7 @@ def group(tmp_path):
                 tests={f"glmage_WT/{key}": name for key, name in tests.items()},
                 stale=tuple(stale_patterns("SRI24", 1)),
                 quality=tables.pop("quality"),
-                parcellation=File(write_text("regions", work / "parcellation.tsv")) if parcelled else None,
+                parcellation=write_text("regions", work / "parcellation.tsv") if parcelled else None,
                 scans=("sub-1", "sub-2"),
                 sources=(
                     {"kind": "dseg", "tumor": "bids::dseg1", "coverage": "bids::coverage1"},
@@ -61,10 +58,10 @@ def group(tmp_path):
                 atlas={"Name": "gliomorph", "License": "CC0"},
             ),
             "tests": TestResults(
-                files={f"glmage_WT/{key}": File(write_text(key, work / f"{key}.test")) for key in tested},
+                files={f"glmage_WT/{key}": write_text(key, work / f"{key}.test") for key in tested},
                 facts={"glmage_WT": made_test("glm", region=region, participants=6)} if tested else {},
             ),
-            "maps": {key: File(write_text(f"map {key}", work / f"{key}.nii.gz")) for key in keys},
+            "maps": {key: write_text(f"map {key}", work / f"{key}.nii.gz") for key in keys},
             "facts": {key: facts_of(key) for key in keys},
             "tables": tables,
             "page": write_text("<html></html>", work / "page.html"),

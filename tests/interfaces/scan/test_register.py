@@ -359,7 +359,7 @@ def test_unknown_method_is_an_error(pair, here):
 
 
 def test_methods_are_those_that_the_settings_know():
-    from gliomorph.config.settings import METHODS as known
+    from gliomorph.config.processing import METHODS as known
 
     assert tuple(METHODS) == known
     assert module.METHODS is METHODS

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import cohorts
 import pytest
 import tiny_networks
+from changed_settings import changed
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.machine.device import DeviceError
 from gliomorph.interfaces.networks.files import weights_sha256
 from gliomorph.workflows.checks import validation
@@ -32,7 +33,7 @@ from gliomorph.workflows.checks.validation import (
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "bids").mkdir()
     folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
-    return Settings(**folders, registration=("affine",))
+    return Settings.of(**folders, registration=("affine",))
 
 
 def test_valid_dataset_has_no_errors(tmp_path: Path) -> None:
@@ -74,14 +75,14 @@ def test_validator_that_fails_is_told_with_its_last_line(
 def test_folders_are_made_and_left_clean(settings: Settings) -> None:
     check_folders(settings)
     assert list(settings.output_dir.iterdir()) == []
-    assert list(settings.work_dir.iterdir()) == []
+    assert list(settings.resources.work_dir.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("folder", "name"), [("output_dir", "output_dir"), ("work_dir", "the work directory")]
 )
 def test_folder_that_is_a_file_is_named(settings: Settings, folder: str, name: str) -> None:
-    getattr(settings, folder).write_text("I was here first")
+    settings.options()[folder].write_text("I was here first")
     with pytest.raises(SettingsError, match=rf"{name} .* cannot be written"):
         check_folders(settings)
 
@@ -112,10 +113,10 @@ def test_gpu_that_is_required_and_missing_is_refused(
 
     monkeypatch.setattr(validation, "choose_device", none)
     with pytest.raises(SettingsError, match=f"--gpu {' '.join(words)}: torch sees no CUDA device here"):
-        check_gpu(attrs.evolve(settings, gpu=words))
-    check_gpu(attrs.evolve(settings, gpu=words, worker="slurm"))  # it is looked for where the jobs run
+        check_gpu(changed(settings, gpu=words))
+    check_gpu(changed(settings, gpu=words, worker="slurm"))  # it is looked for where the jobs run
     for word in ("auto", "none"):
-        check_gpu(attrs.evolve(settings, gpu=word))
+        check_gpu(changed(settings, gpu=word))
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def with_card(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
         described = {"weights": {"sha256": weights_sha256(path)}}
         path.with_suffix(".json").write_text(json.dumps(card | described if isinstance(card, dict) else card))
         learned = {"registration": ("syn", "metamorph-r"), "registration_weights": [path]}
-        return attrs.evolve(settings, **learned | options)
+        return changed(settings, **learned | options)
 
     return write
 
@@ -158,11 +159,11 @@ def test_nothing_is_said_where_the_network_was_trained_for_the_template(
     with_card: Callable[..., Settings], settings: Settings, template: str
 ) -> None:
     assert network_notices(with_card(TRAINED, template=template)) == []
-    assert network_notices(attrs.evolve(settings, template=template, registration=("metamorph-r",))) == []
+    assert network_notices(changed(settings, template=template, registration=("metamorph-r",))) == []
 
 
 def test_shipped_network_is_told_to_be_unmeasured_on_a_template_of_ones_own(settings: Settings) -> None:
-    (told,) = network_notices(attrs.evolve(settings, template="Colin27", registration=("metamorph-r",)))
+    (told,) = network_notices(changed(settings, template="Colin27", registration=("metamorph-r",)))
     assert told.startswith("metamorph-r: its network (metamorph-r.safetensors) was trained for ")
 
 
@@ -175,7 +176,7 @@ def test_nothing_is_said_of_a_network_whose_card_says_nothing(
 ) -> None:
     learned = with_card(card, template="Colin27", modality="FLAIR")
     assert network_notices(learned) == []
-    learned.registration_weights[0].with_suffix(".json").unlink()
+    learned.processing.registration_weights[0].with_suffix(".json").unlink()
     assert network_notices(learned) == []
 
 

@@ -18,6 +18,7 @@ from pydra.engine.submitter import Submitter
 
 from gliomorph.workflows.engine.failures import NotStarted, StageKilled
 from gliomorph.workflows.engine.pool import PoolWorker, remove_unsigned_locks
+from gliomorph.workflows.engine.progress import StageEvent
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
 
@@ -29,10 +30,11 @@ class Watch:
         self.events: list[tuple[str, str]] = []
         self.errors: dict[str, BaseException] = {}
 
-    def __call__(self, event: str, job: Any, error: BaseException | None) -> None:
-        self.events.append((event, job.name))
-        if error is not None:
-            self.errors[job.name] = error
+    def __call__(self, event: StageEvent) -> None:
+        name = f"{event.stage}@{event.scan}"
+        self.events.append((event.kind, name))
+        if event.error is not None:
+            self.errors[name] = event.error
 
     def names(self, event: str) -> list[str]:
         return sorted(name for kind, name in self.events if kind == event)

@@ -20,6 +20,7 @@ from pydra.engine.submitter import Submitter
 
 from gliomorph.interfaces.scan.n4 import N4
 from gliomorph.interfaces.scan.warp import Warp
+from gliomorph.workflows.engine.progress import StageEvent
 from gliomorph.workflows.engine.slurm.commands import SlurmError
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record
 from gliomorph.workflows.engine.sweep import sweep, swept
@@ -53,6 +54,7 @@ def cache(tmp_path: Path) -> Path:
     result(root, "python-gone", image=gone)
     result(root, "python-emptied", image=empty)
     result(root, "python-gonewithin", files={"a": [file, gone]})
+    result(root, "python-gonerecord", files=[outputs_of(image=gone)])
     (result(root, "python-error") / "_error.pklz").touch()
     (result(root, "python-cut") / "_result.pklz").write_bytes(b"\x80\x05half")
     (root / "python-started").mkdir()
@@ -62,7 +64,7 @@ def cache(tmp_path: Path) -> Path:
     return root
 
 
-BAD = {"failed", "interrupted", "gone", "gonewithin", "emptied", "error", "cut"}
+BAD = {"failed", "interrupted", "gone", "gonewithin", "gonerecord", "emptied", "error", "cut"}
 
 
 def left(cache: Path) -> set[str]:
@@ -223,7 +225,7 @@ def test_run_after_a_dead_driver_sweeps_around_its_jobs(cache: Path, fake_slurm:
     folder = JobFolder(cache / "slurm" / "workflow-a")
     folder.path.mkdir(parents=True)
     folder.remember(Record(name="alive", job="1", node="sub-1"))
-    folder.tell("1", {"event": "start", "node": "brain@sub-1", "key": "python-started"})
+    folder.tell("1", StageEvent(kind="start", stage="brain", scan="sub-1", key="python-started"))
     (fake_slurm.folder / "job-1.json").write_text(
         '{"id": "1", "name": "alive", "state": "RUNNING", "code": ""}'
     )

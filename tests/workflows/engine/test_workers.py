@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
 import pytest
+from changed_settings import changed
 from fake_slurm import FakeSlurm
 from rich.console import Console
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.workflows.checks.worker import check_worker
 from gliomorph.workflows.engine.pool import PoolWorker
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record
@@ -19,7 +20,7 @@ from gliomorph.workflows.engine.workers import describe_worker, make_worker, tak
 
 @pytest.fixture
 def slurm_settings(any_settings: Settings) -> Settings:
-    return attrs.evolve(any_settings, worker="slurm")
+    return changed(any_settings, worker="slurm")
 
 
 def watch(*_: object) -> None:
@@ -39,19 +40,6 @@ def test_without_slurm_nothing_runs(slurm_settings: Settings, monkeypatch: pytes
         check_worker(slurm_settings)
 
 
-def test_pattern_of_no_stage_is_refused(slurm_settings: Settings, fake_slurm: FakeSlurm) -> None:
-    settings = attrs.evolve(slurm_settings, slurm_jobs="stage", slurm_stage_args=["segmnt=-p gpu"])
-    with pytest.raises(
-        SettingsError, match=r"--slurm-stage-args segmnt=…: no such stage; the stages are brain"
-    ):
-        check_worker(settings)
-
-
-@pytest.mark.parametrize("pattern", ["segment", "regist*", "register affine", "atlas", "preproc mask"])
-def test_pattern_of_a_stage_is_taken(slurm_settings: Settings, fake_slurm: FakeSlurm, pattern: str) -> None:
-    check_worker(attrs.evolve(slurm_settings, slurm_jobs="stage", slurm_stage_args=[f"{pattern}=-p gpu"]))
-
-
 def test_runs_are_taken_over_while_a_job_of_theirs_is_alive(fake_slurm: FakeSlurm, tmp_path: Path) -> None:
     assert taken_over(tmp_path / "cache") == {}
     for key, node in (("python-a", "n4@sub-01"), ("workflow-b", "sub-02"), ("workflow-c", "group")):
@@ -67,5 +55,5 @@ def test_runs_are_taken_over_while_a_job_of_theirs_is_alive(fake_slurm: FakeSlur
 def test_where_scans_will_run_is_said(any_settings: Settings, slurm_settings: Settings) -> None:
     assert describe_worker(any_settings, 3) == "1 processes of 1 threads"
     assert describe_worker(slurm_settings, 3).startswith("one Slurm job a scan, of 1 CPUs and 2.0 GB")
-    by_dask = attrs.evolve(any_settings, worker="dask", dask_scheduler="tcp://a:1")
+    by_dask = changed(any_settings, worker="dask", dask_scheduler="tcp://a:1")
     assert describe_worker(by_dask, 3) == "dask workers of tcp://a:1"

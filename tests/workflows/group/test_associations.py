@@ -31,7 +31,7 @@ def made(
     root = cohort.table.parents[1]
     folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
     given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
-    settings = Settings(**folders, **given, permutations=39, **options)
+    settings = Settings.of(**folders, **given, permutations=39, **options)
     image = cohort.template
     template = TemplateFiles(image=image, brain=image, fixed=image, fixed_brain=image)
     return settings, run_associations(settings, template, cohort.group_scans(kinds or ()), console)

@@ -11,12 +11,12 @@ import parcels
 import pytest
 from rich.console import Console
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.files.images import read_image
 from gliomorph.interfaces.group.records import GroupScan, Stratum
 from gliomorph.interfaces.group.strata.groups import Stratification
-from gliomorph.interfaces.task import File
 from gliomorph.workflows.checks.atlas import atlas_notices
 from gliomorph.workflows.group.regions import Regional, find_parcellation, run_regional
 
@@ -34,7 +34,7 @@ def settings(root: Path, **options: Any) -> Settings:
     (root / "bids").mkdir(exist_ok=True)
     folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
     given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
-    return Settings(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
+    return Settings.of(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
 
 
 def run(
@@ -49,7 +49,7 @@ def run(
     if damaged:
         tumors[1].write_bytes(b"nothing")
     scans = [
-        GroupScan(label=label, kind="dseg", key=label, files={"tumor": File(path)})
+        GroupScan(label=label, kind="dseg", key=label, files={"tumor": path})
         for label, path in zip(("sub-1_ses-a", "sub-2", "sub-3"), tumors, strict=True)
     ]
     console = Console(file=io.StringIO(), width=300)

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 import pytest
+from changed_settings import changed
 from rich.console import Console
 
 from gliomorph.config.settings import Settings
@@ -36,7 +37,7 @@ BAD = OK | {"status": "excluded", "reason": "warped brain overlaps the template'
 def settings(tmp_path: Path) -> Settings:
     for name in ("bids", "masks", "out", "work"):
         (tmp_path / name).mkdir()
-    return Settings(
+    return Settings.of(
         bids_dir=tmp_path / "bids",
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",
@@ -145,7 +146,7 @@ def test_scans_of_earlier_runs_count(
     assert graph.story.excluded == ()
     assert [scan.kind for scan in graph.inputs.scans] == ["dseg", "dseg"]
     assert [scan.key for scan in graph.inputs.scans] == ["k-sub-01", "k-sub-02"]
-    assert [str(scan.path("warped")) for scan in graph.inputs.scans] == [
+    assert [str(scan.files["warped"]) for scan in graph.inputs.scans] == [
         str(settings.output_dir / names_of(label).registered("affine")["warped"])
         for label in ("sub-01", "sub-02")
     ]
@@ -181,7 +182,7 @@ def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
     assert labels(graph) == ["sub-01"]
     assert graph.story.excluded == (Excluded(scan="sub-02", stage="measure", cause=BAD["reason"]),)
     # it stays in the table
-    with (settings.work_dir / "group_quality.tsv").open(newline="") as lines:
+    with (settings.resources.work_dir / "group_quality.tsv").open(newline="") as lines:
         rows = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
     assert {label: row["status"] for label, row in rows.items()} == {"sub-01": "ok", "sub-02": "excluded"}
     assert rows["sub-02"]["reason"] == BAD["reason"]
@@ -229,7 +230,7 @@ def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
     """``gliomorph BIDS OUT group``."""
     publish(settings, "sub-01")
     bare = planned("sub-01", names=None, input_keys={}, status="impossible", reason="no tumour mask")
-    assert atlas(attrs.evolve(settings, derivatives={}), template, [bare]) == ""
+    assert atlas(changed(settings, derivatives={}), template, [bare]) == ""
     assert labels(submitted[0]) == ["sub-01"]
 
 
@@ -240,7 +241,7 @@ def test_mask_without_sub_regions_is_taken_as_a_mask(
     publish(settings, "sub-02")
     atlas(settings, template, [])
     assert [scan.kind for scan in submitted[0].inputs.scans] == ["mask", "dseg"]
-    assert [scan.path("tumor").name.split("_")[-1] for scan in submitted[0].inputs.scans] == [
+    assert [scan.files["tumor"].name.split("_")[-1] for scan in submitted[0].inputs.scans] == [
         "mask.nii.gz",
         "dseg.nii.gz",
     ]
@@ -306,12 +307,12 @@ def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atl
     settings: Settings, template: TemplateFiles, submitted: list[Any]
 ) -> None:
     publish(settings, "sub-01")
-    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    problem = atlas(changed(settings, min_cell=5), template, [])
     assert problem.startswith("an atlas of 1 participant would show nothing: --min-cell is 5")
     assert "earlier run" not in problem
     assert submitted == []
-    (settings.output_dir / f"tpl-{settings.template}").mkdir()
-    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    (settings.output_dir / f"tpl-{settings.processing.template}").mkdir()
+    problem = atlas(changed(settings, min_cell=5), template, [])
     assert "maps of an earlier run are left in" in problem
 
 
@@ -323,14 +324,14 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
     for number in range(5):
         publish(settings, f"sub-{number}")
     console = Console(file=io.StringIO(), width=200)
-    asked = attrs.evolve(settings, strata=("sex",), min_cell=3)
+    asked = changed(settings, strata=("sex",), min_cell=3)
     assert run_group(asked, template, [], {}, "run", console) == Outcome()
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
     # women are two, so that men could be told from everybody minus men
     assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
     assert submitted[0].inputs.strata == ()
-    asked = attrs.evolve(asked, min_cell=2)
+    asked = changed(asked, min_cell=2)
     assert run_group(asked, template, [], {}, "run", console) == Outcome()
     assert [(s.label, s.participants) for s in submitted[1].inputs.strata] == [
         ("sexF", ("0", "1")),
@@ -377,17 +378,17 @@ def test_atlas_is_made_again_after_any_change(
         os.truncate(settings.output_dir / group_names("Tiny", 4, ["WT"])["report"], 0)
     elif change == "a test":
         (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
-        settings = attrs.evolve(settings, tests=("glm:age",))
+        settings = changed(settings, tests=("glm:age",))
         monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
     elif change == "regions":
-        settings = attrs.evolve(settings, parcellation="hemispheres", levels=("group",))
+        settings = changed(settings, parcellation="hemispheres", levels=("group",))
         parcels = Parcellation(name="p", path=template.image, parcels=(), sizes=(), voxel_ml=1.0, digest="a")
         monkeypatch.setattr(group, "find_parcellation", lambda *_: parcels)
         monkeypatch.setattr(group, "run_regional", lambda *_: Regional())
     elif change == "an option":
-        settings = attrs.evolve(settings, min_coverage=0.9)
+        settings = changed(settings, min_coverage=0.9)
     else:
-        monkeypatch.setattr(group, "code_hash", lambda: "other")
+        monkeypatch.setattr(group, "group_code", lambda: "other")
     atlas(settings, template, plans)
     assert len(submitted) == 2
 
@@ -397,7 +398,7 @@ def test_tests_that_failed_are_told_and_not_taken_for_done(
 ) -> None:
     publish(settings, "sub-01")
     (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
-    asked = attrs.evolve(settings, tests=("glm:age",))
+    asked = changed(settings, tests=("glm:age",))
     failure = Failure(scan="group", stage="tests WT", error=ValueError("too few"))
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations(failure=failure))
     console = Console(file=io.StringIO())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from changed_settings import changed
 from lesion_tables import made_test
 
 from gliomorph.config.settings import Settings
@@ -32,7 +33,7 @@ FLOW = [("in the dataset", 9), ("valid", 7), ("passed", 6), ("in the atlas", 5)]
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "bids").mkdir()
     folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
-    return Settings(**folders, registration=("syn-cfm",), template="SRI24", strata=("sex",))
+    return Settings.of(**folders, registration=("syn-cfm",), template="SRI24", strata=("sex",))
 
 
 def told(
@@ -66,7 +67,7 @@ def test_methods_paragraph_has_the_figures_and_cites_what_is_listed(settings: Se
     assert "In strata, frequencies of fewer than 5 were withheld." in text
     assert "sex = 'F' (2)" in text
     assert "withheld" not in told(settings, Stratification()).methods
-    text_of_asked = told(attrs.evolve(settings, min_cell=4), Stratification()).methods
+    text_of_asked = told(changed(settings, min_cell=4), Stratification()).methods
     assert "Frequencies of fewer than 4 participants were withheld." in text_of_asked
     for number, author in ((1, "Maillard"), (2, "Tustison"), (3, "Avants"), (4, "Rohlfing"), (5, "Wilson")):
         assert f"[{number}]" in text and CITATIONS[number - 1].startswith(author)

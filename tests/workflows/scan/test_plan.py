@@ -6,18 +6,20 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from changed_settings import changed
 from safetensors.numpy import save_file
 
-from gliomorph.config.settings import REFINE, Settings
+from gliomorph.config.processing import REFINE
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
-from gliomorph.workflows.scan.plan import PlannedScan, plan_scans
+from gliomorph.workflows.scan.plan import PlannedScan, keep_stages, plan_scans
 
 
 @pytest.fixture
@@ -36,19 +38,13 @@ def settings(tmp_path: Path) -> Settings:
             path = tmp_path / root / f"sub-{subject}" / "anat" / f"sub-{subject}_{name}.nii.gz"
             path.parent.mkdir(parents=True)
             path.write_text(f"{subject} {name}")
-    return Settings(
+    return Settings.of(
         bids_dir=tmp_path / "bids",
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",
         derivatives={"masks": tmp_path / "masks"},
         registration=("affine", "syn-cfm"),
     )
-
-
-def changed(settings: Settings, **changes: Any) -> Settings:
-    import attrs
-
-    return attrs.evolve(settings, **changes)
 
 
 def publish(planned: PlannedScan, settings: Settings) -> None:
@@ -60,7 +56,8 @@ def publish(planned: PlannedScan, settings: Settings) -> None:
     for method, key in planned.keys.items():
         files = planned.names.registered(method)
         (out / files["warped"]).write_text("voxels")
-        (out / files["registration"]).write_text(json.dumps({"key": key, "outputs": [files["warped"]]}))
+        record = {"key": key, "page_code": page_code(), "outputs": [files["warped"]]}
+        (out / files["registration"]).write_text(json.dumps(record))
 
 
 def statuses(settings: Settings, template: TemplateFiles) -> dict[str, str]:
@@ -81,6 +78,20 @@ def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, templ
     publish(first, settings)
     (settings.output_dir / first.names.report).unlink()
     assert statuses(settings, template)["sub-01"] == "run"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_page_of_other_code_is_made_anew_where_the_stages_are_kept(
+    settings: Settings, template: TemplateFiles, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = plan_scans(settings, template)
+    publish(first, settings)
+    keep_stages(first, settings.resources.work_dir, True)
+    keep_stages(first, settings.resources.work_dir, kept)
+    monkeypatch.setattr(plan, "page_code", lambda: "other")
+    now = plan_scans(settings, template)[0]
+    assert now.status == ("page" if kept else "done")
+    assert bool(now.reason) is not kept
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
@@ -104,7 +115,7 @@ def test_any_changed_input_makes_a_finished_scan_run_again(
     elif change == "seed":
         settings = changed(settings, random_seed=1)
     else:
-        monkeypatch.setattr("gliomorph.workflows.keys.code_hash", lambda: "other")
+        monkeypatch.setattr("gliomorph.workflows.keys.scan_code", lambda: "other")
     assert statuses(settings, template)["sub-01"] == "run"
 
 
@@ -201,7 +212,7 @@ def test_scan_without_mask_says_where_it_was_looked_for(
     bare = changed(settings, derivatives={})
     assert [(p.status, p.names) for p in plan_scans(bare, template)] == [("impossible", None)] * 2
     assert "no tumour mask: none in -d (no folder given)" in plan_scans(bare, template)[0].reason
-    path = settings.derivatives["masks"]
+    path = settings.inputs.derivatives["masks"]
     (path / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz").unlink()
     planned = plan_scans(settings, template)
     assert [p.status for p in planned] == ["impossible", "run"]
@@ -224,14 +235,16 @@ def test_label_table_that_is_a_broken_link_is_impossible_by_name(
     settings: Settings, template: TemplateFiles
 ) -> None:
     """Else its labels would be guessed."""
-    (settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.tsv").symlink_to("nowhere")
+    (settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.tsv").symlink_to(
+        "nowhere"
+    )
     first, second = plan_scans(settings, template)
     assert (first.status, second.status) == ("impossible", "run")
     assert first.reason == "sub-01_seg-brats_dseg.tsv: cannot be read (No such file or directory)"
 
 
 def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateFiles) -> None:
-    table = settings.derivatives["masks"] / "seg-brats_dseg.tsv"
+    table = settings.inputs.derivatives["masks"] / "seg-brats_dseg.tsv"
     table.write_text("words")
     inputs = graph_inputs(plan_scans(settings, template)[0], settings, template, "run")
     (tumor,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "tumor@sub-01"]
@@ -255,7 +268,7 @@ def test_publication_names_sources_as_bids_uris(settings: Settings, template: Te
 def test_pipe_or_device_in_place_of_a_file_is_said_and_nobody_waits_for_its_end(
     settings: Settings, template: TemplateFiles, where: str
 ) -> None:
-    root = {"bids": settings.bids_dir, "masks": settings.derivatives["masks"]}[where]
+    root = {"bids": settings.bids_dir, "masks": settings.inputs.derivatives["masks"]}[where]
     for subject, replace in (("01", os.mkfifo), ("02", lambda path: path.symlink_to("/dev/zero"))):
         (path,) = (root / f"sub-{subject}" / "anat").iterdir()
         path.unlink()
@@ -270,5 +283,5 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
 ) -> None:
     first, _ = plan_scans(settings, template)
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
-    mask = settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
+    mask = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
     assert set(publication(first, settings)["contents"]) == {str(image), str(mask)}

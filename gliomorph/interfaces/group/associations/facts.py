@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
-from fileformats.generic import File
 
 from .... import __version__
 from ....models.atlas.records import kinds_of
 from ....models.statistics import PARTIAL_COVERAGE, Kind
+from ...task import Record
 from ..records import MapFacts
 from .options import TestOptions
 from .words import Association
@@ -72,7 +73,7 @@ CORRECTIONS = {
 
 
 @attrs.frozen(kw_only=True)
-class TestFacts:
+class TestFacts(Record):
     """How a test was made and what it has found.
 
     Attributes
@@ -212,12 +213,12 @@ class TestFacts:
 
 
 @attrs.frozen(kw_only=True)
-class TestResults:
+class TestResults(Record):
     """What the tests have given.
 
     Attributes
     ----------
-    files : mapping of str to File
+    files : mapping of str to Path
         Maps and tables of clusters by ``<label>_<region>/<key>``, the keys of
         :func:`~gliomorph.interfaces.derivatives.names.association_names`.
     facts : mapping of str to TestFacts
@@ -226,7 +227,7 @@ class TestResults:
 
     __test__ = False  # pytest would take the class for a test
 
-    files: Mapping[str, File] = attrs.field(factory=dict)
+    files: Mapping[str, Path] = attrs.field(factory=dict)
     facts: Mapping[str, TestFacts] = attrs.field(factory=dict)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 import pandas as pd
-from fileformats.generic import File
 
 from ....models.atlas.records import PARTS, REGIONS
 from ...files.images import write_image, write_text
@@ -33,7 +32,7 @@ def associate(
     scans: tuple[GroupScan, ...],
     template: Path,
     options: TestOptions,
-) -> tuple[dict[str, File], dict[str, TestFacts], list[str]]:
+) -> tuple[dict[str, Path], dict[str, TestFacts], list[str]]:
     """Make every test.
 
     Parameters
@@ -53,7 +52,7 @@ def associate(
 
     Returns
     -------
-    files : dict of str to File
+    files : dict of str to Path
         By ``<label>/<key>``: the label of
         :func:`~gliomorph.interfaces.group.associations.words.association_labels`; the keys of the maps of
         :class:`~gliomorph.interfaces.group.associations.maps.AssociationMaps`, and ``clusters``, their table.
@@ -70,13 +69,13 @@ def associate(
     known = {scan.label: scan for scan in scans if scan.kind == "dseg" or options.region == "WT"}
     samples = _samples_of_region(words, participants, [scan.label for scan in scans], set(known), options)
     masks = read_masks(
-        {label: scan.path("tumor") for label, scan in known.items()},
-        {label: scan.path("coverage") for label, scan in known.items() if "coverage" in scan.files},
+        {label: scan.files["tumor"] for label, scan in known.items()},
+        {label: scan.files["coverage"] for label, scan in known.items() if "coverage" in scan.files},
         template,
         options.min_lesions,
         () if options.region == "WT" else tuple(PARTS[part] for part in REGIONS[options.region]),
     )
-    files: dict[str, File] = {}
+    files: dict[str, Path] = {}
     facts: dict[str, TestFacts] = {}
     notices = list(masks.notices)
     for label, sample in zip(association_labels(parse_associations(words)), samples, strict=True):
@@ -84,7 +83,7 @@ def associate(
         # Pydra links the files of all tests and regions into one folder: no two may share a name
         stem = Path.cwd() / f"{label}_{options.region}"
         files |= _write_maps(label, stem, found, masks)
-        files[f"{label}/clusters"] = File(write_clusters(found.clusters, Path(f"{stem}_clusters.tsv")))
+        files[f"{label}/clusters"] = write_clusters(found.clusters, Path(f"{stem}_clusters.tsv"))
         facts[label] = found.facts
         notices += found.notices
     if options.region != "WT":
@@ -152,9 +151,9 @@ def read_samples(
     return samples
 
 
-def _write_maps(label: str, stem: Path, found: AssociationMaps, masks: LesionMasks) -> dict[str, File]:
+def _write_maps(label: str, stem: Path, found: AssociationMaps, masks: LesionMasks) -> dict[str, Path]:
     return {
-        f"{label}/{key}": File(write_image(masks.image(values), Path(f"{stem}_{key}.nii.gz")))
+        f"{label}/{key}": write_image(masks.image(values), Path(f"{stem}_{key}.nii.gz"))
         for key, values in found.maps.items()
     }
 
@@ -165,4 +164,4 @@ def write_clusters(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     return write_text(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.5g"), path)
 
 
-Associate = task(associate, files=dict[str, File], facts=dict[str, TestFacts], notices=list[str])
+Associate = task(associate, "files", "facts", "notices")

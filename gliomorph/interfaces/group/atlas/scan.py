@@ -93,7 +93,7 @@ def read_scan(scan: GroupScan, strata: Sequence[str], frame: Frame) -> tuple[Par
     participant : Participant
     row : dict
     """
-    files = {name: scan.path(name) for name in scan.files}
+    files = scan.files
     labels = to_array(read_image(files["tumor"], sitk.sitkUInt8))
     seen = to_array(read_image(files["coverage"], sitk.sitkUInt8)) > 0
     values, where = {"image": _in_units_of_its_median(files["warped"], frame.brain)}, {"image": seen}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from fileformats.generic import File
 
 from ....models.atlas import EVERYBODY, AtlasSums, Release, release
 from ...files.images import from_array, write_image
@@ -24,7 +23,7 @@ from .sums import Rows, updated_sums
 from .tables import region_row, write_patients, write_regions
 
 
-def atlas(inputs: AtlasInputs) -> tuple[dict[str, File], dict[str, MapFacts], dict[str, File]]:
+def atlas(inputs: AtlasInputs) -> tuple[dict[str, Path], dict[str, MapFacts], dict[str, Path]]:
     """Maps of all scans and of every stratum on the template's grid.
 
     Parameters
@@ -34,12 +33,12 @@ def atlas(inputs: AtlasInputs) -> tuple[dict[str, File], dict[str, MapFacts], di
 
     Returns
     -------
-    maps : dict of str to File
+    maps : dict of str to Path
         By ``<stratum>/<key>``; the stratum of everybody is ``all``. Those of a contrast by its label in place of the
         stratum's.
     facts : dict of str to MapFacts
         What each map's sidecar says of it.
-    tables : dict of str to File
+    tables : dict of str to Path
         ``regions``: regions of every stratum, number of scans, with how many tumours, volumes in ml, the peak;
         ``patients``: a row for each scan.
 
@@ -50,18 +49,18 @@ def atlas(inputs: AtlasInputs) -> tuple[dict[str, File], dict[str, MapFacts], di
     """
     if not inputs.scans:
         raise ValueError("no scan has valid outputs: there is nothing to make an atlas of")
-    frame = Frame.of(Path(inputs.template), Path(inputs.template_brain))
+    frame = Frame.of(inputs.template, inputs.template_brain)
     sums, rows = _sum(inputs, frame)
     # the policy is applied to all strata at once: what one shows may be the difference of others
     shown = release(sums, _by_column(inputs.strata), inputs.cells)
-    maps: dict[str, File] = {}
+    maps: dict[str, Path] = {}
     facts: dict[str, MapFacts] = {}
     table = []
     # one map at a time: all of them would be gigabytes on a grid of 1 mm
     for stratum, found in _maps(sums, inputs, shown, frame):
         key = f"{stratum}/{found.key}"
         image = from_array(found.values, frame.image)
-        maps[key] = File(write_image(image, Path.cwd() / f"{key}.nii.gz"))
+        maps[key] = write_image(image, Path.cwd() / f"{key}.nii.gz")
         facts[key] = _more(
             found.facts,
             MinimumCell=inputs.cells.of(stratum),
@@ -74,7 +73,7 @@ def atlas(inputs: AtlasInputs) -> tuple[dict[str, File], dict[str, MapFacts], di
         "regions": write_regions(table, Path.cwd() / "regions.tsv"),
         "patients": write_patients(rows, inputs.places, Path.cwd() / "patients.tsv"),
     }
-    return maps, facts, {name: File(path) for name, path in tables.items()}
+    return maps, facts, tables
 
 
 def _sum(inputs: AtlasInputs, frame: Frame) -> tuple[AtlasSums, Rows]:
@@ -133,4 +132,4 @@ def _definition(stratum: Stratum, parcellation: Mapping[str, str]) -> dict[str, 
     }
 
 
-Atlas = task(atlas, maps=dict[str, File], facts=dict[str, MapFacts], tables=dict[str, File])
+Atlas = task(atlas, "maps", "facts", "tables")

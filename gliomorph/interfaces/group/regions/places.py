@@ -54,7 +54,7 @@ def tumor_places(
     for scan in sorted(scans, key=lambda scan: scan.label):
         row = known.get(scan.label, {})
         if row.get("key") != scan.key:
-            place = place_of(to_array(read_image(scan.path("tumor"), sitk.sitkUInt8)), parcels, count)
+            place = place_of(to_array(read_image(scan.files["tumor"], sitk.sitkUInt8)), parcels, count)
             row = {"key": scan.key, **attrs.asdict(place), "voxels": list(place.voxels)}
         rows[scan.label] = row
     if path is not None and rows != known:
@@ -77,4 +77,4 @@ def _load(path: Path | None, made_by: str) -> Mapping[str, dict[str, Any]]:
     return places
 
 
-TumorPlaces = task(tumor_places, places=dict[str, Place])
+TumorPlaces = task(tumor_places, "places")

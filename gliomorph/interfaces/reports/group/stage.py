@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from fileformats.generic import File
 
 from ....models.small_cells import EVERYBODY
 from ...files.images import read_image
@@ -20,11 +19,11 @@ from .viewer import write_viewer
 def cohort_page(
     story: Story,
     template: Path,
-    maps: dict[str, File],
-    tests: dict[str, File],
+    maps: dict[str, Path],
+    tests: dict[str, Path],
     quality: Path,
     parcellation: Path | None,
-) -> tuple[Path, list[File]]:
+) -> tuple[Path, list[Path]]:
     """``gliomorph.html``, and the viewer that it shows.
 
     Parameters
@@ -33,9 +32,9 @@ def cohort_page(
         All texts.
     template : Path
         On its full grid.
-    maps : dict of str to File
+    maps : dict of str to Path
         By ``<stratum>/<key>``.
-    tests : dict of str to File
+    tests : dict of str to Path
         Maps and tables of clusters by ``<test>/<key>``.
     quality : Path
         ``group_quality.tsv``.
@@ -46,26 +45,25 @@ def cohort_page(
     -------
     page : Path
         HTML.
-    viewers : list of File
+    viewers : list of Path
         HTML: the viewer of WT's frequency; none where that is 0 everywhere.
     """
-    paths = {key: Path(path) for key, path in maps.items()}
-    whole, background = paths.get(f"{EVERYBODY}/frequency_WT"), read_image(template)
-    written = write_viewer(whole, Path(template), Path.cwd() / story.viewer) if whole else None
+    whole, background = maps.get(f"{EVERYBODY}/frequency_WT"), read_image(template)
+    written = write_viewer(whole, template, Path.cwd() / story.viewer) if whole else None
     regions = None
     if story.regions is not None and parcellation is not None:
-        regions = section_of_regions(background, story.regions, paths, parcellation)
+        regions = section_of_regions(background, story.regions, maps, parcellation)
     page = cohort_report(
         Path.cwd() / "gliomorph.html",
         story,
         background,
-        paths,
+        maps,
         pd.read_csv(quality, sep="\t", dtype={"participant_id": str, "session_id": str}),
         sections_of_tests(background, story.tests, tests),
         regions,
         viewer=written is not None,
     )
-    return page, [File(written)] if written else []
+    return page, [written] if written else []
 
 
-CohortPage = task(cohort_page, page=File, viewers=list[File])
+CohortPage = task(cohort_page, "page", "viewers")

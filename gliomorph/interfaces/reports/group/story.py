@@ -9,10 +9,11 @@ import attrs
 
 from ...files.text import people
 from ...group.associations.facts import TestFacts
+from ...task import Record
 
 
 @attrs.frozen(kw_only=True)
-class Excluded:
+class Excluded(Record):
     """A scan that is not in the atlas.
 
     Attributes
@@ -26,7 +27,7 @@ class Excluded:
 
 
 @attrs.frozen(kw_only=True)
-class Group:
+class Group(Record):
     """A stratum or a region that has maps.
 
     Attributes
@@ -55,7 +56,7 @@ class Group:
 
 
 @attrs.frozen(kw_only=True)
-class Regions:
+class Regions(Record):
     """The parcellation: its name, those regions that have maps, and what to know of them."""
 
     name: str
@@ -64,7 +65,7 @@ class Regions:
 
 
 @attrs.frozen(kw_only=True)
-class Test:
+class Test(Record):
     """A voxel-wise test.
 
     Attributes
@@ -83,7 +84,7 @@ class Test:
 
 
 @attrs.frozen(kw_only=True)
-class Used:
+class Used(Record):
     """What the atlas was made with; the page shows it as JSON, too."""
 
     version: str
@@ -94,7 +95,7 @@ class Used:
 
 
 @attrs.frozen(kw_only=True)
-class Story:
+class Story(Record):
     """All texts of the page.
 
     Attributes
@@ -120,6 +121,8 @@ class Story:
         Why there are none; empty if nothing went wrong.
     pages : mapping of str to str
         Scan (``sub-X`` or ``sub-X_ses-Y``) to its page, a relative path that is not yet percent-encoded.
+    code : str
+        Hash of the page's code: pages of other code are not taken from the cache.
     viewer : str
         Where the interactive viewer goes, in the same way.
     """
@@ -137,4 +140,5 @@ class Story:
     tests: tuple[Test, ...] = ()
     tests_problem: str = ""
     pages: Mapping[str, str] = attrs.field(factory=dict)
+    code: str = ""
     viewer: str = ""

@@ -101,4 +101,4 @@ def _method(files: dict[str, File]) -> MethodResult:
     )
 
 
-ScanPage = task(scan_page, page=File, figures=list[File])
+ScanPage = task(scan_page, "page", "figures")

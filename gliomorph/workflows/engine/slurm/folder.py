@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ import cloudpickle as cp
 
 from ....config.settings import Settings
 from ....interfaces.files.images import replacing, write_text
+from ..failures import Elsewhere, StageFailed, cause_of
+from ..progress import StageEvent
 from . import commands as slurm
 
 FOLDER = "slurm"
@@ -75,7 +78,7 @@ class JobFolder:
         """Pydra's cache."""
         return self.path.parents[1]
 
-    def prepare(self, task: Any, settings: Settings, title: str) -> Path:
+    def prepare(self, task: Any, settings: Settings, name: str) -> Path:
         """Write what the job needs.
 
         Parameters
@@ -83,8 +86,8 @@ class JobFolder:
         task : Task
             Of Pydra, resolved.
         settings : Settings
-        title : str
-            For the script's reader.
+        name : str
+            Of the scan, or ``stage@scan``.
 
         Returns
         -------
@@ -92,10 +95,10 @@ class JobFolder:
             For ``sbatch``.
         """
         with replacing(self.path / "work.pklz") as temporary, temporary.open("wb") as file:
-            cp.dump(settings, file)
-            cp.dump(task, file)
+            for each in (settings, name, task):
+                cp.dump(each, file)
         words = shlex.join([sys.executable, "-m", "gliomorph.workflows.engine.slurm.job", str(self.path)])
-        lines = ["#!/bin/sh", f"# {slurm.job_name(title)}"]
+        lines = ["#!/bin/sh", f"# {slurm.job_name(name)}"]
         if paths := os.environ.get("PYTHONPATH"):
             lines.append(f"export PYTHONPATH={shlex.quote(paths)}")
         return write_text("\n".join([*lines, f"exec {words}"]) + "\n", self.path / "job.sh")
@@ -120,15 +123,18 @@ class JobFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def events_file(self, job: str) -> Path:
-        """What a job tells, a JSON object a line."""
+        """What a job says of its stages, a JSON object a line."""
         return self.path / f"events-{job}.jsonl"
 
-    def tell(self, job: str, event: dict[str, Any]) -> None:
+    def tell(self, job: str, event: StageEvent) -> None:
         """Add an event of a job; closed at once, so that other machines see it."""
+        facts = attrs.asdict(event)
+        if event.error is not None:
+            facts["error"] = [cause_of(event.error), "".join(traceback.format_exception(event.error))]
         with self.events_file(job).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+            file.write(json.dumps(facts) + "\n")
 
-    def events(self, job: str, start: int = 0) -> tuple[list[dict[str, Any]], int]:
+    def events(self, job: str, start: int = 0) -> tuple[list[StageEvent], int]:
         """Events of a job from a byte on, whole lines only, and the byte after them."""
         try:
             with self.events_file(job).open("rb") as file:
@@ -137,15 +143,15 @@ class JobFolder:
         except FileNotFoundError:
             return [], start
         lines = whole.splitlines()
-        return [json.loads(line) for line in lines], start + len(whole) + bool(lines)
+        return [_event(line) for line in lines], start + len(whole) + bool(lines)
 
     def unfinished(self) -> set[str]:
         """Keys of what this folder's jobs have begun and not ended: the task's own and those of its stages."""
         keys = {self.key}
         for path in sorted(self.path.glob("events-*.jsonl")):
             events, _ = self.events(path.stem.removeprefix("events-"))
-            keys |= {event["key"] for event in events if event["event"] == "start"}
-            keys -= {event["key"] for event in events if event["event"] == "done"}
+            keys |= {event.key for event in events if event.kind == "start"}
+            keys -= {event.key for event in events if event.kind == "done"}
         return keys
 
     def log_file(self, job: str) -> Path:
@@ -161,6 +167,15 @@ class JobFolder:
         except OSError:
             return []
         return [line.strip() for line in text.splitlines() if line.strip()][-10:]
+
+
+def _event(line: bytes) -> StageEvent:
+    facts = json.loads(line)
+    if facts["error"] is not None:
+        cause, text = facts["error"]
+        facts["error"] = StageFailed(cause)
+        facts["error"].__cause__ = Elsewhere(text)
+    return StageEvent(**facts)
 
 
 def job_folders(cache: Path) -> Iterator[JobFolder]:

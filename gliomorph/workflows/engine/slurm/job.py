@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def main(folder: Path, job: str) -> int:
     Parameters
     ----------
     folder : Path
-        As :class:`~.slurm_folder.JobFolder` prepares it: our own pickles, from our own work directory.
+        As :class:`~.folder.JobFolder` prepares it: our own pickles, from our own work directory.
     job : str
         Slurm's id.
 
@@ -35,21 +36,25 @@ def main(folder: Path, job: str) -> int:
     with (folder / "work.pklz").open("rb") as file:
         settings = within_allotment(cp.load(file))
         # before the task, which imports what reads the number of threads
-        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
+        prepare_environment(
+            settings.resources.work_dir, settings.resources.threads(1), settings.resources.gpu_slots
+        )
         # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
         os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
-        task = cp.load(file)
-    return _run(task, settings, folder, job)
+        name, task = cp.load(file), cp.load(file)
+    return _run(task, name, settings, folder, job)
 
 
 def within_allotment(settings: Settings) -> Settings:
     """The settings with the CPUs and the memory that this job has been given."""
-    return attrs.evolve(settings, nprocs=available_cpus(), mem_gb=available_memory_gb())
+    return attrs.evolve(
+        settings,
+        resources=attrs.evolve(settings.resources, nprocs=available_cpus(), mem_gb=available_memory_gb()),
+    )
 
 
-def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
+def _run(task: Any, name: str, settings: Settings, folder: Path, job: str) -> int:
     from ..cleaning import Cleaning, remove_unfinished
-    from ..failures import cause_of
     from ..pool import PoolWorker
     from ..submission import run_side_by_side, submitting
     from .folder import JobFolder
@@ -57,20 +62,14 @@ def _run(task: Any, settings: Settings, folder: Path, job: str) -> int:
     ours = JobFolder(folder)
     remove_unfinished(ours.cache, ours.unfinished())
 
-    def watch(event: str, stage: Any, error: BaseException | None) -> None:
-        told = {"event": event, "node": stage.name, "key": stage.checksum}
-        if isinstance(method := getattr(stage.task, "method", None), str):
-            told["method"] = method
-        if error is not None:
-            told |= {"cause": cause_of(error), "traceback": "".join(traceback.format_exception(error))}
-        ours.tell(job, told)
-
     worker = PoolWorker(
-        n_procs=settings.processes(1), watch=watch, stop_on_failure=settings.stop_on_first_crash
+        n_procs=settings.resources.processes(1),
+        watch=partial(ours.tell, job),
+        stop_on_failure=settings.resources.stop_on_first_crash,
     )
-    around = Cleaning().around if settings.clean_workdir else contextlib.nullcontext
+    around = Cleaning().around if settings.resources.clean_workdir else contextlib.nullcontext
     with submitting(ours.cache, worker) as submit:
-        errors = run_side_by_side(submit, [("main", lambda: task)], 1, around)
+        errors = run_side_by_side(submit, [(name, lambda: task)], 1, around)
     for error in errors.values():
         traceback.print_exception(error)
     if not errors and task._checksum != ours.key:

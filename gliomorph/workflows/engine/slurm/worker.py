@@ -1,4 +1,4 @@
-"""A worker that has Slurm do the work: one job a scan, or one a stage.
+"""A worker that has Slurm do the work: one job for each scan, or whatever else is submitted.
 
 The driver only submits, asks for all jobs at once now and then, and reports; it may die: jobs go on, and the next
 driver takes over those that still wait or run. Whether a job has done its work is judged by its result on disk.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fnmatch
 import hashlib
 import shlex
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -21,9 +19,9 @@ from pydra.engine.result import load_result
 from pydra.workers import base
 
 from ....config.settings import Settings
-from ..failures import NotStarted
+from ..failures import Elsewhere, NotStarted, StageFailed
 from ..journal import Journal
-from ..progress import stage_and_scan
+from ..progress import StageEvent, Watch, nobody
 from . import commands as slurm
 from .folder import FOLDER, JobFolder, Record
 
@@ -35,17 +33,6 @@ class JobFailed(RuntimeError):
     """A Slurm job that ended without its result: the message has its state and what to do."""
 
 
-class StageFailed(RuntimeError):
-    """A stage that failed inside a job: the message is its cause there."""
-
-
-class _Remote(Exception):
-    """A text of another machine, as the cause of an exception here."""
-
-    def __str__(self) -> str:
-        return f'\n"""\n{self.args[0]}"""'
-
-
 @attrs.define(eq=False)
 class _Attempt:
     """A job that is waited for."""
@@ -54,19 +41,19 @@ class _Attempt:
     folder: JobFolder
     ended: asyncio.Future[str]
     read: int = 0
-    failure: StageFailed | None = None
+    failure: BaseException | None = None
 
 
 @attrs.define
 class SlurmWorker(base.Worker):
-    """Runs scans or stages as Slurm jobs.
+    """Runs everything that is submitted as one Slurm job, with the stages in it.
 
     Attributes
     ----------
     settings : Settings
         Resources and options of the jobs.
     watch : callable
-        Called as ``watch(event, job, error)`` with ``start``, ``done`` or ``failed``, for every stage.
+        Takes the events of every stage.
     say : callable
         Called with what the user should know.
     runs : mapping of str to str
@@ -75,7 +62,7 @@ class SlurmWorker(base.Worker):
 
     _plugin_name = "gliomorph-slurm"
     settings: Settings = attrs.field(kw_only=True)
-    watch: Callable[[str, Any, BaseException | None], None] = attrs.field(default=lambda *_: None)
+    watch: Watch = nobody
     say: Callable[[str], None] = attrs.field(default=lambda _: None)
     runs: Mapping[str, str] = attrs.field(factory=dict)
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
@@ -99,36 +86,26 @@ class SlurmWorker(base.Worker):
     @property
     def stopping(self) -> bool:
         """Whether nothing more is started."""
-        return self.settings.stop_on_first_crash and self._failed
+        return self.settings.resources.stop_on_first_crash and self._failed
 
     async def submit(self, job: Job, rerun: bool = False) -> Any:
-        """Open a graph here, or hand it to Slurm as a whole; ``main`` is what was submitted itself."""
-        opened = self.settings.slurm_jobs == "stage" or job.name == "main"
-        if job.is_async and opened:
-            if self.journal is not None:
-                self.journal.begin(job.checksum)
-            return await super().submit(job, rerun)
+        """Hand a graph to Slurm as a whole: it is opened where the job runs."""
         return await self.run(job, rerun)
 
     async def run(self, job: Job, rerun: bool = False) -> Any:
         """Wait for the result of a job, of an earlier driver's where there is one."""
-        if not job.is_async:
-            self.watch("start", job, None)
         try:
             await self._through_slurm(job)
         except Exception as error:
             self._fail(job, error)
             raise
-        if not job.is_async:
-            self.watch("done", job, None)
         return load_result(job.checksum, [job.cache_root])
 
     def _fail(self, job: Job, error: Exception) -> None:
         self._failed = True
-        if not job.is_async:
-            self.watch("failed", job, error)
-        elif not isinstance(error, StageFailed):  # which the stage itself has told
-            self.watch("failed", _stage(f"Slurm job@{job.name}"), error)
+        if not isinstance(error, StageFailed):  # which the job itself has told
+            scan = self._record(job).scan
+            self.watch(StageEvent(kind="failed", stage="Slurm job", scan=scan, error=error))
         if self.stopping:
             with contextlib.suppress(
                 slurm.SlurmError
@@ -140,7 +117,7 @@ class SlurmWorker(base.Worker):
             return
         folder = JobFolder(job.cache_root / FOLDER / job.checksum)
         attempt = await self._taken_over(folder, job) or await self._submitted(folder, job)
-        for again in (self.settings.requeue, False):
+        for again in (self.settings.cluster.requeue, False):
             state = await attempt.ended
             folder.forget()
             if await _shows_result(job, state):
@@ -154,7 +131,7 @@ class SlurmWorker(base.Worker):
                 break
             self.say(f"{job.name}: Slurm job {attempt.job} is {state}; it is submitted once more")
             attempt = await self._submitted(folder, job)
-        raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.requeue)
+        raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.cluster.requeue)
 
     async def _taken_over(self, folder: JobFolder, job: Job) -> _Attempt | None:
         """The job of an earlier driver that still waits or runs, by its id or, where that was not written, by name."""
@@ -172,7 +149,7 @@ class SlurmWorker(base.Worker):
         if self.stopping:
             raise NotStarted("not started: an earlier one failed (--stop-on-first-crash)")
         script = await asyncio.to_thread(folder.prepare, job.task, self.settings, job.name)
-        arguments = sbatch_arguments(self.settings, job)
+        arguments = sbatch_arguments(self.settings)
         record = self._record(job)
         # before it is submitted: a driver that dies in between leaves a job that can be found by its name
         folder.remember(record)
@@ -189,10 +166,9 @@ class SlurmWorker(base.Worker):
             await asyncio.sleep(self._interval())
 
     def _record(self, job: Job) -> Record:
-        title = job.name
         digest = hashlib.sha256(f"{job.cache_root}\0{job.checksum}".encode()).hexdigest()
         # readable, and of this task in this work directory only
-        record = Record(name=slurm.job_name(f"gliomorph-{title}-{digest[:12]}"), node=title)
+        record = Record(name=slurm.job_name(f"gliomorph-{job.name}-{digest[:12]}"), node=job.name)
         return attrs.evolve(record, run=self.runs.get(record.scan, ""))
 
     def _follow(self, known: str, folder: JobFolder, record: Record) -> _Attempt:
@@ -243,13 +219,8 @@ class SlurmWorker(base.Worker):
         """Pass on what a job has told of its stages since the last time."""
         events, attempt.read = attempt.folder.events(attempt.job, attempt.read)
         for event in events:
-            error = None
-            if event["event"] == "failed":
-                error = StageFailed(event["cause"])
-                error.__cause__ = _Remote(event["traceback"])
-                attempt.failure = attempt.failure or error
-            if self.settings.slurm_jobs == "scan" and event["node"] != "main":
-                self.watch(event["event"], _stage(event["node"], event.get("method")), error)
+            attempt.failure = attempt.failure or event.error
+            self.watch(event)
 
     def kill(self) -> None:
         """Cancel all jobs of this driver, also one whose id has not come back yet."""
@@ -264,23 +235,14 @@ class SlurmWorker(base.Worker):
             self.say(f"{len(ours)} Slurm job{'s' * (len(ours) != 1)} cancelled")
 
 
-def sbatch_arguments(settings: Settings, job: Job) -> list[str]:
-    """Arguments of ``sbatch`` for a job; of two that contradict each other the later one counts."""
-    given = shlex.split(settings.slurm_args)
-    names = {job.name.partition("@")[0], stage_and_scan(job)[0]}  # the second one with the method
-    for pattern, arguments in settings.stage_args.items():
-        if any(fnmatch.fnmatchcase(name, pattern) for name in names):
-            given += shlex.split(arguments)
-    words = ["--no-requeue"] if not settings.requeue else []
-    words.append(f"--cpus-per-task={settings.nprocs}")
+def sbatch_arguments(settings: Settings) -> list[str]:
+    """Arguments of ``sbatch``; of two that contradict each other the later one counts."""
+    given = shlex.split(settings.cluster.slurm_args)
+    words = ["--no-requeue"] if not settings.cluster.requeue else []
+    words.append(f"--cpus-per-task={settings.resources.nprocs}")
     if not any(word.startswith(("--mem", "--exclusive")) for word in given):
-        words.append(f"--mem={round(settings.mem_gb * 1000)}M")
+        words.append(f"--mem={round(settings.resources.mem_gb * 1000)}M")
     return [*words, *given]
-
-
-def _stage(node: str, method: str | None = None) -> Any:
-    """What the progress table reads of a job, for one that ran elsewhere."""
-    return SimpleNamespace(name=node, task=SimpleNamespace(method=method))
 
 
 def _has_result(job: Job) -> bool:
@@ -322,5 +284,5 @@ def _job_failure(attempt: _Attempt, state: str, requeue: bool) -> JobFailed:
     if words:
         parts.append(f"its last words: {words[-1]}")
     error = JobFailed("; ".join([*parts, f"its log: {attempt.folder.log_file(attempt.job)}"]))
-    error.__cause__ = _Remote("\n".join(words) + "\n")
+    error.__cause__ = Elsewhere("\n".join(words) + "\n")
     return error

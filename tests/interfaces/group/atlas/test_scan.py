@@ -9,7 +9,6 @@ from gliomorph.interfaces.files.images import from_array, to_array, write_image
 from gliomorph.interfaces.files.transforms import compose, jacobian_determinant, write_transform
 from gliomorph.interfaces.group.atlas.scan import Frame, log_determinant, ras_affine, read_scan
 from gliomorph.interfaces.group.records import GroupScan
-from gliomorph.interfaces.task import File
 from gliomorph.models.atlas import LIMIT, Grid
 
 GRID = phantoms.grid((20, 18, 16), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
@@ -77,7 +76,7 @@ def scan(tmp_path):
 
 
 def group_scan(files, kind):
-    return GroupScan(label="sub-1", kind=kind, key="key", files={n: File(path) for n, path in files.items()})
+    return GroupScan(label="sub-1", kind=kind, key="key", files={n: path for n, path in files.items()})
 
 
 def test_images_count_where_they_tell_something(scan):

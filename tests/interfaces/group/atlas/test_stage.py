@@ -14,7 +14,6 @@ from gliomorph.interfaces.files.images import from_array, read_image, to_array, 
 from gliomorph.interfaces.group.atlas.scan import region_mask
 from gliomorph.interfaces.group.atlas.stage import atlas
 from gliomorph.interfaces.group.records import AtlasInputs, GroupScan, Stratum
-from gliomorph.interfaces.task import File
 from gliomorph.models.small_cells import SmallCells, small_cells
 
 GRID = phantoms.grid((9, 8, 7), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
@@ -61,28 +60,27 @@ class Cohort:
             label=f"sub-{number}",
             kind=self.kinds[number],
             key=key or f"key {number}",
-            files={name: File(self.paths[kept][number]) for name, kept in bundles.items()},
+            files={name: self.paths[kept][number] for name, kept in bundles.items()},
         )
 
     def run(self, order=(0, 1, 2, 3, 4), **changes):
         arguments = {
             "scans": tuple(self.scan(number) for number in order),
             "strata": (),
-            "template": File(self.template),
-            "template_brain": File(self.template_brain),
+            "template": self.template,
+            "template_brain": self.template_brain,
             "cells": ALL_SHOWN,
             "min_coverage": 0.0,
             "code": "code",
             "parcellation": {"Name": "halves", "SHA256": "abc"},
         }
         maps, facts, tables = atlas(AtlasInputs(**{**arguments, **changes}))
-        files = {key: file.fspath for key, file in maps.items()}
         return Answer(
-            files=files,
+            files=maps,
             facts={key: known.content for key, known in facts.items()},
             made_of={key: (known.files, known.kinds) for key, known in facts.items()},
-            regions=tables["regions"].fspath,
-            patients=tables["patients"].fspath,
+            regions=tables["regions"],
+            patients=tables["patients"],
         )
 
 

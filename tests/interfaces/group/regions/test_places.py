@@ -22,7 +22,6 @@ from gliomorph.interfaces.group.regions.places import tumor_places
 from gliomorph.interfaces.group.regions.strata import collisions, stratify_by_place
 from gliomorph.interfaces.group.regions.tables import parcellation_rows, patient_columns
 from gliomorph.interfaces.group.strata.bins import MOST_CATEGORIES
-from gliomorph.interfaces.task import File
 from gliomorph.models.atlas import Place
 from gliomorph.models.small_cells import small_cells
 
@@ -45,7 +44,7 @@ class Tumours:
         return write_image(from_array(numbered.astype(np.uint16), LIKE), self.folder / name)
 
     def scan(self, number: int, key: str = "") -> GroupScan:
-        files = {"tumor": File(self.paths[number])}
+        files = {"tumor": self.paths[number]}
         return GroupScan(label=f"sub-{number}", kind="dseg", key=key or f"key {number}", files=files)
 
     def run(self, order: tuple[int, ...] = (0, 1, 2, 3, 4), **changes: Any) -> dict[str, Place]:

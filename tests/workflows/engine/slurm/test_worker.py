@@ -8,18 +8,23 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
+import cloudpickle
 import pytest
 import trivial
+from changed_settings import changed
 from fake_slurm import FakeSlurm
 
 from gliomorph.config.settings import Settings
+from gliomorph.workflows.engine.failures import NotStarted, StageFailed
+from gliomorph.workflows.engine.progress import StageEvent
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record, job_folders, live_folders
-from gliomorph.workflows.engine.slurm.worker import JobFailed, SlurmWorker, StageFailed, sbatch_arguments
-from gliomorph.workflows.engine.submission import run_side_by_side, submitting
+from gliomorph.workflows.engine.slurm.worker import JobFailed, SlurmWorker, sbatch_arguments
+from gliomorph.workflows.engine.submission import run_alone, run_side_by_side, submitting
 from gliomorph.workflows.engine.sweep import swept
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
@@ -28,26 +33,35 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loop
 class Driver:
     """A worker, what it has told, and the folders that it works in."""
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
-        self.cache = settings.work_dir / "cache"
+    def __init__(self, settings: Settings) -> None:
+        self.cache = settings.resources.work_dir / "cache"
         self.events: list[tuple[str, str]] = []
         self.errors: dict[str, BaseException] = {}
         self.said: list[str] = []
-        self.worker = SlurmWorker(settings=settings, watch=self.watch, say=self.said.append, **options)
+        self.worker = SlurmWorker(settings=settings, watch=self.watch, say=self.said.append)
 
-    def watch(self, event: str, job: Any, error: BaseException | None) -> None:
-        self.events.append((event, job.name))
-        if error is not None:
-            self.errors[job.name] = error
+    def watch(self, event: StageEvent) -> None:
+        name = f"{event.stage}@{event.scan}"
+        self.events.append((event.kind, name))
+        if event.error is not None:
+            self.errors[name] = event.error
 
     def names(self, event: str) -> list[str]:
         return sorted(name for kind, name in self.events if kind == event)
 
-    def run(self, bad: dict[str, str]) -> Any:
-        """Chains of stages, one a scan."""
-        graph = trivial.Chains(bad=bad, marker=str(self.cache.with_name("marker")))
+    def run(self, bad: dict[str, str], at_once: int = 9) -> dict[str, Exception]:
+        """Run a chain of stages for each scan; the errors by scan."""
+        marker = str(self.cache.with_name("marker"))
+        graphs = [
+            (scan, partial(trivial.Chain, number=3**number, scan=scan, bad=how, marker=marker))
+            for number, (scan, how) in enumerate(bad.items())
+        ]
         with swept(self.cache), submitting(self.cache, self.worker) as submit:
-            return submit(graph, raise_errors=False)
+            return run_side_by_side(submit, graphs, at_once)
+
+    def run_alone(self, task: Any, name: str) -> Any:
+        with swept(self.cache), submitting(self.cache, self.worker) as submit:
+            return run_alone(submit, task, name)
 
 
 @pytest.fixture(autouse=True)
@@ -58,13 +72,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(any_settings: Settings) -> Settings:
-    return attrs.evolve(any_settings, worker="slurm")
+    return changed(any_settings, worker="slurm")
 
 
 def test_a_scan_is_one_job_and_its_stages_are_told(fake_slurm: FakeSlurm, settings: Settings) -> None:
     driver = Driver(settings)
-    result = driver.run({"sub-1": "no", "sub-2": "fails"})
-    assert result.errored
+    assert list(driver.run({"sub-1": "no", "sub-2": "fails"})) == ["sub-2"]
     assert len(fake_slurm.jobs()) == 2
     assert driver.names("done") == ["again@sub-1", "double@sub-1", "double@sub-2"]
     assert driver.names("failed") == ["fail@sub-2"]
@@ -78,26 +91,25 @@ def test_a_job_that_has_done_its_work_leaves_nothing_beside_its_result(
     fake_slurm: FakeSlurm, settings: Settings
 ) -> None:
     driver = Driver(settings)
-    assert not driver.run({"sub-1": "no"}).errored
+    assert not driver.run({"sub-1": "no"})
     assert list(job_folders(driver.cache)) == []
     again = Driver(settings)
-    assert not again.run({"sub-1": "no"}).errored
+    assert not again.run({"sub-1": "no"})
     assert len(fake_slurm.jobs()) == 1
 
 
-def test_stages_are_jobs_where_that_is_asked_for(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    driver = Driver(attrs.evolve(settings, slurm_jobs="stage"))
-    assert not driver.run({"sub-1": "no"}).errored
-    names = [job["name"].rsplit("-", 1)[0] for job in fake_slurm.jobs()]
-    assert names == ["gliomorph-double-sub-1", "gliomorph-again-sub-1"]
-    assert driver.names("done") == ["again@sub-1", "double@sub-1"]
+def test_stage_by_itself_is_a_job_by_its_name(fake_slurm: FakeSlurm, settings: Settings) -> None:
+    driver = Driver(settings)
+    assert driver.run_alone(trivial.Double(number=4), "tests@group").out == 8
+    (job,) = fake_slurm.jobs()
+    assert job["name"].startswith("gliomorph-tests-group-")
+    assert driver.events == [("start", "tests@group"), ("done", "tests@group")]
 
 
 def test_graph_of_the_group_is_one_job_by_its_name(fake_slurm: FakeSlurm, settings: Settings) -> None:
     driver = Driver(settings)
     graph = trivial.Chains(bad={"sub-1": "no", "sub-2": "no"}, marker="")
-    with swept(driver.cache), submitting(driver.cache, driver.worker) as submit:
-        assert run_side_by_side(submit, [("group", lambda: graph)], 1) == {}
+    assert driver.run_alone(graph, "group").chains == 2
     (job,) = fake_slurm.jobs()
     assert job["name"].startswith("gliomorph-group-")
     assert "again@sub-2" in driver.names("done")
@@ -109,7 +121,7 @@ def test_job_that_was_taken_away_is_submitted_once_more(
 ) -> None:
     fake_slurm.next_jobs(state, "RUN")
     driver = Driver(settings)
-    assert not driver.run({"sub-1": "no"}).errored
+    assert not driver.run({"sub-1": "no"})
     assert driver.said == [f"sub-1: Slurm job 1 is {state}; it is submitted once more"]
     assert len(fake_slurm.jobs()) == 2
 
@@ -134,7 +146,7 @@ def test_job_that_is_taken_away_twice_fails_its_own_scan(fake_slurm: FakeSlurm, 
 
 def test_without_requeue_nothing_is_submitted_again(fake_slurm: FakeSlurm, settings: Settings) -> None:
     fake_slurm.next_jobs("NODE_FAIL")
-    driver = Driver(attrs.evolve(settings, requeue=False))
+    driver = Driver(changed(settings, requeue=False))
     driver.run({"sub-1": "no"})
     assert "Slurm job 1 is NODE_FAIL (exit code 0:15); its node failed; " in failure(driver, "sub-1")
     (call,) = fake_slurm.calls("sbatch")
@@ -157,7 +169,7 @@ def test_job_that_was_too_large_fails_with_what_to_do(
 
 
 def test_refused_job_fails_with_the_words_of_sbatch(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    driver = Driver(attrs.evolve(settings, slurm_args="--refuse"))
+    driver = Driver(changed(settings, slurm_args="--refuse"))
     driver.run({"sub-1": "no"})
     assert "not submitted: sbatch: sbatch: error: invalid partition specified" in failure(driver, "sub-1")
 
@@ -172,7 +184,7 @@ def test_silent_slurm_is_waited_for(fake_slurm: FakeSlurm, settings: Settings) -
 
     other = threading.Thread(target=silence)
     other.start()
-    assert not driver.run({"sub-1": "no"}).errored
+    assert not driver.run({"sub-1": "no"})
     other.join()
     assert len(fake_slurm.jobs()) == 1
     assert [text.split(":")[0] for text in driver.said] == ["Slurm does not answer, it is asked again"]
@@ -180,8 +192,9 @@ def test_silent_slurm_is_waited_for(fake_slurm: FakeSlurm, settings: Settings) -
 
 def test_after_the_first_crash_nothing_more_is_submitted(fake_slurm: FakeSlurm, settings: Settings) -> None:
     fake_slurm.next_jobs("TIMEOUT")
-    driver = Driver(attrs.evolve(settings, stop_on_first_crash=True, slurm_jobs="stage"))
-    driver.run({"sub-1": "no"})
+    driver = Driver(changed(settings, stop_on_first_crash=True))
+    errors = driver.run({"sub-1": "no", "sub-2": "no"}, at_once=1)
+    assert isinstance(errors["sub-2"], NotStarted)
     assert len(fake_slurm.jobs()) == 1
 
 
@@ -193,19 +206,19 @@ from gliomorph.workflows.engine.sweep import swept
 from gliomorph.workflows.engine.submission import run_side_by_side, submitting
 if __name__ == "__main__":
     SlurmWorker._interval = lambda _: 0.1
-    settings, graph = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
-    cache = settings.work_dir / "cache"
+    settings, tasks = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
+    cache = settings.resources.work_dir / "cache"
     worker = SlurmWorker(settings=settings, say=print)
     with swept(cache), submitting(cache, worker) as submit:
-        submit(graph, raise_errors=False)
+        run_side_by_side(submit, [(name, lambda task=task: task) for name, task in tasks.items()], 2)
 """
 
 
-def start_driver(settings: Settings, graph: Any, folder: Path) -> subprocess.Popen[str]:
-    import cloudpickle
-
+def start_driver(settings: Settings, folder: Path) -> subprocess.Popen[str]:
+    """A driver of two stages that go on when a file ``go`` appears."""
+    tasks = {f"wait@{number}": trivial.Wait(folder=str(folder), number=number) for number in (1, 2)}
     (folder / "driver.py").write_text(DRIVER)
-    (folder / "driver.pklz").write_bytes(cloudpickle.dumps((settings, graph)))
+    (folder / "driver.pklz").write_bytes(cloudpickle.dumps((settings, tasks)))
     return subprocess.Popen(
         [sys.executable, str(folder / "driver.py"), str(folder / "driver.pklz")],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -220,14 +233,9 @@ def until(condition: Any, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def waiting_graph(folder: Path) -> Any:
-    """Two stages that go on when a file ``go`` appears."""
-    return trivial.Waiters(folder=str(folder))
-
-
 def kill_driver_of_two_jobs(settings: Settings, folder: Path) -> None:
-    """The jobs of :func:`waiting_graph` have begun when their driver dies."""
-    first = start_driver(settings, waiting_graph(folder), folder)
+    """The jobs of :func:`start_driver` have begun when it dies."""
+    first = start_driver(settings, folder)
     until(lambda: len(list(folder.glob("begun-*"))) == 2)
     first.kill()
     first.communicate()
@@ -236,14 +244,13 @@ def kill_driver_of_two_jobs(settings: Settings, folder: Path) -> None:
 def test_next_driver_takes_over_the_jobs_of_one_that_was_killed(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
-    by_stage = attrs.evolve(settings, slurm_jobs="stage")
-    kill_driver_of_two_jobs(by_stage, tmp_path)
-    locks = {path.name for path in (settings.work_dir / "cache").glob("python-*.lock")}
+    kill_driver_of_two_jobs(settings, tmp_path)
+    locks = {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
     assert len(locks) == 2
     before = len(fake_slurm.calls("squeue"))
-    second = start_driver(by_stage, waiting_graph(tmp_path), tmp_path)
+    second = start_driver(settings, tmp_path)
     until(lambda: len(fake_slurm.calls("squeue")) > before + 3)  # swept, taken over, asked for
-    assert locks <= {path.name for path in (settings.work_dir / "cache").glob("python-*.lock")}
+    assert locks <= {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
     (tmp_path / "go").touch()
     said, _ = second.communicate(timeout=60)
     assert second.returncode == 0, said
@@ -255,13 +262,12 @@ def test_next_driver_takes_over_the_jobs_of_one_that_was_killed(
 def test_job_submitted_by_a_driver_that_died_before_it_wrote_the_id_is_found(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
-    by_stage = attrs.evolve(settings, slurm_jobs="stage")
-    kill_driver_of_two_jobs(by_stage, tmp_path)
-    for folder in job_folders(settings.work_dir / "cache"):
+    kill_driver_of_two_jobs(settings, tmp_path)
+    for folder in job_folders(settings.resources.work_dir / "cache"):
         record = folder.record()
         assert record is not None
         folder.remember(attrs.evolve(record, job=""))
-    second = start_driver(by_stage, waiting_graph(tmp_path), tmp_path)
+    second = start_driver(settings, tmp_path)
     (tmp_path / "go").touch()
     said, _ = second.communicate(timeout=60)
     assert second.returncode == 0, said
@@ -271,8 +277,7 @@ def test_job_submitted_by_a_driver_that_died_before_it_wrote_the_id_is_found(
 def test_ctrl_c_cancels_the_jobs_and_says_so(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
-    by_stage = attrs.evolve(settings, slurm_jobs="stage")
-    driver = start_driver(by_stage, waiting_graph(tmp_path), tmp_path)
+    driver = start_driver(settings, tmp_path)
     until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
     driver.send_signal(signal.SIGINT)
     said, _ = driver.communicate(timeout=60)
@@ -300,18 +305,17 @@ def test_what_a_dead_job_has_left_is_removed_by_the_next_one(
     stage = trivial.Double(number=1)
     folder = JobFolder(driver.cache / "slurm" / chain._checksum)
     folder.path.mkdir(parents=True)
-    folder.tell("77", {"event": "start", "node": "double@sub-1", "key": stage._checksum})
+    folder.tell("77", StageEvent(kind="start", stage="double", scan="sub-1", key=stage._checksum))
     (driver.cache / stage._checksum).mkdir()
     for key in (chain._checksum, stage._checksum):
         (driver.cache / f"{key}.lock").write_text("4242\nelsewhere\n")
     with submitting(driver.cache, driver.worker) as submit:  # not swept: the driver has gone on all the time
-        result = submit(trivial.Chains(bad={"sub-1": "no"}, marker=""), raise_errors=False)
-    assert not result.errored
+        run_alone(submit, chain, "sub-1")
     assert len(fake_slurm.jobs()) == 1
 
 
 def test_records_of_live_jobs_are_found_by_name(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    cache = settings.work_dir / "cache"
+    cache = settings.resources.work_dir / "cache"
     for key, name in (("workflow-a", "lives"), ("workflow-b", "is-over")):
         folder = JobFolder(cache / "slurm" / key)
         folder.path.mkdir(parents=True)
@@ -327,15 +331,17 @@ def test_records_of_live_jobs_are_found_by_name(fake_slurm: FakeSlurm, settings:
 def test_events_are_read_on_and_half_a_line_is_left(tmp_path: Path) -> None:
     folder = JobFolder(tmp_path)
     assert folder.events("1") == ([], 0)
-    folder.tell("1", {"event": "start", "key": "a"})
+    start = StageEvent(kind="start", stage="n4", scan="sub-1", key="a")
+    done = attrs.evolve(start, kind="done", seconds=2.5)
+    folder.tell("1", start)
     first, read = folder.events("1")
-    with folder.events_file("1").open("a") as file:
-        file.write('{"event": "do')
+    folder.tell("1", done)
+    whole = folder.events_file("1").read_text()
+    folder.events_file("1").write_text(whole[:-9])
     assert folder.events("1", read) == ([], read)
-    with folder.events_file("1").open("a") as file:
-        file.write('ne", "key": "a"}\n')
+    folder.events_file("1").write_text(whole)
     second, _ = folder.events("1", read)
-    assert [event["event"] for event in first + second] == ["start", "done"]
+    assert first + second == [start, done]
     assert folder.unfinished() == {tmp_path.name}
 
 
@@ -348,25 +354,15 @@ def test_script_quotes_what_it_runs(settings: Settings, tmp_path: Path) -> None:
     assert "'" + str(folder.path) + "'" in lines[-1]
 
 
-class Node:
-    def __init__(self, name: str, method: str | None = None) -> None:
-        self.name, self.task = name, type("Task", (), {"method": method})
-
-
-def test_arguments_of_a_stage_come_after_those_of_all(settings: Settings) -> None:
-    found = attrs.evolve(
-        settings,
-        slurm_jobs="stage",
-        slurm_args="--partition=cpu --comment='two words'",
-        slurm_stage_args=["register*=-p gpu --gres=gpu:1", "register metamorph-r=--mem=9G", "n4=-c 8"],
-    )
-    general = ["--cpus-per-task=1", "--partition=cpu", "--comment=two words"]
-    gpu = ["-p", "gpu", "--gres=gpu:1"]
-    assert sbatch_arguments(found, Node("brain@sub-1")) == [general[0], "--mem=2000M", *general[1:]]
-    assert sbatch_arguments(found, Node("register@sub-1", "syn")) == [
-        general[0], "--mem=2000M", *general[1:], *gpu
-    ]  # fmt: skip
-    assert sbatch_arguments(found, Node("register@sub-1", "metamorph-r")) == [*general, *gpu, "--mem=9G"]
+@pytest.mark.parametrize(
+    ("memory", "ours"), [("", ["--mem=2000M"]), (" --mem=9G", []), (" --mem-per-cpu=9G", [])]
+)
+def test_given_arguments_come_after_ours_and_may_say_the_memory(
+    settings: Settings, memory: str, ours: list[str]
+) -> None:
+    found = changed(settings, slurm_args="-p gpu --comment='two words'" + memory)
+    given = ["-p", "gpu", "--comment=two words", *memory.split()]
+    assert sbatch_arguments(found) == ["--cpus-per-task=1", *ours, *given]
 
 
 def test_questions_grow_rarer_with_the_number_of_jobs(settings: Settings, monkeypatch: Any) -> None:
