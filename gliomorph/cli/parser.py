@@ -51,18 +51,19 @@ def _keywords(field: attrs.Attribute[Any], option: Option) -> dict[str, Any]:
 
 
 def option_table() -> str:
-    """All options, by section of the help, in Markdown."""
-    lines = []
+    """All options in Markdown, by section of the help: flags, what they do, and where the documents say more."""
     actions = {action.dest: action for action in build_parser()._actions}
+    lines = []
     for title, found in groupby(options_of(Settings), key=lambda each: each[0]):
-        lines += ["", f"| {title or 'first'} | |", "|---|---|"]
+        lines += ["", f"| {title or 'what has to be given'} | |", "|---|---|"]
         for _, field, option in found:
             action = actions[field.name]
-            names = ", ".join(f"`{name}`" for name in option.names(field.name) if "_" not in name[2:])
-            text = str(action.help) % {"default": field.default}
-            lines.append(f"| {names} | {text} |")
-    return "\n".join(lines)
+            flags = ", ".join(f"`{name}`" for name in option.names(field.name) if "_" not in name.lstrip("-"))
+            help_text = str(action.help) % {"default": field.default}
+            more = f"; [more]({option.page})" if option.page else ""
+            lines.append(f"| {flags or f'`{field.name}`'} | {help_text}{more} |".replace("*", r"\*"))
+    return "\n".join(lines[1:]) + "\n"
 
 
 if __name__ == "__main__":
-    print(option_table())
+    print(option_table(), end="")

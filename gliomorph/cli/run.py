@@ -74,7 +74,7 @@ def _main(argv: list[str]) -> int:
         verbose = settings.verbose
         if verbose > 1:
             os.environ[LOG_LEVEL] = "INFO"
-        check_folders(settings)
+        check_folders(settings.output_dir, settings.resources.work_dir)
         prepare_environment(
             settings.resources.work_dir, settings.resources.threads(1), settings.resources.gpu_slots
         )

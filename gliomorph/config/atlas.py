@@ -17,39 +17,20 @@ from .option import SettingsError, option
 class Atlas:
     """Which maps there are, and what they withhold."""
 
-    strata: tuple[str, ...] = option(
+    strata: tuple[str, ...] = option(nargs="+", metavar="WORD", default=(), page="atlas.md",
         help="maps of groups of participants as well: NAME makes one of each category of a column of "
-        "participants.tsv, NAME:40,60 of the numbers below 40, from 40 to below 60, and from 60 up",
-        nargs="+",
-        metavar="WORD",
-        default=(),
-        page="atlas.md",
-    )
-    parcellation: str = option(
+        "participants.tsv, NAME:40,60 of the numbers below 40, from 40 to below 60, and from 60 up")  # fmt: skip
+    parcellation: str = option(metavar="WORD", default="", page="atlas.md#regions-of-the-brain",
         help="maps of the tumours of each region as well, and their overlap with it: hemispheres, the path of a label "
         "map in the template's space with a _dseg.tsv beside it, or the atlas- or seg- name of one in the template's "
-        "folder",
-        metavar="WORD",
-        default="",
-        page="atlas.md#regions-of-the-brain",
-    )
-    min_cell: int | None = option(
+        "folder")  # fmt: skip
+    min_cell: int | None = option(type=int, metavar="N", default=None, page="atlas.md",
         help="maps, of all participants too, show nothing that fewer than N participants share; 1 shows everything, "
         f"for simulated patients or maps that nobody else will see (default: {MIN_CELL} in strata, while the maps of "
-        "all participants show everything)",
-        type=int,
-        metavar="N",
-        default=None,
-        page="atlas.md",
-    )
-    min_coverage: float = option(
+        "all participants show everything)")  # fmt: skip
+    min_coverage: float = option(type=float, metavar="SHARE", default=MIN_COVERAGE, page="atlas.md",
         help="frequencies are left out where the fields of view of fewer than this share of the participants hold the "
-        "voxel (default: %(default)s)",
-        type=float,
-        metavar="SHARE",
-        default=MIN_COVERAGE,
-        page="atlas.md",
-    )
+        "voxel (default: %(default)s)")  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.min_coverage <= 1:

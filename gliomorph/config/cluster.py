@@ -17,31 +17,15 @@ OPEN_GRAPHS = 200
 class Cluster:
     """Who does the work."""
 
-    worker: str = option(
+    worker: str = option(choices=WORKERS, default="pool", page="clusters.md",
         help=f"pool: this machine; slurm: jobs of --nprocs CPUs (default: {SLURM_CPUS}) and --mem GB each; dask: the "
-        "workers of dask.distributed (default: %(default)s)",
-        choices=WORKERS,
-        default="pool",
-        page="clusters.md",
-    )
-    slurm_args: str = option(
-        help="further arguments of sbatch, in one word: --slurm-args='--partition=long --time=4:00:00'",
-        metavar="ARGS",
-        default="",
-        page="clusters.md",
-    )
-    requeue: bool = option(
-        "--no-requeue",
-        help="do not submit jobs once more that were cancelled or preempted, or whose node failed",
-        default=True,
-        page="clusters.md",
-    )
-    dask_scheduler: str | None = option(
-        help="of a running dask.distributed, as in tcp://host:8786 (default: workers on this machine)",
-        metavar="ADDRESS",
-        default=None,
-        page="clusters.md",
-    )
+        "workers of dask.distributed (default: %(default)s)")  # fmt: skip
+    slurm_args: str = option(metavar="ARGS", default="", page="clusters.md",
+        help="further arguments of sbatch, in one word: --slurm-args='--partition=long --time=4:00:00'")  # fmt: skip
+    requeue: bool = option("--no-requeue", default=True, page="clusters.md",
+        help="do not submit jobs once more that were cancelled or preempted, or whose node failed")  # fmt: skip
+    dask_scheduler: str | None = option(metavar="ADDRESS", default=None, page="clusters.md",
+        help="of a running dask.distributed, as in tcp://host:8786 (default: workers on this machine)")  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
         """Options of a worker are refused beside another one."""

@@ -56,49 +56,21 @@ def _read_filters(given: Mapping[str, Any] | Path) -> Mapping[str, Any]:
 class Inputs:
     """What is read of the dataset and of the folders beside it."""
 
-    participants: tuple[str, ...] = option(
-        "--participant-label",
-        "--participant_label",
-        help="subjects, with or without sub-",
-        nargs="+",
-        metavar="LABEL",
-        default=(),
-        converter=_without("sub-"),
-    )
-    sessions: tuple[str, ...] = option(
-        "--session-label",
-        "--session_label",
-        help="sessions, with or without ses-",
-        nargs="+",
-        metavar="LABEL",
-        default=(),
-        converter=_without("ses-"),
-    )
-    bids_filters: Mapping[str, Mapping[str, Any]] = option(
-        "--bids-filter-file",
-        help='JSON of entities, as in fMRIPrep: {"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}',
-        type=Path,
-        metavar="FILE",
-        default=attrs.Factory(dict),
-        converter=_read_filters,
-    )
-    derivatives: Mapping[str, Path] = option(
-        "-d",
-        "--derivatives",
-        help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi), brain masks",
-        nargs="+",
-        action="extend",
-        metavar="NAME=PATH",
-        default=attrs.Factory(dict),
-        converter=_named_paths,
-    )
+    participants: tuple[str, ...] = option("--participant-label", "--participant_label", nargs="+",
+        metavar="LABEL", default=(), converter=_without("sub-"),
+        help="subjects, with or without sub-")  # fmt: skip
+    sessions: tuple[str, ...] = option("--session-label", "--session_label", nargs="+", metavar="LABEL",
+        default=(), converter=_without("ses-"),
+        help="sessions, with or without ses-")  # fmt: skip
+    bids_filters: Mapping[str, Mapping[str, Any]] = option("--bids-filter-file", type=Path, metavar="FILE",
+        default=attrs.Factory(dict), converter=_read_filters,
+        help='JSON of entities, as in fMRIPrep: {"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}')  # fmt: skip
+    derivatives: Mapping[str, Path] = option("-d", "--derivatives", nargs="+", action="extend",
+        metavar="NAME=PATH", default=attrs.Factory(dict), converter=_named_paths,
+        help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi), brain masks")  # fmt: skip
     modality: str = option(help="the primary image (default: %(default)s)", choices=MODALITIES, default="T1w")
-    skip_bids_validation: bool = option(
-        "--skip-bids-validation",
-        "--skip_bids_validation",
-        help="do not run bids-validator-deno on bids_dir",
-        default=False,
-    )
+    skip_bids_validation: bool = option("--skip-bids-validation", "--skip_bids_validation", default=False,
+        help="do not run bids-validator-deno on bids_dir")  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
         for name, path in self.derivatives.items():

@@ -39,61 +39,31 @@ def default_method(modality: str) -> str:
 class Processing:
     """What is done with each scan."""
 
-    template: str = option(
-        help="MNI152 (embedded), SRI24, or any tpl-NAME of --template-dir (default: %(default)s)",
-        metavar="NAME",
-        default="MNI152",
-        page="usage.md#templates",
-    )
-    template_dirs: tuple[Path, ...] = option(
-        "--template-dir",
-        help="folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES",
-        nargs="+",
-        type=Path,
-        metavar="DIR",
-        default=(),
-        converter=resolved_all,
-        page="usage.md#templates",
-    )
+    template: str = option(metavar="NAME", default="MNI152", page="usage.md#templates",
+        help="MNI152 (embedded), SRI24, or any tpl-NAME of --template-dir (default: %(default)s)")  # fmt: skip
+    template_dirs: tuple[Path, ...] = option("--template-dir", nargs="+", type=Path, metavar="DIR", default=(),
+        converter=resolved_all, page="usage.md#templates",
+        help="folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
     resolution: int = option(
         help="voxels in mm (default: %(default)s)", type=int, choices=(1, 2, 3, 4), default=1
     )
-    registration: tuple[str, ...] = option(
-        help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}, and the learned ones "
-        f"{', '.join(NEEDED)}; the first feeds the atlas (default: {default_method('T1w')} where the primary image is "
-        f"T1w, which its network reads, else {default_method('T2w')})",
-        nargs="+",
-        choices=METHODS,
-        metavar="METHOD",
+    registration: tuple[str, ...] = option(nargs="+", choices=METHODS, metavar="METHOD",
         page="usage.md#registration-methods",
-    )
-    registration_weights: tuple[Path, ...] = option(
+        help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}, and the learned ones "
+        f"{', '.join(NEEDED)}; the first feeds the atlas (default: {default_method('T1w')} where the "
+        f"primary image is T1w, which its network reads, else {default_method('T2w')})")  # fmt: skip
+    registration_weights: tuple[Path, ...] = option(nargs="+", type=Path, metavar="FILE", default=(),
+        converter=resolved_all, page="usage.md#learned-registration",
         help="safetensors of registration networks, one for each learned method (default: those that come with "
-        f"gliomorph: {', '.join(filter(shipped_network, NEEDED)) or 'none'}; trained on T1w for SRI24 and MNI152)",
-        nargs="+",
-        type=Path,
-        metavar="FILE",
-        default=(),
-        converter=resolved_all,
-        page="usage.md#learned-registration",
-    )
-    refine: int | None = option(
+        f"gliomorph: {', '.join(filter(shipped_network, NEEDED)) or 'none'}; trained on T1w for SRI24 "
+        "and MNI152)")  # fmt: skip
+    refine: int | None = option(type=int, metavar="N", default=None, page="usage.md#learned-registration",
         help="a learned method's answer is followed by N iterations of optimisation on each pair; 0: the network "
-        f"alone (default: {REFINE})",
-        type=int,
-        metavar="N",
-        default=None,
-        page="usage.md#learned-registration",
-    )
-    weights: Path | None = option(
+        f"alone (default: {REFINE})")  # fmt: skip
+    weights: Path | None = option(type=Path, metavar="FILE", default=None,
+        converter=attrs.converters.optional(resolved), page="usage.md#scans-without-a-mask",
         help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
-        "with gliomorph for T1w and for T1ce)",
-        type=Path,
-        metavar="FILE",
-        default=None,
-        converter=attrs.converters.optional(resolved),
-        page="usage.md#scans-without-a-mask",
-    )
+        "with gliomorph for T1w and for T1ce)")  # fmt: skip
     random_seed: int = option(help="of all random sampling (default: %(default)s)", type=int, default=0)
 
     def __attrs_post_init__(self) -> None:

@@ -44,55 +44,24 @@ class Resources:
 
     process_gb: float
     in_jobs: bool = False
-    work_dir: Path = option(
-        "-w",
-        "--work-dir",
-        help="intermediate results (default: OUTPUT_DIR/work)",
-        type=Path,
-        metavar="DIR",
-        converter=resolved,
+    work_dir: Path = option("-w", "--work-dir", type=Path, metavar="DIR", converter=resolved,
         page="scale.md#disk",
-    )
+        help="intermediate results (default: OUTPUT_DIR/work)")  # fmt: skip
     nprocs: int = option(
         help="CPUs to use in all (default: those available)", type=int, metavar="N", page="scale.md#memory"
     )
-    omp_nthreads: int | None = option(
-        help="threads of each process (default: CPUs shared among scans)",
-        type=int,
-        metavar="N",
-        default=None,
-        page="scale.md#memory",
-    )
-    mem_gb: float = option(
-        "--mem",
-        help="memory to use in all (default: what is free)",
-        type=float,
-        metavar="GB",
-        page="scale.md#memory",
-    )
-    gpu: tuple[str, ...] = option(
+    omp_nthreads: int | None = option(type=int, metavar="N", default=None, page="scale.md#memory",
+        help="threads of each process (default: CPUs shared among scans)")  # fmt: skip
+    mem_gb: float = option("--mem", type=float, metavar="GB", page="scale.md#memory",
+        help="memory to use in all (default: what is free)")  # fmt: skip
+    gpu: tuple[str, ...] = option(nargs="+", choices=(*GPU_CHOICES, *GPU_STAGES), metavar="WORD",
+        default=("auto",), converter=_words, validator=_known_gpu, page="scale.md#gpus",
         help="auto: if there is one; all: required; none; or the stages that are to have one, of "
-        f"{', '.join(GPU_STAGES)} (default: auto)",
-        nargs="+",
-        choices=(*GPU_CHOICES, *GPU_STAGES),
-        metavar="WORD",
-        default=("auto",),
-        converter=_words,
-        validator=_known_gpu,
-        page="scale.md#gpus",
-    )
-    gpu_slots: int = option(
-        help="stages on one GPU at a time (default: %(default)s)",
-        type=int,
-        metavar="N",
-        default=1,
-        page="scale.md#gpus",
-    )
-    clean_workdir: bool = option(
-        help="remove the intermediate results of each scan that is done, and what is left at the end",
-        default=False,
-        page="scale.md#disk",
-    )
+        f"{', '.join(GPU_STAGES)} (default: auto)")  # fmt: skip
+    gpu_slots: int = option(type=int, metavar="N", default=1, page="scale.md#gpus",
+        help="stages on one GPU at a time (default: %(default)s)")  # fmt: skip
+    clean_workdir: bool = option(default=False, page="scale.md#disk",
+        help="remove the intermediate results of each scan that is done, and what is left at the end")  # fmt: skip
     stop_on_first_crash: bool = option(help="start nothing more after a failure", default=False)
 
     @nprocs.default

@@ -35,34 +35,19 @@ class Settings:
 
     bids_dir: Path = option("bids_dir", help="BIDS dataset", type=Path, converter=resolved)
     output_dir: Path = option("output_dir", help="where the derivatives go", type=Path, converter=resolved)
-    levels: tuple[str, ...] = option(
-        "levels",
-        help="one level, or both",
-        nargs="+",
-        choices=LEVELS,
-        metavar="{participant,group}",
+    levels: tuple[str, ...] = option("levels", nargs="+", choices=LEVELS, metavar="{participant,group}",
         validator=some_of("analysis level"),
-    )
-    verbose: int = option(
-        "-v",
-        "--verbose",
-        help="tracebacks of failures on the terminal; -vv: also the registrations' iterations",
-        action="count",
-        default=0,
-    )
+        help="one level, or both")  # fmt: skip
+    verbose: int = option("-v", "--verbose", action="count", default=0,
+        help="tracebacks of failures on the terminal; -vv: also the registrations' iterations")  # fmt: skip
     inputs: Inputs = group(Inputs, "what is read")
     processing: Processing = group(Processing, "what is done")
     atlas: Atlas = group(Atlas, "the atlas")
     testing: Testing = group(Testing, "tests at every voxel of the atlas")
     resources: Resources = group(Resources, RUNNING)
     dry_run: bool = option(help="say what would be run, and stop", default=False, title=RUNNING)
-    config_file: Path | None = option(
-        help="TOML with these options, by their long names",
-        type=Path,
-        metavar="FILE",
-        default=None,
-        title=RUNNING,
-    )
+    config_file: Path | None = option(type=Path, metavar="FILE", default=None, title=RUNNING,
+        help="TOML with these options, by their long names")  # fmt: skip
     notrack: bool = option(
         help="accepted and without effect: there is no telemetry", default=False, title=RUNNING
     )

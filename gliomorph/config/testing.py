@@ -21,56 +21,26 @@ TEST_REGIONS = ("WT", "TC", "ET", "NCR", "ED")
 class Testing:
     """Which tests are made, and how."""
 
-    tests: tuple[str, ...] = option(
-        help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two groups; "
-        "COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, cox:TIME,EVENT",
-        nargs="+",
-        metavar="WORD",
-        default=(),
+    tests: tuple[str, ...] = option(nargs="+", metavar="WORD", default=(), page="associations.md",
+        help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two "
+        "groups; COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, "
+        "cox:TIME,EVENT")  # fmt: skip
+    test_regions: tuple[str, ...] = option(nargs="+", choices=TEST_REGIONS, metavar="REGION", default=("WT",),
         page="associations.md",
-    )
-    test_regions: tuple[str, ...] = option(
-        help=f"what a lesion is, one or several of {', '.join(TEST_REGIONS)}; sub-regions leave out participants with "
-        "a plain mask (default: WT, the whole tumour)",
-        nargs="+",
-        choices=TEST_REGIONS,
-        metavar="REGION",
-        default=("WT",),
-        page="associations.md",
-    )
-    covariates: tuple[str, ...] = option(
-        help="columns of participants.tsv that glm and cox adjust for beside lesion volume: numbers, or two values",
-        nargs="+",
-        metavar="NAME",
-        default=(),
-        page="associations.md",
-    )
-    correction: Correction = option(
-        help="of p for all voxels: fwer, by permutations, or fdr (default: %(default)s)",
-        choices=get_args(Correction),
-        default="fwer",
-        page="associations.md",
-    )
-    permutations: int = option(
-        help="of the participants, for fwer; the smallest p is 1 / (N + 1) (default: %(default)s)",
-        type=int,
-        metavar="N",
-        default=PERMUTATIONS,
-        page="associations.md",
-    )
-    tfce: bool = option(
-        help="threshold-free cluster enhancement, with fwer; much slower",
-        default=False,
-        page="associations.md",
-    )
-    min_lesions: int = option(
+        help=f"what a lesion is, one or several of {', '.join(TEST_REGIONS)}; sub-regions leave out participants "
+        "with a plain mask (default: WT, the whole tumour)")  # fmt: skip
+    covariates: tuple[str, ...] = option(nargs="+", metavar="NAME", default=(), page="associations.md",
+        help="columns of participants.tsv that glm and cox adjust for beside lesion volume: numbers, or "
+        "two values")  # fmt: skip
+    correction: Correction = option(choices=get_args(Correction), default="fwer", page="associations.md",
+        help="of p for all voxels: fwer, by permutations, or fdr (default: %(default)s)")  # fmt: skip
+    permutations: int = option(type=int, metavar="N", default=PERMUTATIONS, page="associations.md",
+        help="of the participants, for fwer; the smallest p is 1 / (N + 1) (default: %(default)s)")  # fmt: skip
+    tfce: bool = option(default=False, page="associations.md",
+        help="threshold-free cluster enhancement, with fwer; much slower")  # fmt: skip
+    min_lesions: int = option(type=int, metavar="N", default=MIN_LESIONS, page="associations.md",
         help="voxels are tested where at least N participants have a lesion and as many have none; not less than "
-        "--min-cell, which holds for either group too (default: %(default)s)",
-        type=int,
-        metavar="N",
-        default=MIN_LESIONS,
-        page="associations.md",
-    )
+        "--min-cell, which holds for either group too (default: %(default)s)")  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
         """Words and options; columns are read when the run starts."""

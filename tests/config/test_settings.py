@@ -185,6 +185,12 @@ def test_folders_in_each_others_way_are_refused(make, tmp_path, field, place, sa
         make(**{field: tmp_path / place})
 
 
+def test_work_directory_that_follows_from_an_output_folder_in_the_input_is_refused(folders, tmp_path):
+    given = {"bids_dir": folders["bids_dir"], "output_dir": tmp_path / "bids" / "derivatives" / "gliomorph"}
+    with pytest.raises(SettingsError, match="lies inside bids_dir"):
+        Settings.of(**given, registration=("affine",))
+
+
 def test_link_to_the_input_is_seen_through(make, tmp_path):
     (tmp_path / "alias").symlink_to(tmp_path / "bids")
     with pytest.raises(SettingsError, match="must be neither bids_dir nor above it"):

@@ -11,12 +11,13 @@ import attrs
 from ...config.estimates import (
     output_files,
     output_gb,
-    process_memory_gb,
     stage_memory_gb,
     work_files,
     work_gb,
 )
 from ...config.option import SettingsError
+from ...config.processing import Processing
+from ...config.resources import Resources
 from ...config.settings import Settings
 
 WAY_OUT = "make room, put the work directory elsewhere with -w, or keep it small with --clean-workdir"
@@ -59,7 +60,7 @@ class FileSystem:
     free_files: int | None
 
 
-def check_memory(settings: Settings, scans: int) -> str:
+def check_memory(processing: Processing, resources: Resources, scans: int) -> str:
     """How many processes the memory allows, and the stage that decides it.
 
     Raises
@@ -67,22 +68,21 @@ def check_memory(settings: Settings, scans: int) -> str:
     SettingsError
         Less memory than the largest stage took when it was measured.
     """
-    stages = stage_memory_gb(settings.processing.resolution, settings.processing.registration)
+    stages = stage_memory_gb(processing.resolution, processing.registration)
     largest = max(stages, key=lambda stage: stages[stage])
-    allotted = process_memory_gb(settings.processing.resolution, settings.processing.registration)
-    if settings.resources.mem_gb < stages[largest]:
+    if resources.mem_gb < stages[largest]:
         raise SettingsError(
-            f"--mem {settings.resources.mem_gb:.1f}: stage {largest} takes about {stages[largest]:.1f} GB at "
-            f"{settings.processing.resolution} mm: give it more memory, or take a coarser --resolution"
+            f"--mem {resources.mem_gb:.1f}: stage {largest} takes about {stages[largest]:.1f} GB at "
+            f"{processing.resolution} mm: give it more memory, or take a coarser --resolution"
         )
     text = (
-        f"memory: {allotted:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB measured), "
-        f"{settings.resources.mem_gb:.1f} GB in all"
+        f"memory: {resources.process_gb:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB "
+        f"measured), {resources.mem_gb:.1f} GB in all"
     )
-    if settings.resources.mem_gb < allotted:
+    if resources.mem_gb < resources.process_gb:
         return f"{text}; one process, and too little where images are larger than usual"
-    if settings.resources.processes(scans) < settings.resources.nprocs // settings.resources.threads(scans):
-        return f"{text}, which allows {settings.resources.processes(scans)} at once"
+    if resources.processes(scans) < resources.nprocs // resources.threads(scans):
+        return f"{text}, which allows {resources.processes(scans)} at once"
     return text
 
 

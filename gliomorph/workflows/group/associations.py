@@ -15,7 +15,6 @@ from ...interfaces.group.associations.stage import Associate
 from ...interfaces.group.records import GroupScan
 from ...interfaces.task import File
 from ..engine.failures import Failure, cause_of
-from ..keys import group_code
 from .submission import submitted
 
 
@@ -92,7 +91,7 @@ def run_associations(
             participants=File(settings.bids_dir / "participants.tsv"),
             scans=tuple(scans),
             template=File(template.image),
-            options=attrs.evolve(settings.test_options(), region=region, code=group_code()),
+            options=attrs.evolve(settings.test_options(), region=region),
         )
         outputs, failure = submitted(task, f"tests@{region}", 1, settings, console, verbose)
         if failure:

@@ -9,13 +9,10 @@ from typing import Any
 import attrs
 from rich.console import Console
 
-from ...config.option import SettingsError
 from ...config.settings import Settings
-from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.files.text import listed
 from ...interfaces.group.records import GroupScan, participant_of
-from ...interfaces.group.regions.label_map import ParcellationError
-from ...interfaces.group.regions.parcellation import Parcellation, prepare_parcellation
+from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.regions.places import TumorPlaces
 from ...interfaces.group.regions.strata import collisions, stratify_by_place
 from ...interfaces.group.regions.tables import parcellation_rows, patient_columns, write_parcellation
@@ -24,7 +21,7 @@ from ...interfaces.reports.group.story import Group, Regions
 from ...interfaces.task import File
 from ...models.atlas import Place
 from ..engine.failures import cause_of
-from ..keys import cache_folder, sums_code
+from ..keys import sums_code
 from .members import kept_path
 from .submission import submitted
 
@@ -72,38 +69,6 @@ class Regional:
                 if not region.withheld
             ),
         )
-
-
-def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellation | None:
-    """The parcellation that ``--parcellation`` asks for, on the template's grid.
-
-    Parameters
-    ----------
-    settings : Settings
-    template : TemplateFiles
-
-    Returns
-    -------
-    parcellation : Parcellation or None
-        None where none was asked for, or no atlas.
-
-    Raises
-    ------
-    SettingsError
-        For one that cannot be used.
-    """
-    if not settings.atlas.parcellation or "group" not in settings.levels:
-        return None
-    try:
-        return prepare_parcellation(
-            settings.atlas.parcellation,
-            settings.processing.template,
-            template,
-            settings.processing.template_dirs,
-            cache_folder(settings.resources.work_dir) / "templates",
-        )
-    except ParcellationError as error:
-        raise SettingsError(str(error)) from error
 
 
 def run_regional(

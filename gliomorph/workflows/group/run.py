@@ -9,13 +9,11 @@ from typing import Any
 
 import attrs
 from rich.console import Console
-from rich.markup import escape
 
 import gliomorph
 
 from ...config.option import SettingsError
 from ...config.settings import Settings
-from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import (
     ATLAS,
     SPATIAL_REFERENCES,
@@ -32,6 +30,7 @@ from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
 from ...models.small_cells import EVERYBODY
+from ..context import RunContext
 from ..engine.failures import Failure, cause_of
 from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
@@ -47,7 +46,7 @@ from .members import (
     select,
     sources_of,
 )
-from .regions import Regional, find_parcellation, run_regional
+from .regions import Regional, run_regional
 from .story import story_of
 from .strata import find_strata
 from .submission import submitted
@@ -70,37 +69,24 @@ class Outcome:
 
 
 def run_group(
-    settings: Settings,
-    template: TemplateFiles,
-    planned: Sequence[PlannedScan],
-    causes: Mapping[str, tuple[str, str]],
-    run: str,
-    console: Console,
-    verbose: int = 0,
+    context: RunContext, planned: Sequence[PlannedScan], causes: Mapping[str, tuple[str, str]]
 ) -> Outcome:
     """Build the atlas, and make the tests, from what is valid on disk; nothing is computed where it is there already.
 
     Parameters
     ----------
-    settings : Settings
-        Options of the run.
-    template : TemplateFiles
-        Prepared files.
+    context : RunContext
     planned : sequence of PlannedScan
         Scans of the input folder: those without outputs are listed.
     causes : mapping of str to (str, str)
         Scan to stage and cause, where a failure is known.
-    run : str
-        Id of the run.
-    console : Console
-        Where messages go.
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
     outcome : Outcome
     """
+    settings, template, console = context.settings, context.template, context.console
+    parcellation, verbose = context.parcellation, settings.verbose
     method = settings.processing.registration[0]
     members = find_members(settings.output_dir, settings.processing.template, settings.processing.resolution)
     selection = select(members, planned, causes, method, settings)
@@ -108,10 +94,10 @@ def run_group(
         return Outcome(problem=problem)
     try:
         found = find_strata(settings, [member.scan.split("_")[0] for member in selection.inputs])
-        parcellation = find_parcellation(settings, template)
     except SettingsError as error:
         return Outcome(problem=str(error))
-    _notify(console, settings.atlas.cells.warning(len(selection.inputs)), *(n.text for n in found.notices))
+    warning = settings.atlas.cells.warning(len(selection.inputs))
+    context.notice([*filter(None, [warning]), *(notice.text for notice in found.notices)])
     table = quality_table(members)
     key = _key(settings, selection, table, found, parcellation)
     names = group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))
@@ -123,17 +109,17 @@ def run_group(
     if regional.problem:
         return Outcome(problem=regional.problem)
     tests = run_associations(settings, template, scans, console, verbose)
-    _notify(console, *tests.notices, *(notice.text for notice in regional.found.notices))
+    context.notice([*tests.notices, *(notice.text for notice in regional.found.notices)])
     if tests.failure:
         # not up to date, so that the same command tries again
         key = key_of(atlas=key, problem=tests.problem)
-    inputs = _inputs(settings, template, scans, found, regional)
+    inputs = _inputs(context, scans, found, regional)
     graph = GroupGraph(
         inputs=inputs,
         tests=tests.results,
         story=story_of(settings, members, selection, found, tests, regional),
         plan=GroupPlan(
-            run=run,
+            run=context.run_id,
             key=key,
             tests={f"{t}/{k}": name for t, of in tests.names(settings).items() for k, name in of.items()},
             quality=write_text(table, settings.resources.work_dir / "group_quality.tsv"),
@@ -154,11 +140,6 @@ def _nothing_to_show(settings: Settings, selection: Selection) -> str:
         return f"{nothing}: there is nothing to make an atlas of"
     refusal = settings.atlas.cells.refusal(len(selection.inputs))
     return refusal and refusal + _left_behind(settings)
-
-
-def _notify(console: Console, *texts: str) -> None:
-    for text in filter(None, texts):
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
 
 
 def _left_behind(settings: Settings) -> str:
@@ -204,12 +185,9 @@ def _key_of_tests(settings: Settings) -> list[Any]:
 
 
 def _inputs(
-    settings: Settings,
-    template: TemplateFiles,
-    scans: tuple[GroupScan, ...],
-    found: Stratification,
-    regional: Regional,
+    context: RunContext, scans: tuple[GroupScan, ...], found: Stratification, regional: Regional
 ) -> AtlasInputs:
+    settings, template = context.settings, context.template
     return AtlasInputs(
         scans=scans,
         strata=(*found.published, *regional.found.published),

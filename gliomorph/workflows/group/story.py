@@ -13,7 +13,6 @@ from ...interfaces.files.text import people
 from ...interfaces.group.records import Stratum
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
 from ...interfaces.reports.group.story import Group, Story, Test, Used
-from ..keys import group_code
 from .associations import Associations
 from .members import Member, Selection, registration_of
 from .regions import Regional
@@ -56,7 +55,6 @@ def story_of(
     count = len(selection.inputs)
     described = {stratum.label: stratum.description for stratum in found.published}
     return Story(
-        code=group_code(),
         title=f"Tumour atlas of {count} scan{'s' * (count != 1)} in {settings.processing.template}",
         used=Used(
             version=gliomorph.__version__,

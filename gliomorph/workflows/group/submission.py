@@ -49,7 +49,7 @@ def submitted(
     title = name.partition("@")[0]
     board = Board(console, title, 1, stages, verbose)
     runs = {name: run} if run else {}
-    worker = make_worker(settings, 1, console, board.watch, runs)
+    worker = make_worker(settings.cluster, settings.resources, 1, console, board.watch, runs)
     with board, submitting(cache_folder(settings.resources.work_dir), worker) as submit:
         try:
             return run_alone(submit, task, name), None

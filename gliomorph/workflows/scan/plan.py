@@ -13,14 +13,12 @@ from ...interfaces.datasets.query import Scan, find_scans
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import ScanNames, anat_folder
 from ...interfaces.derivatives.records import is_complete, read_record
-from ...interfaces.files.images import write_text
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
 from ..contents import Contents
-from ..keys import cache_folder, code_key, key_of, page_code
+from ..keys import code_key, key_of, page_code
 
 STUDENT = "student"
-OLD_PAGE = "the intermediate results that its page is made of are gone"
 
 
 @attrs.frozen(kw_only=True)
@@ -144,32 +142,7 @@ def _plan(
     planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read)
     if not planned.is_published(settings.output_dir):
         return planned
-    if planned.has_current_page(settings.output_dir):
-        return attrs.evolve(planned, status="done")
-    if has_kept_stages(planned, settings.resources.work_dir):
-        return attrs.evolve(planned, status="page")
-    return attrs.evolve(planned, status="done", reason=OLD_PAGE)
-
-
-def has_kept_stages(planned: PlannedScan, work_dir: Path) -> bool:
-    """Whether the results of all stages are left in the work directory, so that a page can be made of them."""
-    try:
-        return _kept(planned, work_dir).read_text(encoding="utf-8") == key_of(**planned.keys)
-    except OSError:
-        return False
-
-
-def keep_stages(planned: PlannedScan, work_dir: Path, kept: bool) -> None:
-    """Note that the results of a published scan's stages stay in the work directory, or that they are gone."""
-    note = _kept(planned, work_dir)
-    if kept:
-        write_text(key_of(**planned.keys), note)
-    else:
-        note.unlink(missing_ok=True)
-
-
-def _kept(planned: PlannedScan, work_dir: Path) -> Path:
-    return cache_folder(work_dir) / "kept" / planned.scan.label
+    return attrs.evolve(planned, status="done" if planned.has_current_page(settings.output_dir) else "page")
 
 
 def segmentation_weights(scan: Scan, settings: Settings) -> Path | None:

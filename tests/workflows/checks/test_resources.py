@@ -65,6 +65,10 @@ def test_every_method_and_known_stages_have_an_estimate() -> None:
         assert estimates.process_memory_gb(resolution, ("syn",)) > max(stages.values())
 
 
+def memory_of(settings: Settings, scans: int) -> str:
+    return check_memory(settings.processing, settings.resources, scans)
+
+
 def test_room_grows_with_scans_and_methods(settings: Settings, machine: Machine) -> None:
     machine(1000)
     one, ten = (needs_of(settings, scans) for scans in (1, 10))
@@ -127,7 +131,7 @@ def test_too_few_inodes_are_told_unless_the_file_system_has_none(
 )
 def test_memory_says_how_many_processes_it_allows(settings: Settings, share: float, told: str) -> None:
     need = estimates.process_memory_gb(1, ("affine",))
-    text = check_memory(changed(settings, mem_gb=share * need), 8)
+    text = memory_of(changed(settings, mem_gb=share * need), 8)
     assert text.startswith(f"memory: {need:.1f} GB a process") and text.endswith(told)
 
 
@@ -136,4 +140,4 @@ def test_stage_that_cannot_fit_is_named(settings: Settings, monkeypatch: Any) ->
     with pytest.raises(
         SettingsError, match=r"--mem 8.0: stage register affine takes about 9.0 GB at 1 mm: give it"
     ):
-        check_memory(changed(settings, mem_gb=8), 1)
+        memory_of(changed(settings, mem_gb=8), 1)

@@ -57,7 +57,9 @@ def run(settings: Settings, graph: Any) -> tuple[Any, dict[str, BaseException], 
             done.append(name)
 
     cache = settings.resources.work_dir / "cache"
-    worker = DaskWorker(settings=settings, processes=2, watch=watch)
+    worker = DaskWorker(
+        scheduler=settings.cluster.dask_scheduler, resources=settings.resources, processes=2, watch=watch
+    )
     with swept(cache), submitting(cache, worker) as submit:
         result = submit(graph, raise_errors=False)
     return result, errors, sorted(done)
@@ -112,4 +114,4 @@ def test_scheduler_that_does_not_answer_is_told_before_anything_runs(
 ) -> None:
     monkeypatch.setattr("gliomorph.workflows.engine.dask_worker.CONNECT_SECONDS", 1)
     with pytest.raises(SettingsError, match=r"--dask-scheduler tcp://127.0.0.1:9: no answer"):
-        check_dask(changed(settings, dask_scheduler="tcp://127.0.0.1:9"))
+        check_dask("tcp://127.0.0.1:9")

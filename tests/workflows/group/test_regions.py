@@ -18,7 +18,8 @@ from gliomorph.interfaces.files.images import read_image
 from gliomorph.interfaces.group.records import GroupScan, Stratum
 from gliomorph.interfaces.group.strata.groups import Stratification
 from gliomorph.workflows.checks.atlas import atlas_notices
-from gliomorph.workflows.group.regions import Regional, find_parcellation, run_regional
+from gliomorph.workflows.context import find_parcellation
+from gliomorph.workflows.group.regions import Regional, run_regional
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
 PLACES = [(-30, -30, 0), (30, 30, 0), (-28, 25, 5)]

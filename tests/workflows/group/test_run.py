@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import contexts
 import pytest
 from changed_settings import changed
+from contexts import context_of
 from rich.console import Console
 
 from gliomorph.config.settings import Settings
@@ -107,7 +109,7 @@ def atlas(
     plans: list[PlannedScan],
     causes: dict[str, tuple[str, str]] | None = None,
 ) -> str:
-    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO())).problem
+    return run_group(context_of(settings, template), plans, causes or {}).problem
 
 
 def test_members_are_sorted_and_complete(settings: Settings) -> None:
@@ -273,7 +275,7 @@ def test_atlas_that_is_up_to_date_is_left_alone(
     atlas(settings, template, [planned("sub-01")])
     finish(settings, submitted[0])
     console = Console(file=io.StringIO())
-    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == Outcome()
+    assert run_group(context_of(settings, template, console), [planned("sub-01")], {}) == Outcome()
     assert len(submitted) == 1
     assert isinstance(console.file, io.StringIO)
     assert "nothing to do" in console.file.getvalue()
@@ -295,7 +297,7 @@ def test_a_small_cohort_has_an_atlas_and_a_warning(
 ) -> None:
     publish(settings, "sub-01")
     console = Console(file=io.StringIO(), width=200)
-    assert run_group(settings, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(settings, template, console), [], {}) == Outcome()
     assert isinstance(console.file, io.StringIO)
     warning = "1 patient: single patients can be read from these maps; do not share them"
     assert warning in console.file.getvalue()
@@ -325,14 +327,14 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
         publish(settings, f"sub-{number}")
     console = Console(file=io.StringIO(), width=200)
     asked = changed(settings, strata=("sex",), min_cell=3)
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
     # women are two, so that men could be told from everybody minus men
     assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
     assert submitted[0].inputs.strata == ()
     asked = changed(asked, min_cell=2)
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert [(s.label, s.participants) for s in submitted[1].inputs.strata] == [
         ("sexF", ("0", "1")),
         ("sexM", ("2", "3", "4")),
@@ -383,7 +385,7 @@ def test_atlas_is_made_again_after_any_change(
     elif change == "regions":
         settings = changed(settings, parcellation="hemispheres", levels=("group",))
         parcels = Parcellation(name="p", path=template.image, parcels=(), sizes=(), voxel_ml=1.0, digest="a")
-        monkeypatch.setattr(group, "find_parcellation", lambda *_: parcels)
+        monkeypatch.setattr(contexts, "find_parcellation", lambda *_: parcels)
         monkeypatch.setattr(group, "run_regional", lambda *_: Regional())
     elif change == "an option":
         settings = changed(settings, min_coverage=0.9)
@@ -402,13 +404,13 @@ def test_tests_that_failed_are_told_and_not_taken_for_done(
     failure = Failure(scan="group", stage="tests WT", error=ValueError("too few"))
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations(failure=failure))
     console = Console(file=io.StringIO())
-    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
     assert submitted[0].story.tests_problem == "tests WT: too few"
     finish(settings, submitted[0])
-    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
     assert len(submitted) == 2
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     finish(settings, submitted[2])
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert len(submitted) == 3

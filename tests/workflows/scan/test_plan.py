@@ -19,7 +19,7 @@ from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
-from gliomorph.workflows.scan.plan import PlannedScan, keep_stages, plan_scans
+from gliomorph.workflows.scan.plan import PlannedScan, plan_scans
 
 
 @pytest.fixture
@@ -80,18 +80,12 @@ def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, templ
     assert statuses(settings, template)["sub-01"] == "run"
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_page_of_other_code_is_made_anew_where_the_stages_are_kept(
-    settings: Settings, template: TemplateFiles, kept: bool, monkeypatch: pytest.MonkeyPatch
+def test_page_of_other_code_is_old_and_its_scan_is_not_run_again(
+    settings: Settings, template: TemplateFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = plan_scans(settings, template)
-    publish(first, settings)
-    keep_stages(first, settings.resources.work_dir, True)
-    keep_stages(first, settings.resources.work_dir, kept)
+    publish(plan_scans(settings, template)[0], settings)
     monkeypatch.setattr(plan, "page_code", lambda: "other")
-    now = plan_scans(settings, template)[0]
-    assert now.status == ("page" if kept else "done")
-    assert bool(now.reason) is not kept
+    assert statuses(settings, template) == {"sub-01": "page", "sub-02": "run"}
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
@@ -186,7 +180,7 @@ def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
     default, same = (changed(plain, refine=count) for count in (None, REFINE))
     assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
     inputs = graph_inputs(after, refined, template, "run")
-    assert inputs["refinements"] == [0, 9]
+    assert [method.refine for method in inputs["methods"]] == [0, 9]
     (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
     assert list(register._task.refine) == [0, 9]
 
@@ -253,15 +247,9 @@ def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateF
 
 def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
     published = publication(plan_scans(settings, template)[0], settings)
-    assert published["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
-    assert published["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
-    assert (
-        set(published["registered"])
-        == set(published["keys"])
-        == set(published["input_keys"])
-        == {"affine", "syn-cfm"}
-    )
-    assert json.loads(json.dumps(published)) == published
+    assert published.raw == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert published.tumor_sources == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
+    assert set(published.keys) == set(published.input_keys) == {"affine", "syn-cfm"}
 
 
 @pytest.mark.parametrize("where", ["bids", "masks"])
@@ -284,4 +272,4 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
     first, _ = plan_scans(settings, template)
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     mask = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
-    assert set(publication(first, settings)["contents"]) == {str(image), str(mask)}
+    assert set(publication(first, settings).contents) == {str(image), str(mask)}

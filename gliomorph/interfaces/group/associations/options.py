@@ -51,8 +51,6 @@ class TestOptions:
         What a lesion is: ``WT``, the whole tumour, or a sub-region.
     threads : int
         The result does not depend on it.
-    code : str
-        Hash of the code of the tests: results of other code are not taken from the cache.
 
     Raises
     ------
@@ -74,7 +72,6 @@ class TestOptions:
     covariates: tuple[str, ...] = attrs.field(converter=_names, default=())
     region: str = "WT"
     threads: int = 1
-    code: str = ""
 
     def __attrs_post_init__(self) -> None:
         if wrong := [*self._out_of_range(), *self._unknown(), *self._contradictions()]:

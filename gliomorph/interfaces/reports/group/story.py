@@ -121,8 +121,6 @@ class Story(Record):
         Why there are none; empty if nothing went wrong.
     pages : mapping of str to str
         Scan (``sub-X`` or ``sub-X_ses-Y``) to its page, a relative path that is not yet percent-encoded.
-    code : str
-        Hash of the page's code: pages of other code are not taken from the cache.
     viewer : str
         Where the interactive viewer goes, in the same way.
     """
@@ -140,5 +138,4 @@ class Story(Record):
     tests: tuple[Test, ...] = ()
     tests_problem: str = ""
     pages: Mapping[str, str] = attrs.field(factory=dict)
-    code: str = ""
     viewer: str = ""

@@ -38,7 +38,9 @@ class Driver:
         self.events: list[tuple[str, str]] = []
         self.errors: dict[str, BaseException] = {}
         self.said: list[str] = []
-        self.worker = SlurmWorker(settings=settings, watch=self.watch, say=self.said.append)
+        self.worker = SlurmWorker(
+            cluster=settings.cluster, resources=settings.resources, watch=self.watch, say=self.said.append
+        )
 
     def watch(self, event: StageEvent) -> None:
         name = f"{event.stage}@{event.scan}"
@@ -208,7 +210,7 @@ if __name__ == "__main__":
     SlurmWorker._interval = lambda _: 0.1
     settings, tasks = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
     cache = settings.resources.work_dir / "cache"
-    worker = SlurmWorker(settings=settings, say=print)
+    worker = SlurmWorker(cluster=settings.cluster, resources=settings.resources, say=print)
     with swept(cache), submitting(cache, worker) as submit:
         run_side_by_side(submit, [(name, lambda task=task: task) for name, task in tasks.items()], 2)
 """
@@ -347,7 +349,7 @@ def test_events_are_read_on_and_half_a_line_is_left(tmp_path: Path) -> None:
 
 def test_script_quotes_what_it_runs(settings: Settings, tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "a b; touch evil" / "slurm" / "python-1")
-    script = folder.prepare(trivial.Double(number=1), settings, "sub-1\ntouch evil")
+    script = folder.prepare(trivial.Double(number=1), settings.resources, "sub-1\ntouch evil")
     lines = script.read_text().splitlines()
     assert lines[1] == "# sub-1-touch-evil"
     assert lines[-1].startswith("exec ")
@@ -362,12 +364,12 @@ def test_given_arguments_come_after_ours_and_may_say_the_memory(
 ) -> None:
     found = changed(settings, slurm_args="-p gpu --comment='two words'" + memory)
     given = ["-p", "gpu", "--comment=two words", *memory.split()]
-    assert sbatch_arguments(found) == ["--cpus-per-task=1", *ours, *given]
+    assert sbatch_arguments(found.cluster, found.resources) == ["--cpus-per-task=1", *ours, *given]
 
 
 def test_questions_grow_rarer_with_the_number_of_jobs(settings: Settings, monkeypatch: Any) -> None:
     monkeypatch.undo()
-    worker = SlurmWorker(settings=settings)
+    worker = SlurmWorker(cluster=settings.cluster, resources=settings.resources)
     seconds = []
     for number in (1, 40, 200, 5000):
         worker._waiting = dict.fromkeys(map(str, range(number)))  # type: ignore[arg-type]
