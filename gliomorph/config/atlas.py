@@ -9,7 +9,7 @@ import attrs
 from ..interfaces.group.associations.defaults import MIN_COVERAGE
 from ..interfaces.group.strata.bins import Variable
 from ..interfaces.group.strata.groups import parse_strata
-from ..interfaces.group.strata.small_cells import MIN_CELL, SmallCells, small_cells
+from ..models.small_cells import MIN_CELL, SmallCells, small_cells
 from .option import SettingsError, option
 
 

@@ -20,24 +20,34 @@ from ...interfaces.derivatives.names import (
     contrast_names,
     group_names,
     map_names,
-    method_label,
     stale_patterns,
 )
+from ...interfaces.derivatives.publish_group import GroupPlan
 from ...interfaces.derivatives.records import all_outputs_exist, read_record
 from ...interfaces.files.images import write_text
 from ...interfaces.files.labels import REGIONS
+from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
-from ...interfaces.group.strata.groups import EVERYBODY, Stratification, contrasts_of
-from ...interfaces.task import File
+from ...interfaces.group.strata.groups import Stratification, contrasts_of
+from ...models.small_cells import EVERYBODY
 from ..context import RunContext
 from ..engine.failures import Failure, cause_of
 from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
-from .associations import Associations, run_associations
+from .associations import run_associations
 from .graph import GroupGraph
-from .members import Member, Selection, find_members, quality_table, scan_files, select, sources_of
-from .regions import run_regional
-from .story import citations_of, story_of
+from .members import (
+    Selection,
+    find_members,
+    kept_path,
+    quality_table,
+    registration_of,
+    scan_files,
+    select,
+    sources_of,
+)
+from .regions import Regional, run_regional
+from .story import story_of
 from .strata import find_strata
 from .submission import submitted
 
@@ -80,27 +90,21 @@ def run_group(
     method = settings.processing.registration[0]
     members = find_members(settings.output_dir, settings.processing.template, settings.processing.resolution)
     selection = select(members, planned, causes, method, settings)
-    inputs, excluded = selection.inputs, selection.excluded
-    if not inputs:
-        nothing = f"no scan has valid outputs of {method} in {settings.output_dir}"
-        return Outcome(problem=f"{nothing}: there is nothing to make an atlas of")
-    if refusal := settings.atlas.cells.refusal(len(inputs)):
-        return Outcome(problem=refusal + _left_behind(settings))
+    if problem := _nothing_to_show(settings, selection):
+        return Outcome(problem=problem)
     try:
-        found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
+        found = find_strata(settings, [member.scan.split("_")[0] for member in selection.inputs])
     except SettingsError as error:
         return Outcome(problem=str(error))
-    warning = settings.atlas.cells.warning(len(inputs))
+    warning = settings.atlas.cells.warning(len(selection.inputs))
     context.notice([*filter(None, [warning]), *(notice.text for notice in found.notices)])
-    strata = _strata(found, inputs)
     table = quality_table(members)
-    key = _key(settings, selection, table, strata, [notice.text for notice in found.notices], parcellation)
+    key = _key(settings, selection, table, found, parcellation)
     names = group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
         return Outcome()
-    quality = write_text(table, settings.resources.work_dir / "group_quality.tsv")
-    scans = scan_files(inputs, method, settings)
+    scans = scan_files(selection.inputs, method, settings)
     regional = run_regional(settings, parcellation, found, scans, console, verbose)
     if regional.problem:
         return Outcome(problem=regional.problem)
@@ -109,35 +113,33 @@ def run_group(
     if tests.failure:
         # not up to date, so that the same command tries again
         key = key_of(atlas=key, problem=tests.problem)
+    inputs = _inputs(context, scans, found, regional)
     graph = GroupGraph(
-        **scans,
-        strata=[*strata, *regional.strata],
-        places=regional.columns,
-        parcellation=regional.table,
-        quality=File(quality),
-        template=File(template.image),
-        template_brain=File(template.brain),
-        options=_options(settings, method),
-        excluded=excluded,
-        pages={m.scan: f"{m.scan}.html" for m in members},
-        title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.processing.template}",
-        used=_used(settings, inputs, tests),
-        story=story_of(
-            settings,
-            selection,
-            strata,
-            found.notices,
-            _registration(method, inputs),
-            tests,
-            regional.told(settings),
+        inputs=inputs,
+        tests=tests.results,
+        story=story_of(settings, members, selection, found, tests, regional),
+        plan=GroupPlan(
+            run=context.run_id,
+            key=key,
+            tests={f"{t}/{k}": name for t, of in tests.names(settings).items() for k, name in of.items()},
+            quality=write_text(table, settings.resources.work_dir / "group_quality.tsv"),
+            parcellation=regional.table,
+            **_places(settings, names, inputs),
+            **_metadata(settings, registration_of(method, selection.inputs)),
         ),
-        tests=dict(tests.files),
-        test_facts=dict(tests.facts),
-        plan=_group_plan(settings, names, key, inputs, [*strata, *regional.strata])
-        | {"sources": sources_of(scans, settings.output_dir), "tests": tests.names(settings)},
-        run=context.run_id,
     )
     return Outcome(problem=_submit(graph, settings, console, verbose), tests=tests.failure)
+
+
+def _nothing_to_show(settings: Settings, selection: Selection) -> str:
+    """Why there is no atlas of those scans; empty if there is one."""
+    if not selection.inputs:
+        nothing = (
+            f"no scan has valid outputs of {settings.processing.registration[0]} in {settings.output_dir}"
+        )
+        return f"{nothing}: there is nothing to make an atlas of"
+    refusal = settings.atlas.cells.refusal(len(selection.inputs))
+    return refusal and refusal + _left_behind(settings)
 
 
 def _left_behind(settings: Settings) -> str:
@@ -150,18 +152,17 @@ def _key(
     settings: Settings,
     selection: Selection,
     quality: str,
-    strata: Sequence[Mapping[str, Any]],
-    notices: Sequence[str],
+    found: Stratification,
     parcellation: Parcellation | None,
 ) -> str:
-    """Of everything that the atlas and its page are made of."""
+    """One hash of everything that the atlas and its page are made of."""
     method = settings.processing.registration[0]
     return key_of(
         scans={m.scan: m.records[method]["key"] for m in selection.inputs},
         table=hashlib.sha256(quality.encode()).hexdigest(),
-        excluded=selection.excluded,
-        strata=strata,
-        notices=notices,
+        excluded=[attrs.asdict(row) for row in selection.excluded],
+        strata=[attrs.asdict(stratum) for stratum in found.published],
+        notices=[notice.text for notice in found.notices],
         options=[attrs.asdict(settings.atlas.cells), settings.atlas.min_coverage],
         tests=_key_of_tests(settings),
         parcellation=parcellation.digest if parcellation else "",
@@ -183,35 +184,27 @@ def _key_of_tests(settings: Settings) -> list[Any]:
     ]
 
 
-def _strata(found: Stratification, inputs: Sequence[Member]) -> list[dict[str, Any]]:
-    """Those to be published, with their scans."""
-    scans = {member.scan.split("_")[0].removeprefix("sub-"): member.scan for member in inputs}
-    return [
-        {
-            "label": stratum.label,
-            "column": stratum.column,
-            "description": stratum.description,
-            "scans": [scans[name] for name in stratum.participants],
-        }
-        for stratum in found.published
-    ]
-
-
-def _options(settings: Settings, method: str) -> dict[str, Any]:
-    """What the atlas' stage is told; its sums are kept by template, resolution and method."""
-    name = (
-        f"{settings.processing.template}_res-{settings.processing.resolution}_{method_label(method)}_sums.npz"
+def _inputs(
+    context: RunContext, scans: tuple[GroupScan, ...], found: Stratification, regional: Regional
+) -> AtlasInputs:
+    settings, template = context.settings, context.template
+    return AtlasInputs(
+        scans=scans,
+        strata=(*found.published, *regional.found.published),
+        template=template.image,
+        template_brain=template.brain,
+        cells=settings.atlas.cells,
+        min_coverage=settings.atlas.min_coverage,
+        code=sums_code(),
+        # strata are not in the name: sums of other strata are not taken, and are overwritten
+        kept=kept_path(settings, "sums.npz"),
+        places=regional.columns,
+        parcellation=regional.parcellation.facts if regional.parcellation else {},
     )
-    return {
-        "min_cell": attrs.asdict(settings.atlas.cells),
-        "min_coverage": settings.atlas.min_coverage,
-        "code": sums_code(),
-        "kept": str(settings.resources.work_dir / "atlas" / name),
-    }
 
 
 def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
-    _, failure = submitted(graph, "group", 3, settings, console, verbose)
+    _, failure = submitted(graph, "group", 3, settings, console, verbose, graph.plan.run)
     return f"{failure.stage}: {cause_of(failure.error)}" if failure else ""
 
 
@@ -223,52 +216,32 @@ def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
     return all_outputs_exist(out_dir, {"outputs": [*wanted, *known.get("Outputs", [])]})
 
 
-def _registration(method: str, inputs: Sequence[Member]) -> str:
-    """The method, and how far its answers were refined by the scans' records."""
-    found = sorted({int(member.records[method].get("refine", 0)) for member in inputs})
-    if found == [0]:
-        return method
-    return f"{method}, refined by {' or '.join(map(str, found))} iterations of optimisation"
-
-
-def _used(settings: Settings, inputs: Sequence[Member], tests: Associations) -> dict[str, Any]:
-    return {
-        "version": gliomorph.__version__,
-        "template": f"{settings.processing.template} at {settings.processing.resolution} mm",
-        "registration": _registration(settings.processing.registration[0], inputs),
-        "scans": len(inputs),
-        "citations": citations_of(tests),
-    }
-
-
-def _group_plan(
-    settings: Settings,
-    names: dict[str, str],
-    key: str,
-    inputs: Sequence[Member],
-    strata: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    reference = SPATIAL_REFERENCES.get(settings.processing.template, f"tpl-{settings.processing.template}")
+def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -> dict[str, Any]:
+    """Names of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`, and of what maps are made of."""
     place = (settings.processing.template, settings.processing.resolution, list(REGIONS))
-    maps = {f"{EVERYBODY}/{key}": name for key, name in map_names(*place).items()}
-    for stratum in strata:
-        label = stratum["label"]
-        maps |= {f"{label}/{key}": name for key, name in map_names(*place, label).items()}
-    for label, _, _ in contrasts_of((s["column"], s["label"]) for s in strata):
-        maps |= {f"{label}/{key}": name for key, name in contrast_names(*place, label).items()}
+    maps = {EVERYBODY: map_names(*place)}
+    maps |= {stratum.label: map_names(*place, stratum.label) for stratum in inputs.strata}
+    maps |= {label: contrast_names(*place, label) for label, _, _ in contrasts_of(inputs.strata)}
     return {
         "out_dir": str(settings.output_dir),
         "names": names,
-        "maps": maps,
-        "stale": stale_patterns(settings.processing.template, settings.processing.resolution),
-        "participants": [member.scan for member in inputs],
+        "maps": {f"{label}/{key}": name for label, found in maps.items() for key, name in found.items()},
+        "stale": tuple(stale_patterns(settings.processing.template, settings.processing.resolution)),
+        "scans": tuple(scan.label for scan in inputs.scans),
+        "sources": sources_of(inputs.scans, settings.output_dir),
         "table": "bids:raw:participants.tsv",
-        "key": key,
+    }
+
+
+def _metadata(settings: Settings, registration: str) -> dict[str, Any]:
+    """Metadata of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`."""
+    reference = SPATIAL_REFERENCES.get(settings.processing.template, f"tpl-{settings.processing.template}")
+    return {
         "metadata": {
             "Template": settings.processing.template,
             "SpatialReference": reference,
             "Resolution": f"{settings.processing.resolution} mm isotropic, the template's grid",
-            "Registration": _registration(settings.processing.registration[0], inputs),
+            "Registration": registration,
             "GeneratedBy": f"gliomorph {gliomorph.__version__}",
         },
         "atlas": {

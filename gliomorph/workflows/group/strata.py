@@ -41,7 +41,7 @@ def find_strata(settings: Settings, participants: Iterable[str]) -> Stratificati
         rows = read_table(path)
     except (OSError, ValueError) as error:
         raise SettingsError(f"--strata: {error}") from error
-    found = stratify(settings.atlas.variables, rows, participants, settings.atlas.cells.strata)
+    found = stratify(settings.atlas.variables, rows, participants, settings.atlas.cells)
     if found.errors:
         raise SettingsError("--strata: " + "; ".join(error.text for error in found.errors))
     return found

@@ -21,6 +21,8 @@ from gliomorph.interfaces.datasets.query import Scan, TumorMask
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder, group_names
 from gliomorph.interfaces.group.regions.parcellation import Parcellation
+from gliomorph.interfaces.reports.group.story import Excluded
+from gliomorph.models.small_cells import SmallCells
 from gliomorph.workflows.engine.failures import Failure
 from gliomorph.workflows.group import run as group
 from gliomorph.workflows.group.associations import Associations
@@ -96,6 +98,11 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return graphs
 
 
+def labels(graph: Any) -> list[str]:
+    """Who is in the atlas."""
+    return [scan.label for scan in graph.inputs.scans]
+
+
 def atlas(
     settings: Settings,
     template: TemplateFiles,
@@ -137,11 +144,11 @@ def test_scans_of_earlier_runs_count(
         publish(settings, label)
     assert atlas(settings, template, [planned("sub-01", status="run")]) == ""
     (graph,) = submitted
-    assert graph.scans == ["sub-01", "sub-02"]
-    assert graph.excluded == []
-    assert graph.kinds == ["dseg", "dseg"]
-    assert graph.keys == ["k-sub-01", "k-sub-02"]
-    assert [str(bundle["warped"]) for bundle in graph.files] == [
+    assert labels(graph) == ["sub-01", "sub-02"]
+    assert graph.story.excluded == ()
+    assert [scan.kind for scan in graph.inputs.scans] == ["dseg", "dseg"]
+    assert [scan.key for scan in graph.inputs.scans] == ["k-sub-01", "k-sub-02"]
+    assert [str(scan.files["warped"]) for scan in graph.inputs.scans] == [
         str(settings.output_dir / names_of(label).registered("affine")["warped"])
         for label in ("sub-01", "sub-02")
     ]
@@ -160,11 +167,11 @@ def test_scan_whose_inputs_changed_is_left_out_and_listed(
     ]
     assert atlas(settings, template, plans, {"sub-03": ("n4", "too dark")}) == ""
     (graph,) = submitted
-    assert graph.scans == ["sub-01"]
-    assert graph.excluded == [
-        {"scan": "sub-02", "stage": "participant", "cause": "no outputs of affine yet"},
-        {"scan": "sub-03", "stage": "n4", "cause": "too dark"},
-    ]
+    assert labels(graph) == ["sub-01"]
+    assert graph.story.excluded == (
+        Excluded(scan="sub-02", stage="participant", cause="no outputs of affine yet"),
+        Excluded(scan="sub-03", stage="n4", cause="too dark"),
+    )
 
 
 def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
@@ -174,8 +181,8 @@ def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
     publish(settings, "sub-02", BAD)
     assert atlas(settings, template, [planned("sub-01"), planned("sub-02")]) == ""
     (graph,) = submitted
-    assert graph.scans == ["sub-01"]
-    assert graph.excluded == [{"scan": "sub-02", "stage": "measure", "cause": BAD["reason"]}]
+    assert labels(graph) == ["sub-01"]
+    assert graph.story.excluded == (Excluded(scan="sub-02", stage="measure", cause=BAD["reason"]),)
     # it stays in the table
     with (settings.resources.work_dir / "group_quality.tsv").open(newline="") as lines:
         rows = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
@@ -202,8 +209,8 @@ def test_the_page_says_how_far_the_methods_answers_were_refined(
         publish(settings, f"sub-{number}", **record)
     atlas(settings, template, [])
     (graph,) = submitted
-    assert graph.used["registration"] == graph.plan["metadata"]["Registration"] == text
-    assert graph.used["scans"] == 2
+    assert graph.story.used.registration == graph.plan.metadata["Registration"] == text
+    assert graph.story.used.scans == 2
 
 
 def test_scan_that_cannot_be_run_any_more_is_left_out_with_its_reason(
@@ -213,8 +220,10 @@ def test_scan_that_cannot_be_run_any_more_is_left_out_with_its_reason(
         publish(settings, label)
     gone = planned("sub-02", names=None, input_keys={}, status="impossible", reason="no tumour mask")
     assert atlas(settings, template, [planned("sub-01"), gone]) == ""
-    assert submitted[0].scans == ["sub-01"]
-    assert submitted[0].excluded == [{"scan": "sub-02", "stage": "participant", "cause": "no tumour mask"}]
+    assert labels(submitted[0]) == ["sub-01"]
+    assert submitted[0].story.excluded == (
+        Excluded(scan="sub-02", stage="participant", cause="no tumour mask"),
+    )
 
 
 def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
@@ -224,7 +233,7 @@ def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
     publish(settings, "sub-01")
     bare = planned("sub-01", names=None, input_keys={}, status="impossible", reason="no tumour mask")
     assert atlas(changed(settings, derivatives={}), template, [bare]) == ""
-    assert submitted[0].scans == ["sub-01"]
+    assert labels(submitted[0]) == ["sub-01"]
 
 
 def test_mask_without_sub_regions_is_taken_as_a_mask(
@@ -233,8 +242,8 @@ def test_mask_without_sub_regions_is_taken_as_a_mask(
     publish(settings, "sub-01", tumor=TUMOR | {"kind": "mask"})
     publish(settings, "sub-02")
     atlas(settings, template, [])
-    assert submitted[0].kinds == ["mask", "dseg"]
-    assert [Path(str(bundle["tumor"])).name.split("_")[-1] for bundle in submitted[0].files] == [
+    assert [scan.kind for scan in submitted[0].inputs.scans] == ["mask", "dseg"]
+    assert [scan.files["tumor"].name.split("_")[-1] for scan in submitted[0].inputs.scans] == [
         "mask.nii.gz",
         "dseg.nii.gz",
     ]
@@ -256,7 +265,7 @@ def finish(settings: Settings, graph: Any) -> None:
         path = settings.output_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
-    (settings.output_dir / names["description"]).write_text(json.dumps({"InputsKey": graph.plan["key"]}))
+    (settings.output_dir / names["description"]).write_text(json.dumps({"InputsKey": graph.plan.key}))
 
 
 def test_atlas_that_is_up_to_date_is_left_alone(
@@ -278,9 +287,9 @@ def test_one_scan_of_each_participant_counts_and_the_others_are_listed(
     for label in ("sub-01_ses-post", "sub-01_ses-a", "sub-02"):
         publish(settings, label)
     assert atlas(settings, template, []) == ""
-    assert submitted[0].scans == ["sub-01_ses-a", "sub-02"]
+    assert labels(submitted[0]) == ["sub-01_ses-a", "sub-02"]
     cause = "one scan of each participant counts, and sub-01_ses-a does"
-    assert submitted[0].excluded == [{"scan": "sub-01_ses-post", "stage": "atlas", "cause": cause}]
+    assert submitted[0].story.excluded == (Excluded(scan="sub-01_ses-post", stage="atlas", cause=cause),)
 
 
 def test_a_small_cohort_has_an_atlas_and_a_warning(
@@ -292,8 +301,8 @@ def test_a_small_cohort_has_an_atlas_and_a_warning(
     assert isinstance(console.file, io.StringIO)
     warning = "1 patient: single patients can be read from these maps; do not share them"
     assert warning in console.file.getvalue()
-    assert submitted[0].story["warning"] == warning
-    assert submitted[0].options["min_cell"] == {"everybody": 1, "strata": 5}
+    assert submitted[0].story.warning == warning
+    assert submitted[0].inputs.cells == SmallCells(everybody=1, strata=5)
 
 
 def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atlas(
@@ -323,15 +332,15 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
     told = console.file.getvalue()
     # women are two, so that men could be told from everybody minus men
     assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
-    assert submitted[0].strata == []
+    assert submitted[0].inputs.strata == ()
     asked = changed(asked, min_cell=2)
     assert run_group(context_of(asked, template, console), [], {}) == Outcome()
-    assert [(s["label"], s["scans"]) for s in submitted[1].strata] == [
-        ("sexF", ["sub-0", "sub-1"]),
-        ("sexM", ["sub-2", "sub-3", "sub-4"]),
+    assert [(s.label, s.participants) for s in submitted[1].inputs.strata] == [
+        ("sexF", ("0", "1")),
+        ("sexM", ("2", "3", "4")),
     ]
     name = "tpl-Tiny/cohort-sexF/anat/tpl-Tiny_cohort-sexF_atlas-gliomorph_res-4_desc-coverage_probseg.nii.gz"
-    assert submitted[1].plan["maps"]["sexF/coverage"] == name
+    assert submitted[1].plan.maps["sexF/coverage"] == name
 
 
 @pytest.mark.parametrize(
@@ -396,7 +405,7 @@ def test_tests_that_failed_are_told_and_not_taken_for_done(
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations(failure=failure))
     console = Console(file=io.StringIO())
     assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
-    assert submitted[0].story["tests_problem"] == "tests WT: too few"
+    assert submitted[0].story.tests_problem == "tests WT: too few"
     finish(settings, submitted[0])
     assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
     assert len(submitted) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..strata.small_cells import MIN_CELL
+from ....models.small_cells import MIN_CELL
 
 Correction = Literal["fwer", "fdr"]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from ....models.atlas.records import REGIONS
+from ....models.small_cells import MIN_CELL
 from ...files.text import quoted
-from ..strata.small_cells import MIN_CELL
 from .defaults import MIN_COVERAGE, MIN_LESIONS, PERMUTATIONS, Correction
 from .words import AssociationError
 
