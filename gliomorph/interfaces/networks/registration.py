@@ -20,22 +20,15 @@ MISSING = "no registration network of gliomorph in it; a segmentation network is
 
 @attrs.frozen(kw_only=True)
 class Header:
-    """What tells which method a network serves.
-
-    Attributes
-    ----------
-    method : str
-        As in :class:`~gliomorph.models.registration.networks.NetworkSettings`.
-    masking : str
-        Likewise.
-    dimension, modalities : int
-        Likewise. Scans are 3-D images of one modality.
-    """
+    """What tells which method a network serves."""
 
     method: str = attrs.field(validator=valid.instance_of(str))
+    """As in :class:`~gliomorph.models.registration.networks.NetworkSettings`."""
     masking: str = attrs.field(validator=valid.instance_of(str))
+    """Likewise."""
     dimension: int = attrs.field(default=3, validator=valid.instance_of(int))
     modalities: int = attrs.field(default=1, validator=valid.instance_of(int))
+    """``dimension``, ``modalities``: Likewise. Scans are 3-D images of one modality."""
 
     def __str__(self) -> str:
         # shortened and escaped: a file's words go to the terminal
