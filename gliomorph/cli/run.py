@@ -22,7 +22,6 @@ from ..config.settings import (
     CORRECTIONS,
     GPU_STAGES,
     LEVELS,
-    METHODS,
     MIN_COVERAGE,
     MIN_LESIONS,
     MODALITIES,
@@ -38,7 +37,8 @@ from ..config.settings import (
 from ..environment import LOG_LEVEL, prepare_environment, template_folders
 from ..interfaces.group.strata.small_cells import MIN_CELL
 from ..interfaces.machine.device import GPU_CHOICES
-from ..interfaces.networks.registration import NEEDED, shipped_network
+from ..interfaces.methods import METHODS, NEEDED
+from ..interfaces.networks.registration import shipped_network
 from ..workflows.checks.validation import check_folders
 from .numbers import positive
 

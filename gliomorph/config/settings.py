@@ -12,8 +12,9 @@ from ..interfaces.group.strata.groups import Variable, parse_strata
 from ..interfaces.group.strata.small_cells import SmallCells, small_cells
 from ..interfaces.machine.device import GPU_CHOICES
 from ..interfaces.machine.limits import available_cpus, available_memory_gb
+from ..interfaces.methods import METHODS, NEEDED
 from ..interfaces.networks.files import WeightsError
-from ..interfaces.networks.registration import NEEDED, fitting, read_header, shipped_network
+from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
 from .estimates import process_memory_gb
 from .sbatch import check_sbatch
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
     from ..interfaces.group.associations.options import TestOptions
 
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
-METHODS = (
-    "rigid",
-    "rigid-cfm",
-    "affine",
-    "syn",
-    "syn-cfm",
-    "syn-cc",
-    "voxelmorph",
-    "voxelmorph-cfm",
-    "lddmm",
-    "metamorphosis",
-    "metamorph-g",
-    "metamorph-r",
-)
 GPU_STAGES = ("segment", "register")
 """Those that can use a GPU."""
 REFINE = 60

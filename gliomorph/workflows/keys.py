@@ -17,6 +17,8 @@ from typing import Any
 
 import gliomorph
 
+from ..interfaces.methods import REGISTRY
+
 SCAN_GRAPH = "workflows.scan.graph"
 """The scan's graph, whose stages are the imported modules of :data:`STAGES`."""
 STAGES = "interfaces.scan."
@@ -36,8 +38,13 @@ DATA = {"interfaces.reports.pages": "interfaces/reports/html"}
 
 def scan_code() -> str:
     """Hash of the code that a scan's results depend on: the graph's wiring and the stages with all that they import."""
-    stages = [name for name in _imports(SCAN_GRAPH) if name.startswith(STAGES)]
-    return _hash((*stages, GRID), SCAN_GRAPH)
+    return _hash((*scan_stages(), GRID), SCAN_GRAPH)
+
+
+def scan_stages() -> list[str]:
+    """Modules of the stages in the scan's graph, and of the registration methods, which are imported by name."""
+    methods = {f"interfaces.{method.module}" for method in REGISTRY.values()}
+    return [*(name for name in _imports(SCAN_GRAPH) if name.startswith(STAGES)), *sorted(methods)]
 
 
 def page_code() -> str:

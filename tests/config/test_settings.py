@@ -11,10 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from gliomorph.config import settings as module
-from gliomorph.config.settings import LEVELS, METHODS, MODALITIES, SLURM_CPUS, Settings, SettingsError
+from gliomorph.config.settings import LEVELS, MODALITIES, SLURM_CPUS, Settings, SettingsError
 from gliomorph.interfaces.derivatives.names import method_label
+from gliomorph.interfaces.methods import METHODS, NEEDED
 from gliomorph.interfaces.networks import registration as weights
-from gliomorph.interfaces.networks.registration import NEEDED, shipped_network
+from gliomorph.interfaces.networks.registration import shipped_network
 from gliomorph.models.atlas.records import REGIONS
 
 

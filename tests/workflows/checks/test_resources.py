@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from gliomorph.config import estimates
-from gliomorph.config.settings import METHODS, Settings, SettingsError
+from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.interfaces.methods import REGISTRY
 from gliomorph.workflows.checks import resources
 from gliomorph.workflows.checks.resources import (
     FileSystem,
@@ -55,11 +56,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_every_method_and_known_stages_have_an_estimate() -> None:
-    assert set(estimates.METHOD_GB) == set(METHODS)
     assert set(estimates.STAGE_GB) <= set(STAGES)
     for resolution in (1, 2, 3, 4):
         stages = estimates.stage_memory_gb(resolution, ("syn", "affine"))
-        assert stages["register syn"] == estimates.METHOD_GB["syn"][min(resolution, 2) - 1]
+        assert stages["register syn"] == REGISTRY["syn"].memory_gb[min(resolution, 2) - 1]
         assert estimates.process_memory_gb(resolution, ("syn",)) > max(stages.values())
 
 
@@ -128,7 +128,7 @@ def test_memory_says_how_many_processes_it_allows(settings: Settings, share: flo
 
 
 def test_stage_that_cannot_fit_is_named(settings: Settings, monkeypatch: Any) -> None:
-    monkeypatch.setitem(estimates.METHOD_GB, "affine", (9.0, 9.0))
+    monkeypatch.setitem(REGISTRY, "affine", attrs.evolve(REGISTRY["affine"], memory_gb=(9.0, 9.0)))
     with pytest.raises(
         SettingsError, match=r"--mem 8.0: stage register affine takes about 9.0 GB at 1 mm: give it"
     ):
