@@ -29,13 +29,14 @@ from gliomorph.models.atlas import (
     frequency_map,
     release,
 )
+from gliomorph.models.small_cells import small_cells
 
 from .tables import markdown
 
 COLUMNS = (("sexF", "sexM"), ("ageunder40", "age40to60", "age60up"))
 MEANS = ("image", "jacobian", "appearance")
 SPREADS = ("jacobian", "appearance")
-MIN_CELL = 5
+CELLS = small_cells(5)
 RADII = (0.22, 0.16, 0.1)
 """Largest radii of the balls of ED, ET and NCR as shares of the grid's shortest side."""
 
@@ -109,7 +110,7 @@ def measure(subjects: int, shape: tuple[int, int, int], means: bool, seed: int) 
             sums.add(participant)
     rows.append(_row("sums of all participants", adding))
     with deciding.running():
-        shown = release(sums, COLUMNS, MIN_CELL)
+        shown = release(sums, COLUMNS, CELLS)
     rows.append(_row("what may be shown", deciding))
     made = 0
     with mapping.running():

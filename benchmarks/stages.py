@@ -75,7 +75,7 @@ def measure(out: Path, resolution: int, methods: Sequence[str], segment: bool, t
     """The table, and a line on disk."""
     bids = out / "bids"
     simulate_cohort(bids, 1, Cohort(seed=1, template=load_template("MNI152", 1)))
-    settings = Settings(
+    settings = Settings.of(
         bids_dir=bids,
         output_dir=out / f"derivatives-{resolution}",
         work_dir=out / f"work-{resolution}",
@@ -85,11 +85,13 @@ def measure(out: Path, resolution: int, methods: Sequence[str], segment: bool, t
         gpu="none",
         omp_nthreads=threads,
     )
-    prepare_environment(settings.work_dir, threads)
-    template = prepare_template(settings.template, resolution, (), settings.work_dir / "templates")
+    prepare_environment(settings.resources.work_dir, threads)
+    template = prepare_template(
+        settings.processing.template, resolution, (), settings.resources.work_dir / "templates"
+    )
     (scan,) = plan_scans(settings, template)
     graph = ScanGraph(**graph_inputs(scan, settings, template, "stages"))
-    worker, cache = Alone(), settings.work_dir / "cache"
+    worker, cache = Alone(), settings.resources.work_dir / "cache"
     with Submitter(cache_root=cache, worker=worker) as submit:
         errors = run_side_by_side(submit, [("scan", lambda: graph)], 1)
     if errors:

@@ -83,6 +83,6 @@ def prepare_environment(work_dir: Path, threads: int, gpu_slots: int = 1) -> Non
         **ALLOCATOR,
         **{name: str(threads) for name in THREADS},
     }
-    logging.getLogger("pydra").setLevel(logging.CRITICAL)  # failures are told by our own summary
+    logging.getLogger("pydra").setLevel(logging.CRITICAL)  # our own summary reports failures
     if not os.access(os.path.expanduser("~"), os.W_OK):
         os.environ["HOME"] = str(scratch)

@@ -187,7 +187,7 @@ def predicted(run: dict[str, Any]) -> Action:
 
 def shipped(run: dict[str, Any], brief: bool) -> Action:
     """The network that comes with gliomorph and the iterations that follow it by default."""
-    from gliomorph.config.settings import REFINE
+    from gliomorph.config.processing import REFINE
     from gliomorph.interfaces.networks.registration import load_network, shipped_network
     from gliomorph.models.registration.catalogue import predict
     from gliomorph.models.registration.refinement import refine, settings_for

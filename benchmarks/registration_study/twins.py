@@ -23,10 +23,10 @@ from gliomorph.interfaces.files.images import from_array, read_image, to_array, 
 from gliomorph.interfaces.files.transforms import compose, linear_part, read_transform, write_transform
 from gliomorph.interfaces.methods import METHODS as ALL
 from gliomorph.interfaces.scan.brain import brain
+from gliomorph.interfaces.scan.crop import crop
 from gliomorph.interfaces.scan.match import match
 from gliomorph.interfaces.scan.n4 import n4
 from gliomorph.interfaces.scan.register import register
-from gliomorph.interfaces.scan.resample import resample
 from gliomorph.workflows.keys import code_key, key_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _working_image(one: Registration, affine: Path, template: TemplateFiles, opt
     mask, _ = brain(image, given)
     corrected, _ = n4(image, mask)
     matched, _ = match(corrected, mask, None, template.fixed, template.fixed_brain)
-    return resample(matched, affine, template.fixed)
+    return crop(matched, affine, template.fixed)
 
 
 def _image(one: Registration, options: Options) -> Path:

@@ -71,7 +71,7 @@ def settings_of(root: Path, subjects: int, image_bytes: int, nprocs: int) -> Set
     bids, masks = write_cohort(root, subjects, image_bytes)
     for name in ("derivatives", "work"):
         shutil.rmtree(root / name, ignore_errors=True)
-    return Settings(
+    return Settings.of(
         bids_dir=bids,
         output_dir=root / "derivatives",
         work_dir=root / "work",

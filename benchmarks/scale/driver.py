@@ -98,8 +98,8 @@ def _drive(settings: Settings, profile: Path | None) -> Spent:
             mock.patch.object(module, name, lambda *args, **options: timed_entry(real(*args, **options)))
         )
         profiler = stack.enter_context(cProfile.Profile()) if profile else None
-        check_folders(settings)
-        prepare_environment(settings.work_dir, settings.threads(1))
+        check_folders(settings.output_dir, settings.resources.work_dir)
+        prepare_environment(settings.resources.work_dir, settings.resources.threads(1))
         start = time.perf_counter()
         code = run.run(settings, ["gliomorph"], Console(quiet=True))
         seconds = time.perf_counter() - start

@@ -10,41 +10,52 @@ from pydra.compose import python
 from pydra.utils.general import get_fields
 
 from gliomorph.interfaces.files.images import write_text
-from gliomorph.interfaces.task import by_reference
+from gliomorph.interfaces.scan.records import (
+    AlignInfo,
+    BiasInfo,
+    BrainInfo,
+    MatchInfo,
+    MethodFiles,
+    TumorInfo,
+    WarpedFiles,
+)
+from gliomorph.interfaces.task import as_dict, by_reference
 from gliomorph.workflows.scan import graph as scan_graph
 
 
-def brain(**given: Any) -> tuple[Path, dict[str, Any]]:
+def brain(**given: Any) -> tuple[Path, BrainInfo]:
     """A mask."""
-    return _written("mask", given["image"]), {}
+    return _written("mask", given["image"]), BrainInfo(method="given", volume_ml=0.0, notices=[])
 
 
-def n4(**given: Any) -> tuple[Path, dict[str, Any]]:
+def n4(**given: Any) -> tuple[Path, BiasInfo]:
     """An image."""
-    return _written("n4", given["image"]), {}
+    return _written("n4", given["image"]), BiasInfo(bias_min=1.0, bias_max=1.0)
 
 
-def tumor(**given: Any) -> tuple[Path, dict[str, Any]]:
+def tumor(**given: Any) -> tuple[Path, TumorInfo]:
     """Labels."""
-    return _written("labels", given["image"]), {"kind": "dseg"}
+    info = TumorInfo(kind="dseg", frame="world", volume_ml=0.0, share_of_brain=0.0, labels=[], notices=[])
+    return _written("labels", given["image"]), info
 
 
-def align(**given: Any) -> tuple[Path, Path, dict[str, Any]]:
+def align(**given: Any) -> tuple[Path, Path, AlignInfo]:
     """Both transforms."""
-    return _written("rigid", given["image"]), _written("affine", given["image"]), {}
+    info = AlignInfo(in_template_frame=False, brain_dice_before=1.0, brain_dice=1.0, scale=1.0)
+    return _written("rigid", given["image"]), _written("affine", given["image"]), info
 
 
-def match(**given: Any) -> tuple[Path, dict[str, Any]]:
+def match(**given: Any) -> tuple[Path, MatchInfo]:
     """An image."""
-    return _written("matched", given["image"]), {}
+    return _written("matched", given["image"]), MatchInfo(source=[], target=[])
 
 
-def resample(**given: Any) -> Path:
+def crop(**given: Any) -> Path:
     """An image."""
-    return _written("resampled", given["image"])
+    return _written("cropped", given["image"])
 
 
-def resample_mask(**given: Any) -> Path:
+def crop_mask(**given: Any) -> Path:
     """Labels."""
     return _written("mask", given["labels"])
 
@@ -55,14 +66,17 @@ def register(**given: Any) -> tuple[Path, Path, None, Path]:
     return _written("forward", given["moving"]), _written("inverse", given["moving"]), None, used
 
 
-def warp(**given: Any) -> dict[str, Path]:
-    """A bundle of two files."""
-    return {"warped": _written("warped", given["image"]), "used": Path(given["used"])}
+def warp(**given: Any) -> WarpedFiles:
+    """One file under all names, and the record of the registration."""
+    names = ("warped", "mask", "dseg", "coverage", "forward_xfm", "inverse_xfm", "displacement", "jacobian")
+    files = dict.fromkeys(names, _written("warped", given["image"]))
+    return WarpedFiles(**files, used=Path(given["used"]))
 
 
-def measure(**given: Any) -> dict[str, Path]:
-    """The bundle and its quality."""
-    return given["files"] | {"quality": _written("quality", given["files"]["warped"])}
+def measure(**given: Any) -> MethodFiles:
+    """The files and their quality."""
+    files = given["files"]
+    return MethodFiles(**as_dict(files), quality=_written("quality", files.warped))
 
 
 def scan_page(**given: Any) -> tuple[Path, list[Path]]:
@@ -73,18 +87,19 @@ def scan_page(**given: Any) -> tuple[Path, list[Path]]:
 def publish(**given: Any) -> int:
     """As many files, at the same names, as those of a scan with labels; the records last."""
     plan = given["plan"]
-    out = Path(plan["out_dir"])
-    natives = [name for key, name in plan["native"].items() if "probability" not in key]
-    shared = [plan["report"], *_with_sidecars(natives)]
+    out = Path(plan.out_dir)
+    natives = [name for key, name in plan.names.native().items() if "probability" not in key]
+    shared = [plan.names.report, *_with_sidecars(natives)]
     written = [write_text("nothing", out / name) for name in shared]
     for files in given["results"]:
-        method = json.loads(Path(files["used"]).read_text())["method"]
-        names = plan["registered"][method]
+        method = files.registration()["method"]
+        names = plan.names.registered(method)
         own = [names[key] for key in ("warped", "mask", "coverage", "dseg", "forward_xfm", "inverse_xfm")]
         written += [write_text("nothing", out / name) for name in _with_sidecars(own)]
         record = {
             "method": method,
-            "key": plan["keys"][method],
+            "key": plan.keys[method],
+            "page_code": plan.page_code,
             "outputs": sorted([*shared, *_with_sidecars(own)]),
         }
         written.append(write_text(json.dumps(record, indent=1), out / names["registration"]))
@@ -117,8 +132,8 @@ N4 = _with_ports_of(scan_graph.N4, n4)
 Tumor = _with_ports_of(scan_graph.Tumor, tumor)
 Align = _with_ports_of(scan_graph.Align, align)
 Match = _with_ports_of(scan_graph.Match, match)
-Resample = _with_ports_of(scan_graph.Resample, resample)
-ResampleMask = _with_ports_of(scan_graph.ResampleMask, resample_mask)
+Crop = _with_ports_of(scan_graph.Crop, crop)
+CropMask = _with_ports_of(scan_graph.CropMask, crop_mask)
 Register = _with_ports_of(scan_graph.Register, register)
 Warp = _with_ports_of(scan_graph.Warp, warp)
 Measure = _with_ports_of(scan_graph.Measure, measure)
@@ -132,8 +147,8 @@ WITHOUT_WORK = {
         Tumor,
         Align,
         Match,
-        Resample,
-        ResampleMask,
+        Crop,
+        CropMask,
         Register,
         Warp,
         Measure,

@@ -69,12 +69,12 @@ class Method:
 
     @property
     def module(self) -> str:
-        """Name of the function's module below the package of interfaces."""
-        return f"registration.{self.function.partition(':')[0]}"
+        """Name of the function's module."""
+        return self.function.partition(":")[0]
 
     def solve(self, problem: Problem) -> Answer:
         """Register the moving image of a problem to the fixed one."""
-        module = importlib.import_module(f"{__package__}.{self.module}")
+        module = importlib.import_module(f"{__package__}.registration.{self.module}")
         function: Callable[[Problem], Answer] = getattr(module, self.function.partition(":")[2])
         return function(problem)
 

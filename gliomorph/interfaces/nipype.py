@@ -2,7 +2,7 @@
 
 Each has the inputs and outputs of the Pydra task of its name and runs the same function, in the node's folder. A
 registration method is an input of ``Register``; ``SyNCFM`` and its like are that interface with the method set.
-Files that come as a dictionary (``Warp``) are outputs by name too.
+Records are dictionaries here; the files of ``Warp`` are outputs by name too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 os.environ.setdefault("NO_ET", "1")  # no telemetry: read when nipype is imported
 
+import attrs
 from fileformats.generic import File as PydraFile
 from nipype.interfaces import base
 from nipype.interfaces.base import isdefined, traits
@@ -25,16 +26,17 @@ from .machine.device import GPU_CHOICES
 from .methods import METHODS, REGISTRY
 from .scan.align import Align as AlignTask
 from .scan.brain import Brain as BrainTask
+from .scan.crop import Crop as CropTask
+from .scan.crop import CropMask as CropMaskTask
 from .scan.match import Match as MatchTask
 from .scan.measure import Measure as MeasureTask
 from .scan.n4 import N4 as N4Task
+from .scan.records import WarpedFiles
 from .scan.register import Register as RegisterTask
-from .scan.resample import Resample as ResampleTask
-from .scan.resample import ResampleMask as ResampleMaskTask
 from .scan.segment import Segment as SegmentTask
 from .scan.tumor import Tumor as TumorTask
-from .scan.warp import FILES
 from .scan.warp import Warp as WarpTask
+from .task import as_dict
 
 DEFAULTS = {"seed": 0, "gpu": "auto", "refine": 0}
 """Of inputs that a Pydra task requires."""
@@ -51,7 +53,7 @@ class StageInterface(base.BaseInterface):
     """Inputs of the function that are set once and for all."""
     returned: ClassVar[list[str]]
     parts: ClassVar[tuple[str, ...]]
-    """Files of a returned dictionary that are outputs by name, too."""
+    """Files of a returned record that are outputs by name, too."""
 
     def _run_interface(self, runtime: Any) -> Any:
         given = {name: _argument(getattr(self.inputs, name), kind) for name, kind in self.kinds.items()}
@@ -85,7 +87,7 @@ def interface(task: Any, name: str = "", **preset: Any) -> type[StageInterface]:
     function = next(field.default for field in get_fields(task) if field.name == "function")
     inputs = {field.name: field.type for field in get_fields(task) if field.name not in {"function", *preset}}
     outputs = {field.name: field.type for field in get_fields(task.Outputs)}
-    parts = FILES if "files" in outputs and "files" not in inputs else ()
+    parts = tuple(attrs.fields_dict(WarpedFiles)) if outputs.get("files") is WarpedFiles else ()
     name = name or task.__name__
     body = {
         "input_spec": _spec(
@@ -142,11 +144,15 @@ def _argument(value: Any, kind: Any) -> Any:
         return [] if typing.get_origin(kind) is list else None
     if isinstance(value, list):
         return [Path(path) for path in value]
+    if isinstance(value, dict):
+        return kind(**{name: Path(path) for name, path in value.items()})
     return Path(value) if kind is PydraFile or PydraFile in typing.get_args(kind)[:1] else value
 
 
 def _plain(value: Any) -> Any:
-    """Paths as text: what Nipype's files are."""
+    """Paths as text, which Nipype's files are, and records as dictionaries."""
+    if attrs.has(type(value)):
+        value = as_dict(value)
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -159,8 +165,8 @@ N4 = interface(N4Task)
 Tumor = interface(TumorTask)
 Align = interface(AlignTask)
 Match = interface(MatchTask)
-Resample = interface(ResampleTask)
-ResampleMask = interface(ResampleMaskTask)
+Crop = interface(CropTask)
+CropMask = interface(CropMaskTask)
 Segment = interface(SegmentTask)
 Register = interface(RegisterTask)
 Warp = interface(WarpTask)

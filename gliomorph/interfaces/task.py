@@ -21,12 +21,15 @@ turn back when the task runs. Three kinds of parameter and of returned value are
         Warp = task(warp, "files")
         Warp(image=n4.image, forward=register.forward, inverse=register.inverse)
 
-The task's key covers the function's own source only: the engine keeps one cache a version of this package, which
-covers the rest.
+The task's key covers the function's module and all that this one imports, where Pydra's covers the function's own
+source only: a stage whose code has changed runs again. ``test_a_path_is_known_by_its_name`` and
+``test_the_key_of_a_task_covers_its_own_source_only`` of
+``tests/workflows/engine/test_pydra_contracts.py`` fail when Pydra mends this.
 
 Pydra knows a file by its content, which is read here once a process. Pydra itself keeps such hashes in a folder, one
 file and one lock each: a lock costs more than most of our stages' own part of the engine, that of a killed process
-keeps all others waiting, and a large cohort would leave a million files.
+keeps all others waiting, and a large cohort would leave a million files
+(``test_a_hash_costs_a_lock_and_a_file_and_waits_for_locks_of_the_dead``).
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ os.environ.setdefault("NO_ET", "1")  # no telemetry: read when pydra is imported
 import attrs
 from fileformats.generic import File
 from pydra.compose import python
-from pydra.utils.hash import Cache, hash_single, register_serializer
+from pydra.utils.hash import Cache, bytes_repr_function, hash_single, register_serializer
+
+from .sources import code_of_module
 
 REMEMBERED = 1 << 14
 """Files, those of some hundred scans."""
@@ -115,15 +120,19 @@ def task(function: Callable[..., Any], *outputs: str) -> Any:
         kinds = (found,) if len(outputs) == 1 else typing.get_args(found)
         returns = dict(zip(outputs, kinds, strict=True))
     name = "".join(part.capitalize() for part in function.__name__.split("_"))
+    stage.__doc__ = None  # Pydra's parser stops at a value that is named and typed, and not described
     made = python.define(
         stage, outputs={key: python.out(type=_port(kind)) for key, kind in returns.items()}, name=name
     )
+    made.__doc__ = stage.__doc__ = function.__doc__
     made.stage, stage.__qualname__ = staticmethod(stage), f"{name}.stage"  # where unpickling finds it
     return by_reference(made, function.__module__)
 
 
 def by_reference(made: Any, module: str) -> Any:
-    """A task of Pydra that pickles name instead of hold: its classes come with every job and result else.
+    """Let a task of Pydra be pickled by its name; else its classes come with every job and result.
+
+    ``test_classes_of_tasks_are_pickled_whole`` fails when Pydra does so itself.
 
     Parameters
     ----------
@@ -194,6 +203,13 @@ def _bytes_of(value: Any, cache: Cache) -> Iterator[bytes]:
             yield from _bytes_of(part, cache)
     else:
         yield hash_single(value, cache)
+
+
+@register_serializer(types.FunctionType)
+def source_of(function: types.FunctionType, cache: Cache) -> Iterator[bytes]:
+    """What stands for a stage's function in the hash of a task's inputs: its module and all that this one imports."""
+    yield from bytes_repr_function(function, cache)
+    yield code_of_module(function.__module__).encode()
 
 
 @register_serializer(File)

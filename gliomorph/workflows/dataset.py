@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import gliomorph
 
-from ..config.settings import Settings
 from ..interfaces.files.images import write_text
 
 BIDS_VERSION = "1.10.0"
@@ -31,7 +31,7 @@ IGNORED = (
 )
 
 
-def write_dataset(settings: Settings) -> None:
+def write_dataset(bids_dir: Path, derivatives: Mapping[str, Path], out: Path) -> None:
     """``dataset_description.json`` and ``.bidsignore``.
 
     The image that this runs in names itself by ``GLIOMORPH_CONTAINER``, its tag, and ``GLIOMORPH_CONTAINER_TYPE``.
@@ -41,7 +41,6 @@ def write_dataset(settings: Settings) -> None:
     OSError
         The output folder cannot be written.
     """
-    out = settings.output_dir
     container = {
         key: value
         for key, name in (("Type", "GLIOMORPH_CONTAINER_TYPE"), ("Tag", "GLIOMORPH_CONTAINER"))
@@ -54,10 +53,10 @@ def write_dataset(settings: Settings) -> None:
         "DatasetType": "derivative",
         "License": "see the source dataset",
         "GeneratedBy": [generated | ({"Container": container} if container else {})],
-        "SourceDatasets": [{"URL": settings.bids_dir.as_uri()}],
+        "SourceDatasets": [{"URL": bids_dir.as_uri()}],
         "DatasetLinks": {
-            "raw": settings.bids_dir.as_uri(),
-            **{name: path.as_uri() for name, path in settings.derivatives.items()},
+            "raw": bids_dir.as_uri(),
+            **{name: path.as_uri() for name, path in derivatives.items()},
         },
     }
     _write_if_new(json.dumps(description, indent=1) + "\n", out / "dataset_description.json")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 from rich.console import Console
@@ -12,33 +13,26 @@ from rich.markup import escape
 
 from ..config.settings import Settings
 from ..environment import prepare_environment
-from ..interfaces.datasets.template_files import TemplateFiles, prepare_template
 from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
 from ..interfaces.files.text import listed
 from .checks.atlas import atlas_notices
-from .checks.validation import check_gpu, check_resources, network_notices, summary_of, validate_bids
+from .checks.resources import check_disk, check_memory
+from .checks.validation import check_gpu, network_notices, summary_of, validate_bids
 from .checks.worker import check_worker
+from .context import RunContext, notice, resolve
 from .dataset import write_dataset
 from .engine.failures import Failure, cause_of
 from .engine.sweep import Hold, swept
 from .engine.workers import describe_worker, taken_over
-from .group.regions import find_parcellation
 from .group.run import run_group
 from .keys import cache_folder
-from .scan.participants import run_participants
+from .scan.participants import run_participants, with_pages_settled
 from .scan.plan import PlannedScan, plan_scans
-from .summary import RunLog, last_causes, new_run_id, print_failures, rows_of
+from .summary import RunLog, last_causes, print_failures, rows_of
 
 
-def run(
-    settings: Settings,
-    argv: Sequence[str],
-    console: Console,
-    *,
-    dry_run: bool = False,
-    verbose: int = 0,
-) -> int:
+def run(settings: Settings, argv: Sequence[str], console: Console) -> int:
     """Carry out what was asked for.
 
     Parameters
@@ -49,10 +43,6 @@ def run(
         The command, for the log and for the line that runs failed scans again.
     console : Console
         Where messages go.
-    dry_run : bool
-        Only say what would be done.
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
@@ -64,91 +54,71 @@ def run(
     SettingsError, QueryError, TemplateError
         What keeps the run from starting.
     """
-    check_worker(settings)
-    check_gpu(settings)
-    if not settings.skip_bids_validation:
+    check_worker(settings.cluster)
+    check_gpu(settings.resources, settings.cluster.worker)
+    if not settings.inputs.skip_bids_validation:
         for text in summary_of(validate_bids(settings.bids_dir)):
             console.print(f"[yellow]BIDS[/yellow] {text}", highlight=False)
-    _notice(console, atlas_notices(settings, dry_run))
-    with swept(cache_folder(settings.work_dir)) as hold:
-        code = _held_run(settings, argv, console, dry_run, verbose)
-        if settings.clean_workdir and not dry_run:
-            _clean(hold, settings, console)
+    notice(console, atlas_notices(settings))
+    with swept(cache_folder(settings.resources.work_dir)) as hold:
+        code = _levels(resolve(settings, console), argv)
+        if settings.resources.clean_workdir and not settings.dry_run:
+            _clean(hold, settings.resources.work_dir, console)
     return code
 
 
-def _held_run(
-    settings: Settings,
-    argv: Sequence[str],
-    console: Console,
-    dry_run: bool,
-    verbose: int,
-) -> int:
+def _levels(context: RunContext, argv: Sequence[str]) -> int:
     """The run, while its cache is held."""
-    template = prepare_template(
-        settings.template,
-        settings.resolution,
-        settings.template_dirs,
-        cache_folder(settings.work_dir) / "templates",
-    )
-    parcellation = find_parcellation(settings, template)
-    _notice(console, parcellation.notices if parcellation else ())
-    planned = plan_scans(settings, template)
+    settings = context.settings
+    context.notice(context.parcellation.notices if context.parcellation else ())
+    planned = plan_scans(settings, context.template)
     if "participant" in settings.levels:
-        _announce(console, settings, planned)
-    run_id = new_run_id()
-    log = RunLog(folder=settings.output_dir / "logs" / run_id)
-    if dry_run:
+        planned = with_pages_settled(planned, context)
+        _announce(context, planned)
+    if settings.dry_run:
         return 0
+    log = RunLog(folder=settings.output_dir / "logs" / context.run_id)
     remove_leftovers(settings.output_dir)
-    write_dataset(settings)
-    log.start(settings, argv)
+    write_dataset(settings.bids_dir, settings.inputs.derivatives, settings.output_dir)
+    log.start(settings.options(), argv)
     code = 0
     if "participant" in settings.levels:
-        failures = _participants(settings, template, planned, run_id, console, verbose)
-        code = _conclude(console, settings, planned, failures, log, argv)
-    if "group" in settings.levels and not (code and settings.stop_on_first_crash):
-        code = max(code, _try_group(settings, template, planned, log, console, verbose))
+        failures = _participants(context, planned)
+        code = _conclude(context, planned, failures, log, argv)
+    if "group" in settings.levels and not (code and settings.resources.stop_on_first_crash):
+        try:
+            code = max(code, _group(context, planned, log))
+        except OSError as error:  # a disk that is full, or a folder that cannot be written any more
+            _no_atlas(context, cause_of(error))
+            code = 1
     return code
 
 
-def _notice(console: Console, texts: Iterable[str]) -> None:
-    for text in texts:
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
-
-
-def _clean(hold: Hold, settings: Settings, console: Console) -> None:
+def _clean(hold: Hold, work_dir: Path, console: Console) -> None:
     if hold.remove_if_last():
-        shutil.rmtree(settings.work_dir / "tmp", ignore_errors=True)
+        shutil.rmtree(work_dir / "tmp", ignore_errors=True)
     else:
-        console.print(f"{settings.work_dir} is kept: another run uses it", highlight=False, soft_wrap=True)
+        console.print(f"{work_dir} is kept: another run uses it", highlight=False, soft_wrap=True)
 
 
-def _participants(
-    settings: Settings,
-    template: TemplateFiles,
-    planned: Sequence[PlannedScan],
-    run_id: str,
-    console: Console,
-    verbose: int,
-) -> list[Failure]:
+def _participants(context: RunContext, planned: Sequence[PlannedScan]) -> list[Failure]:
     todo = [p for p in planned if p.status in ("run", "page")]
     if not todo:
         return []
-    prepare_environment(settings.work_dir, settings.threads(len(todo)), settings.gpu_slots)
-    return run_participants(todo, settings, template, run_id, console, verbose)
+    resources = context.settings.resources
+    prepare_environment(resources.work_dir, resources.threads(len(todo)), resources.gpu_slots)
+    return run_participants(todo, context)
 
 
 def _conclude(
-    console: Console,
-    settings: Settings,
+    context: RunContext,
     planned: Sequence[PlannedScan],
     failures: Sequence[Failure],
     log: RunLog,
     argv: Sequence[str],
 ) -> int:
     """Log and tell who failed and who is done; 1 if anything that was asked for is missing."""
-    rows = rows_of(planned, failures)
+    console, rows = context.console, rows_of(planned, failures)
     print_failures(console, rows, argv)
     try:
         for failure in failures:
@@ -158,79 +128,61 @@ def _conclude(
         console.print(f"[red]no log[/red]: {escape(cause_of(error))}", highlight=False, soft_wrap=True)
     done = [row for row in rows if row["status"] == "done"]
     if done:
-        pages = f"{settings.output_dir / done[0]['scan']}.html" + (" …" if len(done) > 1 else "")
+        pages = f"{context.settings.output_dir / done[0]['scan']}.html" + (" …" if len(done) > 1 else "")
         console.print(f"{len(done)} of {len(rows)} scans done: {pages}", highlight=False, soft_wrap=True)
     return int(len(done) < len(rows))
 
 
-def _announce(console: Console, settings: Settings, planned: Sequence[PlannedScan]) -> None:
+def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
     """Will run N, done M, cannot run K because…"""
+    console, settings, processing = context.console, context.settings, context.settings.processing
     count = Counter(p.status for p in planned)
     console.print(
         f"{len(planned)} scans: {count['run']} to run, {count['done']} done, {count['impossible']} cannot be run; "
         + f"{count['page']} pages to make anew; " * bool(count["page"])
-        + f"template {settings.template} at {settings.resolution} mm, {', '.join(settings.registration)}",
+        + f"template {processing.template} at {processing.resolution} mm, {', '.join(processing.registration)}",
         highlight=False,
     )
     for p in planned:
         if p.status == "impossible":
             console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
     if old := [p.scan.label for p in planned if p.status == "done" and p.reason]:
-        _notice(
-            console,
+        context.notice(
             [
                 f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}): the "
                 "intermediate results that they are made of are gone; to compute a scan again, remove its page"
             ],
         )
     if count["run"]:
-        _notice(console, network_notices(settings))
-        console.print(
-            f"{describe_worker(settings, count['run'])}; "
-            + "; ".join(check_resources(settings, count["run"])),
-            highlight=False,
-        )
+        context.notice(network_notices(settings.processing, settings.inputs.modality))
+        resources, scans = settings.resources, count["run"]
+        where = describe_worker(settings.cluster, resources, scans)
+        memory = check_memory(settings.processing, resources, scans)
+        console.print("; ".join([where, memory, check_disk(settings, scans)]), highlight=False)
 
 
-def _try_group(
-    settings: Settings,
-    template: TemplateFiles,
-    planned: Sequence[PlannedScan],
-    log: RunLog,
-    console: Console,
-    verbose: int,
-) -> int:
-    """:func:`_group`; a disk that is full, or a folder that cannot be written any more, keeps it from its atlas."""
-    try:
-        return _group(settings, template, planned, log, console, verbose)
-    except OSError as error:
-        console.print(f"[red]no atlas[/red]: {escape(cause_of(error))}", highlight=False, soft_wrap=True)
-        return 1
-
-
-def _group(
-    settings: Settings,
-    template: TemplateFiles,
-    planned: Sequence[PlannedScan],
-    log: RunLog,
-    console: Console,
-    verbose: int,
-) -> int:
+def _group(context: RunContext, planned: Sequence[PlannedScan], log: RunLog) -> int:
     """The atlas over the whole output folder, whatever subjects this run was restricted to."""
+    settings = context.settings
     everyone = planned
-    if settings.participants or settings.sessions:
-        everyone = plan_scans(attrs.evolve(settings, participants=(), sessions=()), template)
+    if settings.inputs.participants or settings.inputs.sessions:
+        inputs = attrs.evolve(settings.inputs, participants=(), sessions=())
+        everyone = plan_scans(attrs.evolve(settings, inputs=inputs), context.template)
     causes = last_causes(settings.output_dir / "logs")
-    run_id = taken_over(cache_folder(settings.work_dir)).get("group", log.folder.name)
-    outcome = run_group(settings, template, everyone, causes, run_id, console, verbose)
+    run_id = taken_over(context.cache).get("group", context.run_id)
+    outcome = run_group(attrs.evolve(context, run_id=run_id), everyone, causes)
     if outcome.problem:
-        console.print(f"[red]no atlas[/red]: {escape(outcome.problem)}", highlight=False)
+        _no_atlas(context, outcome.problem)
         return 1
     if failure := outcome.tests:
         log.failure(failure)
         text = f"{failure.stage}: {cause_of(failure.error)}; the atlas has none of them, the log is in {log.folder}"
-        console.print(f"[red]no tests[/red]: {escape(text)}", highlight=False, soft_wrap=True)
-    names = group_names(settings.template, settings.resolution, ["WT"])
+        context.console.print(f"[red]no tests[/red]: {escape(text)}", highlight=False, soft_wrap=True)
+    names = group_names(settings.processing.template, settings.processing.resolution, ["WT"])
     for what, name in (("report", names["report"]), ("atlas", names["frequency_WT"])):
-        console.print(f"{what}: {settings.output_dir / name}", highlight=False, soft_wrap=True)
+        context.console.print(f"{what}: {settings.output_dir / name}", highlight=False, soft_wrap=True)
     return int(outcome.tests is not None)
+
+
+def _no_atlas(context: RunContext, problem: str) -> None:
+    context.console.print(f"[red]no atlas[/red]: {escape(problem)}", highlight=False, soft_wrap=True)

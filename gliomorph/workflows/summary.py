@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import json
-import secrets
 import shlex
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,17 +17,11 @@ from rich.table import Table
 
 import gliomorph
 
-from ..config.settings import Settings
 from ..interfaces.files.images import write_text
 from .engine.failures import Failure, cause_of
 from .scan.plan import PlannedScan
 
 COLUMNS = ("scan", "status", "stage", "cause")
-
-
-def new_run_id() -> str:
-    """UTC time and eight random digits: sorts by time, and runs that start in one second differ."""
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -44,12 +36,13 @@ class RunLog:
 
     folder: Path
 
-    def start(self, settings: Settings, argv: Sequence[str]) -> None:
+    def start(self, options: Mapping[str, Any], argv: Sequence[str]) -> None:
         """Write what was asked for."""
-        options = attrs.asdict(
-            settings, value_serializer=lambda _o, _f, v: str(v) if isinstance(v, Path) else v
-        )
-        content = {"command": shlex.join(argv), "version": gliomorph.__version__, "options": options}
+        content = {
+            "command": shlex.join(argv),
+            "version": gliomorph.__version__,
+            "options": dict(options),
+        }
         write_text(json.dumps(content, indent=1, default=str) + "\n", self.folder / "run.json")
 
     def failure(self, failure: Failure) -> None:

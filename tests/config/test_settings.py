@@ -11,7 +11,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from gliomorph.config import settings as module
-from gliomorph.config.settings import LEVELS, MODALITIES, SLURM_CPUS, Settings, SettingsError
+from gliomorph.config.cluster import OPEN_GRAPHS
+from gliomorph.config.inputs import MODALITIES
+from gliomorph.config.option import SettingsError
+from gliomorph.config.processing import REFINE
+from gliomorph.config.resources import SLURM_CPUS
+from gliomorph.config.settings import LEVELS, Settings
+from gliomorph.config.testing import TEST_REGIONS
 from gliomorph.interfaces.derivatives.names import method_label
 from gliomorph.interfaces.methods import METHODS, NEEDED
 from gliomorph.interfaces.networks import registration as weights
@@ -30,27 +36,27 @@ def folders(tmp_path):
 @pytest.fixture
 def make(folders):
     """Settings with a method that needs no network, and what a test adds."""
-    return lambda **options: Settings(**folders | {"registration": ("affine",)} | options)
+    return lambda **options: Settings.of(**folders | {"registration": ("affine",)} | options)
 
 
 def test_defaults_are_usable(folders, tmp_path):
-    settings = Settings(**folders)
+    settings = Settings.of(**folders)
     assert settings.levels == ("participant",)
-    assert settings.nprocs >= 1
-    assert settings.mem_gb > 0
+    assert settings.resources.nprocs >= 1
+    assert settings.resources.mem_gb > 0
     assert settings.bids_dir == tmp_path / "bids"
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_default_registration_is_the_shipped_network_where_it_reads_the_modality(folders, modality):
-    settings = Settings(**folders, modality=modality)
+    settings = Settings.of(**folders, modality=modality)
     if modality == "T1w":
-        assert settings.registration == ("metamorph-r",)
-        assert settings.networks() == {"metamorph-r": shipped_network("metamorph-r")}
-        assert settings.refinement("metamorph-r") == module.REFINE
+        assert settings.processing.registration == ("metamorph-r",)
+        assert settings.processing.networks == {"metamorph-r": shipped_network("metamorph-r")}
+        assert settings.processing.refinement("metamorph-r") == REFINE
     else:
-        assert settings.registration == ("metamorphosis",)
-        assert settings.networks() == {}
+        assert settings.processing.registration == ("metamorphosis",)
+        assert settings.processing.networks == {}
 
 
 def test_all_that_is_wrong_with_tests_is_told(make):
@@ -84,7 +90,7 @@ def test_covariates_and_regions_that_cannot_be_are_told(make):
 
 
 def test_regions_of_tests_are_those_of_the_atlas():
-    assert set(module.TEST_REGIONS) == set(REGIONS)
+    assert set(TEST_REGIONS) == set(REGIONS)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +108,13 @@ def test_defaults_of_tests_are_those_of_the_stage(make):
 
 def test_settings_are_frozen(make):
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        make().random_seed = 3
+        make().processing.random_seed = 3
 
 
 def test_prefixes_of_labels_are_optional(make):
     settings = make(participants=["sub-01", "02"], sessions=["ses-pre", "post"])
-    assert settings.participants == ("01", "02")
-    assert settings.sessions == ("pre", "post")
+    assert settings.inputs.participants == ("01", "02")
+    assert settings.inputs.sessions == ("pre", "post")
 
 
 def test_paths_are_made_absolute(make, tmp_path, monkeypatch):
@@ -117,7 +123,7 @@ def test_paths_are_made_absolute(make, tmp_path, monkeypatch):
     settings = make(bids_dir="bids", output_dir=Path("a/../b"), template_dirs=["~/masks"])
     assert settings.bids_dir == tmp_path / "bids"
     assert settings.output_dir == tmp_path / "b"
-    assert settings.template_dirs == (tmp_path / "masks",)
+    assert settings.processing.template_dirs == (tmp_path / "masks",)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +186,12 @@ def test_folders_in_each_others_way_are_refused(make, tmp_path, field, place, sa
         make(**{field: tmp_path / place})
 
 
+def test_work_directory_that_follows_from_an_output_folder_in_the_input_is_refused(folders, tmp_path):
+    given = {"bids_dir": folders["bids_dir"], "output_dir": tmp_path / "bids" / "derivatives" / "gliomorph"}
+    with pytest.raises(SettingsError, match="lies inside bids_dir"):
+        Settings.of(**given, registration=("affine",))
+
+
 def test_link_to_the_input_is_seen_through(make, tmp_path):
     (tmp_path / "alias").symlink_to(tmp_path / "bids")
     with pytest.raises(SettingsError, match="must be neither bids_dir nor above it"):
@@ -192,7 +204,7 @@ def test_output_may_lie_in_derivatives_of_the_input(make, tmp_path, place):
 
 
 def test_seed_may_be_the_largest(make):
-    assert make(random_seed=2**31 - 1).random_seed == 2**31 - 1
+    assert make(random_seed=2**31 - 1).processing.random_seed == 2**31 - 1
 
 
 @pytest.mark.parametrize(
@@ -200,7 +212,7 @@ def test_seed_may_be_the_largest(make):
     [(8, 1, None, 8), (32, 1, None, 8), (8, 4, None, 2), (8, 100, None, 1), (8, 0, None, 8), (8, 4, 3, 3)],
 )
 def test_threads_share_the_cpus_among_scans(make, nprocs, scans, given, threads):
-    assert make(nprocs=nprocs, omp_nthreads=given).threads(scans) == threads
+    assert make(nprocs=nprocs, omp_nthreads=given).resources.threads(scans) == threads
 
 
 @pytest.mark.parametrize(
@@ -210,8 +222,8 @@ def test_threads_share_the_cpus_among_scans(make, nprocs, scans, given, threads)
 def test_processes_stay_within_cpus_and_memory(make, monkeypatch, nprocs, mem_gb, scans, processes):
     monkeypatch.setattr(module, "process_memory_gb", lambda resolution, methods: 4.0)
     settings = make(nprocs=nprocs, mem_gb=mem_gb, resolution=1)
-    assert settings.processes(scans) == processes
-    assert processes * settings.threads(scans) <= max(nprocs, 1)
+    assert settings.resources.processes(scans) == processes
+    assert processes * settings.resources.threads(scans) <= max(nprocs, 1)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -232,8 +244,11 @@ def test_label_of_a_method_is_alphanumeric(method):
 )
 def test_gpu_is_for_all_stages_or_for_some(make, given, segment, register, needed):
     settings = make(gpu=given)
-    assert (settings.gpu_of("segment"), settings.gpu_of("register")) == (segment, register)
-    assert settings.needs_gpu is needed
+    assert (settings.resources.gpu_of("segment"), settings.resources.gpu_of("register")) == (
+        segment,
+        register,
+    )
+    assert settings.resources.needs_gpu is needed
 
 
 @pytest.mark.parametrize("given", ["yes", [], ["auto", "segment"], ["n4"], ["all", "none"]])
@@ -278,8 +293,8 @@ def test_methods_that_learn_are_known():
 
 def test_each_learned_method_has_its_file(make, networks):
     settings = make(registration=METHODS, registration_weights=reversed(networks.values()))
-    assert settings.networks() == networks
-    assert make(registration=("syn",)).networks() == {}
+    assert settings.processing.networks == networks
+    assert make(registration=("syn",)).processing.networks == {}
 
 
 @pytest.fixture
@@ -296,9 +311,9 @@ def test_learned_method_takes_the_given_file_else_the_shipped_one(make, networks
         shipped[method] = unshipped / f"{method}.safetensors"
         shipped[method].write_bytes(networks[method].read_bytes())
     both = {"registration": ("metamorph-g", "syn", "metamorph-r")}
-    assert make(**both).networks() == shipped
+    assert make(**both).processing.networks == shipped
     given = networks["metamorph-r"]
-    assert make(**both, registration_weights=[given]).networks() == shipped | {"metamorph-r": given}
+    assert make(**both, registration_weights=[given]).processing.networks == shipped | {"metamorph-r": given}
 
 
 def test_default_without_weights_says_what_to_do(folders, unshipped):
@@ -307,7 +322,7 @@ def test_default_without_weights_says_what_to_do(folders, unshipped):
         r"--registration-weights .*, train one with gliomorph-train, or .* --registration metamorphosis$"
     )
     with pytest.raises(SettingsError, match=said):
-        Settings(**folders)
+        Settings.of(**folders)
 
 
 @pytest.mark.parametrize("method", NEEDED)
@@ -353,10 +368,10 @@ def test_file_that_holds_no_network_is_refused(make, tmp_path, registration):
 
 def test_learned_methods_alone_are_refined(make, networks):
     learned = {"registration": ("syn", "metamorph-r"), "registration_weights": [networks["metamorph-r"]]}
-    assert make(**learned).refinement("metamorph-r") == module.REFINE
+    assert make(**learned).processing.refinement("metamorph-r") == REFINE
     settings = make(**learned, refine=7)
-    assert [settings.refinement(method) for method in settings.registration] == [0, 7]
-    assert make(**learned, refine=0).refinement("metamorph-r") == 0
+    assert [settings.processing.refinement(method) for method in settings.processing.registration] == [0, 7]
+    assert make(**learned, refine=0).processing.refinement("metamorph-r") == 0
     with pytest.raises(SettingsError, match=r"--refine: 0 or more iterations are required, got -1"):
         make(**learned, refine=-1)
     said = (
@@ -370,7 +385,7 @@ def test_headers_are_read_without_heavy_imports(make, network, tmp_path):
     """The command line has to set threads before torch is imported, and to answer at once."""
     text = (
         "import sys; from gliomorph.config.settings import Settings; "
-        f"Settings(bids_dir={str(tmp_path / 'bids')!r}, output_dir={str(tmp_path / 'out')!r}, "
+        f"Settings.of(bids_dir={str(tmp_path / 'bids')!r}, output_dir={str(tmp_path / 'out')!r}, "
         f"registration=['metamorph-r'], registration_weights=[{str(network('metamorph-r'))!r}]); "
         "print({'torch', 'SimpleITK', 'nibabel', 'pydra'} & set(sys.modules))"
     )
@@ -400,10 +415,10 @@ def test_options_of_a_worker_that_cannot_be_carried_out(make, options, text):
 
 def test_a_slurm_job_is_given_the_memory_of_its_processes(make):
     alone = make(worker="slurm")
-    assert (alone.nprocs, alone.processes(1)) == (SLURM_CPUS, 1)
+    assert (alone.resources.nprocs, alone.resources.processes(1)) == (SLURM_CPUS, 1)
     several = make(worker="slurm", nprocs=4, omp_nthreads=1)
-    assert several.processes(1) == 4
-    assert several.mem_gb > 2 * alone.mem_gb
+    assert several.resources.processes(1) == 4
+    assert several.resources.mem_gb > 2 * alone.resources.mem_gb
 
 
 def test_scans_at_once_are_few_here_and_as_many_as_there_are_elsewhere(make):
@@ -412,4 +427,4 @@ def test_scans_at_once_are_few_here_and_as_many_as_there_are_elsewhere(make):
     assert make(**few).scans_at_once(2) == 2
     assert make(**few, worker="slurm").scans_at_once(1000) == 1000
     elsewhere = make(**few, worker="dask", dask_scheduler="tcp://a:1")
-    assert elsewhere.scans_at_once(1000) == module.OPEN_GRAPHS
+    assert elsewhere.scans_at_once(1000) == OPEN_GRAPHS

@@ -26,7 +26,7 @@ from runs import (
     template_name,
 )
 
-from gliomorph.config.settings import REFINE
+from gliomorph.config.processing import REFINE
 from gliomorph.evaluation.compare import evaluate_compare
 from gliomorph.evaluation.landmarks import evaluate_landmarks
 from gliomorph.interfaces.datasets.templates import load_template

@@ -14,6 +14,7 @@ from pydra.compose import python, workflow
 from rich.console import Console
 
 from gliomorph.config.settings import Settings
+from gliomorph.interfaces.derivatives.publish import Publication
 from gliomorph.interfaces.files.images import write_text
 from gliomorph.workflows import run
 from gliomorph.workflows.checks.validation import check_folders
@@ -28,26 +29,28 @@ def Read(image: File, template: File) -> int:
 
 
 @python.define(outputs={"published": int})
-def Record(size: int, plan: dict[str, Any], run: str) -> int:
+def Record(size: int, plan: Publication, run: str) -> int:
     """What says that a scan is done."""
-    out = Path(plan["out_dir"])
-    write_text(f"<p>{size}</p>", out / plan["report"])
-    for method, names in plan["registered"].items():
-        content = {"key": plan["keys"][method], "outputs": [plan["report"]]}
-        write_text(json.dumps(content), out / names["registration"])
+    out = Path(plan.out_dir)
+    write_text(f"<p>{size}</p>", out / plan.names.report)
+    for method, key in plan.keys.items():
+        content = {"key": key, "page_code": plan.page_code, "outputs": [plan.names.report]}
+        write_text(json.dumps(content), out / plan.names.registration(method))
     return 1
 
 
 @workflow.define(outputs={"published": int})
-def Scan(scan: str, image: File, template: File, plan: dict[str, Any], run: str) -> int:
+def Scan(image: File, template: File, plan: Publication, run: str) -> int:
     """Two stages in place of a scan's graph."""
+    scan = plan.names.label
     size = workflow.add(Read(image=image, template=template), name=f"read@{scan}")
     return workflow.add(Record(size=size.size, plan=plan, run=run), name=f"record@{scan}").published
 
 
 def stub_graph(**inputs: Any) -> Any:
     """:func:`Scan` from the inputs of a scan's graph."""
-    return Scan(**{name: inputs[name] for name in ("scan", "image", "template", "plan", "run")})
+    files = {"image": inputs["inputs"].image, "template": inputs["template"].image}
+    return Scan(**files, plan=inputs["plan"], run=inputs["run"])
 
 
 async def in_this_process(self: worker.PoolWorker, job: Any, rerun: bool = False) -> Any:
@@ -73,7 +76,7 @@ def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> N
     participants.ScanGraph = stub_graph
     worker.PoolWorker.run = in_this_process  # type: ignore[method-assign]
     for number in range(rounds):
-        settings = Settings(
+        settings = Settings.of(
             bids_dir=root / "bids",
             output_dir=root / f"out-{number}",
             work_dir=root / f"work-{number}",
@@ -93,8 +96,8 @@ def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> N
         console = Console(file=io.StringIO(), soft_wrap=True)
         barrier.wait(60)
         try:
-            os.environ["PYDRA_HASH_CACHE"] = str(settings.work_dir / "hashes")
-            check_folders(settings)
+            os.environ["PYDRA_HASH_CACHE"] = str(settings.resources.work_dir / "hashes")
+            check_folders(settings.output_dir, settings.resources.work_dir)
             code = run.run(settings, ["gliomorph"], console)
         except Exception:
             code = 2

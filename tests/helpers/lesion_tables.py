@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -11,6 +13,11 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.files.tables import table
+from gliomorph.interfaces.group.associations.facts import TestFacts
+from gliomorph.interfaces.group.associations.options import TestOptions
+from gliomorph.interfaces.group.associations.words import Association
+from gliomorph.interfaces.group.records import GroupScan
+from gliomorph.models.statistics import Kind
 
 SIZE = (12, 14, 10)
 SUBJECTS = 40
@@ -29,6 +36,20 @@ class LesionTable:
     coverages: list[Path]
     template: Path
     grid: sitk.Image
+
+    def group_scans(self, kinds: Sequence[str] = ()) -> tuple[GroupScan, ...]:
+        """The scans as stages take them: plain masks unless other kinds are given, without fields of view where none
+        are known."""
+        kinds, seen = kinds or ["mask"] * len(self.scans), self.coverages or [None] * len(self.scans)
+        return tuple(
+            GroupScan(
+                label=scan,
+                kind=kind,
+                key=scan,
+                files={"tumor": tumor} | ({"coverage": coverage} if coverage else {}),
+            )
+            for scan, tumor, kind, coverage in zip(self.scans, self.tumors, kinds, seen, strict=True)
+        )
 
 
 def lesions(numbers: np.random.Generator) -> np.ndarray:
@@ -86,4 +107,21 @@ def write_lesion_table(folder: Path, seed: int = 0) -> LesionTable:
         coverages=[everywhere] * SUBJECTS,
         template=everywhere,
         grid=grid,
+    )
+
+
+def made_test(kind: Kind, column: str = "age", event: str = "", **changes: Any) -> TestFacts:
+    """What a test of some participants says that has found nothing; options and facts may be changed."""
+    facts = {"participants": 30, "sizes": {}, "covariates": ()}
+    known = {name: changes.pop(name, value) for name, value in facts.items()}
+    return TestFacts(
+        association=Association(kind=kind, column=column, event=event),
+        options=TestOptions(**changes),
+        positive="more in the lesioned",
+        left_out={},
+        voxels=1,
+        patterns=1,
+        uncovered=0,
+        clusters=0,
+        **known,
     )

@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import phantoms
 import pytest
@@ -21,8 +22,9 @@ from gliomorph.interfaces.files.images import read_image, to_array
 from gliomorph.interfaces.files.transforms import write_transform
 from gliomorph.interfaces.methods import METHODS
 from gliomorph.interfaces.scan.match import match
+from gliomorph.interfaces.scan.records import WarpedFiles
 from gliomorph.interfaces.scan.register import Register as RegisterTask
-from gliomorph.interfaces.scan.warp import FILES
+from gliomorph.interfaces.task import as_dict
 
 INTERFACES = {
     name: value
@@ -45,8 +47,8 @@ def chain(head: dict[str, Path], template: dict[str, Path], affine: Path, folder
         "match": ours.Match(
             image=head["image"], tumor=head["labels"], fixed=template["image"], fixed_brain=template["brain"]
         ),
-        "moving": ours.Resample(grid=template["image"], affine=affine),
-        "mask": ours.ResampleMask(labels=head["labels"], grid=template["image"], affine=affine),
+        "moving": ours.Crop(grid=template["image"], affine=affine),
+        "mask": ours.CropMask(labels=head["labels"], grid=template["image"], affine=affine),
         "register": ours.Affine(
             fixed=template["image"], fixed_brain=template["brain"], rigid=affine, affine=affine
         ),
@@ -99,7 +101,7 @@ def test_ports_are_those_of_the_pydra_task(name: str) -> None:
     assert set(interface.inputs.copyable_trait_names()) == wanted
     outputs = {field.name for field in get_fields(task.Outputs)}
     assert set(interface.output_spec().copyable_trait_names()) == outputs | (
-        set(FILES) if name == "Warp" else set()
+        set(attrs.fields_dict(WarpedFiles)) if name == "Warp" else set()
     )
     assert interface.help(returnhelp=True).startswith(interface.function.__doc__.splitlines()[0])
 
@@ -137,7 +139,7 @@ def test_the_result_is_the_functions(
     image, info = match(head["image"], head["brain"], head["labels"], template["image"], template["brain"])
     found = results["match"]
     np.testing.assert_array_equal(to_array(read_image(found.image)), to_array(read_image(image)))
-    assert found.info == info
+    assert found.info == as_dict(info)
 
 
 def test_nodes_run_in_other_processes(heads: dict[str, dict[str, Path]], tmp_path: Path) -> None:

@@ -47,8 +47,10 @@ def run(job, cache):
     return job(cache_root=cache, worker="debug")
 
 
-def test_task_is_named_after_its_function():
+def test_task_is_named_after_its_function_and_has_its_words():
     assert JoinWords.__name__ == "JoinWords"
+    assert JoinWords.__doc__ == join_words.__doc__
+    assert CopyBook.__doc__ == copy_book.__doc__
 
 
 def test_task_gives_what_the_function_gives(words, tmp_path):
@@ -114,7 +116,12 @@ class Shelf(Ports):
 
 
 def copy_book(book: Book, others: list[Book], last: Book | None, named: dict[str, Path]) -> Book:
-    """A book with the words of all others."""
+    """A book with the words of all others.
+
+    Returns
+    -------
+    book : Book
+    """
     books = [book, *others, *([last] if last else [])]
     out = Path.cwd() / "copy.txt"
     out.write_text(" ".join(path.read_text() for path in [*(b.text for b in books), *named.values()]))

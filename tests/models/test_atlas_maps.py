@@ -34,6 +34,7 @@ from gliomorph.models.atlas import (
     to_arrays,
 )
 from gliomorph.models.atlas.moments import MOST
+from gliomorph.models.small_cells import SmallCells, small_cells
 from gliomorph.models.statistics import binomial_interval
 
 GRID = Grid(shape=(7, 6, 5), affine=np.diag([2.0, 1.0, 1.5, 1.0]) + np.eye(4, k=3) * -6.0)
@@ -125,7 +126,7 @@ def test_counts_and_frequencies_are_those_of_a_loop(stratum: str, region: str) -
         covered += seen_by(person)
     assert (GRID.volume(sums.cells[stratum].count(region)) == count).all()
     assert (GRID.volume(sums.covered(stratum, region)) == covered).all()
-    found = frequency_map(sums, stratum, region, release(sums, COLUMNS, 1))
+    found = frequency_map(sums, stratum, region, release(sums, COLUMNS, small_cells(1)))
     assert found is not None
     assert found.subjects == len(chosen)
     low, high = binomial_interval(count, covered)
@@ -303,7 +304,7 @@ def test_names_of_strata_and_means_are_checked() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_is_shown_of_fewer_than_min_cell(seed: int) -> None:
     sums = summed(cohort(40, seed))
-    shown = release(sums, COLUMNS, 5)
+    shown = release(sums, COLUMNS, small_cells(5))
     for stratum in ("all", *STRATA):
         for region in REGIONS:
             visible = shown.everywhere(stratum, region)
@@ -321,19 +322,15 @@ def test_a_stratum_too_small_for_a_region_gets_no_map_of_it() -> None:
     ]
     people = [attrs.evolve(p, labels=np.isin(p.labels, [1]).astype(np.uint8)) for p in people]
     sums = summed(people)
-    shown = release(sums, COLUMNS, 5)
+    shown = release(sums, COLUMNS, small_cells(5))
     assert frequency_map(sums, "sexF", "WT", shown) is not None
     assert frequency_map(sums, "sexF", "ET", shown) is None
     assert frequency_map(sums, "sexM", "WT", shown) is None
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        release(sums, COLUMNS, 0)
-    with pytest.raises(ValueError, match="of everybody must be 1 or 5, got 3"):
-        release(sums, COLUMNS, 5, 3)
 
 
 def test_everybody_is_shown_whatever_strata_withhold() -> None:
     sums = summed(cohort(40))
-    shown = release(sums, COLUMNS, 5, 1)
+    shown = release(sums, COLUMNS, SmallCells(everybody=1, strata=5))
     for region in REGIONS:
         assert shown.everywhere("all", region).all()
         found = frequency_map(sums, "all", region, shown)
@@ -355,7 +352,7 @@ def test_no_small_cell_follows_from_those_shown(seed: int, everybody: int) -> No
     sums = AtlasSums.empty(GRID, column)
     for person in cohort(30, seed):
         sums.add(attrs.evolve(person, strata=tuple({*column} & {*person.strata}), values={}, where={}))
-    shown = release(sums, [column], 5, everybody)
+    shown = release(sums, [column], SmallCells(everybody=everybody, strata=5))
     primitives = [(s, part) for s in (*column, "none") for part in (*PARTS, "whole")]
     cells = [(s, r) for s in ("all", *column) for r in REGIONS]
     visible = {cell: shown.everywhere(*cell) for cell in cells}
@@ -383,7 +380,7 @@ def test_where_one_has_a_tumour_and_where_none_has_look_the_same() -> None:
     sums = AtlasSums.empty(GRID)
     for person in [*people, Participant(label="lone", labels=lone)]:
         sums.add(person)
-    found = frequency_map(sums, "all", "ET", release(sums, (), 5))
+    found = frequency_map(sums, "all", "ET", release(sums, (), small_cells(5)))
     assert found is not None
     assert np.isnan(found.frequency[3:]).all()
     assert (found.frequency[:3] == np.float32(6 / 7)).all()

@@ -35,7 +35,7 @@ def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake
 def any_settings(tmp_path: Path) -> Settings:
     """Of a run on nothing, for workers that are given trivial graphs; :func:`attrs.evolve` makes others of them."""
     (tmp_path / "bids").mkdir()
-    return Settings(
+    return Settings.of(
         bids_dir=tmp_path / "bids",
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",

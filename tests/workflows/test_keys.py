@@ -5,27 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import gliomorph
+from gliomorph.interfaces import sources
 from gliomorph.interfaces.derivatives.records import all_outputs_exist, is_complete
 from gliomorph.interfaces.files.checksums import content_hash
-from gliomorph.workflows import keys
-from gliomorph.workflows.keys import (
-    closure,
-    code_key,
-    group_code,
-    key_of,
-    page_code,
-    scan_code,
-    scan_stages,
-    sums_code,
-)
+from gliomorph.workflows.keys import code_key, group_code, key_of, page_code, scan_code, sums_code
 
 
 def test_hash_is_of_the_content_whatever_the_name(tmp_path: Path) -> None:
@@ -51,46 +40,15 @@ def test_key_of_a_result_depends_on_the_code(monkeypatch: pytest.MonkeyPatch) ->
     assert code_key("inputs") != before
 
 
-def imported(modules: list[str]) -> set[str]:
-    """Modules of the package that Python has after an import, in a process of its own."""
-    code = "; ".join(f"import gliomorph.{name}" for name in modules)
-    code += "; import sys; print(*(m for m in sys.modules if m.startswith('gliomorph.')))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name.removeprefix("gliomorph.") for name in done.stdout.split()}
-
-
-def test_closure_of_the_stages_is_what_python_imports() -> None:
-    stages = scan_stages()
-    assert {"interfaces.scan.n4", "interfaces.scan.register", "interfaces.registration.greedy"} <= set(stages)
-    known = closure(stages)
-    late = known - imported(stages)
-    assert imported(stages) - known <= {"environment"}  # of the package's own __init__
-    # what is imported inside functions: networks and what needs torch
-    assert {name.split(".")[0] for name in late} <= {"models", "environment"}
-    assert imported([*stages, *sorted(late)]) - known <= {"environment"}
-
-
-def test_stages_of_the_graph_are_what_a_scan_depends_on() -> None:
-    known = closure(scan_stages())
-    assert "models.registration.metamorphosis" in known
-    others = (
-        "cli",
-        "config",
-        "evaluation",
-        "training",
-        "interfaces.reports",
-        "models.synthesis",
-        "models.atlas",
-    )
-    assert not [name for name in known if name.startswith((*others, "workflows"))]
-
-
 CODES = {"scan": scan_code, "page": page_code, "sums": sums_code, "group": group_code}
 TOUCHED = {
     "interfaces/scan/n4.py": {"scan"},
     "interfaces/files/images.py": {"scan", "page", "sums", "group"},
     "workflows/scan/graph.py": {"scan"},
-    "interfaces/reports/html/scan.html.j2": {"page", "group"},
+    "interfaces/reports/html/scan.html.j2": {"page"},
+    "interfaces/reports/html/style.html.j2": {"page", "group"},
+    "interfaces/reports/html/cohort.html.j2": {"group"},
+    "interfaces/reports/html/comparison.html.j2": set(),
     "interfaces/reports/scan/report.py": {"page"},
     "interfaces/derivatives/publish.py": {"page"},
     "interfaces/group/atlas/maps.py": {"sums", "group"},
@@ -108,14 +66,15 @@ TOUCHED = {
 
 def codes(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """All hashes of a package that lies in ``root``."""
-    monkeypatch.setattr("gliomorph.__file__", str(root / "__init__.py"))
-    keys._hash.cache_clear()
-    keys._imports.cache_clear()
+    monkeypatch.setattr(sources, "ROOT", root)
+    read = (sources.code_of, sources.used_by, sources.file_of)
+    for function in read:
+        function.cache_clear()
     try:
         return {name: code() for name, code in CODES.items()}
     finally:
-        keys._hash.cache_clear()
-        keys._imports.cache_clear()
+        for function in read:
+            function.cache_clear()
 
 
 def test_each_hash_covers_its_own_code_wherever_the_package_lies(

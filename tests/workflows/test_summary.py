@@ -18,7 +18,6 @@ from gliomorph.workflows.scan.plan import PlannedScan
 from gliomorph.workflows.summary import (
     RunLog,
     last_causes,
-    new_run_id,
     print_failures,
     rerun_command,
     rows_of,
@@ -64,14 +63,14 @@ def test_rerun_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
         "03",
     ]
     words = shlex.split(rerun_command([*argv, "--resolution", "2"], ["sub-02"]))
-    before, after = parse([*argv[1:], "--resolution", "2"])[0], parse(words[1:])[0]
-    assert after.participants == ("02",)
+    before, after = parse([*argv[1:], "--resolution", "2"]), parse(words[1:])
+    assert after.inputs.participants == ("02",)
     assert (after.bids_dir, after.output_dir, after.levels) == (
         before.bids_dir,
         before.output_dir,
         before.levels,
     )
-    assert after.resolution == 2
+    assert after.processing.resolution == 2
 
 
 def test_rows_tell_each_scan_once() -> None:
@@ -118,9 +117,9 @@ def test_newest_word_on_a_scan_counts(tmp_path: Path) -> None:
 def test_log_holds_command_options_and_whole_tracebacks(tmp_path: Path) -> None:
     (tmp_path / "bids").mkdir()
     folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
-    settings = Settings(**folders, registration=("affine",))
+    settings = Settings.of(**folders, registration=("affine",))
     log = RunLog(folder=tmp_path / "logs" / "1")
-    log.start(settings, ["gliomorph", "my data"])
+    log.start(settings.options(), ["gliomorph", "my data"])
     content = json.loads((log.folder / "run.json").read_text())
     assert content["command"] == "gliomorph 'my data'"
     assert content["options"]["bids_dir"] == str(tmp_path / "bids")
@@ -131,12 +130,6 @@ def test_log_holds_command_options_and_whole_tracebacks(tmp_path: Path) -> None:
     text = (log.folder / "sub-01_register-syn.txt").read_text()
     assert text.startswith("Traceback")
     assert "too dark" in text
-
-
-def test_run_ids_sort_by_time_and_differ() -> None:
-    ids = [new_run_id() for _ in range(50)]
-    assert len(set(ids)) == 50
-    assert all(len(run) == len("20260101T000000Z-aaaaaaaa") for run in ids)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import attrs
 import SimpleITK as sitk
 
 from ..files.images import write_image, write_text
+from ..task import Record
 from .templates import Template, load_template, working_grid
 
 SIZES = "sizes.json"
@@ -18,7 +19,7 @@ SIZES = "sizes.json"
 
 
 @attrs.frozen(kw_only=True)
-class TemplateFiles:
+class TemplateFiles(Record):
     """A template on disk.
 
     Attributes

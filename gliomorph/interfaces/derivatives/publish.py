@@ -6,16 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.checksums import sha256_of
 from ..files.images import from_array, read_image, to_array, write_image, write_text
 from ..files.labels import PROBABILITY_REGIONS, by_region
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import label_table
-from ..task import task
+from ..scan.records import MethodFiles, TumorInfo
+from ..task import Ports, Record, as_dict, task
+from .names import ScanNames
 
 
 class ChangedInputError(RuntimeError):
@@ -26,14 +28,72 @@ DSEG_TABLE = label_table()
 """Beside every published label map."""
 
 
+@attrs.frozen(kw_only=True)
+class Publication(Record):
+    """Where a scan's outputs go, and what is known of them before they are made.
+
+    Attributes
+    ----------
+    names : ScanNames
+        Their names.
+    out_dir : str
+        The output folder.
+    keys, input_keys : dict of str to str
+        By method, the hash of inputs and code, and of inputs alone.
+    page_code : str
+        Hash of the page's code.
+    contents : dict of str to str
+        sha256 of every input by its path.
+    notices : list of str
+        Choices and fallbacks that a reader of the page should know.
+    spatial_reference : str
+        The template's, for sidecars.
+    raw : str
+        BIDS URI of the image.
+    tumor_sources : list of str
+        BIDS URI of the tumour's segmentation; empty where a network segments it.
+    generated_by : str
+        This package and its version.
+    """
+
+    names: ScanNames
+    out_dir: str
+    keys: dict[str, str]
+    input_keys: dict[str, str]
+    page_code: str
+    contents: dict[str, str]
+    notices: list[str]
+    spatial_reference: str
+    raw: str
+    tumor_sources: list[str]
+    generated_by: str
+
+
+@attrs.frozen(kw_only=True)
+class ScanImages(Ports):
+    """What is published of a scan whatever the method.
+
+    Attributes
+    ----------
+    n4, labels : Path
+        Native: image without its bias field, tumour labels.
+    probabilities : list of Path
+        Native, of :data:`~gliomorph.interfaces.files.labels.PROBABILITY_REGIONS`; none where the tumour was given.
+    preproc : Path
+        The aligned and matched image on the template's full grid.
+    """
+
+    n4: Path
+    labels: Path
+    probabilities: list[Path]
+    preproc: Path
+
+
 def publish(
-    plan: dict[str, Any],
-    n4: Path,
-    preproc: Path,
-    labels: Path,
-    probabilities: list[Path],
-    tumor: dict[str, Any],
-    results: list[dict[str, File]],
+    plan: Publication,
+    images: ScanImages,
+    tumor: TumorInfo,
+    results: list[MethodFiles],
     page: Path,
     figures: list[Path],
     run: str,
@@ -42,19 +102,14 @@ def publish(
 
     Parameters
     ----------
-    plan : dict
-        ``out_dir``, ``native`` and ``registered`` (names by key, relative to ``out_dir``), ``report``,
-        ``figures``, ``keys`` and ``input_keys`` (by method), ``page_code`` (hash of the page's code), ``contents``
-        (sha256 of the inputs by path), ``metadata``: what every sidecar and record says.
-    n4, preproc, labels, page, figures : Path
-        Results that belong to the scan.
-    probabilities : list of Path
-        Of :data:`~gliomorph.interfaces.files.labels.PROBABILITY_REGIONS`, where a network segmented the tumour;
-        else none.
-    tumor : dict
-        What is known of the tumour's segmentation; its ``kind`` decides whether labels are published.
-    results : list of dict
-        By method, files as :func:`~gliomorph.interfaces.scan.measure.measure` bundles them.
+    plan : Publication
+    images : ScanImages
+    tumor : TumorInfo
+        Its ``kind`` decides whether labels are published.
+    results : list of MethodFiles
+        One a method.
+    page, figures : Path
+        HTML and PNG.
     run : str
         The run's id: makes this node run anew whenever the graph does.
 
@@ -68,33 +123,32 @@ def publish(
     ChangedInputError
         An input is not what it was when the run was planned: results would not belong to their keys.
     """
-    _require_unchanged(plan["contents"])
-    out = Path(plan["out_dir"])
-    sub_regions = tumor["kind"] == "dseg"
+    _require_unchanged(plan.contents)
+    out = Path(plan.out_dir)
     written = [
-        *_publish_native(out, plan, n4, preproc, labels, sub_regions),
-        *_publish_probabilities(out, plan, probabilities),
+        *_publish_native(out, plan, images, tumor.kind == "dseg"),
+        *_publish_probabilities(out, plan, images.probabilities),
     ]
     for figure in figures:
-        written.append(copy(figure, out / plan["figures"] / Path(figure).name))
-    written.append(copy(page, out / plan["report"]))
+        written.append(copy(figure, out / plan.names.figures / figure.name))
+    written.append(copy(page, out / plan.names.report))
     shared = list(written)
     for files in results:
-        used = json.loads(Path(files["used"]).read_text())
+        used = files.registration()
+        method = used["method"]
         record = used | {
-            "version": plan["metadata"]["generated_by"],
-            "key": plan["keys"][used["method"]],
-            "inputs_key": plan["input_keys"][used["method"]],
-            "page_code": plan["page_code"],
-            "scan": plan["label"],
-            "template": plan["metadata"]["template"],
-            "tumor": tumor | {"sources": plan["metadata"]["tumor_sources"]},
-            "quality": json.loads(Path(files["quality"]).read_text()),
+            "version": plan.generated_by,
+            "key": plan.keys[method],
+            "inputs_key": plan.input_keys[method],
+            "page_code": plan.page_code,
+            "scan": plan.names.label,
+            "template": plan.names.template,
+            "tumor": as_dict(tumor) | {"sources": plan.tumor_sources},
+            "quality": files.row(),
         }
-        images = {key: Path(files[key]) for key in PUBLISHED if key in files}
-        if not sub_regions:
-            del images["dseg"]
-        written += _publish_method(out, plan, used["method"], images, record, shared)
+        known = as_dict(files)
+        wanted = [key for key in PUBLISHED if key in known and (key != "dseg" or tumor.kind == "dseg")]
+        written += _publish_method(out, plan, {key: known[key] for key in wanted}, record, shared)
     return len(written)
 
 
@@ -120,29 +174,28 @@ PUBLISHED = (
 )
 
 
-def sidecar(plan: dict[str, Any], key: str, method: str = "") -> dict[str, Any]:
+def sidecar(plan: Publication, key: str, method: str = "") -> dict[str, Any]:
     """What the JSON beside an image says (BIDS derivatives)."""
-    known = plan["metadata"]
-    native, raw = plan["native"], known["raw"]
-    content: dict[str, Any] = {"GeneratedBy": known["generated_by"]}
+    content: dict[str, Any] = {"GeneratedBy": plan.generated_by}
+    native = f"bids::{plan.names.native()['n4']}"
     if key != "n4" and not key.startswith("native_"):
         content |= {
-            "SpatialReference": known["spatial_reference"],
-            "Resolution": f"{known['resolution']} mm isotropic, the template's grid",
+            "SpatialReference": plan.spatial_reference,
+            "Resolution": f"{plan.names.resolution} mm isotropic, the template's grid",
         }
     if "probability_" in key:
-        content |= {"Manual": False, "Sources": [f"bids::{native['n4']}"]}
+        content |= {"Manual": False, "Sources": [native]}
     elif key.endswith("mask") or key in REGION_LABELS:
-        content |= {"Type": "Lesion", "Sources": known["tumor_sources"]}
+        content |= {"Type": "Lesion", "Sources": plan.tumor_sources}
     elif key == "coverage":
         content |= {"Type": "Brain", "Description": "Voxels that lie in the scan's field of view"}
     elif key.endswith("dseg"):
-        content |= {"Manual": False, "Sources": known["tumor_sources"]}
+        content |= {"Manual": False, "Sources": plan.tumor_sources}
     else:
-        content |= {"SkullStripped": True, "Sources": [raw] if key == "n4" else [f"bids::{native['n4']}"]}
+        content |= {"SkullStripped": True, "Sources": [plan.raw if key == "n4" else native]}
     if method:
-        names = plan["registered"][method]
-        content["Sources"] = [*content.get("Sources", []), f"bids::{names['forward_xfm']}"]
+        transform = plan.names.registered(method)["forward_xfm"]
+        content["Sources"] = [*content.get("Sources", []), f"bids::{transform}"]
         content["Registration"] = method
     if key in DESCRIPTIONS:
         content["Description"] = DESCRIPTIONS[key]
@@ -158,13 +211,12 @@ DESCRIPTIONS = {
 }
 
 
-def _publish_native(
-    out: Path, plan: dict[str, Any], n4: Path, preproc: Path, labels: Path, sub_regions: bool
-) -> list[Path]:
-    names = plan["native"]
-    label_map = read_image(labels, sitk.sitkUInt8)
+def _publish_native(out: Path, plan: Publication, images: ScanImages, sub_regions: bool) -> list[Path]:
+    names = plan.names.native()
+    label_map = read_image(images.labels, sitk.sitkUInt8)
     write_image(sitk.Cast(label_map > 0, sitk.sitkUInt8), out / names["native_mask"])
-    written = [copy(n4, out / names["n4"]), copy(preproc, out / names["preproc"]), out / names["native_mask"]]
+    written = [copy(images.n4, out / names["n4"]), copy(images.preproc, out / names["preproc"])]
+    written.append(out / names["native_mask"])
     if sub_regions:
         written.append(write_image(label_map, out / names["native_dseg"]))
         written.append(write_text(DSEG_TABLE, beside(out / names["native_dseg"], ".tsv")))
@@ -175,12 +227,12 @@ def _publish_native(
     return written + [write_sidecar(out / names[key], sidecar(plan, key)) for key in keys]
 
 
-def _publish_probabilities(out: Path, plan: dict[str, Any], probabilities: list[Path]) -> list[Path]:
-    written = []
+def _publish_probabilities(out: Path, plan: Publication, probabilities: list[Path]) -> list[Path]:
+    names, written = plan.names.native(), []
     for region, source in by_region(probabilities).items():
         key = f"native_probability_{region}"
-        written.append(copy(source, out / plan["native"][key]))
-        written.append(write_sidecar(out / plan["native"][key], sidecar(plan, key)))
+        written.append(copy(source, out / names[key]))
+        written.append(write_sidecar(out / names[key], sidecar(plan, key)))
     return written
 
 
@@ -191,13 +243,13 @@ def _among(labels: sitk.Image, values: tuple[int, ...]) -> sitk.Image:
 
 def _publish_method(
     out: Path,
-    plan: dict[str, Any],
-    method: str,
+    plan: Publication,
     files: dict[str, Path],
     record: dict[str, Any],
     shared: list[Path],
 ) -> list[Path]:
-    names = plan["registered"][method]
+    method = record["method"]
+    names = plan.names.registered(method)
     written = []
     for key, source in files.items():
         written.append(copy(source, out / names[key]))

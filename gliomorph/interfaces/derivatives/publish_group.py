@@ -3,130 +3,157 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fileformats.generic import File
+import attrs
 
-from ...models.atlas import EVERYBODY
-from ...models.atlas.records import kinds_of
+from ...models.small_cells import EVERYBODY
 from ..files.images import write_text
-from ..files.sidecars import copy, write_sidecar
+from ..files.sidecars import beside, copy, write_sidecar
+from ..group.associations.facts import TestResults
+from ..group.records import MapFacts
 from ..group.strata.groups import BY_PLACE
-from ..task import task
+from ..task import Record, task
+
+
+@attrs.frozen(kw_only=True)
+class GroupPlan(Record):
+    """Where the results of the group level go, and what is known before they are made.
+
+    Attributes
+    ----------
+    out_dir : str
+    run : str
+        The run's id: a graph with it is made anew in every run.
+    key : str
+        Of everything that the results are made of.
+    names : mapping of str to str
+        Of tables, page, viewer and description, relative to ``out_dir``, as all names.
+    maps, tests : mapping of str to str
+        Names of maps by ``<stratum>/<key>``, and of what belongs to tests by ``<test>/<key>``.
+    stale : tuple of str
+        Patterns of names that maps of the same template and resolution have.
+    quality : Path
+        ``group_quality.tsv``.
+    parcellation : Path or None
+        ``group_parcellation.tsv``, where there are regions.
+    scans : tuple of str
+        Labels of those that are in the atlas.
+    sources : tuple of mapping of str to str
+        For each scan its ``kind`` and the BIDS URIs of its files.
+    table : str
+        URI of what strata are made by. Regions are made by the patients' table.
+    metadata : mapping
+        For every sidecar.
+    atlas : mapping
+        The atlas' description.
+    """
+
+    out_dir: str
+    run: str
+    key: str
+    names: Mapping[str, str]
+    maps: Mapping[str, str]
+    tests: Mapping[str, str]
+    stale: tuple[str, ...]
+    quality: Path
+    parcellation: Path | None
+    scans: tuple[str, ...]
+    sources: tuple[Mapping[str, str], ...]
+    table: str
+    metadata: Mapping[str, Any]
+    atlas: Mapping[str, Any]
 
 
 def publish_group(
-    plan: dict[str, Any],
-    maps: dict[str, File],
-    facts: dict[str, dict[str, Any]],
-    regions: Path,
-    patients: Path,
-    quality: Path,
+    plan: GroupPlan,
+    tests: TestResults,
+    maps: dict[str, Path],
+    facts: dict[str, MapFacts],
+    tables: dict[str, Path],
     page: Path,
-    run: str,
-    tests: dict[str, File],
-    test_facts: dict[str, dict[str, Any]],
     viewers: list[Path],
-    parcellation: Path | None,
 ) -> int:
     """Put the atlas at its final names; the page, which marks completion, last.
 
     Parameters
     ----------
-    plan : dict
-        ``out_dir``; ``names`` of tables, page, viewer and description, ``maps``, those of maps by key, and ``tests``,
-        those of what belongs to tests (all relative);
-        ``stale``, patterns of names that maps of the same template and resolution have; ``metadata`` for every
-        sidecar; ``participants``; ``sources``, for each scan its ``kind`` and the BIDS URIs of its files, and
-        ``table``, the URI of what strata are made by; ``key``; ``atlas`` (its description). Regions are made by
-        the patients' table.
-    maps : dict of str to File
+    plan : GroupPlan
+        Final names and metadata.
+    tests : TestResults
+        Maps, tables of clusters, and what their sidecars say.
+    maps : dict of str to Path
         By ``<stratum>/<key>``.
-    facts : dict of str to dict
-        What each map's sidecar says of it.
-    regions, patients, quality, page : Path
-        Results of the stages before.
-    run : str
-        The run's id: makes this node run anew whenever the graph does.
-    tests : dict of str to File
-        Maps and tables of clusters by ``<test>/<key>``.
-    test_facts : dict of str to dict
-        What their sidecars say.
+    facts : dict of str to MapFacts
+        The same keys.
+    tables : dict of str to Path
+        ``regions`` and ``patients``.
+    page : Path
+        HTML.
     viewers : list of Path
         What the page shows beside its pictures: one, or none.
-    parcellation : Path or None
-        The table of regions, where there are any.
 
     Returns
     -------
     published : int
         Number of images, tables and pages.
     """
-    out, names = Path(plan["out_dir"]), plan["names"]
-    written = set()
-    for key, path in maps.items():
-        target = copy(Path(path), out / plan["maps"][key])
-        written |= {target, write_sidecar(target, _sidecar(plan, key, facts[key]))}
-    for key, path in tests.items():
-        target = copy(Path(path), out / plan["tests"][key])
-        written |= {
-            target,
-            write_sidecar(target, _sidecar(plan, key, test_facts[key] | _made_of(test_facts[key]))),
-        }
-    written |= {copy(viewer, out / names["viewer"]) for viewer in viewers}
-    regional = [copy(parcellation, out / names["parcellation"])] if parcellation is not None else []
-    written |= set(regional)
-    _remove_others(out, [*plan["stale"], names["viewer"], names["parcellation"]], written)
-    for name, table in (("regions", regions), ("patients", patients), ("quality", quality)):
+    out, names = Path(plan.out_dir), plan.names
+    # keys of tests hold an underscore, labels of strata do not
+    targets, known = {**plan.maps, **plan.tests}, dict(facts)
+    for key in tests.files:
+        test, kind = key.split("/")
+        known[key] = tests.facts[test].of_map(kind)
+    listed = []
+    for key, path in {**maps, **tests.files}.items():
+        write_sidecar(copy(path, out / targets[key]), _sidecar(plan, key, known[key]))
+        listed.append(targets[key])
+    optional = {"viewer": viewers[0] if viewers else None, "parcellation": plan.parcellation}
+    for name, extra in optional.items():
+        if extra is not None:
+            copy(extra, out / names[name])
+            listed.append(names[name])
+    # only now: a run that fails before leaves the maps of the earlier one
+    _remove_others(out, [*plan.stale, *(names[name] for name in optional)], listed)
+    for name, table in {**tables, "quality": plan.quality}.items():
         copy(table, out / names[name])
-    known = {
-        "AtlasSampleSize": facts[f"{EVERYBODY}/coverage"]["SampleSize"],
-        "InputsKey": plan["key"],
-        "Outputs": sorted(
-            [
-                *(plan["maps"][key] for key in maps),
-                *(plan["tests"][key] for key in tests),
-                *(names["viewer"] for _ in viewers),
-                *(names["parcellation"] for _ in regional),
-            ]
-        ),
+    content = {
+        "AtlasSampleSize": facts[f"{EVERYBODY}/coverage"].content["SampleSize"],
+        "InputsKey": plan.key,
+        "Outputs": sorted(listed),
     }
-    write_text(json.dumps(plan["atlas"] | known, indent=1) + "\n", out / names["description"])
+    write_text(json.dumps({**plan.atlas, **content}, indent=1) + "\n", out / names["description"])
     copy(page, out / names["report"])
-    return len(maps) + len(tests) + len(viewers) + len(regional) + 5
+    return len(listed) + 5
 
 
-def _made_of(facts: dict[str, Any]) -> dict[str, Any]:
-    """Tests: of tumours that tell of the region, and fields of view."""
-    return {"MadeOf": {"files": ["tumor", "coverage"], "kinds": list(kinds_of(facts["Region"]))}}
-
-
-def _sidecar(plan: dict[str, Any], key: str, facts: dict[str, Any]) -> dict[str, Any]:
+def _sidecar(plan: GroupPlan, key: str, facts: MapFacts) -> dict[str, Any]:
     """Who is in the whole atlas is listed there; who is in a stratum or a test would tell a participant's data.
 
     Their sources are those of all participants, and the table that says who of them counts.
     """
-    made_of = facts["MadeOf"]
     sources = [
         scan[name]
-        for scan in plan["sources"]
-        if scan["kind"] in made_of["kinds"]
-        for name in made_of["files"]
+        for scan in plan.sources
+        if scan["kind"] in facts.kinds
+        for name in facts.files
         if name in scan
     ]
-    told = {name: value for name, value in facts.items() if name != "MadeOf"}
     # one scan of each participant counts
-    content = plan["metadata"] | told | {"NumberOfScans": facts["SampleSize"]}
+    content = {**plan.metadata, **facts.content, "NumberOfScans": facts.content["SampleSize"]}
     if key.startswith(f"{EVERYBODY}/"):
-        return content | {"Participants": plan["participants"], "Sources": sources}
-    by_place = facts.get("Stratum", {}).get("Column") == BY_PLACE
-    table = f"bids::{plan['names']['patients']}" if by_place else plan["table"]
+        return content | {"Participants": list(plan.scans), "Sources": sources}
+    by_place = facts.content.get("Stratum", {}).get("Column") == BY_PLACE
+    table = f"bids::{plan.names['patients']}" if by_place else plan.table
     return content | {"Sources": [table, *sources]}
 
 
-def _remove_others(out: Path, patterns: list[str], written: set[Path]) -> None:
+def _remove_others(out: Path, patterns: list[str], listed: list[str]) -> None:
     """Maps and the viewer of an earlier run that this one did not make, and folders of strata that are left empty."""
+    written = {out / name for name in listed}
+    written |= {beside(path, ".json") for path in written}
     for path in {path for pattern in patterns for path in out.glob(pattern)} - written:
         path.unlink()
         for folder in path.parents[:2]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,6 +12,7 @@ from ..files.masks import brain_with_rim, overlap
 from ..files.transforms import matrix_of, write_transform
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
+from .records import AlignInfo
 
 AFFINE_OPTIONS = RIGID_OPTIONS | {"aff_iterations": (300, 200, 100)}
 IN_FRAME_DICE = 0.8
@@ -26,7 +26,7 @@ def align(
     fixed: Path,
     fixed_brain: Path,
     seed: int,
-) -> tuple[Path, Path, dict[str, Any]]:
+) -> tuple[Path, Path, AlignInfo]:
     """Linear transforms from template points to native points.
 
     Where the image's header already is the template's frame and both brains overlap (Dice ≥ 0.8: BraTS data),
@@ -49,8 +49,8 @@ def align(
     -------
     rigid, affine : Path
         ITK transforms (``.h5``), template points (LPS, mm) to native points.
-    info : dict
-        ``in_template_frame``, ``brain_dice``, ``brain_dice_before``, ``scale`` (cube root of the determinant).
+    info : AlignInfo
+        How the affine fits.
     """
     moving = read_image(image)
     brain, target, target_brain = read_image(brain_mask), read_image(fixed), read_image(fixed_brain)
@@ -72,12 +72,12 @@ def align(
         target, moving, "Affine", seed=seed, initial_transform=start, **common, **AFFINE_OPTIONS
     )
     affine = sitk.ReadTransform(files["fwdtransforms"][0])
-    info = {
-        "in_template_frame": in_frame,
-        "brain_dice_before": round(before, 4),
-        "brain_dice": round(overlap(brain, target_brain, affine), 4),
-        "scale": round(float(np.cbrt(np.linalg.det(matrix_of(affine)))), 4),
-    }
+    info = AlignInfo(
+        in_template_frame=in_frame,
+        brain_dice_before=round(before, 4),
+        brain_dice=round(overlap(brain, target_brain, affine), 4),
+        scale=round(float(np.cbrt(np.linalg.det(matrix_of(affine)))), 4),
+    )
     return (
         write_transform(rigid, Path.cwd() / "rigid.h5"),
         write_transform(affine, Path.cwd() / "affine.h5"),

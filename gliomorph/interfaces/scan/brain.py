@@ -5,19 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import SimpleITK as sitk
 
 from ..files.images import ImageError, read_image, to_array, voxel_volume_ml, write_image
 from ..files.masks import finite_image, foreground
 from ..task import task
+from .records import BrainInfo
 
 BRAIN_ML = (300.0, 2300.0)
 """Volumes a skull-stripped head may have; a head with its skull has more than 2500 ml."""
 
 
-def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, Any]]:
+def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, BrainInfo]:
     """The brain mask of an image, in the image's own grid.
 
     Parameters
@@ -31,8 +31,8 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, 
     -------
     mask : Path
         uint8, written in the current folder.
-    info : dict
-        ``method`` (``given``, ``skull-stripped input``, ``synthstrip``, ``hd-bet``), ``volume_ml``, ``notices``.
+    info : BrainInfo
+        How it was made.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, dict[str, 
     mask, method = brain_of(picture, image, brain_mask)
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
-    return out, {"method": method, "volume_ml": round(volume, 1), "notices": notices}
+    return out, BrainInfo(method=method, volume_ml=round(volume, 1), notices=notices)
 
 
 def brain_of(
@@ -63,7 +63,7 @@ def brain_of(
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     if not BRAIN_ML[0] <= volume <= BRAIN_ML[1]:
         raise ImageError(
-            f"{Path(image).name}: a brain of {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml is required, the mask "
+            f"{image.name}: a brain of {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml is required, the mask "
             f"({method}) has {volume:.0f} ml"
         )
     return mask, method
@@ -83,7 +83,7 @@ def _given(path: Path, image: sitk.Image) -> sitk.Image:
         sitk.Cast(read_image(path) > 0.5, sitk.sitkUInt8), image, sitk.Transform(), sitk.sitkNearestNeighbor
     )
     if not to_array(mask).any():
-        raise ImageError(f"{Path(path).name}: the brain mask does not overlap the image (world coordinates)")
+        raise ImageError(f"{path.name}: the brain mask does not overlap the image (world coordinates)")
     return mask
 
 
@@ -96,13 +96,13 @@ def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image
         mask = scratch / "stripped_bet.nii.gz"
     else:
         raise ImageError(
-            f"{Path(path).name}: the image is not skull-stripped and no brain mask is given. Give one "
+            f"{path.name}: the image is not skull-stripped and no brain mask is given. Give one "
             "(…_desc-brain_mask.nii.gz in a folder named with -d), or install SynthStrip (mri_synthstrip) or HD-BET"
         )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not mask.exists():
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise ImageError(f"{Path(path).name}: {Path(tool).name} failed (exit {done.returncode}): {last[0]}")
+        raise ImageError(f"{path.name}: {Path(tool).name} failed (exit {done.returncode}): {last[0]}")
     return _given(mask, image), method
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ...models.histograms import landmarks, mapped
 from ..files.images import ImageError, from_array, read_image, to_array, write_image
 from ..task import task
+from .records import MatchInfo
 
 
 def match(
     image: Path, brain_mask: Path, tumor: Path | None, fixed: Path, fixed_brain: Path
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, MatchInfo]:
     """The image with the template's intensity distribution.
 
     A monotone, piecewise linear map takes the quantiles of the brain without its tumour to those of the
@@ -31,8 +31,8 @@ def match(
     -------
     matched : Path
         Native grid, float32 in [0, 1], 0 outside the brain.
-    info : dict
-        ``source`` and ``target``: the map's landmarks.
+    info : MatchInfo
+        The map.
 
     Raises
     ------
@@ -43,15 +43,13 @@ def match(
     voxels, inside = to_array(picture), to_array(read_image(brain_mask)) > 0
     used = inside & (to_array(read_image(tumor)) == 0) if tumor else inside
     if used.sum() < 1000:
-        raise ImageError(
-            f"{Path(image).name}: only {used.sum()} brain voxels outside the tumour to match with"
-        )
+        raise ImageError(f"{image.name}: only {used.sum()} brain voxels outside the tumour to match with")
     source = landmarks(voxels[used])
     target = landmarks(to_array(read_image(fixed))[to_array(read_image(fixed_brain)) > 0])
     out = write_image(
         from_array(mapped(voxels, inside, source, target), picture), Path.cwd() / "matched.nii.gz"
     )
-    return out, {"source": source.tolist(), "target": target.tolist()}
+    return out, MatchInfo(source=source.tolist(), target=target.tolist())
 
 
 Match = task(match, "image", "info")

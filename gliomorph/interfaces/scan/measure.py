@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from ..files.images import read_image, to_array, voxel_volume_ml, write_text
 from ..files.masks import overlap
 from ..files.transforms import matrix_of, read_transform
-from ..task import task
+from ..task import as_dict, task
+from .records import MethodFiles, WarpedFiles
 
 MIN_BRAIN_DICE = 0.8
 """Below this overlap of the warped brain with the template's the scan is kept out of the atlas."""
@@ -24,15 +24,15 @@ FOLDED_SHARE = 0.001
 
 
 def measure(
-    files: dict[str, File],
+    files: WarpedFiles,
     matched: Path,
     labels: Path,
     brain_mask: Path,
     affine: Path,
     template: Path,
     template_brain: Path,
-) -> dict[str, File]:
-    """Quality of one method, added to its bundle as a flat JSON: a row of ``group_quality.tsv``.
+) -> MethodFiles:
+    """Quality of one method, added to its files as a flat JSON: a row of ``group_quality.tsv``.
 
     Similarities compare the matched image with the template inside the template's brain: ``ncc`` is the
     correlation, ``l2`` the sum of squared differences times the voxel volume in ml. ``jacobian_*`` is det J of
@@ -40,8 +40,7 @@ def measure(
 
     Parameters
     ----------
-    files : dict of str to File
-        As :func:`~gliomorph.interfaces.scan.warp.warp` leaves them.
+    files : WarpedFiles
     matched, labels, brain_mask : Path
         Native.
     affine : Path
@@ -51,19 +50,18 @@ def measure(
 
     Returns
     -------
-    files : dict of str to File
+    files : MethodFiles
         The same with ``quality``.
     """
-    forward_xfm = Path(files["forward_xfm"])
     fixed, brain = read_image(template), to_array(read_image(template_brain)) > 0
-    tumor = to_array(read_image(Path(files["mask"]))) > 0
+    tumor = to_array(read_image(files.mask)) > 0
     picture = read_image(matched)
     before = _onto(picture, fixed, affine)
-    after = _onto(picture, fixed, forward_xfm)
+    after = _onto(picture, fixed, files.forward_xfm)
     reference = to_array(fixed)
     outside = brain & ~tumor
-    determinant = to_array(read_image(Path(files["jacobian"])))
-    settings = json.loads(Path(files["used"]).read_text())
+    determinant = to_array(read_image(files.jacobian))
+    settings = files.registration()
     native_ml = _volume(labels)
     template_ml = float(tumor.sum()) * voxel_volume_ml(fixed)
     row: dict[str, Any] = {
@@ -81,11 +79,9 @@ def measure(
         "jacobian_tumor_mean": float(determinant[tumor].mean()) if tumor.any() else float("nan"),
         "folds": int((determinant[brain] <= 0).sum()),
         "brain_dice": overlap(
-            read_image(brain_mask), read_image(template_brain), read_transform(forward_xfm)
+            read_image(brain_mask), read_image(template_brain), read_transform(files.forward_xfm)
         ),
-        "inverse_consistency_mm": inverse_consistency(
-            forward_xfm, Path(files["inverse_xfm"]), template_brain
-        ),
+        "inverse_consistency_mm": inverse_consistency(files.forward_xfm, files.inverse_xfm, template_brain),
         "seconds": settings["seconds"],
         "peak_memory_gb": settings["peak_memory_gb"],
         "device": settings["device"],
@@ -93,7 +89,7 @@ def measure(
     row["tumor_volume_ratio"] = template_ml / row["tumor_volume_affine_ml"]
     row |= _verdict(row, int(brain.sum()))
     quality = write_text(json.dumps(_rounded(row), indent=1), Path.cwd() / "quality.json")
-    return files | {"quality": File(quality)}
+    return MethodFiles(**as_dict(files), quality=quality)
 
 
 def inverse_consistency(forward: Path, inverse: Path, brain: Path, points: int = 2000) -> float:

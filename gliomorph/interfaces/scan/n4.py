@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,6 +10,7 @@ import SimpleITK as sitk
 from ..files.images import read_image, to_array, write_image
 from ..files.masks import finite_image
 from ..task import task
+from .records import BiasInfo
 
 FITTING_MM = 4.0
 LEVELS = 3
@@ -20,7 +20,7 @@ A fourth level follows the anatomy: it takes cortex and white matter for bias.
 """
 
 
-def n4(image: Path, brain_mask: Path) -> tuple[Path, dict[str, Any]]:
+def n4(image: Path, brain_mask: Path) -> tuple[Path, BiasInfo]:
     """The image without its bias field and without what lies outside the brain.
 
     The field is fitted on a grid of about 4 mm and evaluated at full resolution.
@@ -34,8 +34,8 @@ def n4(image: Path, brain_mask: Path) -> tuple[Path, dict[str, Any]]:
     -------
     corrected : Path
         float32 on the image's grid, ``image / bias`` inside the brain, 0 outside, no negative values.
-    info : dict
-        ``bias_min``, ``bias_max``: range of the multiplicative field inside the brain.
+    info : BiasInfo
+        Range of the field.
     """
     picture, _ = finite_image(image)
     mask = read_image(brain_mask, sitk.sitkUInt8)
@@ -49,7 +49,7 @@ def n4(image: Path, brain_mask: Path) -> tuple[Path, dict[str, Any]]:
     corrected = sitk.Mask(sitk.Clamp(picture / bias, sitk.sitkFloat32, 0.0), mask)
     inside = to_array(bias)[to_array(mask) > 0]
     out = write_image(corrected, Path.cwd() / "n4.nii.gz")
-    return out, {"bias_min": float(np.min(inside)), "bias_max": float(np.max(inside))}
+    return out, BiasInfo(bias_min=float(np.min(inside)), bias_max=float(np.max(inside)))
 
 
 N4 = task(n4, "image", "info")

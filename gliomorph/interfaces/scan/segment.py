@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -20,6 +20,7 @@ from ..machine.limits import free_gb
 from ..networks.grid import from_network_grid, network_grid, on_network_grid
 from ..networks.loaded import loaded_student
 from ..task import task
+from .records import TumorInfo
 
 if TYPE_CHECKING:
     from ...models.unet import SegmentationSettings, UNet
@@ -38,7 +39,7 @@ VALUES = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
 
 def segment(
     image: Path, native: Path, brain_mask: Path, affine: Path, weights: Path, modality: str, gpu: str
-) -> tuple[Path, list[Path], dict[str, Any]]:
+) -> tuple[Path, list[Path], TumorInfo]:
     """BraTS labels and region probabilities on the native grid.
 
     The native image is brought to a network's grid, in the template's frame, in one interpolation; the network's
@@ -67,8 +68,8 @@ def segment(
         uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET).
     probabilities : list of Path
         float32, native grid, of :data:`PROBABILITY_REGIONS`.
-    info : dict
-        As for a given tumour, with ``device``, ``weights`` and ``weights_sha256``.
+    info : TumorInfo
+        With ``device``, ``weights`` and ``weights_sha256``.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def segment(
     """
     from ...models.segmentation.inference import decide
 
-    members = loaded_student(Path(weights), modality)
+    members = loaded_student(weights, modality)
     aligned, target, brain = read_image(image), read_image(native), read_image(brain_mask, sitk.sitkUInt8)
     to_native, inside = read_transform(affine), to_array(brain) > 0
 
@@ -100,8 +101,19 @@ def segment(
         raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
     values = VALUES[classes]
     labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
-    info = _volumes(values, inside, voxel_volume_ml(target))
-    info |= _origin(Path(weights), modality, rung)
+    count = float((values > 0).sum())
+    notice = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
+    info = TumorInfo(
+        kind="dseg",
+        frame="network",
+        volume_ml=round(count * voxel_volume_ml(target), 3),
+        share_of_brain=round(count / max(1.0, float(inside.sum())), 5),
+        labels=np.unique(values).tolist(),
+        device=rung.device.split(":")[0],
+        weights=weights.name,
+        weights_sha256=sha256_of(weights),
+        notices=[notice, *([rung.notice] if rung.notice else [])],
+    )
     return labels, _write_regions(shares, target), info
 
 
@@ -197,29 +209,6 @@ def _write_regions(shares: np.ndarray, target: sitk.Image) -> list[Path]:
         )
         for region in PROBABILITY_REGIONS
     ]
-
-
-def _volumes(values: np.ndarray, brain: np.ndarray, voxel_ml: float) -> dict[str, Any]:
-    """What a given tumour's ``info`` says of its labels, too."""
-    count = float((values > 0).sum())
-    return {
-        "kind": "dseg",
-        "frame": "network",
-        "volume_ml": round(count * voxel_ml, 3),
-        "share_of_brain": round(count / max(1.0, float(brain.sum())), 5),
-        "labels": np.unique(values).tolist(),
-    }
-
-
-def _origin(weights: Path, modality: str, rung: Rung[np.ndarray]) -> dict[str, Any]:
-    """What segmented, on what, and that someone has to look at it."""
-    told = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
-    return {
-        "device": rung.device.split(":")[0],
-        "weights": weights.name,
-        "weights_sha256": sha256_of(weights),
-        "notices": [told, *([rung.notice] if rung.notice else [])],
-    }
 
 
 Segment = task(segment, "labels", "probabilities", "info")

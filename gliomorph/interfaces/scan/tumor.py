@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -20,6 +19,7 @@ from ..files.images import (
 from ..files.labels import brats_labels, resample_labels
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
+from .records import TumorInfo
 
 
 def tumor(
@@ -29,7 +29,7 @@ def tumor(
     kind: str,
     template: Path,
     table: Path | None = None,
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 
     The segmentation is resampled by world coordinates, label by label. Where it lies wholly outside the image
@@ -55,9 +55,8 @@ def tumor(
     labels : Path
         uint8 on the image's grid: BraTS labels 0, 1, 2, 4 for a ``dseg`` (ET is written as 4 whatever the
         input says), 0 and 1 for a ``mask``.
-    info : dict
-        ``kind``, ``frame`` (``world`` or ``template``), ``volume_ml``, ``share_of_brain``, ``labels``,
-        ``notices``.
+    info : TumorInfo
+        What is known of them.
 
     Raises
     ------
@@ -65,12 +64,12 @@ def tumor(
         Empty mask, unknown labels, a table that does not tell them, or frames that cannot be related.
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
-    voxels, name = read_image(segmentation, sitk.sitkFloat32), Path(segmentation).name
-    given = brats_labels(voxels, kind, name, Path(table) if table is not None else None)
+    voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
+    given = brats_labels(voxels, kind, name, table)
     frame, notices = "world", []
     labels = resample_labels(given, native)
     if not to_array(labels).any():
-        _require_visible(given, native, name, Path(image).name)
+        _require_visible(given, native, name, image.name)
         labels = _through_template(given, native, brain, read_image(template), name)
         frame = "template"
         notices.append(
@@ -83,15 +82,21 @@ def tumor(
     if in_brain < 0.5:
         raise ImageError(
             f"{name}: only {in_brain:.0%} of the tumour mask lies in the brain of "
-            f"{Path(image).name}; do both come from the same subject and frame?"
+            f"{image.name}; do both come from the same subject and frame?"
         )
     if in_brain < 0.95:
         notices.append(f"{1 - in_brain:.0%} of the tumour mask lies outside the brain")
     out = write_image(labels, Path.cwd() / "tumor.nii.gz")
     volume = float(inside.sum()) * voxel_volume_ml(native)
     share = float(inside.sum() / max(1, to_array(brain).sum()))
-    info = {"kind": kind, "frame": frame, "volume_ml": round(volume, 3), "share_of_brain": round(share, 5)}
-    return out, info | {"labels": np.unique(to_array(labels)).tolist(), "notices": notices}
+    return out, TumorInfo(
+        kind=kind,
+        frame=frame,
+        volume_ml=round(volume, 3),
+        share_of_brain=round(share, 5),
+        labels=np.unique(to_array(labels)).tolist(),
+        notices=notices,
+    )
 
 
 def _require_visible(labels: sitk.Image, native: sitk.Image, name: str, image: str) -> None:

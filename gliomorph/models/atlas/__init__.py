@@ -4,6 +4,7 @@
 the others; ``to_arrays`` and ``of_arrays`` keep the sums for participants to come.
 """
 
+from ..small_cells import EVERYBODY
 from .contrasts import Contrast, contrast
 from .maps import (
     FrequencyMap,
@@ -23,7 +24,7 @@ from .maps import (
 from .moments import FRACTION_BITS, LIMIT, Moments
 from .places import Place, hemispheres, place_of
 from .privacy import Release, near, release
-from .records import EVERYBODY, PARTS, REGIONS, Grid, Member, Participant
+from .records import PARTS, REGIONS, Grid, Member, Participant
 from .storage import of_arrays, to_arrays
 from .sums import AtlasSums, Cell
 from .tumors import count_components, laterality_index

@@ -22,7 +22,8 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from .records import EVERYBODY, REGIONS, Grid
+from ..small_cells import EVERYBODY, SmallCells
+from .records import REGIONS, Grid
 from .sums import AtlasSums
 
 Key = tuple[str, str]
@@ -38,44 +39,32 @@ class Release:
 
     Attributes
     ----------
-    min_cell : int
-        Of strata.
-    min_cell_everybody : int
-        Of all participants together: ``min_cell`` or 1.
+    cells : SmallCells
+        The rule that was applied.
     size : int
         Voxels of the grid.
     voxels : ndarray
         (U,) flat voxels where anything may be.
     shown : dict of (str, str) to ndarray
-        (U,) bool by stratum and region. A region that fewer than :meth:`smallest` participants of a stratum tell about
-        has no entry: it gets no map.
+        (U,) bool by stratum and region. A region that too few participants of a stratum tell about has no
+        entry: it gets no map.
     """
 
-    min_cell: int
-    min_cell_everybody: int
+    cells: SmallCells
     size: int
     voxels: np.ndarray
     shown: dict[Key, np.ndarray]
 
-    def smallest(self, stratum: str) -> int:
-        """The smallest cell that a stratum, or ``all``, shows."""
-        return self.min_cell_everybody if stratum == EVERYBODY else self.min_cell
-
     def everywhere(self, stratum: str, region: str) -> np.ndarray:
         """(V,) bool: where the frequency of a region in a stratum is shown."""
-        if self.smallest(stratum) == 1:
+        if self.cells.of(stratum) == 1:
             return np.ones(self.size, bool)
         found = np.zeros(self.size, bool)
         found[self.voxels] = self.shown[stratum, region]
         return found
 
 
-def release(
-    sums: AtlasSums,
-    columns: Sequence[Sequence[str]],
-    min_cell: int,
-    min_cell_everybody: int | None = None,
-) -> Release:
+def release(sums: AtlasSums, columns: Sequence[Sequence[str]], cells: SmallCells) -> Release:
     """Decide what is shown of every stratum and region.
 
     Parameters
@@ -83,26 +72,13 @@ def release(
     sums : AtlasSums
     columns : sequence of sequence of str
         Strata that exclude each other, as those of one column do.
-    min_cell : int
-        Of strata; at least 1, which shows everything.
-    min_cell_everybody : int, optional
-        Of all participants together: 1, or the same, which is the default.
+    cells : SmallCells
 
     Returns
     -------
     release : Release
-
-    Raises
-    ------
-    ValueError
-        If ``min_cell`` is below 1, or the other is another number.
     """
-    everybody = min_cell if min_cell_everybody is None else min_cell_everybody
-    if min_cell < 1:
-        raise ValueError(f"the smallest cell must be at least 1, got {min_cell}")
-    if everybody not in (1, min_cell):
-        raise ValueError(f"the smallest cell of everybody must be 1 or {min_cell}, got {everybody}")
-    smallest = dict.fromkeys(sums.cells, min_cell) | {EVERYBODY: everybody}
+    min_cell, smallest = cells.strata, {stratum: cells.of(stratum) for stratum in sums.cells}
     keys = [(s, r) for s in sums.cells for r in REGIONS if sums.subjects(s, r) >= smallest[s]]
     tied = [s for s in sums.cells if smallest[s] > 1]
     ties = [((s, total), [(s, part) for part in parts]) for s in tied for total, parts in NESTED]
@@ -119,9 +95,7 @@ def release(
         _protect(counts, decided, known, min_cell)
         for key, inside in decided.items():
             shown[key][start : start + BLOCK] = inside
-    return Release(
-        min_cell=min_cell, min_cell_everybody=everybody, size=sums.grid.size, voxels=voxels, shown=shown
-    )
+    return Release(cells=cells, size=sums.grid.size, voxels=voxels, shown=shown)
 
 
 def _protect(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
+from ..small_cells import EVERYBODY
+
 PARTS = {"NCR": 1, "ED": 2, "ET": 4}
 """Labels that exclude each other: what is counted."""
 REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
@@ -14,7 +16,6 @@ REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR":
 WHOLE = "whole"
 """The part that a tumour without labels is: it counts for WT only."""
 KINDS = ("dseg", "mask")
-EVERYBODY = "all"
 
 
 def _double(matrix: np.ndarray) -> np.ndarray:

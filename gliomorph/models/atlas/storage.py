@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..small_cells import EVERYBODY
 from .moments import Moments
-from .records import EVERYBODY, PARTS, WHOLE, Grid, Member
+from .records import PARTS, WHOLE, Grid, Member
 from .sums import AtlasSums, Cell
 
 FORMAT = 2

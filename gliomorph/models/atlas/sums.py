@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 import attrs
 import numpy as np
 
+from ..small_cells import EVERYBODY
 from .moments import MOST, Moments, to_fixed
 from .places import recentred
 from .records import (
-    EVERYBODY,
     KINDS,
     PARTS,
     WHOLE,

@@ -54,7 +54,7 @@ def permutation_test(
     statistic: Statistic,
     subjects: int,
     *,
-    permutations: int = 1000,
+    permutations: int,
     seed: int = 0,
     alternative: Alternative = "two-sided",
     enhance: Enhance | None = None,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from ...config.settings import Settings, SettingsError
-from ...interfaces.group.associations.words import parse_associations
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.group.strata.groups import Stratification
 from ...models.statistics import COVARIATES
 from ..group.strata import find_samples, find_strata
@@ -13,26 +13,30 @@ from ..group.strata import find_samples, find_strata
 
 def _without_effect(settings: Settings) -> list[str]:
     """Options that do nothing in this run."""
-    known = attrs.fields_dict(Settings)
-    names = ("test_regions", "covariates", "permutations", "correction", "tfce", "min_lesions")
-    changed = [name for name in names if getattr(settings, name) != known[name].default]
+    testing, atlas = settings.testing, settings.atlas
+    changed = [
+        field.name
+        for field in attrs.fields(type(testing))
+        if field.name != "tests" and getattr(testing, field.name) != field.default
+    ]
     if "group" not in settings.levels:
-        asked = [name for name in ("strata", "parcellation", "tests") if getattr(settings, name)]
+        given = {"strata": atlas.strata, "parcellation": atlas.parcellation, "tests": testing.tests}
+        asked = [name for name, value in given.items() if value]
         return [f"--{name} has no effect without the level group" for name in asked]
-    if not settings.tests:
+    if not settings.testing.tests:
         return [f"--{name.replace('_', '-')} has no effect without --tests" for name in changed]
     told = ["--permutations has no effect with --correction fdr"]
-    told = told if settings.correction == "fdr" and "permutations" in changed else []
-    if settings.covariates:
-        without = [a.word for a in parse_associations(settings.tests) if a.kind not in COVARIATES]
+    told = told if settings.testing.correction == "fdr" and "permutations" in changed else []
+    if settings.testing.covariates:
+        without = [a.word for a in testing.associations if a.kind not in COVARIATES]
         told += [f"--covariates has no effect on {word}, which takes none" for word in without]
     return told
 
 
-def atlas_notices(settings: Settings, dry_run: bool = False) -> list[str]:
+def atlas_notices(settings: Settings) -> list[str]:
     """What should be known of the atlas before a run, from the dataset's folders of subjects.
 
-    What follows from who has an image is said when the atlas is made; at the start with ``dry_run`` only.
+    What follows from who has an image is said when the atlas is made; at the start of a dry run only.
 
     Raises
     ------
@@ -56,8 +60,8 @@ def atlas_notices(settings: Settings, dry_run: bool = False) -> list[str]:
         wrong.append(str(error))
     if wrong:
         raise SettingsError("; ".join(wrong))
-    notices.append(settings.cells.refusal(len(people)))
-    if dry_run:
-        notices += [settings.cells.warning(len(people)), *(finding.text for finding in found.notices)]
+    notices.append(settings.atlas.cells.refusal(len(people)))
+    if settings.dry_run:
+        notices += [settings.atlas.cells.warning(len(people)), *(finding.text for finding in found.notices)]
         notices += [text for sample in samples for text in sample.notices]
     return [text for text in notices if text]

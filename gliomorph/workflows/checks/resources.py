@@ -11,12 +11,14 @@ import attrs
 from ...config.estimates import (
     output_files,
     output_gb,
-    process_memory_gb,
     stage_memory_gb,
     work_files,
     work_gb,
 )
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.processing import Processing
+from ...config.resources import Resources
+from ...config.settings import Settings
 
 WAY_OUT = "make room, put the work directory elsewhere with -w, or keep it small with --clean-workdir"
 
@@ -58,7 +60,7 @@ class FileSystem:
     free_files: int | None
 
 
-def check_memory(settings: Settings, scans: int) -> str:
+def check_memory(processing: Processing, resources: Resources, scans: int) -> str:
     """How many processes the memory allows, and the stage that decides it.
 
     Raises
@@ -66,22 +68,21 @@ def check_memory(settings: Settings, scans: int) -> str:
     SettingsError
         Less memory than the largest stage took when it was measured.
     """
-    stages = stage_memory_gb(settings.resolution, settings.registration)
+    stages = stage_memory_gb(processing.resolution, processing.registration)
     largest = max(stages, key=lambda stage: stages[stage])
-    allotted = process_memory_gb(settings.resolution, settings.registration)
-    if settings.mem_gb < stages[largest]:
+    if resources.mem_gb < stages[largest]:
         raise SettingsError(
-            f"--mem {settings.mem_gb:.1f}: stage {largest} takes about {stages[largest]:.1f} GB at "
-            f"{settings.resolution} mm: give it more memory, or take a coarser --resolution"
+            f"--mem {resources.mem_gb:.1f}: stage {largest} takes about {stages[largest]:.1f} GB at "
+            f"{processing.resolution} mm: give it more memory, or take a coarser --resolution"
         )
     text = (
-        f"memory: {allotted:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB measured), "
-        f"{settings.mem_gb:.1f} GB in all"
+        f"memory: {resources.process_gb:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB "
+        f"measured), {resources.mem_gb:.1f} GB in all"
     )
-    if settings.mem_gb < allotted:
+    if resources.mem_gb < resources.process_gb:
         return f"{text}; one process, and too little where images are larger than usual"
-    if settings.processes(scans) < settings.nprocs // settings.threads(scans):
-        return f"{text}, which allows {settings.processes(scans)} at once"
+    if resources.processes(scans) < resources.nprocs // resources.threads(scans):
+        return f"{text}, which allows {resources.processes(scans)} at once"
     return text
 
 
@@ -103,7 +104,7 @@ def check_disk(settings: Settings, scans: int) -> str:
     for device, system in systems.items():
         _check_room(system, together[device])
     work, output = needs
-    when = " at a time" if settings.clean_workdir else ""
+    when = " at a time" if settings.resources.clean_workdir else ""
     return (
         f"disk: about {work.gigabytes:.1f} GB of work files{when} in {work.folder}, "
         f"{output.gigabytes:.1f} GB of outputs"
@@ -112,18 +113,18 @@ def check_disk(settings: Settings, scans: int) -> str:
 
 def needs_of(settings: Settings, scans: int) -> tuple[Need, Need]:
     """Of the work directory and of the outputs; of the former only scans that are open count where it is cleaned."""
-    methods = settings.registration
-    kept = min(scans, settings.scans_at_once(scans)) if settings.clean_workdir else scans
+    methods = settings.processing.registration
+    kept = min(scans, settings.scans_at_once(scans)) if settings.resources.clean_workdir else scans
     work = Need(
         name="work files",
-        folder=settings.work_dir,
-        gigabytes=kept * work_gb(settings.resolution, methods),
+        folder=settings.resources.work_dir,
+        gigabytes=kept * work_gb(settings.processing.resolution, methods),
         files=kept * work_files(methods),
     )
     output = Need(
         name="outputs",
         folder=settings.output_dir,
-        gigabytes=scans * output_gb(settings.resolution, methods),
+        gigabytes=scans * output_gb(settings.processing.resolution, methods),
         files=scans * output_files(methods),
     )
     return work, output

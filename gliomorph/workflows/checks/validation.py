@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.processing import Processing
+from ...config.resources import Resources
 from ...interfaces.machine.device import choose_device
 from ...interfaces.networks.files import card_of
-from .resources import check_disk, check_memory
 
 
 def validate_bids(bids_dir: Path) -> list[str]:
@@ -62,14 +63,17 @@ def validator_issues(folder: Path) -> list[dict[str, Any]]:
     return issues
 
 
-def check_folders(settings: Settings) -> None:
+def check_folders(output_dir: Path, work_dir: Path) -> None:
     """Output and work folders can be made and written.
 
     Raises
     ------
     SettingsError
     """
-    for name, folder in (("output_dir", settings.output_dir), ("the work directory", settings.work_dir)):
+    for name, folder in (
+        ("output_dir", output_dir),
+        ("the work directory", work_dir),
+    ):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # a name of its own: processes on several machines, or in several containers, may have one number
@@ -80,7 +84,7 @@ def check_folders(settings: Settings) -> None:
             raise SettingsError(f"{name} {folder} cannot be written: {error.strerror}") from error
 
 
-def check_gpu(settings: Settings) -> None:
+def check_gpu(resources: Resources, worker: str) -> None:
     """A GPU that was asked for is there, where the work is done on this machine.
 
     Raises
@@ -88,9 +92,9 @@ def check_gpu(settings: Settings) -> None:
     SettingsError
         There is none.
     """
-    if not settings.needs_gpu or settings.worker != "pool":  # others look for it where they run
+    if not resources.needs_gpu or worker != "pool":  # others look for it where they run
         return
-    words = " ".join(settings.gpu)
+    words = " ".join(resources.gpu)
     try:
         choose_device("all")
     except RuntimeError as error:
@@ -99,22 +103,7 @@ def check_gpu(settings: Settings) -> None:
         ) from error
 
 
-def check_resources(settings: Settings, scans: int) -> list[str]:
-    """Memory and room on disk.
-
-    Returns
-    -------
-    notices : list of str
-
-    Raises
-    ------
-    SettingsError
-        Too little for what will be done.
-    """
-    return [check_memory(settings, scans), check_disk(settings, scans)]
-
-
-def network_notices(settings: Settings) -> list[str]:
+def network_notices(processing: Processing, modality: str) -> list[str]:
     """What the model cards of the requested methods' networks do not vouch for: another template or modality.
 
     Returns
@@ -123,16 +112,16 @@ def network_notices(settings: Settings) -> list[str]:
         None of a network without a card, whatever it was trained for.
     """
     notices = []
-    for method, path in settings.networks().items():
+    for method, path in processing.networks.items():
         templates, modalities = _trained_for(card_of(path) or {})
         for what, known, used in (
-            ("template", templates, settings.template),
-            ("modality", modalities, settings.modality),
+            ("template", templates, processing.template),
+            ("modality", modalities, modality),
         ):
             if known and used not in known:
                 notices.append(
                     f"{method}: its network ({path.name}) was trained for {' and '.join(known)}; its answer "
-                    f"for another {what}, {used}, was not measured: {_way_out(settings.refinement(method))}"
+                    f"for another {what}, {used}, was not measured: {_way_out(processing.refinement(method))}"
                 )
     return notices
 

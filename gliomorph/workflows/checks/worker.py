@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ...config.settings import Settings, SettingsError
+from ...config.cluster import Cluster
+from ...config.option import SettingsError
 from ..engine.dask_worker import check_dask
 from ..engine.slurm import commands as slurm
 
 
-def check_worker(settings: Settings) -> None:
+def check_worker(cluster: Cluster) -> None:
     """Whether the worker can do anything at all on this machine.
 
     Raises
@@ -15,9 +16,9 @@ def check_worker(settings: Settings) -> None:
     SettingsError
         Before anything runs.
     """
-    if settings.worker == "dask":
-        check_dask(settings)
-    if settings.worker != "slurm":
+    if cluster.worker == "dask":
+        check_dask(cluster.dask_scheduler)
+    if cluster.worker != "slurm":
         return
     if missing := slurm.missing_commands():
         raise SettingsError(

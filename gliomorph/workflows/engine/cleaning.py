@@ -1,4 +1,7 @@
-"""A work directory that stays small: a scan's intermediate results go as soon as it is published."""
+"""A work directory that stays small: a scan's intermediate results go as soon as it is published.
+
+Pydra's cache only grows: ``test_the_cache_keeps_the_stages_of_a_graph_that_is_done``.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class Cleaning:
 
     @contextlib.contextmanager
     def around(self, job: Job) -> Iterator[None]:
-        """For the time that a graph runs; what one that fails has done stays for the next run."""
+        """Hold a graph while it runs, then remove its stages; what one that fails has done stays for the next run."""
         self._open.append(job)
         try:
             yield
@@ -35,7 +38,7 @@ class Cleaning:
 
 
 def folders_of(job: Job) -> set[Path]:
-    """Those of a graph's stages that have begun; none where Pydra has not opened the graph in this process."""
+    """Folders of a graph's stages that have begun; none where Pydra has not opened the graph in this process."""
     graph = job.return_values.get("exec_graph")
     return {
         stage.cache_dir for node in (graph.nodes if graph else ()) for stage in (node._tasks or {}).values()
@@ -43,7 +46,10 @@ def folders_of(job: Job) -> set[Path]:
 
 
 def remove_unfinished(cache: Path, keys: set[str]) -> None:
-    """Remove locks and half-made folders that a job which is no more has left in the cache."""
+    """Remove locks and half-made folders that a job which is no more has left in the cache.
+
+    ``test_old_locks_without_owner_or_of_another_machine_are_waited_for``.
+    """
     for key in keys:
         for lock in (cache / f"{key}.lock", cache / f"{key}_save.lock"):
             lock.unlink(missing_ok=True)

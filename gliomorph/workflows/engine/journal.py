@@ -1,8 +1,8 @@
 """What a run has begun and not ended: where it is killed, the next one tidies up after it, on whatever machine.
 
 Pydra's locks are signed with a process and a machine; only that machine can tell that the process is no more, and on
-any other one its stages would wait for ever. A journal is locked (``flock``) as long as its run lives, which every
-machine of a shared file system can tell.
+any other one its stages would wait for ever (``test_old_locks_without_owner_or_of_another_machine_are_waited_for``). A
+journal is locked (``flock``) as long as its run lives, which every machine of a shared file system can tell.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Children are spawned, not forked (torch deadlocks in a forked child), ignore Ctrl-C and end with their parent.
 Where one is killed, every job of the pool fails with it: each of them is then run again, alone, so that the
 culprit is found out and the others go on.
+
+Pydra's own worker ``cf`` forks and loses all jobs with one child: ``test_worker_cf_forks`` and
+``test_a_killed_child_fails_the_other_jobs_of_worker_cf``.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ def remove_unsigned_locks(folder: Path) -> None:
 
     A lock is signed with its process a moment after it is made, and one of a dead process is broken by filelock.
     A child that is killed in that moment (a broken pool ends all its children) leaves an empty one, for which
-    pydra would wait for ever.
+    Pydra would wait for ever: ``test_old_locks_without_owner_or_of_another_machine_are_waited_for``.
     """
     for lock in folder.glob("*.lock"):
         with contextlib.suppress(FileNotFoundError):
@@ -88,12 +91,12 @@ class PoolWorker(base.Worker):
             return await super().submit(job, rerun)
         if self.stop_on_failure and self._failed:
             raise NotStarted("not started: an earlier scan failed (--stop-on-first-crash)")
-        with self._told(job):
+        with self._in_journal(job):
             return await super().submit(job, rerun)
 
     @contextlib.contextmanager
-    def _told(self, job: Job) -> Iterator[None]:
-        """In the journal, what is done in the block: begun, and ended unless it is interrupted."""
+    def _in_journal(self, job: Job) -> Iterator[None]:
+        """Note in the journal what the block does: begun, and ended unless it is interrupted."""
         if self.journal is not None:
             self.journal.begin(job.checksum)
         yield
@@ -107,12 +110,13 @@ class PoolWorker(base.Worker):
             if self.stop_on_failure and self._failed:
                 raise NotStarted("not started: an earlier stage failed (--stop-on-first-crash)")
             try:
-                with watched(job, self.watch), self._told(job):
+                with watched(job, self.watch), self._in_journal(job):
                     result = await self._run_twice(job, rerun)
             except Exception:
                 self._failed = True
                 raise
-            # what is connected to the job would read its file again, for every input
+            # what is connected to the job would read its file again, for every input:
+            # test_results_are_read_from_disk_for_every_input_that_takes_them
             job._cached_result = result
             return result
 

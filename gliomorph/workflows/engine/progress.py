@@ -1,4 +1,7 @@
-"""What the terminal shows while a run goes on: a live table, or plain lines where there is no terminal."""
+"""What the terminal shows while a run goes on: a live table, or plain lines where there is no terminal.
+
+Pydra has no progress display; workers report to this one.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Many scans through one submitter: a few graphs are open at a time, and each is forgotten when it is done.
 
 One workflow of all scans would look at every scan whenever one of them ends, and hold all of their results to the
-last: time would grow with the square of the cohort, and memory with the cohort.
+last: time would grow with the square of the cohort, and memory with the cohort
+(``test_a_graph_looks_at_all_its_nodes_whenever_one_of_them_ends``, ``test_graphs_are_kept_when_they_are_done``).
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def run_side_by_side(
     try:
         submit.loop.run_until_complete(lanes())
     finally:
-        os.chdir(home)  # pydra leaves a graph for the folder where it was, which may be that of another one
+        # Pydra leaves a graph for the folder where it was, which may be that of another one:
+        # test_a_graph_leaves_its_driver_in_its_own_folder_while_it_runs
+        os.chdir(home)
     return errors
 
 

@@ -1,8 +1,11 @@
 """The work directory before a run: failed and interrupted results go, finished ones stay.
 
-Pydra replays a stored failure, and keeps what Ctrl-C left as a result without outputs. Several runs may share a work
-directory, on several machines: each holds it by a lock of the file system (``flock``), and the first one alone
-removes what others may have left.
+Pydra replays the stored failure of a graph, takes what Ctrl-C left for a result, and does not notice that files are
+gone: ``test_failures_are_replayed``, ``test_an_interrupted_stage_has_a_result_without_outputs``,
+``test_deleted_outputs_are_not_noticed``.
+
+Several runs may share a work directory, on several machines: each holds it by a lock of the file system (``flock``),
+and the first one alone removes what others may have left.
 """
 
 from __future__ import annotations
@@ -48,7 +51,7 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
         Number of results removed.
     """
     locks, folders = list(cache.glob("*.lock")), list(cache.glob("*-*/"))
-    # only now: what a job has begun by then it has told, and what it begins later is not listed
+    # only now: what a job has begun by then it has reported, and what it begins later is not listed
     kept = running()
     if not alone:
         remove_unfinished(cache, left_unfinished(cache) - kept)
@@ -79,8 +82,10 @@ def _drop_if_bad(folder: Path) -> bool:
 
 
 def _sweep_hashes(folder: Path) -> None:
-    """Pydra's hash cache (``PYDRA_HASH_CACHE``): a process killed while hashing leaves a lock that hangs all others.
+    """Empty Pydra's hash cache (``PYDRA_HASH_CACHE``).
 
+    A process killed while hashing leaves a lock that hangs all others:
+    ``test_a_hash_costs_a_lock_and_a_file_and_waits_for_locks_of_the_dead``.
     Hashes go by a file's time: one that was replaced and has its old time, as after ``rsync -t`` or with a clock that
     was set back, would be taken for what it was before.
     """

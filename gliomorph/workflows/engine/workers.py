@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from ...config.settings import Settings
+from ...config.cluster import Cluster
+from ...config.resources import Resources
 from .dask_worker import DaskWorker
 from .pool import PoolWorker
 from .progress import Watch
@@ -19,7 +20,8 @@ NOBODY: Mapping[str, str] = {}
 
 
 def make_worker(
-    settings: Settings,
+    cluster: Cluster,
+    resources: Resources,
     processes: int,
     console: Console,
     watch: Watch,
@@ -29,7 +31,8 @@ def make_worker(
 
     Parameters
     ----------
-    settings : Settings
+    cluster : Cluster
+    resources : Resources
     processes : int
         At once, where they are on this machine.
     console : Console
@@ -43,28 +46,30 @@ def make_worker(
     -------
     worker : PoolWorker, SlurmWorker or DaskWorker
     """
-    if settings.worker == "slurm":
+    if cluster.worker == "slurm":
 
         def say(text: str) -> None:
             console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False, soft_wrap=True)
 
-        return SlurmWorker(settings=settings, watch=watch, say=say, runs=runs)
-    if settings.worker == "dask":
-        return DaskWorker(settings=settings, processes=processes, watch=watch)
+        return SlurmWorker(cluster=cluster, resources=resources, watch=watch, say=say, runs=runs)
+    if cluster.worker == "dask":
+        return DaskWorker(
+            scheduler=cluster.dask_scheduler, resources=resources, processes=processes, watch=watch
+        )
     return PoolWorker(
         n_procs=processes,
         watch=watch,
-        stop_on_failure=settings.stop_on_first_crash,
+        stop_on_failure=resources.stop_on_first_crash,
     )
 
 
-def describe_worker(settings: Settings, scans: int) -> str:
+def describe_worker(cluster: Cluster, resources: Resources, scans: int) -> str:
     """Where the scans of a run will be worked on, in a few words."""
-    if settings.worker == "slurm":
-        return f"one Slurm job a scan, of {settings.nprocs} CPUs and {settings.mem_gb:.1f} GB unless said otherwise"
-    if settings.worker == "dask" and settings.dask_scheduler:
-        return f"dask workers of {settings.dask_scheduler}"
-    return f"{settings.processes(scans)} processes of {settings.threads(scans)} threads"
+    if cluster.worker == "slurm":
+        return f"one Slurm job a scan, of {resources.nprocs} CPUs and {resources.mem_gb:.1f} GB unless said otherwise"
+    if cluster.worker == "dask" and cluster.dask_scheduler:
+        return f"dask workers of {cluster.dask_scheduler}"
+    return f"{resources.processes(scans)} processes of {resources.threads(scans)} threads"
 
 
 def taken_over(cache: Path) -> dict[str, str]:

@@ -12,8 +12,9 @@ import pandas as pd
 from ...config.settings import Settings
 from ...interfaces.derivatives.names import ScanNames, method_label
 from ...interfaces.derivatives.records import all_outputs_exist, read_record
+from ...interfaces.group.records import GroupScan, participant_of
 from ...interfaces.group.strata.groups import one_scan_each
-from ...interfaces.task import File
+from ...interfaces.reports.group.story import Excluded
 from ..scan.plan import PlannedScan
 
 
@@ -74,14 +75,14 @@ class Selection:
     ----------
     inputs : list of Member
         One of each participant.
-    excluded : list of dict
-        ``scan``, ``stage`` and ``cause`` of the others.
+    excluded : list of Excluded
+        The others.
     flow : list of (str, int)
         How many scans are left after each step, from the dataset to the atlas.
     """
 
     inputs: list[Member]
-    excluded: list[dict[str, str]]
+    excluded: list[Excluded]
     flow: list[tuple[str, int]]
 
 
@@ -94,35 +95,37 @@ def select(
 ) -> Selection:
     """Who is in the atlas, and who is not and why."""
     current = {p.scan.label: p for p in planned}
-    passed, excluded = [], []
+    passed: list[Member] = []
+    excluded: list[Excluded] = []
     for member in members:
         record = member.records.get(method)
         plan = current.get(member.scan)
         if record is None or (plan and _is_outdated(record, plan, method, settings)):
             continue
         if record["quality"]["status"] != "ok":
-            excluded.append({"scan": member.scan, "stage": "measure", "cause": record["quality"]["reason"]})
+            cause = record["quality"]["reason"]
+            excluded.append(Excluded(scan=member.scan, stage="measure", cause=cause))
         elif plan is None or plan.status != "impossible" or _masks_not_named(plan, settings):
             passed.append(member)
     valid = len(passed) + len(excluded)
     chosen, further = one_scan_each(member.scan for member in passed)
     for scan in further:
-        first = chosen[scan.split("_")[0].removeprefix("sub-")]
+        first = chosen[participant_of(scan)]
         cause = f"one scan of each participant counts, and {first} does"
-        excluded.append({"scan": scan, "stage": "atlas", "cause": cause})
+        excluded.append(Excluded(scan=scan, stage="atlas", cause=cause))
     inputs = [member for member in passed if member.scan in chosen.values()]
-    named = {m.scan for m in inputs} | {row["scan"] for row in excluded}
+    named = {m.scan for m in inputs} | {row.scan for row in excluded}
     for label, plan in current.items():
         if label not in named:
             stage, cause = causes.get(label, ("participant", plan.reason or f"no outputs of {method} yet"))
-            excluded.append({"scan": label, "stage": stage, "cause": cause})
+            excluded.append(Excluded(scan=label, stage=stage, cause=cause))
     flow = [
         ("in the dataset or of earlier runs", len(inputs) + len(excluded)),
         (f"with a valid registration by {method}", valid),
         ("passed the quality gate", len(passed)),
         ("in the atlas, one of each participant", len(inputs)),
     ]
-    return Selection(inputs=inputs, excluded=sorted(excluded, key=lambda row: row["scan"]), flow=flow)
+    return Selection(inputs=inputs, excluded=sorted(excluded, key=lambda row: row.scan), flow=flow)
 
 
 def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, settings: Settings) -> bool:
@@ -134,19 +137,35 @@ def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, sett
 
 def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
     """``gliomorph BIDS OUT group`` without -d or --weights: the masks of the earlier run are not in question."""
-    return not (plan.scan.problem or settings.derivatives or settings.weights)
+    return not (plan.scan.problem or settings.inputs.derivatives or settings.processing.weights)
 
 
-def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> dict[str, Any]:
-    """Labels, files, kinds and keys of the atlas' scans, as its stage takes them."""
-    lists: dict[str, list[Any]] = {"scans": [], "files": [], "kinds": [], "keys": []}
+def registration_of(method: str, inputs: Sequence[Member]) -> str:
+    """The method, and how far its answers were refined by the scans' records."""
+    iterations = sorted({int(member.records[method].get("refine", 0)) for member in inputs})
+    if not any(iterations):
+        return method
+    return f"{method}, refined by {' or '.join(map(str, iterations))} iterations of optimisation"
+
+
+def kept_path(settings: Settings, name: str) -> str:
+    """Where something is kept for the next time: by template, resolution and method, for scans of each are others."""
+    processing = settings.processing
+    method = method_label(processing.registration[0])
+    place = f"{processing.template}_res-{processing.resolution}_{method}"
+    return str(settings.resources.work_dir / "atlas" / f"{place}_{name}")
+
+
+def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> tuple[GroupScan, ...]:
+    """The atlas' scans with their published files."""
+    scans = []
     for member in inputs:
         names = ScanNames(
             label=member.scan,
             folder=PurePosixPath(member.folder.relative_to(settings.output_dir)),
             stem=member.stem,
-            template=settings.template,
-            resolution=settings.resolution,
+            template=settings.processing.template,
+            resolution=settings.processing.resolution,
             source="",
             suffix=_suffix(member, method, settings),
         ).registered(method)
@@ -154,28 +173,26 @@ def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> dic
         wanted = {key: names[key] for key in ("warped", "coverage", "forward_xfm", "healthy", "residual")}
         bundle = {"tumor": names[kind]} | wanted
         published = set(member.records[method]["outputs"])
-        lists["scans"].append(member.scan)
-        lists["files"].append(
-            {key: File(settings.output_dir / name) for key, name in bundle.items() if name in published}
-        )
-        lists["kinds"].append(kind)
-        lists["keys"].append(member.records[method]["key"])
-    return lists
+        files = {key: settings.output_dir / name for key, name in bundle.items() if name in published}
+        key = member.records[method]["key"]
+        scans.append(GroupScan(label=member.scan, kind=kind, key=key, files=files))
+    return tuple(scans)
 
 
-def sources_of(scans: Mapping[str, Any], out_dir: Path) -> list[dict[str, str]]:
-    """For each scan of :func:`scan_files` its kind and the BIDS URIs of its files."""
-    return [
-        {"kind": kind}
-        | {name: f"bids::{Path(path).relative_to(out_dir).as_posix()}" for name, path in files.items()}
-        for kind, files in zip(scans["kinds"], scans["files"], strict=True)
-    ]
+def sources_of(scans: Sequence[GroupScan], out_dir: Path) -> tuple[dict[str, str], ...]:
+    """For each scan its kind and the BIDS URIs of its files."""
+    return tuple(
+        {"kind": scan.kind}
+        | {name: f"bids::{scan.files[name].relative_to(out_dir).as_posix()}" for name in scan.files}
+        for scan in scans
+    )
 
 
 def _suffix(member: Member, method: str, settings: Settings) -> str:
     """The primary image's suffix, from the warped image that lies beside the record."""
-    space = f"{member.stem}_space-{settings.template}_res-{settings.resolution}_desc-{method_label(method)}"
-    found = sorted(member.folder.glob(f"{space}_*.nii.gz"))
+    processing = settings.processing
+    space = f"_space-{processing.template}_res-{processing.resolution}_desc-{method_label(method)}"
+    found = sorted(member.folder.glob(f"{member.stem}{space}_*.nii.gz"))
     return found[0].name.split(".")[0].rsplit("_", 1)[-1] if found else "T1w"
 
 

@@ -1,27 +1,28 @@
-"""The parcellation of a run: a graph before that of the atlas says where every tumour lies."""
+"""The parcellation of a run: before the graph of the atlas, a task says where every tumour lies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
-from pydra.compose import workflow
 from rich.console import Console
 
-from ...config.settings import Settings, SettingsError
-from ...interfaces.datasets.template_files import TemplateFiles
-from ...interfaces.derivatives.names import method_label
-from ...interfaces.files.text import listed, people
-from ...interfaces.group.regions.label_map import ParcellationError
-from ...interfaces.group.regions.parcellation import Parcellation, facts_of, prepare_parcellation
+from ...config.settings import Settings
+from ...interfaces.files.text import listed
+from ...interfaces.group.records import GroupScan, participant_of
+from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.regions.places import TumorPlaces
 from ...interfaces.group.regions.strata import collisions, stratify_by_place
 from ...interfaces.group.regions.tables import parcellation_rows, patient_columns, write_parcellation
 from ...interfaces.group.strata.groups import Stratification
+from ...interfaces.reports.group.story import Group, Regions
 from ...interfaces.task import File
+from ...models.atlas import Place
 from ..engine.failures import cause_of
-from ..keys import cache_folder, sums_code
+from ..keys import sums_code
+from .members import kept_path
 from .submission import submitted
 
 
@@ -35,11 +36,9 @@ class Regional:
         None where nobody asked for one.
     found : Stratification
         Participants by region.
-    strata : list of dict
-        Of the regions to be published, as the atlas' stage takes them.
     columns : dict of str to dict
         By scan, columns of the patients' table.
-    table : File or None
+    table : Path or None
         ``group_parcellation.tsv``.
     problem : str
         Why there is none of these; empty without one.
@@ -47,106 +46,40 @@ class Regional:
 
     parcellation: Parcellation | None = None
     found: Stratification = attrs.field(factory=Stratification)
-    strata: list[dict[str, Any]] = attrs.field(factory=list)
     columns: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    table: File | None = None
+    table: Path | None = None
     problem: str = ""
 
-    def told(self, settings: Settings) -> dict[str, Any]:
-        """For the page, as :func:`~gliomorph.interfaces.reports.group.regions.section_of_regions` takes it."""
+    def story(self, template: str) -> Regions | None:
+        """What the page says of the regions whose maps are in a template's folder."""
         if self.parcellation is None:
-            return {}
+            return None
         regions = zip(self.found.strata, self.parcellation.parcels, strict=True)
-        names = {region.label: parcel.name for region, parcel in regions}
-        return {
-            "name": self.parcellation.name,
-            "notices": [*self.parcellation.notices, *(notice.text for notice in self.found.notices)],
-            "regions": [
-                {
-                    "label": region["label"],
-                    "name": names[region["label"]],
-                    "description": region["description"],
-                    "people": people(len(region["scans"])),
-                    "folder": f"tpl-{settings.template}/cohort-{region['label']}/anat",
-                }
-                for region in self.strata
-            ],
-        }
-
-
-@workflow.define(outputs={"places": dict[str, dict[str, Any]]})
-def RegionalGraph(
-    scans: list[str],
-    tumors: list[File],
-    keys: list[str],
-    parcellation: File,
-    count: int,
-    code: str,
-    kept: str,
-) -> dict[str, dict[str, Any]]:
-    """Where every whole tumour lies.
-
-    Parameters
-    ----------
-    scans, tumors, keys, parcellation, count, code, kept
-        As for :func:`~gliomorph.interfaces.group.regions.places.tumor_places`.
-    """
-    found = workflow.add(
-        TumorPlaces(
-            scans=scans,
-            tumors=tumors,
-            keys=keys,
-            parcellation=parcellation,
-            count=count,
-            code=code,
-            kept=kept,
-        ),
-        name="places@WT",
-    )
-    return found.places
-
-
-def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellation | None:
-    """The parcellation that ``--parcellation`` asks for, on the template's grid.
-
-    Parameters
-    ----------
-    settings : Settings
-    template : TemplateFiles
-
-    Returns
-    -------
-    parcellation : Parcellation or None
-        None where none was asked for, or no atlas.
-
-    Raises
-    ------
-    SettingsError
-        For one that cannot be used.
-    """
-    if not settings.parcellation or "group" not in settings.levels:
-        return None
-    try:
-        return prepare_parcellation(
-            settings.parcellation,
-            settings.template,
-            template,
-            settings.template_dirs,
-            cache_folder(settings.work_dir) / "templates",
+        return Regions(
+            name=self.parcellation.name,
+            notices=(*self.parcellation.notices, *(notice.text for notice in self.found.notices)),
+            groups=tuple(
+                Group(
+                    label=region.label,
+                    name=parcel.name,
+                    participants=len(region.participants),
+                    folder=f"tpl-{template}/cohort-{region.label}/anat",
+                )
+                for region, parcel in regions
+                if not region.withheld
+            ),
         )
-    except ParcellationError as error:
-        raise SettingsError(str(error)) from error
 
 
 def run_regional(
     settings: Settings,
     parcellation: Parcellation | None,
     strata: Stratification,
-    scans: Mapping[str, Any],
+    scans: Sequence[GroupScan],
     console: Console,
     verbose: int = 0,
 ) -> Regional:
-    """Find the tumours' regions; a failure is told and kept, not raised.
+    """Find the tumours' regions; a failure is reported and kept, not raised.
 
     Parameters
     ----------
@@ -154,8 +87,8 @@ def run_regional(
     parcellation : Parcellation or None
     strata : Stratification
         Of ``--strata``, whose labels regions cannot have.
-    scans : mapping
-        Of :func:`~.members.scan_files`: one of each participant.
+    scans : sequence of GroupScan
+        One of each participant.
     console : Console
     verbose : int
         1 prints tracebacks.
@@ -167,49 +100,33 @@ def run_regional(
     """
     if parcellation is None:
         return Regional()
-    place = f"{settings.template}_res-{settings.resolution}_{method_label(settings.registration[0])}"
-    graph = RegionalGraph(
-        scans=scans["scans"],
-        tumors=[bundle["tumor"] for bundle in scans["files"]],
-        keys=scans["keys"],
+    task = TumorPlaces(
+        scans=tuple(scans),
         parcellation=File(parcellation.path),
         count=len(parcellation.parcels),
         code=sums_code(),
-        kept=str(settings.work_dir / "atlas" / f"{place}_places.json"),
+        kept=kept_path(settings, "places.json"),
     )
-    outputs, failure = submitted(graph, "regions", 1, settings, console, verbose)
+    outputs, failure = submitted(task, "places@WT", 1, settings, console, verbose)
     if failure:
         return Regional(problem=f"{failure.stage}: {cause_of(failure.error)}")
     return _found(settings, parcellation, strata, outputs.places)
 
 
 def _found(
-    settings: Settings, parcellation: Parcellation, strata: Stratification, places: Mapping[str, Any]
+    settings: Settings, parcellation: Parcellation, strata: Stratification, places: Mapping[str, Place]
 ) -> Regional:
-    scan_of = {scan.split("_")[0].removeprefix("sub-"): scan for scan in places}
-    by_participant = {name: places[scan] for name, scan in scan_of.items()}
-    smallest = settings.cells.strata
-    found = stratify_by_place(by_participant, parcellation.parcels, smallest)
+    by_participant = {participant_of(scan): place for scan, place in places.items()}
+    found = stratify_by_place(by_participant, parcellation.parcels, settings.atlas.cells)
     if same := collisions(found.strata, strata.strata):
         return Regional(
             problem=f"--strata and --parcellation would both make {listed(same)}: leave one of them out, or give the "
             "column or the region another name"
         )
-    rows = parcellation_rows(places, parcellation, found.strata, smallest)
-    table = write_parcellation(rows, settings.work_dir / "group_parcellation.tsv")
+    rows = parcellation_rows(places, parcellation, found.strata, settings.atlas.cells)
     return Regional(
         parcellation=parcellation,
         found=found,
-        strata=[
-            {
-                "label": region.label,
-                "column": region.column,
-                "description": region.description,
-                "scans": [scan_of[name] for name in region.participants],
-                "parcellation": dict(facts_of(parcellation)),
-            }
-            for region in found.published
-        ],
         columns=patient_columns(places, parcellation),
-        table=File(table),
+        table=write_parcellation(rows, settings.resources.work_dir / "group_parcellation.tsv"),
     )

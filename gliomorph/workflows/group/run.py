@@ -9,35 +9,45 @@ from typing import Any
 
 import attrs
 from rich.console import Console
-from rich.markup import escape
 
 import gliomorph
 
-from ...config.settings import Settings, SettingsError
-from ...interfaces.datasets.template_files import TemplateFiles
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.derivatives.names import (
     ATLAS,
     SPATIAL_REFERENCES,
     contrast_names,
     group_names,
     map_names,
-    method_label,
     stale_patterns,
 )
+from ...interfaces.derivatives.publish_group import GroupPlan
 from ...interfaces.derivatives.records import all_outputs_exist, read_record
 from ...interfaces.files.images import write_text
 from ...interfaces.files.labels import REGIONS
+from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
-from ...interfaces.group.strata.groups import EVERYBODY, Stratification, contrasts_of
-from ...interfaces.task import File
+from ...interfaces.group.strata.groups import Stratification, contrasts_of
+from ...models.small_cells import EVERYBODY
+from ..context import RunContext
 from ..engine.failures import Failure, cause_of
 from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
-from .associations import Associations, run_associations
+from .associations import run_associations
 from .graph import GroupGraph
-from .members import Member, Selection, find_members, quality_table, scan_files, select, sources_of
-from .regions import find_parcellation, run_regional
-from .story import citations_of, story_of
+from .members import (
+    Selection,
+    find_members,
+    kept_path,
+    quality_table,
+    registration_of,
+    scan_files,
+    select,
+    sources_of,
+)
+from .regions import Regional, run_regional
+from .story import story_of
 from .strata import find_strata
 from .submission import submitted
 
@@ -59,107 +69,82 @@ class Outcome:
 
 
 def run_group(
-    settings: Settings,
-    template: TemplateFiles,
-    planned: Sequence[PlannedScan],
-    causes: Mapping[str, tuple[str, str]],
-    run: str,
-    console: Console,
-    verbose: int = 0,
+    context: RunContext, planned: Sequence[PlannedScan], causes: Mapping[str, tuple[str, str]]
 ) -> Outcome:
     """Build the atlas, and make the tests, from what is valid on disk; nothing is computed where it is there already.
 
     Parameters
     ----------
-    settings : Settings
-        Options of the run.
-    template : TemplateFiles
-        Prepared files.
+    context : RunContext
     planned : sequence of PlannedScan
         Scans of the input folder: those without outputs are listed.
     causes : mapping of str to (str, str)
         Scan to stage and cause, where a failure is known.
-    run : str
-        Id of the run.
-    console : Console
-        Where messages go.
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
     outcome : Outcome
     """
-    method = settings.registration[0]
-    members = find_members(settings.output_dir, settings.template, settings.resolution)
+    settings, template, console = context.settings, context.template, context.console
+    parcellation, verbose = context.parcellation, settings.verbose
+    method = settings.processing.registration[0]
+    members = find_members(settings.output_dir, settings.processing.template, settings.processing.resolution)
     selection = select(members, planned, causes, method, settings)
-    inputs, excluded = selection.inputs, selection.excluded
-    if not inputs:
-        nothing = f"no scan has valid outputs of {method} in {settings.output_dir}"
-        return Outcome(problem=f"{nothing}: there is nothing to make an atlas of")
-    if refusal := settings.cells.refusal(len(inputs)):
-        return Outcome(problem=refusal + _left_behind(settings))
+    if problem := _nothing_to_show(settings, selection):
+        return Outcome(problem=problem)
     try:
-        found = find_strata(settings, [m.scan.split("_")[0] for m in inputs])
-        parcellation = find_parcellation(settings, template)
+        found = find_strata(settings, [member.scan.split("_")[0] for member in selection.inputs])
     except SettingsError as error:
         return Outcome(problem=str(error))
-    warning = settings.cells.warning(len(inputs))
-    for text in [*filter(None, [warning]), *(notice.text for notice in found.notices)]:
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
-    strata = _strata(found, inputs)
+    warning = settings.atlas.cells.warning(len(selection.inputs))
+    context.notice([*filter(None, [warning]), *(notice.text for notice in found.notices)])
     table = quality_table(members)
-    key = _key(settings, selection, table, strata, [notice.text for notice in found.notices], parcellation)
-    names = group_names(settings.template, settings.resolution, list(REGIONS))
+    key = _key(settings, selection, table, found, parcellation)
+    names = group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
         return Outcome()
-    quality = write_text(table, settings.work_dir / "group_quality.tsv")
-    scans = scan_files(inputs, method, settings)
+    scans = scan_files(selection.inputs, method, settings)
     regional = run_regional(settings, parcellation, found, scans, console, verbose)
     if regional.problem:
         return Outcome(problem=regional.problem)
     tests = run_associations(settings, template, scans, console, verbose)
-    for text in [*tests.notices, *(notice.text for notice in regional.found.notices)]:
-        console.print(f"[yellow]notice[/yellow] {escape(text)}", highlight=False)
+    context.notice([*tests.notices, *(notice.text for notice in regional.found.notices)])
     if tests.failure:
         # not up to date, so that the same command tries again
         key = key_of(atlas=key, problem=tests.problem)
+    inputs = _inputs(context, scans, found, regional)
     graph = GroupGraph(
-        **scans,
-        strata=[*strata, *regional.strata],
-        places=regional.columns,
-        parcellation=regional.table,
-        quality=File(quality),
-        template=File(template.image),
-        template_brain=File(template.brain),
-        options=_options(settings, method),
-        excluded=excluded,
-        pages={m.scan: f"{m.scan}.html" for m in members},
-        title=f"Tumour atlas of {len(inputs)} scan{'s' * (len(inputs) != 1)} in {settings.template}",
-        used=_used(settings, inputs, tests),
-        story=story_of(
-            settings,
-            selection,
-            strata,
-            found.notices,
-            _registration(method, inputs),
-            tests,
-            regional.told(settings),
-        )
-        | {"code": group_code()},  # pages of other code are not taken from the cache
-        tests=dict(tests.files),
-        test_facts=dict(tests.facts),
-        plan=_group_plan(settings, names, key, inputs, [*strata, *regional.strata])
-        | {"sources": sources_of(scans, settings.output_dir), "tests": tests.names(settings)},
-        run=run,
+        inputs=inputs,
+        tests=tests.results,
+        story=story_of(settings, members, selection, found, tests, regional),
+        plan=GroupPlan(
+            run=context.run_id,
+            key=key,
+            tests={f"{t}/{k}": name for t, of in tests.names(settings).items() for k, name in of.items()},
+            quality=write_text(table, settings.resources.work_dir / "group_quality.tsv"),
+            parcellation=regional.table,
+            **_places(settings, names, inputs),
+            **_metadata(settings, registration_of(method, selection.inputs)),
+        ),
     )
     return Outcome(problem=_submit(graph, settings, console, verbose), tests=tests.failure)
 
 
+def _nothing_to_show(settings: Settings, selection: Selection) -> str:
+    """Why there is no atlas of those scans; empty if there is one."""
+    if not selection.inputs:
+        nothing = (
+            f"no scan has valid outputs of {settings.processing.registration[0]} in {settings.output_dir}"
+        )
+        return f"{nothing}: there is nothing to make an atlas of"
+    refusal = settings.atlas.cells.refusal(len(selection.inputs))
+    return refusal and refusal + _left_behind(settings)
+
+
 def _left_behind(settings: Settings) -> str:
     """What a refusal does not undo."""
-    folder = settings.output_dir / f"tpl-{settings.template}"
+    folder = settings.output_dir / f"tpl-{settings.processing.template}"
     return f"; maps of an earlier run are left in {folder} and may show more" * folder.is_dir()
 
 
@@ -167,19 +152,18 @@ def _key(
     settings: Settings,
     selection: Selection,
     quality: str,
-    strata: Sequence[Mapping[str, Any]],
-    notices: Sequence[str],
+    found: Stratification,
     parcellation: Parcellation | None,
 ) -> str:
-    """Of everything that the atlas and its page are made of."""
-    method = settings.registration[0]
+    """One hash of everything that the atlas and its page are made of."""
+    method = settings.processing.registration[0]
     return key_of(
         scans={m.scan: m.records[method]["key"] for m in selection.inputs},
         table=hashlib.sha256(quality.encode()).hexdigest(),
-        excluded=selection.excluded,
-        strata=strata,
-        notices=notices,
-        options=[attrs.asdict(settings.cells), settings.min_coverage],
+        excluded=[attrs.asdict(row) for row in selection.excluded],
+        strata=[attrs.asdict(stratum) for stratum in found.published],
+        notices=[notice.text for notice in found.notices],
+        options=[attrs.asdict(settings.atlas.cells), settings.atlas.min_coverage],
         tests=_key_of_tests(settings),
         parcellation=parcellation.digest if parcellation else "",
         code=group_code(),
@@ -188,40 +172,39 @@ def _key(
 
 def _key_of_tests(settings: Settings) -> list[Any]:
     """What the tests' results depend on beside the scans: not the number of threads."""
-    if not settings.tests:
+    if not settings.testing.tests:
         return []
     table = (settings.bids_dir / "participants.tsv").read_bytes()
     options = attrs.asdict(settings.test_options()) | {"threads": 1}
-    return [list(settings.tests), list(settings.test_regions), options, hashlib.sha256(table).hexdigest()]
-
-
-def _strata(found: Stratification, inputs: Sequence[Member]) -> list[dict[str, Any]]:
-    """Those to be published, with their scans."""
-    scans = {member.scan.split("_")[0].removeprefix("sub-"): member.scan for member in inputs}
     return [
-        {
-            "label": stratum.label,
-            "column": stratum.column,
-            "description": stratum.description,
-            "scans": [scans[name] for name in stratum.participants],
-        }
-        for stratum in found.published
+        list(settings.testing.tests),
+        list(settings.testing.test_regions),
+        options,
+        hashlib.sha256(table).hexdigest(),
     ]
 
 
-def _options(settings: Settings, method: str) -> dict[str, Any]:
-    """What the atlas' stage is told; its sums are kept by template, resolution and method."""
-    name = f"{settings.template}_res-{settings.resolution}_{method_label(method)}_sums.npz"
-    return {
-        "min_cell": attrs.asdict(settings.cells),
-        "min_coverage": settings.min_coverage,
-        "code": sums_code(),
-        "kept": str(settings.work_dir / "atlas" / name),
-    }
+def _inputs(
+    context: RunContext, scans: tuple[GroupScan, ...], found: Stratification, regional: Regional
+) -> AtlasInputs:
+    settings, template = context.settings, context.template
+    return AtlasInputs(
+        scans=scans,
+        strata=(*found.published, *regional.found.published),
+        template=template.image,
+        template_brain=template.brain,
+        cells=settings.atlas.cells,
+        min_coverage=settings.atlas.min_coverage,
+        code=sums_code(),
+        # strata are not in the name: sums of other strata are not taken, and are overwritten
+        kept=kept_path(settings, "sums.npz"),
+        places=regional.columns,
+        parcellation=regional.parcellation.facts if regional.parcellation else {},
+    )
 
 
 def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
-    _, failure = submitted(graph, "group", 3, settings, console, verbose)
+    _, failure = submitted(graph, "group", 3, settings, console, verbose, graph.plan.run)
     return f"{failure.stage}: {cause_of(failure.error)}" if failure else ""
 
 
@@ -233,56 +216,36 @@ def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
     return all_outputs_exist(out_dir, {"outputs": [*wanted, *known.get("Outputs", [])]})
 
 
-def _registration(method: str, inputs: Sequence[Member]) -> str:
-    """The method, and how far its answers were refined by the scans' records."""
-    found = sorted({int(member.records[method].get("refine", 0)) for member in inputs})
-    if found == [0]:
-        return method
-    return f"{method}, refined by {' or '.join(map(str, found))} iterations of optimisation"
-
-
-def _used(settings: Settings, inputs: Sequence[Member], tests: Associations) -> dict[str, Any]:
-    return {
-        "version": gliomorph.__version__,
-        "template": f"{settings.template} at {settings.resolution} mm",
-        "registration": _registration(settings.registration[0], inputs),
-        "scans": len(inputs),
-        "citations": citations_of(tests),
-    }
-
-
-def _group_plan(
-    settings: Settings,
-    names: dict[str, str],
-    key: str,
-    inputs: Sequence[Member],
-    strata: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    reference = SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}")
-    place = (settings.template, settings.resolution, list(REGIONS))
-    maps = {f"{EVERYBODY}/{key}": name for key, name in map_names(*place).items()}
-    for stratum in strata:
-        label = stratum["label"]
-        maps |= {f"{label}/{key}": name for key, name in map_names(*place, label).items()}
-    for label, _, _ in contrasts_of((s["column"], s["label"]) for s in strata):
-        maps |= {f"{label}/{key}": name for key, name in contrast_names(*place, label).items()}
+def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -> dict[str, Any]:
+    """Names of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`, and of what maps are made of."""
+    place = (settings.processing.template, settings.processing.resolution, list(REGIONS))
+    maps = {EVERYBODY: map_names(*place)}
+    maps |= {stratum.label: map_names(*place, stratum.label) for stratum in inputs.strata}
+    maps |= {label: contrast_names(*place, label) for label, _, _ in contrasts_of(inputs.strata)}
     return {
         "out_dir": str(settings.output_dir),
         "names": names,
-        "maps": maps,
-        "stale": stale_patterns(settings.template, settings.resolution),
-        "participants": [member.scan for member in inputs],
+        "maps": {f"{label}/{key}": name for label, found in maps.items() for key, name in found.items()},
+        "stale": tuple(stale_patterns(settings.processing.template, settings.processing.resolution)),
+        "scans": tuple(scan.label for scan in inputs.scans),
+        "sources": sources_of(inputs.scans, settings.output_dir),
         "table": "bids:raw:participants.tsv",
-        "key": key,
+    }
+
+
+def _metadata(settings: Settings, registration: str) -> dict[str, Any]:
+    """Metadata of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`."""
+    reference = SPATIAL_REFERENCES.get(settings.processing.template, f"tpl-{settings.processing.template}")
+    return {
         "metadata": {
-            "Template": settings.template,
+            "Template": settings.processing.template,
             "SpatialReference": reference,
-            "Resolution": f"{settings.resolution} mm isotropic, the template's grid",
-            "Registration": _registration(settings.registration[0], inputs),
+            "Resolution": f"{settings.processing.resolution} mm isotropic, the template's grid",
+            "Registration": registration,
             "GeneratedBy": f"gliomorph {gliomorph.__version__}",
         },
         "atlas": {
-            "Name": f"gliomorph tumour atlas in {settings.template}",
+            "Name": f"gliomorph tumour atlas in {settings.processing.template}",
             "AtlasName": ATLAS,
             "License": "see the source dataset",
             "LevelType": "group",

@@ -1,19 +1,21 @@
-"""What the cohort's page tells: the flow of scans, the strata, and a paragraph for a paper."""
+"""What the cohort's page says: the flow of scans, the strata, and a paragraph for a paper."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import gliomorph
 
 from ...config.settings import Settings
+from ...interfaces.derivatives.names import group_names
+from ...interfaces.files.labels import REGIONS
 from ...interfaces.files.text import people
-from ...interfaces.group.associations.facts import sentence
-from ...interfaces.group.strata.bins import Finding
-from ...interfaces.group.strata.groups import contrasts_of
+from ...interfaces.group.records import Stratum
+from ...interfaces.group.strata.groups import Stratification, contrasts_of
+from ...interfaces.reports.group.story import Group, Story, Test, Used
 from .associations import Associations
-from .members import Selection
+from .members import Member, Selection, registration_of
+from .regions import Regional
 
 CITATIONS = (
     "Maillard M. Towards the generation of glioblastoma atlases with deep learning methods: tumor segmentation and "
@@ -31,93 +33,130 @@ CITATIONS = (
 
 def story_of(
     settings: Settings,
+    members: Sequence[Member],
     selection: Selection,
-    strata: Sequence[Mapping[str, Any]],
-    notices: Sequence[Finding],
-    registration: str,
+    found: Stratification,
     tests: Associations,
-    regions: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The page's story, as :func:`~gliomorph.interfaces.reports.group.stage.cohort_page` takes it.
+    regional: Regional,
+) -> Story:
+    """All texts of the page.
 
     Parameters
     ----------
     settings : Settings
+    members : sequence of Member
+        All scans with outputs.
     selection : Selection
-    strata : sequence of mappings
-        Of columns, as the atlas' stage takes them.
-    notices : sequence of Finding
-    registration : str
-        In words.
+    found : Stratification
+        The strata of ``--strata``.
     tests : Associations
-    regions : mapping, optional
-        As :meth:`~.regional.Regional.told` gives them.
+    regional : Regional
     """
-    described = {stratum["label"]: stratum["description"] for stratum in strata}
-    return {
-        "warning": settings.cells.warning(len(selection.inputs)),
-        "flow": [list(step) for step in selection.flow],
-        "strata": [
-            {
-                "label": stratum["label"],
-                "description": stratum["description"],
-                "people": people(len(stratum["scans"])),
-                "folder": f"tpl-{settings.template}/cohort-{stratum['label']}/anat",
-            }
-            for stratum in strata
-        ],
-        "contrasts": [
-            {"label": label, "description": f"{described[stratum]} against {described[reference]}"}
-            for label, stratum, reference in contrasts_of((s["column"], s["label"]) for s in strata)
-        ],
-        "notices": [notice.text for notice in notices],
-        "methods": " ".join(
-            [
-                methods_text(settings, selection, strata, registration),
-                *_sentences_of_regions(settings, regions or {}),
-                *_sentences_of_tests(tests),
-            ]
+    count = len(selection.inputs)
+    described = {stratum.label: stratum.description for stratum in found.published}
+    return Story(
+        title=f"Tumour atlas of {count} scan{'s' * (count != 1)} in {settings.processing.template}",
+        used=Used(
+            version=gliomorph.__version__,
+            template=f"{settings.processing.template} at {settings.processing.resolution} mm",
+            registration=registration_of(settings.processing.registration[0], selection.inputs),
+            scans=count,
+            citations=citations_of(tests),
         ),
-        "regions": dict(regions or {}),
-        "tests": tests_told(settings, tests),
-        "tests_problem": tests.problem,
-    }
+        warning=settings.atlas.cells.warning(count),
+        flow=tuple(selection.flow),
+        excluded=tuple(selection.excluded),
+        strata=tuple(
+            Group(
+                label=stratum.label,
+                name=stratum.description,
+                participants=len(stratum.participants),
+                folder=f"tpl-{settings.processing.template}/cohort-{stratum.label}/anat",
+            )
+            for stratum in found.published
+        ),
+        contrasts={
+            label: f"{described[stratum]} against {described[reference]}"
+            for label, stratum, reference in contrasts_of(found.published)
+        },
+        notices=tuple(notice.text for notice in found.notices),
+        methods=methods_text(settings, selection, found.published, tests, regional),
+        regions=regional.story(settings.processing.template),
+        tests=tuple(
+            Test(label=label, facts=tests.results.facts[label], names=names)
+            for label, names in tests.names(settings).items()
+        ),
+        tests_problem=tests.problem,
+        pages={member.scan: f"{member.scan}.html" for member in members},
+        viewer=group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))[
+            "viewer"
+        ],
+    )
 
 
-def tests_told(settings: Settings, tests: Associations) -> list[dict[str, Any]]:
-    """The tests, as :func:`~gliomorph.interfaces.reports.group.associations.sections_of_tests` takes them."""
-    names = tests.names(settings)
-    return [
-        {
-            "label": label,
-            "facts": facts,
-            "names": {
-                key.removeprefix(f"{label}/"): name
-                for key, name in names.items()
-                if key.startswith(f"{label}/")
-            },
-        }
-        for label, facts in tests.of_p().items()
-    ]
-
-
-def citations_of(tests: Associations) -> list[str]:
+def citations_of(tests: Associations) -> tuple[str, ...]:
     """:data:`CITATIONS` and the references of the tests, each once."""
-    further = [text for facts in tests.of_p().values() for text in facts["References"]]
-    return list(dict.fromkeys([*CITATIONS, *further]))
+    further = [text for facts in tests.results.facts.values() for text in facts.references]
+    return tuple(dict.fromkeys([*CITATIONS, *further]))
 
 
-def _sentences_of_regions(settings: Settings, regions: Mapping[str, Any]) -> list[str]:
-    if not regions:
+def methods_text(
+    settings: Settings,
+    selection: Selection,
+    strata: Sequence[Stratum],
+    tests: Associations,
+    regional: Regional,
+) -> str:
+    """A paragraph with numbers of :func:`citations_of`."""
+    sentences = [
+        *_sentences_of_atlas(settings, selection, strata),
+        *_sentences_of_regions(settings, regional),
+        *_sentences_of_tests(tests),
+    ]
+    return " ".join(sentences)
+
+
+def _sentences_of_atlas(settings: Settings, selection: Selection, strata: Sequence[Stratum]) -> list[str]:
+    registration = registration_of(settings.processing.registration[0], selection.inputs)
+    (_, total), (_, valid), (_, passed), (_, included) = selection.flow
+    template = settings.processing.template
+    sentences = [
+        f"Scans were brought to the template {template}{' [4]' if template == 'SRI24' else ''} at "
+        f"{settings.processing.resolution} mm with gliomorph {gliomorph.__version__} [1]: bias correction (N4 [2]), "
+        f"affine alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
+        f"Of {total} scans, {valid} had a valid registration, {passed} passed the quality gate, and {included} were "
+        "used, one of each participant.",
+        "The frequency of a tumour region at a voxel is the number of participants with the region there, divided by "
+        "that of participants whose field of view covers it and whose tumour tells about it, with Wilson's 95 % "
+        "interval [5].",
+    ]
+    if settings.atlas.min_coverage:
+        sentences.append(
+            f"Voxels that fewer than {settings.atlas.min_coverage:.0%} of them cover were left out."
+        )
+    if strata:
+        described = "; ".join(f"{s.description} ({len(s.participants)})" for s in strata)
+        sentences.append(f"Strata: {described}.")
+    if settings.atlas.cells.everybody > 1:
+        sentences.append(
+            f"Frequencies of fewer than {settings.atlas.cells.everybody} participants were withheld."
+        )
+    elif strata and settings.atlas.cells.strata > 1:
+        sentences.append(f"In strata, frequencies of fewer than {settings.atlas.cells.strata} were withheld.")
+    return sentences
+
+
+def _sentences_of_regions(settings: Settings, regional: Regional) -> list[str]:
+    if regional.parcellation is None:
         return []
-    told = "; ".join(f"{region['description']} ({region['people']})" for region in regions["regions"])
+    regions = [f"{s.description} ({people(len(s.participants))})" for s in regional.found.published]
     return [
-        f"Each tumour was assigned to the region of {regions['name']} in which its centre of mass lies, or, where that "
-        "lies in none, that holds most of it; the tumours of a region were averaged in place, and moved onto the mean "
-        f"of their centres of mass. Regions with maps: {told or 'none'}.",
+        f"Each tumour was assigned to the region of {regional.parcellation.name} in which its centre of mass lies, or, "
+        "where that lies in none, that holds most of it; the tumours of a region were averaged in place, and moved "
+        f"onto the mean of their centres of mass. Regions with maps: {'; '.join(regions) or 'none'}.",
         *(
-            [f"In regions, what fewer than {settings.cells.strata} participants share was withheld."]
-            if settings.cells.strata > 1
+            [f"In regions, what fewer than {settings.atlas.cells.strata} participants share was withheld."]
+            if settings.atlas.cells.strata > 1
             else []
         ),
     ]
@@ -126,34 +165,7 @@ def _sentences_of_regions(settings: Settings, regions: Mapping[str, Any]) -> lis
 def _sentences_of_tests(tests: Associations) -> list[str]:
     citations = citations_of(tests)
     return [
-        f"{sentence(facts).removesuffix('.')} "
-        f"[{', '.join(str(citations.index(text) + 1) for text in facts['References'])}]."
-        for facts in tests.of_p().values()
+        f"{facts.sentence().removesuffix('.')} "
+        f"[{', '.join(str(citations.index(text) + 1) for text in facts.references)}]."
+        for facts in tests.results.facts.values()
     ]
-
-
-def methods_text(
-    settings: Settings, selection: Selection, strata: Sequence[Mapping[str, Any]], registration: str
-) -> str:
-    """A paragraph with numbers of :data:`CITATIONS`."""
-    (_, total), (_, valid), (_, passed), (_, included) = selection.flow
-    sentences = [
-        f"Scans were brought to the template {settings.template}{' [4]' if settings.template == 'SRI24' else ''} at "
-        f"{settings.resolution} mm with gliomorph {gliomorph.__version__} [1]: bias correction (N4 [2]), affine "
-        f"alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
-        f"Of {total} scans, {valid} had a valid registration, {passed} passed the quality gate, and {included} were "
-        "used, one of each participant.",
-        "The frequency of a tumour region at a voxel is the number of participants with the region there, divided by "
-        "that of participants whose field of view covers it and whose tumour tells about it, with Wilson's 95 % "
-        "interval [5].",
-    ]
-    if settings.min_coverage:
-        sentences.append(f"Voxels that fewer than {settings.min_coverage:.0%} of them cover were left out.")
-    if strata:
-        told = "; ".join(f"{s['description']} ({len(s['scans'])})" for s in strata)
-        sentences.append(f"Strata: {told}.")
-    if settings.cells.everybody > 1:
-        sentences.append(f"Frequencies of fewer than {settings.cells.everybody} participants were withheld.")
-    elif strata and settings.cells.strata > 1:
-        sentences.append(f"In strata, frequencies of fewer than {settings.cells.strata} were withheld.")
-    return " ".join(sentences)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...config.settings import Settings, SettingsError
+from ...config.option import SettingsError
+from ...config.settings import Settings
 from ...interfaces.files.tables import read_table
 from ...interfaces.group.associations.samples import Sample
 from ...interfaces.group.associations.stage import read_samples
@@ -31,7 +32,7 @@ def find_strata(settings: Settings, participants: Iterable[str]) -> Stratificati
     SettingsError
         Without ``participants.tsv``, or with columns or rows that cannot be used.
     """
-    if not settings.strata:
+    if not settings.atlas.strata:
         return Stratification()
     path = settings.bids_dir / "participants.tsv"
     if not path.is_file():
@@ -40,7 +41,7 @@ def find_strata(settings: Settings, participants: Iterable[str]) -> Stratificati
         rows = read_table(path)
     except (OSError, ValueError) as error:
         raise SettingsError(f"--strata: {error}") from error
-    found = stratify(settings.variables, rows, participants, settings.cells.strata)
+    found = stratify(settings.atlas.variables, rows, participants, settings.atlas.cells)
     if found.errors:
         raise SettingsError("--strata: " + "; ".join(error.text for error in found.errors))
     return found
@@ -65,10 +66,10 @@ def find_samples(settings: Settings, participants: Iterable[str]) -> list[Sample
     SettingsError
         Without ``participants.tsv``, or with all columns that cannot be used.
     """
-    if not settings.tests:
+    if not settings.testing.tests:
         return []
     table = settings.bids_dir / "participants.tsv"
     try:
-        return read_samples(settings.tests, table, list(participants), settings.test_options())
+        return read_samples(settings.testing.tests, table, list(participants), settings.test_options())
     except AssociationError as error:
         raise SettingsError(str(error)) from error

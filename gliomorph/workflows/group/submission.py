@@ -15,7 +15,13 @@ from ..keys import cache_folder
 
 
 def submitted(
-    task: Any, name: str, stages: int, settings: Settings, console: Console, verbose: int = 0
+    task: Any,
+    name: str,
+    stages: int,
+    settings: Settings,
+    console: Console,
+    verbose: int = 0,
+    run: str = "",
 ) -> tuple[Any, Failure | None]:
     """Run a task of the group level one stage at a time, with its progress on the terminal.
 
@@ -24,13 +30,15 @@ def submitted(
     task : Task
         Of Pydra: a graph, or a stage by itself.
     name : str
-        What the terminal calls it; ``stage@group`` for a stage.
+        What the terminal calls it; ``stage@what`` for a stage.
     stages : int
         How many it has.
     settings : Settings
     console : Console
     verbose : int
         1 prints tracebacks.
+    run : str
+        The run's id, where it is in the task.
 
     Returns
     -------
@@ -40,9 +48,9 @@ def submitted(
     """
     title = name.partition("@")[0]
     board = Board(console, title, 1, stages, verbose)
-    runs = {name: task.run} if hasattr(task, "run") else {}
-    worker = make_worker(settings, 1, console, board.watch, runs)
-    with board, submitting(cache_folder(settings.work_dir), worker) as submit:
+    runs = {name: run} if run else {}
+    worker = make_worker(settings.cluster, settings.resources, 1, console, board.watch, runs)
+    with board, submitting(cache_folder(settings.resources.work_dir), worker) as submit:
         try:
             return run_alone(submit, task, name), None
         except Exception as error:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import attrs
 from pydra.compose import workflow
 
-from ...interfaces.derivatives.publish import Publish
+from ...interfaces.datasets.template_files import TemplateFiles
+from ...interfaces.derivatives.publish import Publication, Publish
 from ...interfaces.reports.scan.stage import ScanPage
 from ...interfaces.scan.align import Align
 from ...interfaces.scan.brain import Brain
+from ...interfaces.scan.crop import Crop, CropMask
 from ...interfaces.scan.match import Match
 from ...interfaces.scan.measure import Measure
 from ...interfaces.scan.n4 import N4
 from ...interfaces.scan.register import Register
-from ...interfaces.scan.resample import Resample, ResampleMask
 from ...interfaces.scan.segment import Segment
 from ...interfaces.scan.tumor import Tumor
 from ...interfaces.scan.warp import Warp
-from ...interfaces.task import File, by_reference
+from ...interfaces.task import Record, by_reference
 
 STAGES = (
     "brain",
@@ -26,9 +30,9 @@ STAGES = (
     "tumor",
     "align",
     "match",
-    "resample",
+    "crop",
     "segment",
-    "mask",
+    "crop mask",
     "register",
     "warp",
     "measure",
@@ -40,186 +44,260 @@ STAGES = (
 """Every stage, in the order in which a reader meets them; a node is named ``stage@scan``."""
 
 
+@attrs.frozen(kw_only=True)
+class ScanInputs(Record):
+    """What is read of one scan.
+
+    Attributes
+    ----------
+    image : Path
+        The primary image.
+    brain_mask, tumor : Path or None
+        Given masks; the tumour is segmented by ``weights`` where none is given.
+    tumor_kind : str
+        ``mask`` or ``dseg``.
+    tumor_table : Path or None
+        What a ``dseg``'s labels are, where a table says so.
+    weights : Path or None
+        safetensors of the student.
+    modality : str
+        T1w, T1ce, T2w or FLAIR.
+    """
+
+    image: Path
+    brain_mask: Path | None
+    tumor: Path | None
+    tumor_kind: str
+    tumor_table: Path | None
+    weights: Path | None
+    modality: str
+
+
+@attrs.frozen(kw_only=True)
+class MethodInputs(Record):
+    """One registration method.
+
+    Attributes
+    ----------
+    name : str
+    weights : Path or None
+        safetensors of its network, none for methods that are not learned.
+    refine : int
+        Iterations of optimisation after the network's answer.
+    """
+
+    name: str
+    weights: Path | None
+    refine: int
+
+
+@attrs.frozen(kw_only=True)
+class _Native:
+    """Nodes of the native image, whose outputs all later stages connect to.
+
+    ``tumor`` is ``Tumor`` or ``Segment``; ``moving`` the image in the crop.
+    """
+
+    brain: Any
+    n4: Any
+    align: Any
+    match: Any
+    moving: Any
+    tumor: Any
+    probabilities: Any
+
+
 @workflow.define(outputs={"published": int})
 def ScanGraph(
-    scan: str,
-    image: File,
-    brain_mask: File | None,
-    tumor_file: File | None,
-    tumor_kind: str,
-    tumor_table: File | None,
-    weights: File | None,
-    modality: str,
-    template: File,
-    template_brain: File,
-    fixed: File,
-    fixed_brain: File,
-    methods: list[str],
-    registration_weights: list[File | None],
-    refinements: list[int],
+    inputs: ScanInputs,
+    template: TemplateFiles,
+    methods: list[MethodInputs],
     seed: int,
     gpus: dict[str, str],
-    plan: dict[str, Any],
+    plan: Publication,
     run: str,
 ) -> int:
     """One scan: N4, alignment, matching, segmentation, every registration method, outputs.
 
     Parameters
     ----------
-    scan : str
-        Label, for the nodes' names.
-    image, brain_mask, tumor_file : File
-        Inputs; the tumour is segmented by ``weights`` where none is given.
-    tumor_kind : str
-        ``mask`` or ``dseg``.
-    tumor_table : File
-        What a ``dseg``'s labels are, where a table says so.
-    weights : File
-        safetensors of the student.
-    modality : str
-        T1w, T1ce, T2w or FLAIR.
-    template, template_brain, fixed, fixed_brain : File
-        Template on its full grid and on the working grid.
-    methods : list of str
-        Registration methods, the first feeds the atlas.
-    registration_weights : list of File
-        safetensors of their networks, none for methods that are not learned: changing one leaves the others' results.
-    refinements : list of int
-        Iterations of optimisation after each method's answer.
+    inputs : ScanInputs
+        What is read of the scan.
+    template : TemplateFiles
+        On its full grid, and cropped.
+    methods : list of MethodInputs
+        The first feeds the atlas.
     seed : int
         Of random sampling.
     gpus : dict of str to str
         ``auto``, ``all`` or ``none`` for each stage that can use a GPU.
-    plan : dict
+    plan : Publication
         Names and metadata of what is published.
     run : str
         Id of the run.
     """
 
+    scan = plan.names.label
+
     def add(task: Any, stage: str) -> Any:
         return workflow.add(task, name=f"{stage}@{scan}")
 
-    brain = add(Brain(image=image, brain_mask=brain_mask), "brain")
-    n4 = add(N4(image=image, brain_mask=brain.mask), "n4")
-    given = None
-    if tumor_file is not None:
-        given = add(
-            Tumor(
-                image=n4.image,
-                brain_mask=brain.mask,
-                segmentation=tumor_file,
-                kind=tumor_kind,
-                template=template,
-                table=tumor_table,
-            ),
-            "tumor",
-        )
-    known = given.labels if given else None
-    align = add(
-        Align(
+    native = _native(add, inputs, template, seed, gpus["segment"])
+    results = _registered(add, native, template, methods, seed, gpus["register"], f"register@{scan}.method")
+    published: int = _published(add, native, results, inputs.image, template, plan, run)
+    return published
+
+
+by_reference(ScanGraph, __name__)
+
+
+def _native(
+    add: Callable[[Any, str], Any], inputs: ScanInputs, template: TemplateFiles, seed: int, gpu: str
+) -> _Native:
+    """From the image to the crop, and the tumour's labels on the native grid."""
+    brain = add(Brain(image=inputs.image, brain_mask=inputs.brain_mask), "brain")
+    n4 = add(N4(image=inputs.image, brain_mask=brain.mask), "n4")
+    # A given tumour is known before alignment and matching, which leave it out. A network reads the brain in the
+    # template's frame, so it waits for both, and they cannot leave out what it will find.
+    given = inputs.tumor and add(
+        Tumor(
             image=n4.image,
             brain_mask=brain.mask,
-            tumor=known,
-            template=template,
-            fixed=fixed,
-            fixed_brain=fixed_brain,
-            seed=seed,
+            segmentation=inputs.tumor,
+            kind=inputs.tumor_kind,
+            template=template.image,
+            table=inputs.tumor_table,
         ),
-        "align",
+        "tumor",
     )
-    match = add(
-        Match(image=n4.image, brain_mask=brain.mask, tumor=known, fixed=fixed, fixed_brain=fixed_brain),
-        "match",
-    )
-    moving = add(Resample(image=match.image, affine=align.affine, grid=fixed), "resample")
+    known = {"image": n4.image, "brain_mask": brain.mask, "tumor": given.labels if given else None}
+    fixed = {"fixed": template.fixed, "fixed_brain": template.fixed_brain}
+    align = add(Align(template=template.image, seed=seed, **known, **fixed), "align")
+    match = add(Match(**known, **fixed), "match")
+    moving = add(Crop(image=match.image, affine=align.affine, grid=template.fixed), "crop")
     tumor = given or add(
         Segment(
             image=moving.image,
             native=n4.image,
             brain_mask=brain.mask,
             affine=align.affine,
-            weights=weights,
-            modality=modality,
-            gpu=gpus["segment"],
+            weights=inputs.weights,
+            modality=inputs.modality,
+            gpu=gpu,
         ),
         "segment",
     )
-    probabilities = [] if given else tumor.probabilities
-    mask = add(ResampleMask(labels=tumor.labels, affine=align.affine, grid=fixed), "mask")
-    register = add(
-        Register(
-            moving=moving.image,
-            fixed=fixed,
-            tumor=mask.image,
-            fixed_brain=fixed_brain,
-            rigid=align.rigid,
-            affine=align.affine,
-            seed=seed,
-            gpu=gpus["register"],
-        ).split(
-            ("method", "weights", "refine"),
-            method=methods,
-            weights=registration_weights,
-            refine=refinements,
-        ),
-        "register",
+    return _Native(
+        brain=brain,
+        n4=n4,
+        align=align,
+        match=match,
+        moving=moving,
+        tumor=tumor,
+        probabilities=[] if given else tumor.probabilities,
     )
+
+
+def _registered(
+    add: Callable[[Any, str], Any],
+    native: _Native,
+    template: TemplateFiles,
+    methods: list[MethodInputs],
+    seed: int,
+    gpu: str,
+    split: str,
+) -> Any:
+    """Every method in the crop, its results in template space: the files of all methods, as a list.
+
+    ``split`` is the name under which Pydra knows the methods: page and records need all of them at once.
+    """
+    affine, labels = native.align.affine, native.tumor.labels
+    mask = add(CropMask(labels=labels, affine=affine, grid=template.fixed), "crop mask")
+    register = Register(
+        moving=native.moving.image,
+        fixed=template.fixed,
+        tumor=mask.image,
+        fixed_brain=template.fixed_brain,
+        rigid=native.align.rigid,
+        affine=affine,
+        seed=seed,
+        gpu=gpu,
+    ).split(
+        # Ports of their own: other weights of one method leave the other methods' results.
+        ("method", "weights", "refine"),
+        method=[method.name for method in methods],
+        weights=[method.weights for method in methods],
+        refine=[method.refine for method in methods],
+    )
+    found = add(register, "register")
     warp = add(
         Warp(
-            image=n4.image,
-            matched=match.image,
-            labels=tumor.labels,
-            probabilities=probabilities,
-            affine=align.affine,
-            forward=register.forward,
-            inverse=register.inverse,
-            appearance=register.appearance,
-            used=register.used,
-            template=template,
+            image=native.n4.image,
+            matched=native.match.image,
+            labels=labels,
+            probabilities=native.probabilities,
+            affine=affine,
+            forward=found.forward,
+            inverse=found.inverse,
+            appearance=found.appearance,
+            used=found.used,
+            template=template.image,
         ),
         "warp",
     )
-    results = add(
-        Measure(
-            files=warp.files,
-            matched=match.image,
-            labels=tumor.labels,
-            brain_mask=brain.mask,
-            affine=align.affine,
-            template=template,
-            template_brain=template_brain,
-        ).combine(f"register@{scan}.method"),
-        "measure",
+    measure = Measure(
+        files=warp.files,
+        matched=native.match.image,
+        labels=labels,
+        brain_mask=native.brain.mask,
+        affine=affine,
+        template=template.image,
+        template_brain=template.brain,
     )
-    preproc = add(Resample(image=match.image, affine=align.affine, grid=template), "preproc")
-    preproc_mask = add(ResampleMask(labels=tumor.labels, affine=align.affine, grid=template), "preproc mask")
+    return add(measure.combine(split), "measure").files
+
+
+def _published(
+    add: Callable[[Any, str], Any],
+    native: _Native,
+    results: Any,
+    raw: Path,
+    template: TemplateFiles,
+    plan: Publication,
+    run: str,
+) -> Any:
+    """The page, and everything at its final name; the number of files."""
+    affine, labels = native.align.affine, native.tumor.labels
+    # Once more, from the native voxels and not from the crop: what is published, and what the page shows beside the
+    # template, covers the template's whole grid, and an interpolation of the crop would be a second one.
+    preproc = add(Crop(image=native.match.image, affine=affine, grid=template.image), "preproc")
+    preproc_mask = add(CropMask(labels=labels, affine=affine, grid=template.image), "preproc mask")
     page = add(
         ScanPage(
-            scan=scan,
-            raw=image,
-            n4=n4.image,
-            labels=tumor.labels,
-            template=template,
+            plan=plan,
+            raw=raw,
+            n4=native.n4.image,
+            labels=labels,
+            template=template.image,
             aligned=preproc.image,
             aligned_mask=preproc_mask.image,
-            results=results.files,
-            brain_info=brain.info,
-            n4_info=n4.info,
-            tumor_info=tumor.info,
-            align_info=align.info,
-            plan=plan,
+            brain=native.brain.info,
+            bias=native.n4.info,
+            tumor=native.tumor.info,
+            alignment=native.align.info,
+            results=results,
         ),
         "report",
     )
     publish = add(
         Publish(
             plan=plan,
-            n4=n4.image,
+            n4=native.n4.image,
+            labels=labels,
+            probabilities=native.probabilities,
             preproc=preproc.image,
-            labels=tumor.labels,
-            probabilities=probabilities,
-            tumor=tumor.info,
-            results=results.files,
+            tumor=native.tumor.info,
+            results=results,
             page=page.page,
             figures=page.figures,
             run=run,
@@ -227,6 +305,3 @@ def ScanGraph(
         "publish",
     )
     return publish.published
-
-
-by_reference(ScanGraph, __name__)

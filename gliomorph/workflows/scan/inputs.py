@@ -6,12 +6,14 @@ from typing import Any
 
 import gliomorph
 
-from ...config.settings import GPU_STAGES, Settings
+from ...config.resources import GPU_STAGES
+from ...config.settings import Settings
 from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import SPATIAL_REFERENCES
-from ...interfaces.task import File
+from ...interfaces.derivatives.publish import Publication
 from ..keys import page_code
+from .graph import MethodInputs, ScanInputs
 from .plan import PlannedScan, segmentation_weights
 
 
@@ -19,63 +21,53 @@ def graph_inputs(
     planned: PlannedScan, settings: Settings, template: TemplateFiles, run: str
 ) -> dict[str, Any]:
     """Inputs of one scan's graph."""
-    scan = planned.scan
+    scan, tumor = planned.scan, planned.scan.tumor
     assert scan.image is not None
-    networks = settings.networks()
-    weights = segmentation_weights(scan, settings)
+    networks = settings.processing.networks
     return {
-        "scan": scan.label,
-        "image": File(scan.image),
-        "brain_mask": File(scan.brain_mask) if scan.brain_mask else None,
-        "tumor_file": File(scan.tumor.path) if scan.tumor else None,
-        "tumor_kind": scan.tumor.kind if scan.tumor else "dseg",
-        "tumor_table": File(scan.tumor.table) if scan.tumor and scan.tumor.table else None,
-        "weights": File(weights) if weights else None,
-        "modality": scan.modality,
-        "template": File(template.image),
-        "template_brain": File(template.brain),
-        "fixed": File(template.fixed),
-        "fixed_brain": File(template.fixed_brain),
-        "methods": list(settings.registration),
-        "registration_weights": [File(networks[m]) if m in networks else None for m in settings.registration],
-        "refinements": [settings.refinement(method) for method in settings.registration],
-        "seed": settings.random_seed,
-        "gpus": {stage: settings.gpu_of(stage) for stage in GPU_STAGES},
+        "inputs": ScanInputs(
+            image=scan.image,
+            brain_mask=scan.brain_mask,
+            tumor=tumor.path if tumor else None,
+            tumor_kind=tumor.kind if tumor else "dseg",
+            tumor_table=tumor.table if tumor else None,
+            weights=segmentation_weights(scan, settings),
+            modality=scan.modality,
+        ),
+        "template": template,
+        "methods": [
+            MethodInputs(name=name, weights=networks.get(name), refine=settings.processing.refinement(name))
+            for name in settings.processing.registration
+        ],
+        "seed": settings.processing.random_seed,
+        "gpus": {stage: settings.resources.gpu_of(stage) for stage in GPU_STAGES},
         "plan": publication(planned, settings),
         "run": run,
     }
 
 
-def publication(planned: PlannedScan, settings: Settings) -> dict[str, Any]:
+def publication(planned: PlannedScan, settings: Settings) -> Publication:
     """Names and metadata of a scan's outputs, as the publishing and report stages take them."""
     scan, names = planned.scan, planned.names
     assert names is not None
     assert scan.image is not None
-    return {
-        "label": scan.label,
-        "out_dir": str(settings.output_dir),
-        "native": names.native(),
-        "registered": {method: names.registered(method) for method in settings.registration},
-        "report": names.report,
-        "figures": names.figures,
-        "keys": planned.keys,
-        "input_keys": dict(planned.input_keys),
-        "page_code": page_code(),
-        "contents": dict(planned.contents),
-        "notices": list(scan.notices),
-        "metadata": {
-            "template": settings.template,
-            "resolution": settings.resolution,
-            "spatial_reference": SPATIAL_REFERENCES.get(settings.template, f"tpl-{settings.template}"),
-            "raw": f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
-            "tumor_sources": _tumor_sources(scan, settings),
-            "generated_by": f"gliomorph {gliomorph.__version__}",
-        },
-    }
+    return Publication(
+        names=names,
+        out_dir=str(settings.output_dir),
+        keys=planned.keys,
+        input_keys=dict(planned.input_keys),
+        page_code=page_code(),
+        contents=dict(planned.contents),
+        notices=list(scan.notices),
+        spatial_reference=SPATIAL_REFERENCES.get(names.template, f"tpl-{names.template}"),
+        raw=f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
+        tumor_sources=_tumor_sources(scan, settings),
+        generated_by=f"gliomorph {gliomorph.__version__}",
+    )
 
 
 def _tumor_sources(scan: Scan, settings: Settings) -> list[str]:
     if scan.tumor is None:
         return []
-    root = settings.derivatives[scan.tumor.source]
+    root = settings.inputs.derivatives[scan.tumor.source]
     return [f"bids:{scan.tumor.source}:{scan.tumor.path.relative_to(root).as_posix()}"]

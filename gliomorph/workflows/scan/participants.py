@@ -7,31 +7,30 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from rich.console import Console
+import attrs
 
-from ...config.settings import Settings
-from ...interfaces.datasets.template_files import TemplateFiles
+from ...environment import prepare_environment
+from ..context import RunContext
 from ..engine.cleaning import Cleaning
 from ..engine.failures import Failure, NotStarted
+from ..engine.lookup import missing_stages
 from ..engine.progress import Board
 from ..engine.submission import run_side_by_side, submitting
 from ..engine.workers import make_worker, taken_over
-from ..keys import cache_folder
 from .graph import ScanGraph
 from .inputs import graph_inputs
-from .plan import PlannedScan, keep_stages
+from .plan import PlannedScan
 
 PER_SCAN, PER_METHOD = 11, 3
 """Stages of a scan, and those that every registration method adds."""
+SHOWING = {"report", "publish"}
+"""Stages of a scan that compute nothing."""
+OLD_PAGE = "the intermediate results that its page is made of are gone"
 
 
 def run_participants(
     planned: Sequence[PlannedScan],
-    settings: Settings,
-    template: TemplateFiles,
-    run: str,
-    console: Console,
-    verbose: int = 0,
+    context: RunContext,
 ) -> list[Failure]:
     """Run the scans' graphs.
 
@@ -39,16 +38,7 @@ def run_participants(
     ----------
     planned : sequence of PlannedScan
         Those to run.
-    settings : Settings
-        Options of the run.
-    template : TemplateFiles
-        Prepared files.
-    run : str
-        Id of the run.
-    console : Console
-        Where messages go.
-    verbose : int
-        1 prints tracebacks.
+    context : RunContext
 
     Returns
     -------
@@ -60,29 +50,52 @@ def run_participants(
     KeyboardInterrupt
         After the children were ended, or the jobs cancelled.
     """
-    cache = cache_folder(settings.work_dir)
+    settings, cache, console = context.settings, context.cache, context.console
+    resources = settings.resources
     earlier = taken_over(cache)
-    runs = {p.scan.label: earlier.get(p.scan.label, run) for p in planned}
-
-    def graph_of(scan: PlannedScan) -> Any:
-        return ScanGraph(**graph_inputs(scan, settings, template, runs[scan.scan.label]))
-
-    graphs = ((p.scan.label, partial(graph_of, p)) for p in planned)
-    stages = PER_SCAN + PER_METHOD * len(settings.registration)
-    board = Board(console, "participants", len(planned), stages, verbose)
-    worker = make_worker(settings, settings.processes(len(planned)), console, board.watch, runs)
+    runs = {p.scan.label: earlier.get(p.scan.label, context.run_id) for p in planned}
+    graphs = ((p.scan.label, partial(_graph, p, context, runs[p.scan.label])) for p in planned)
+    stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
+    board = Board(console, "participants", len(planned), stages, settings.verbose)
+    worker = make_worker(
+        settings.cluster, resources, resources.processes(len(planned)), console, board.watch, runs
+    )
     with board, submitting(cache, worker) as submit:
-        around = Cleaning().around if settings.clean_workdir else nullcontext
+        around = Cleaning().around if resources.clean_workdir else nullcontext
         errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
-    for scan in planned:
-        keep_stages(
-            scan, settings.work_dir, not settings.clean_workdir and scan.is_published(settings.output_dir)
-        )
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
     out = settings.output_dir
     return [
         _failure(p, first, errors) for p in planned if not (p.is_published(out) and p.has_current_page(out))
     ]
+
+
+def with_pages_settled(planned: Sequence[PlannedScan], context: RunContext) -> list[PlannedScan]:
+    """The same scans; those whose page could be made anew only by computing are done, for a reason.
+
+    Whatever the cause that a stage is not in the cache (a work directory that is gone, a damaged file, another
+    ``--gpu``), it is found before anything is run.
+    """
+    old = [p for p in planned if p.status == "page"]
+    if not old:
+        return list(planned)
+    resources = context.settings.resources
+    prepare_environment(resources.work_dir, resources.threads(len(old)), resources.gpu_slots)
+    missing = missing_stages(
+        context.cache, ((p.scan.label, partial(_graph, p, context, "lookup")) for p in old)
+    )
+    # publishing is always missing, for it belongs to a run: a scan without any could not be looked up
+    ready = {scan for scan, stages in missing.items() if stages <= SHOWING}
+    return [
+        attrs.evolve(p, status="done", reason=OLD_PAGE)
+        if p.status == "page" and p.scan.label not in ready
+        else p
+        for p in planned
+    ]
+
+
+def _graph(planned: PlannedScan, context: RunContext, run: str) -> Any:
+    return ScanGraph(**graph_inputs(planned, context.settings, context.template, run))
 
 
 def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:

@@ -13,14 +13,12 @@ from ...interfaces.datasets.query import Scan, find_scans
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import ScanNames, anat_folder
 from ...interfaces.derivatives.records import is_complete, read_record
-from ...interfaces.files.images import write_text
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
 from ..contents import Contents
-from ..keys import cache_folder, code_key, key_of, page_code
+from ..keys import code_key, key_of, page_code
 
 STUDENT = "student"
-OLD_PAGE = "the intermediate results that its page is made of are gone"
 
 
 @attrs.frozen(kw_only=True)
@@ -86,22 +84,22 @@ def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]
     """
     scans = find_scans(
         settings.bids_dir,
-        derivatives=settings.derivatives,
-        modality=settings.modality,
-        participants=settings.participants,
-        sessions=settings.sessions,
-        filters=settings.bids_filters,
+        derivatives=settings.inputs.derivatives,
+        modality=settings.inputs.modality,
+        participants=settings.inputs.participants,
+        sessions=settings.inputs.sessions,
+        filters=settings.inputs.bids_filters,
     )
-    contents = Contents(settings.work_dir / "contents.json")
+    contents = Contents(settings.resources.work_dir / "contents.json")
     shared = {
         "template": contents.hash_of(template.image) + contents.hash_of(template.brain),
-        "resolution": settings.resolution,
-        "seed": settings.random_seed,
+        "resolution": settings.processing.resolution,
+        "seed": settings.processing.random_seed,
     }
-    options = {method: {**shared, "method": method} for method in settings.registration}
-    for method, path in settings.networks().items():
+    options = {method: {**shared, "method": method} for method in settings.processing.registration}
+    for method, path in settings.processing.networks.items():
         options[method]["registration_weights"] = contents.hash_of(path)
-        if iterations := settings.refinement(method):
+        if iterations := settings.processing.refinement(method):
             options[method]["refine"] = iterations
     planned = [_plan(scan, settings, options, contents) for scan in scans]
     contents.save()
@@ -121,8 +119,8 @@ def _plan(
         label=scan.label,
         folder=anat_folder(scan.subject, scan.session),
         stem=scan.stem,
-        template=settings.template,
-        resolution=settings.resolution,
+        template=settings.processing.template,
+        resolution=settings.processing.resolution,
         source=scan.tumor.source if scan.tumor else STUDENT,
         suffix=scan.image.name.split(".")[0].rsplit("_", 1)[-1],
     )
@@ -144,44 +142,19 @@ def _plan(
     planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read)
     if not planned.is_published(settings.output_dir):
         return planned
-    if planned.has_current_page(settings.output_dir):
-        return attrs.evolve(planned, status="done")
-    if has_kept_stages(planned, settings.work_dir):
-        return attrs.evolve(planned, status="page")
-    return attrs.evolve(planned, status="done", reason=OLD_PAGE)
-
-
-def has_kept_stages(planned: PlannedScan, work_dir: Path) -> bool:
-    """Whether the results of all stages are left in the work directory, so that a page can be made of them."""
-    try:
-        return _kept(planned, work_dir).read_text(encoding="utf-8") == key_of(**planned.keys)
-    except OSError:
-        return False
-
-
-def keep_stages(planned: PlannedScan, work_dir: Path, kept: bool) -> None:
-    """Note that the results of a published scan's stages stay in the work directory, or that they are gone."""
-    note = _kept(planned, work_dir)
-    if kept:
-        write_text(key_of(**planned.keys), note)
-    else:
-        note.unlink(missing_ok=True)
-
-
-def _kept(planned: PlannedScan, work_dir: Path) -> Path:
-    return cache_folder(work_dir) / "kept" / planned.scan.label
+    return attrs.evolve(planned, status="done" if planned.has_current_page(settings.output_dir) else "page")
 
 
 def segmentation_weights(scan: Scan, settings: Settings) -> Path | None:
     """The network that segments a scan without a given mask: ``--weights``, else the one that comes with us."""
     if scan.tumor is not None:
         return None
-    return settings.weights or shipped_student(scan.modality)
+    return settings.processing.weights or shipped_student(scan.modality)
 
 
 def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str:
     """Why a scan without a mask cannot be segmented; empty if it can."""
-    folders = ", ".join(str(path) for path in settings.derivatives.values()) or "no folder given"
+    folders = ", ".join(str(path) for path in settings.inputs.derivatives.values()) or "no folder given"
     found = f"no tumour mask: none in -d ({folders})"
     way_out = "give -d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session"
     if weights is None:

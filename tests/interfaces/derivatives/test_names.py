@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.config.settings import Settings
 from gliomorph.interfaces.derivatives.names import (
     ScanNames,
     anat_folder,
@@ -19,7 +18,7 @@ from gliomorph.interfaces.derivatives.names import (
     map_names,
     stale_patterns,
 )
-from gliomorph.interfaces.derivatives.publish import DSEG_TABLE, sidecar
+from gliomorph.interfaces.derivatives.publish import DSEG_TABLE, Publication, sidecar
 from gliomorph.interfaces.files.images import write_image
 from gliomorph.interfaces.methods import METHODS
 from gliomorph.workflows.checks.validation import validator_issues
@@ -49,23 +48,24 @@ def names_of(label: str) -> ScanNames:
 def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset with every output that there is, as images of 2 voxels a side."""
     out, bids = tmp_path_factory.mktemp("skeleton"), tmp_path_factory.mktemp("raw")
-    write_dataset(Settings(bids_dir=bids, output_dir=out, work_dir=out / "work", registration=("affine",)))
+    write_dataset(bids, {}, out)
     image = sitk.GetImageFromArray(np.zeros((2, 2, 2), np.uint8))
     for label in SCANS:
         names = names_of(label)
         registered = {method: names.registered(method) for method in METHODS}
-        plan: dict[str, Any] = {
-            "native": names.native(),
-            "registered": registered,
-            "metadata": {
-                "template": "SRI24",
-                "resolution": 1,
-                "spatial_reference": "https://doi.org/10.1002/hbm.20906",
-                "raw": f"bids:raw:sub/{label}.nii.gz",
-                "tumor_sources": ["bids:masks:mask.nii.gz"],
-                "generated_by": "gliomorph",
-            },
-        }
+        plan = Publication(
+            names=names,
+            out_dir=str(out),
+            keys={},
+            input_keys={},
+            page_code="",
+            contents={},
+            notices=[],
+            spatial_reference="https://doi.org/10.1002/hbm.20906",
+            raw=f"bids:raw:sub/{label}.nii.gz",
+            tumor_sources=["bids:masks:mask.nii.gz"],
+            generated_by="gliomorph",
+        )
         for method, files in {"": names.native(), **registered}.items():
             for key, name in files.items():
                 path = out / name

@@ -5,20 +5,24 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
+import attrs
 import numpy as np
 import phantoms
 import pytest
-from fileformats.generic import File
 
 from gliomorph.interfaces.derivatives import publish as module
 from gliomorph.interfaces.derivatives.names import ScanNames
-from gliomorph.interfaces.derivatives.publish import publish
+from gliomorph.interfaces.derivatives.publish import Publication, ScanImages, publish
 from gliomorph.interfaces.files import images, sidecars
 from gliomorph.interfaces.files.checksums import sha256_of
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
+from gliomorph.interfaces.scan.records import MethodFiles, TumorInfo
 
 GRID = phantoms.grid((6, 5, 4))
 LABELS = np.random.default_rng(0).choice([0, 1, 2, 4], (6, 5, 4)).astype(np.uint8)
+TUMOR = TumorInfo(
+    kind="dseg", frame="world", volume_ml=1.0, share_of_brain=0.1, labels=[0, 1, 2, 4], notices=["a word"]
+)
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def stages(tmp_path):
         }
         files["used"] = write_text(json.dumps({"method": method, "seconds": 1}), folder / "used.json")
         files["quality"] = write_text(json.dumps({"status": "ok", "folds": 0}), folder / "quality.json")
-        return {name: File(path) for name, path in files.items()}
+        return MethodFiles(**files)
 
     names = ScanNames(
         label="sub-01_ses-a",
@@ -50,32 +54,28 @@ def stages(tmp_path):
         source="masks",
     )
     methods = ("metamorphosis", "syn-cfm")
-    plan = {
-        "label": names.label,
-        "out_dir": str(tmp_path / "out"),
-        "native": names.native(),
-        "registered": {method: names.registered(method) for method in methods},
-        "report": names.report,
-        "figures": names.figures,
-        "keys": {method: f"key of {method}" for method in methods},
-        "input_keys": {method: f"inputs of {method}" for method in methods},
-        "contents": {},
-        "metadata": {
-            "template": "SRI24",
-            "resolution": 2,
-            "spatial_reference": "https://example.org/sri24",
-            "raw": "bids:raw:sub-01/ses-a/anat/sub-01_ses-a_acq-x_T1w.nii.gz",
-            "tumor_sources": ["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
-            "generated_by": "gliomorph 0",
-        },
-    }
+    plan = Publication(
+        names=names,
+        out_dir=str(tmp_path / "out"),
+        keys={method: f"key of {method}" for method in methods},
+        input_keys={method: f"inputs of {method}" for method in methods},
+        page_code="code",
+        contents={},
+        notices=[],
+        spatial_reference="https://example.org/sri24",
+        raw="bids:raw:sub-01/ses-a/anat/sub-01_ses-a_acq-x_T1w.nii.gz",
+        tumor_sources=["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
+        generated_by="gliomorph 0",
+    )
     return {
         "plan": plan,
-        "n4": image("n4.nii.gz"),
-        "preproc": image("preproc.nii.gz"),
-        "labels": image("labels.nii.gz"),
-        "probabilities": [],
-        "tumor": {"kind": "dseg", "volume_ml": 1.0},
+        "images": ScanImages(
+            n4=image("n4.nii.gz"),
+            labels=image("labels.nii.gz"),
+            probabilities=[],
+            preproc=image("preproc.nii.gz"),
+        ),
+        "tumor": TUMOR,
         "results": [bundle("metamorphosis", "healthy", "residual"), bundle("syn-cfm")],
         "page": write_text("<html></html>", work / "page.html"),
         "figures": [write_text("png", work / "one.png"), write_text("png", work / "two.png")],
@@ -113,7 +113,11 @@ def test_record_tells_how_and_how_well(stages, tmp_path):
     assert record["quality"] == {"status": "ok", "folds": 0}
     assert record["tumor"] == {
         "kind": "dseg",
+        "frame": "world",
         "volume_ml": 1.0,
+        "share_of_brain": 0.1,
+        "labels": [0, 1, 2, 4],
+        "notices": ["a word"],
         "sources": ["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
     }
     assert not any("metamorphosis" in name for name in record["outputs"])
@@ -123,7 +127,7 @@ def test_contents_are_those_of_the_stages(stages, tmp_path):
     publish(**stages)
     anat = tmp_path / "out" / "sub-01" / "ses-a" / "anat"
     stem = "sub-01_ses-a_acq-x"
-    assert (anat / f"{stem}_desc-n4_T1w.nii.gz").read_bytes() == stages["n4"].read_bytes()
+    assert (anat / f"{stem}_desc-n4_T1w.nii.gz").read_bytes() == stages["images"].n4.read_bytes()
     forward = anat / f"{stem}_from-native_to-SRI24_mode-image_desc-syncfm_xfm.h5"
     inverse = anat / f"{stem}_from-SRI24_to-native_mode-image_desc-metamorphosis_xfm.h5"
     assert forward.read_text() == "syn-cfm forward_xfm"
@@ -145,7 +149,7 @@ def test_probabilities_of_a_network_are_published(stages, tmp_path):
         write_image(from_array(share, GRID), tmp_path / "work" / f"{number}.nii.gz")
         for number, share in enumerate(shares)
     ]
-    publish(**stages | {"probabilities": files})
+    publish(**stages | {"images": attrs.evolve(stages["images"], probabilities=files)})
     anat = tmp_path / "out" / "sub-01" / "ses-a" / "anat"
     for region, share in zip(("WT", "TC", "ET"), shares, strict=True):
         path = anat / f"sub-01_ses-a_acq-x_label-{region}_desc-masks_probseg.nii.gz"
@@ -178,7 +182,7 @@ def test_every_image_has_its_sidecar_and_every_dseg_its_table(stages, tmp_path):
 
 
 def test_plain_mask_has_no_label_maps(stages, tmp_path):
-    publish(**stages | {"tumor": {"kind": "mask"}})
+    publish(**stages | {"tumor": attrs.evolve(TUMOR, kind="mask")})
     assert not [name for name in found(tmp_path / "out") if "dseg" in name]
 
 
@@ -232,7 +236,7 @@ def test_publishing_again_gives_the_same_bytes(stages, tmp_path):
 
 def test_input_that_changed_while_the_run_went_on_keeps_the_results_from_their_names(stages, tmp_path):
     image = write_text("as planned", tmp_path / "sub-01_T1w.nii.gz")
-    stages["plan"]["contents"] = {str(image): sha256_of(image)}
+    stages["plan"] = attrs.evolve(stages["plan"], contents={str(image): sha256_of(image)})
     publish(**stages)
     image.write_text("another one")
     shutil.rmtree(tmp_path / "out")

@@ -4,25 +4,27 @@ import json
 import shutil
 from pathlib import Path
 
+import attrs
 import pytest
-from fileformats.generic import File
+from lesion_tables import made_test
 
 from gliomorph.interfaces.derivatives.names import association_names, group_names, map_names, stale_patterns
-from gliomorph.interfaces.derivatives.publish_group import publish_group
+from gliomorph.interfaces.derivatives.publish_group import GroupPlan, publish_group
 from gliomorph.interfaces.files import sidecars
 from gliomorph.interfaces.files.images import write_text
+from gliomorph.interfaces.group.associations.facts import TestResults
+from gliomorph.interfaces.group.records import MapFacts
 
 EVERY = ("all/coverage", "all/frequency_WT", "all/count_WT", "sexF/coverage", "sexF/frequency_WT")
 
 
 def facts_of(key):
     """As :func:`~gliomorph.interfaces.group.atlas.stage.atlas` gives them."""
-    files = ["coverage"] if key.endswith("coverage") else ["tumor", "coverage"]
-    kinds = ["dseg"] if key.endswith("ET") else ["dseg", "mask"]
-    return {
-        "SampleSize": 7 if key.startswith("all") else 5,
-        "MadeOf": {"files": files, "kinds": kinds},
-    }
+    return MapFacts(
+        content={"SampleSize": 7 if key.startswith("all") else 5},
+        files=("coverage",) if key.endswith("coverage") else ("tumor", "coverage"),
+        kinds=("dseg",) if key.endswith("ET") else ("dseg", "mask"),
+    )
 
 
 @pytest.fixture
@@ -33,36 +35,37 @@ def group(tmp_path):
     def make(keys=EVERY, tested=(), viewed=False, region="WT", parcelled=False):
         maps = {f"all/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"]).items()}
         maps |= {f"sexF/{key}": name for key, name in map_names("SRI24", 1, ["WT", "ET"], "sexF").items()}
-        files = ("regions", "patients", "quality")
+        tables = {name: write_text(name, work / f"{name}.x") for name in ("regions", "patients", "quality")}
         tests = association_names("SRI24", 1, "WT", "glmage", "fwer")
         return {
-            "plan": {
-                "out_dir": str(tmp_path / "out"),
-                "names": group_names("SRI24", 1, ["WT", "ET"]),
-                "maps": maps,
-                "tests": {f"glmage/{key}": name for key, name in tests.items()},
-                "stale": stale_patterns("SRI24", 1),
-                "participants": ["sub-1", "sub-2"],
-                "sources": [
+            "plan": GroupPlan(
+                out_dir=str(tmp_path / "out"),
+                run="1",
+                key="abc",
+                names=group_names("SRI24", 1, ["WT", "ET"]),
+                maps=maps,
+                tests={f"glmage_WT/{key}": name for key, name in tests.items()},
+                stale=tuple(stale_patterns("SRI24", 1)),
+                quality=tables.pop("quality"),
+                parcellation=write_text("regions", work / "parcellation.tsv") if parcelled else None,
+                scans=("sub-1", "sub-2"),
+                sources=(
                     {"kind": "dseg", "tumor": "bids::dseg1", "coverage": "bids::coverage1"},
                     {"kind": "mask", "tumor": "bids::mask2", "coverage": "bids::coverage2"},
-                ],
-                "table": "bids:raw:participants.tsv",
-                "metadata": {"SpatialReference": "here", "GeneratedBy": "gliomorph 0"},
-                "key": "abc",
-                "atlas": {"Name": "gliomorph", "License": "CC0"},
-            },
-            "maps": {key: File(write_text(f"map {key}", work / f"{key}.nii.gz")) for key in keys},
+                ),
+                table="bids:raw:participants.tsv",
+                metadata={"SpatialReference": "here", "GeneratedBy": "gliomorph 0"},
+                atlas={"Name": "gliomorph", "License": "CC0"},
+            ),
+            "tests": TestResults(
+                files={f"glmage_WT/{key}": write_text(key, work / f"{key}.test") for key in tested},
+                facts={"glmage_WT": made_test("glm", region=region, participants=6)} if tested else {},
+            ),
+            "maps": {key: write_text(f"map {key}", work / f"{key}.nii.gz") for key in keys},
             "facts": {key: facts_of(key) for key in keys},
-            **{name: write_text(name, work / f"{name}.x") for name in files},
+            "tables": tables,
             "page": write_text("<html></html>", work / "page.html"),
-            "run": "1",
-            "tests": {f"glmage/{key}": File(write_text(key, work / f"{key}.test")) for key in tested},
-            "test_facts": {
-                f"glmage/{key}": {"SampleSize": 6, "Word": "glm:age", "Region": region} for key in tested
-            },
             "viewers": [write_text("viewer", work / "viewer.html")] if viewed else [],
-            "parcellation": write_text("regions", work / "parcellation.tsv") if parcelled else None,
         }
 
     return make
@@ -82,7 +85,7 @@ def test_every_image_has_a_sidecar_with_its_sample_size(group, tmp_path):
         assert side["SpatialReference"] == "here"
         assert side["SampleSize"] == (5 if "cohort-sexF" in name else 7)
     assert count == len(EVERY) + 5
-    names = group()["plan"]["names"]
+    names = group()["plan"].names
     assert (out / names["frequency_WT"]).read_text() == "map all/frequency_WT"
     assert (out / "group_quality.tsv").read_text() == "quality"
     assert (out / "group_patients.tsv").read_text() == "patients"
@@ -149,7 +152,7 @@ def test_tests_have_sidecars_and_do_not_outlive_their_word(group, tmp_path):
 
 
 def test_the_viewer_lies_where_the_page_looks_for_it_and_does_not_outlive_its_map(group, tmp_path):
-    viewer = group()["plan"]["names"]["viewer"]
+    viewer = group()["plan"].names["viewer"]
     assert publish_group(**group(viewed=True)) == len(EVERY) + 6
     assert (tmp_path / "out" / viewer).read_text() == "viewer"
     record = tmp_path / "out" / "atlas-gliomorph_description.json"
@@ -197,7 +200,9 @@ def test_sources_of_regions_are_the_table_that_says_who_is_there(group, tmp_path
     given = group()
     for key in given["facts"]:
         if key.startswith("sexF"):
-            given["facts"][key]["Stratum"] = {"Column": "--parcellation"}
+            known = given["facts"][key]
+            content = {**known.content, "Stratum": {"Column": "--parcellation"}}
+            given["facts"][key] = attrs.evolve(known, content=content)
     publish_group(**given)
     (path, *_) = (tmp_path / "out").glob("tpl-SRI24/cohort-sexF/anat/*.json")
     assert json.loads(path.read_text())["Sources"][0] == "bids::group_patients.tsv"

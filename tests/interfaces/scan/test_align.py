@@ -35,10 +35,10 @@ def test_known_transform_is_found(heads, tmp_path, here, name):
     found = apply_to_points(read_transform(affine), INSIDE)
     # mutual information of a few smooth structures at 4 mm: half a voxel
     assert np.linalg.norm(found - apply_to_points(TRUE, INSIDE), axis=1).max() < 2.0
-    assert not info["in_template_frame"]
-    assert info["brain_dice_before"] < 0.8
-    assert info["brain_dice"] > 0.97
-    assert info["scale"] == pytest.approx(np.cbrt(1.1 * 0.9 * 0.91), abs=0.02)
+    assert not info.in_template_frame
+    assert info.brain_dice_before < 0.8
+    assert info.brain_dice > 0.97
+    assert info.scale == pytest.approx(np.cbrt(1.1 * 0.9 * 0.91), abs=0.02)
     turn = matrix_of(read_transform(rigid))
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-5)  # as ANTs stores it, in single precision
     assert {rigid.parent, affine.parent} == {here}
@@ -50,12 +50,12 @@ def test_image_in_the_templates_frame_keeps_it(heads, here, name):
     rigid, affine, info = align(
         head["image"], head["brain"], None, template["image"], template["image"], template["brain"], seed=1
     )
-    assert info["in_template_frame"]
+    assert info.in_template_frame
     assert np.array_equal(apply_to_points(read_transform(rigid), INSIDE), INSIDE)
-    assert info["brain_dice_before"] == 1
+    assert info.brain_dice_before == 1
     # nothing to be found: the affine stays within a quarter of a voxel
     assert np.linalg.norm(apply_to_points(read_transform(affine), INSIDE) - INSIDE, axis=1).max() < 1.0
-    assert info["scale"] == pytest.approx(1, abs=0.01)
+    assert info.scale == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("brightness", [0.0, 2.0])
@@ -78,7 +78,7 @@ def test_tumor_is_left_out_and_the_outline_is_not(heads, tmp_path, here, brightn
     found = apply_to_points(read_transform(affine), INSIDE)
     # a voxel; the interpolated rim of the bright tumour lies outside its mask
     assert np.linalg.norm(found - apply_to_points(phantoms.some_affine(), INSIDE), axis=1).max() < 4.0
-    assert info["brain_dice"] > 0.97
+    assert info.brain_dice > 0.97
 
 
 def test_seed_fixes_the_result(heads, here):

@@ -47,10 +47,10 @@ def altered(path, tmp_path, change):
 def test_stripped_input_is_detected_in_every_frame(heads, frame, here):
     mask, info = brain(heads[frame]["image"])
     assert mask.parent == here
-    assert info["method"] == "skull-stripped input"
-    assert info["notices"] == []
+    assert info.method == "skull-stripped input"
+    assert info.notices == []
     # voxels of 3 to 4 mm at the surface of an ellipsoid, which the opening rounds off
-    assert info["volume_ml"] == pytest.approx(ML, rel=0.02)
+    assert info.volume_ml == pytest.approx(ML, rel=0.02)
     truth = to_array(read_image(heads[frame]["brain"])) > 0
     assert phantoms.dice(to_array(read_image(mask)) > 0, truth) > 0.98
 
@@ -72,7 +72,7 @@ def test_nan_background_counts_as_background(heads, tmp_path, here):
     mask, info = brain(path)
     expected, _ = brain(heads["LAS"]["image"])
     assert np.array_equal(to_array(read_image(mask)), to_array(read_image(expected)))
-    assert "voxels are NaN or infinite and count as background" in info["notices"][0]
+    assert "voxels are NaN or infinite and count as background" in info.notices[0]
 
 
 def test_infinite_voxel_counts_as_background(heads, tmp_path):
@@ -88,7 +88,7 @@ def test_infinite_voxel_counts_as_background(heads, tmp_path):
 
 def test_given_mask_is_used_as_it_is(heads, here):
     mask, info = brain(heads["RAS"]["image"], heads["RAS"]["brain"])
-    assert info["method"] == "given"
+    assert info.method == "given"
     assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
 
 
@@ -117,7 +117,7 @@ def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_to
 
 def test_head_with_skull_takes_a_given_mask(tmp_path, heads, no_tools, here):
     path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    assert brain(path, heads["RAS"]["brain"])[1]["method"] == "given"
+    assert brain(path, heads["RAS"]["brain"])[1].method == "given"
 
 
 def test_zero_air_does_not_make_a_head_stripped():
@@ -147,7 +147,7 @@ def test_installed_tool_makes_the_mask(tmp_path, heads, no_tools, here, monkeypa
     monkeypatch.setenv("MASK", str(heads["RAS"]["brain"]))
     path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
     mask, info = brain(path)
-    assert info["method"] == method
+    assert info.method == method
     assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
 
 
@@ -174,7 +174,7 @@ def test_failing_tool_is_quoted(tmp_path, no_tools, here, script, said):
 def test_image_without_content_is_refused(heads, tmp_path, here, change, said):
     path = altered(heads["RAS"]["image"], tmp_path, change)
     if said is None:  # one value inside, NaN outside: a brain all the same
-        assert brain(path)[1]["method"] == "skull-stripped input"
+        assert brain(path)[1].method == "skull-stripped input"
         return
     with pytest.raises(ImageError, match=rf"altered\.nii\.gz: {said}"):
         brain(path)
@@ -216,9 +216,9 @@ def test_volume_that_no_brain_has_is_refused(heads, tmp_path, here, spacing, vol
 def test_mask_survives_a_small_negative_background(heads, tmp_path, here):
     """Interpolated data have small negative values inside and exact zeros outside."""
     path = altered(heads["RAS"]["image"], tmp_path, lambda voxels: np.where(voxels > 0, voxels - 0.001, 0))
-    assert brain(path)[1]["volume_ml"] == pytest.approx(ML, rel=0.02)
+    assert brain(path)[1].volume_ml == pytest.approx(ML, rel=0.02)
 
 
 def test_path_is_not_searched_for_stripped_images(heads, here, monkeypatch):
     monkeypatch.setenv("PATH", os.devnull)
-    assert brain(heads["RAS"]["image"])[1]["method"] == "skull-stripped input"
+    assert brain(heads["RAS"]["image"])[1].method == "skull-stripped input"

@@ -27,7 +27,7 @@ def altered(heads, tmp_path):
 def test_template_matched_to_itself_is_unchanged(heads, fixed, here):
     matched, info = match(*fixed, None, *fixed)
     np.testing.assert_allclose(to_array(read_image(matched)), to_array(read_image(fixed[0])), atol=1e-6)
-    assert info["source"] == info["target"]
+    assert info.source == info.target
     assert matched.parent == here
 
 
@@ -64,9 +64,9 @@ def test_tumor_does_not_change_the_map(heads, fixed, altered, here):
     matched, with_tumor = match(bright, head["brain"], head["labels"], *fixed)
     assert with_tumor == healthy
     _, fooled = match(bright, head["brain"], None, *fixed)
-    assert fooled["source"] != healthy["source"]
+    assert fooled.source != healthy.source
     # the tumour goes through the same map, whose ends are held
-    assert np.all(to_array(read_image(matched))[ill] == np.float32(healthy["target"][-1]))
+    assert np.all(to_array(read_image(matched))[ill] == np.float32(healthy.target[-1]))
 
 
 def test_order_of_intensities_is_kept_and_outside_is_zero(heads, fixed, altered, here):

@@ -2,17 +2,19 @@
 
 import json
 
+import attrs
 import numpy as np
 import phantoms
 import pytest
 import SimpleITK as sitk
-from fileformats.generic import File
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import write_transform
 from gliomorph.interfaces.scan import measure as module
 from gliomorph.interfaces.scan.measure import inverse_consistency, measure
+from gliomorph.interfaces.scan.records import Registered
 from gliomorph.interfaces.scan.warp import warp
+from gliomorph.interfaces.task import as_dict
 
 SCALE = 0.8
 USED = {"method": "syn", "seconds": 1.5, "peak_memory_gb": 0.5, "device": "cpu"}
@@ -39,18 +41,17 @@ def row(heads, tmp_path, here, identity_xfm):
             labels=head["labels"],
             probabilities=[],
             affine=affine,
-            forward=forward,
-            inverse=inverse,
-            appearance=None,
-            used=tmp_path / "used.json",
+            registered=Registered(
+                forward=forward, inverse=inverse, appearance=None, used=tmp_path / "used.json"
+            ),
             template=template["image"],
         )
-        files |= {name: File(path) for name, path in replaced.items()}
+        files = attrs.evolve(files, **replaced)
         done = measure(
             files, head["image"], head["labels"], head["brain"], affine, template["image"], template["brain"]
         )
-        assert done.keys() == files.keys() | {"quality"}
-        return json.loads(done["quality"].fspath.read_text())
+        assert as_dict(done) == as_dict(files) | {"quality": done.quality}
+        return done.row()
 
     return run
 

@@ -53,7 +53,7 @@ def test_field_is_taken_out(tmp_path, here, like):
     # an estimate: nine tenths of the variation within tissues has to go
     assert spread(voxels, truth) < 0.1 * spread(to_array(read_image(path)), truth)
     inside = true_bias(like)[truth > 0]
-    assert info["bias_max"] / info["bias_min"] == pytest.approx(inside.max() / inside.min(), rel=0.1)
+    assert info.bias_max / info.bias_min == pytest.approx(inside.max() / inside.min(), rel=0.1)
 
 
 def test_scale_of_the_scanner_does_not_matter_and_bytes_are_the_same_again(tmp_path, here):

@@ -97,12 +97,12 @@ def test_labels_and_probabilities_lie_on_the_native_grid(heads, frame, oracle, i
     assert (core >= enhancing - 2e-3).all()
     clear = np.abs(whole - 0.5) > 1e-3
     assert np.array_equal((whole > 0.5)[clear], (to_array(found) > 0)[clear])
-    assert info["volume_ml"] == pytest.approx(
+    assert info.volume_ml == pytest.approx(
         (to_array(found) > 0).sum() * np.prod(found.GetSpacing()) / 1000, abs=1e-3
     )
-    assert info["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
-    assert (info["device"], info["kind"], info["labels"]) == ("cpu", "dseg", [0, 1, 2, 4])
-    assert "look at it" in info["notices"][0]
+    assert info.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert (info.device, info.kind, info.labels) == ("cpu", "dseg", [0, 1, 2, 4])
+    assert "look at it" in info.notices[0]
 
 
 def test_probabilities_are_of_every_region_or_of_none(tmp_path):
@@ -176,7 +176,7 @@ def test_tumor_stays_in_the_brain(heads, student, identity_xfm, tmp_path, here):
     labels, _, info = run(patient, heads["LPS"]["image"], identity_xfm, student((-99.0, 0.0, 0.0, 0.0)))
     outside = to_array(read_image(patient["brain_mask"])) == 0
     assert not to_array(read_image(labels))[outside].any()
-    assert info["share_of_brain"] > 0.9
+    assert info.share_of_brain > 0.9
 
 
 def test_windows_are_used_where_memory_is_short(heads, oracle, identity_xfm, monkeypatch, tmp_path, here):

@@ -39,12 +39,12 @@ def test_segmentation_on_the_images_grid_is_kept(heads, frame, here):
     labels, info = tumor(head["image"], head["brain"], head["labels"], "dseg", head["image"])
     assert labels.parent == here
     assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
-    assert info["labels"] == [0, 1, 2, 4]
-    assert (info["kind"], info["frame"], info["notices"]) == ("dseg", "world", [])
+    assert info.labels == [0, 1, 2, 4]
+    assert (info.kind, info.frame, info.notices) == ("dseg", "world", [])
     _, volume = centre_and_volume(read_image(head["labels"]), [1, 2, 4])
-    assert info["volume_ml"] == pytest.approx(volume, abs=1e-3)
+    assert info.volume_ml == pytest.approx(volume, abs=1e-3)
     brain_ml = to_array(read_image(head["brain"])).sum() * voxel_volume_ml(read_image(head["brain"]))
-    assert info["share_of_brain"] == pytest.approx(volume / brain_ml, abs=1e-5)
+    assert info.share_of_brain == pytest.approx(volume / brain_ml, abs=1e-5)
 
 
 @pytest.mark.parametrize("drawn_on", phantoms.FRAMES)
@@ -53,7 +53,7 @@ def test_segmentation_on_another_grid_keeps_its_place_and_volume(heads, frame, d
     labels, info = tumor(head["image"], head["brain"], heads[drawn_on]["labels"], "dseg", head["image"])
     image = read_image(labels)
     assert phantoms.same_grid(image, read_image(head["image"]))
-    assert info["frame"] == "world"
+    assert info.frame == "world"
     # the core's two labels compete with the oedema one by one, and its rim is as thin as the voxels: it loses some
     for wanted, tolerance in (([1, 2, 4], 0.05), ([1, 4], 0.1)):
         centre, volume = centre_and_volume(image, wanted)
@@ -129,7 +129,7 @@ def test_a_table_says_what_the_labels_are(heads, draw, table, here, rows):
         head["image"], head["brain"], draw(voxels, like), "dseg", head["image"], table(*rows)
     )
     assert np.array_equal(to_array(read_image(labels)), expected)
-    assert info["labels"] == [0, 1, 2, 4]
+    assert info.labels == [0, 1, 2, 4]
 
 
 def test_necrosis_and_non_enhancing_tumour_are_one_region(table):
@@ -198,7 +198,7 @@ def test_mask_of_any_positive_value_is_one_label(heads, draw, here, scale):
     voxels = phantoms.labels_at(phantoms.positions(like)) > 0
     labels, info = tumor(head["image"], head["brain"], draw(scale * voxels, like), "mask", head["image"])
     assert np.array_equal(to_array(read_image(labels)), voxels)
-    assert info["labels"] == [0, 1]
+    assert info.labels == [0, 1]
 
 
 def test_labels_of_a_mask_are_one_whole_tumor(heads, here):
@@ -263,8 +263,8 @@ def test_mask_partly_outside_the_brain_is_noticed(heads, draw, here):
     head, like = heads["RAS"], phantoms.frame("RAS")
     rim = phantoms.ball(like, phantoms.at(0, 70, 0), 14)
     _, info = tumor(head["image"], head["brain"], draw(rim, like), "mask", head["image"])
-    assert len(info["notices"]) == 1
-    assert "of the tumour mask lies outside the brain" in info["notices"][0]
+    assert len(info.notices) == 1
+    assert "of the tumour mask lies outside the brain" in info.notices[0]
 
 
 def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(heads, tmp_path, here):
@@ -277,8 +277,8 @@ def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(head
         far[key] = write_image(image, tmp_path / f"{key}.nii.gz")
     template = heads["LPS"]["image"]
     labels, info = tumor(far["image"], far["brain"], heads["LPS"]["labels"], "dseg", template)
-    assert info["frame"] == "template"
-    assert "through a rigid registration" in info["notices"][0]
+    assert info.frame == "template"
+    assert "through a rigid registration" in info.notices[0]
     centre, volume = centre_and_volume(read_image(labels), [1, 2, 4])
     _, drawn = centre_and_volume(read_image(heads["LPS"]["labels"]), [1, 2, 4])
     # a registration at 4 mm: within a voxel

@@ -17,7 +17,9 @@ from gliomorph.interfaces.files.transforms import (
     write_transform,
 )
 from gliomorph.interfaces.registration.ants import to_ants
+from gliomorph.interfaces.scan.records import Registered
 from gliomorph.interfaces.scan.warp import warp
+from gliomorph.interfaces.task import as_dict
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 
@@ -43,11 +45,13 @@ def warped_head(head, transforms, heads, appearance=None, probabilities=()):
         matched=head["image"],
         labels=head["labels"],
         probabilities=list(probabilities),
-        appearance=appearance,
+        affine=transforms["affine"],
+        registered=Registered(
+            **{name: path for name, path in transforms.items() if name != "affine"}, appearance=appearance
+        ),
         template=heads["LPS"]["image"],
-        **transforms,
     )
-    return {name: file.fspath for name, file in files.items()}
+    return as_dict(files)
 
 
 def test_same_content_in_any_frame_gives_the_same_result(heads, frame, transforms, here):

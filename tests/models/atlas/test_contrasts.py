@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gliomorph.models.atlas import AtlasSums, Grid, Participant, contrast, frequency_map, release
+from gliomorph.models.small_cells import SmallCells, small_cells
 
 GRID = Grid(shape=(6, 5, 4), affine=np.eye(4))
 STRATA = ("sexF", "sexM")
@@ -37,7 +38,7 @@ def summed(people: list[Participant]) -> AtlasSums:
 def test_differences_and_odds_ratios_are_those_of_a_loop(region: str) -> None:
     people = cohort()
     sums = summed(people)
-    found = contrast(sums, "sexM", "sexF", region, release(sums, [STRATA], 1), 0.8)
+    found = contrast(sums, "sexM", "sexF", region, release(sums, [STRATA], small_cells(1)), 0.8)
     assert found is not None
     telling = [p for p in people if region == "WT" or p.kind == "dseg"]
     assert found.subjects == len(telling)
@@ -66,7 +67,7 @@ def test_differences_and_odds_ratios_are_those_of_a_loop(region: str) -> None:
 
 def test_strata_the_other_way_round_change_signs() -> None:
     sums = summed(cohort())
-    shown = release(sums, [STRATA], 1)
+    shown = release(sums, [STRATA], small_cells(1))
     there, back = (contrast(sums, *pair, "WT", shown) for pair in (STRATA, STRATA[::-1]))
     assert there is not None and back is not None
     np.testing.assert_array_equal(there.difference, -back.difference)
@@ -75,7 +76,7 @@ def test_strata_the_other_way_round_change_signs() -> None:
 
 def test_no_more_is_told_than_by_the_frequencies() -> None:
     sums = summed(cohort(40))
-    shown = release(sums, [STRATA], 5, 1)
+    shown = release(sums, [STRATA], SmallCells(everybody=1, strata=5))
     found = contrast(sums, "sexM", "sexF", "WT", shown)
     both = [frequency_map(sums, stratum, "WT", shown) for stratum in STRATA]
     assert found is not None
@@ -90,7 +91,7 @@ def test_where_nobody_has_a_tumour_or_everybody_there_are_no_odds() -> None:
     sums = AtlasSums.empty(GRID, STRATA)
     for number in range(5):
         sums.add(Participant(label=str(number), labels=labels, strata=(STRATA[number > 1],)))
-    found = contrast(sums, "sexM", "sexF", "ET", release(sums, [STRATA], 1))
+    found = contrast(sums, "sexM", "sexF", "ET", release(sums, [STRATA], small_cells(1)))
     assert found is not None
     assert np.isnan(found.odds_ratio).all()
     assert not found.difference.any()
@@ -98,4 +99,7 @@ def test_where_nobody_has_a_tumour_or_everybody_there_are_no_odds() -> None:
 
 def test_a_stratum_without_a_map_of_the_region_is_compared_with_none() -> None:
     sums = summed(cohort(8))
-    assert contrast(sums, "sexM", "sexF", "ET", release(sums, [STRATA], 5, 1)) is None
+    assert (
+        contrast(sums, "sexM", "sexF", "ET", release(sums, [STRATA], SmallCells(everybody=1, strata=5)))
+        is None
+    )

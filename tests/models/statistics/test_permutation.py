@@ -83,9 +83,9 @@ def test_enhanced_maps_are_compared_with_enhanced_maps(statistic):
 )
 def test_impossible_options_are_refused(statistic, options, problem):
     with pytest.raises(ValueError, match=problem):
-        permutation_test(statistic, 24, **options)
+        permutation_test(statistic, 24, **{"permutations": 9} | options)
 
 
 def test_a_statistic_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="in 1 of 2 patterns"):
-        permutation_test(lambda orders: np.tile([1.0, np.nan], (len(orders), 1)), 5)
+        permutation_test(lambda orders: np.tile([1.0, np.nan], (len(orders), 1)), 5, permutations=9)

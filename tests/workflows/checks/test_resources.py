@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 import pytest
+from changed_settings import changed
 
 from gliomorph.config import estimates
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.methods import REGISTRY
 from gliomorph.workflows.checks import resources
 from gliomorph.workflows.checks.resources import (
@@ -30,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
     folders = {name: tmp_path / name for name in ("bids", "out", "work")}
     for folder in folders.values():
         folder.mkdir()
-    return Settings(
+    return Settings.of(
         bids_dir=folders["bids"],
         output_dir=folders["out"],
         work_dir=folders["work"],
@@ -63,19 +65,25 @@ def test_every_method_and_known_stages_have_an_estimate() -> None:
         assert estimates.process_memory_gb(resolution, ("syn",)) > max(stages.values())
 
 
+def memory_of(settings: Settings, scans: int) -> str:
+    return check_memory(settings.processing, settings.resources, scans)
+
+
 def test_room_grows_with_scans_and_methods(settings: Settings, machine: Machine) -> None:
     machine(1000)
     one, ten = (needs_of(settings, scans) for scans in (1, 10))
     assert [need.gigabytes * 10 for need in one] == pytest.approx([need.gigabytes for need in ten])
     assert [need.files * 10 for need in one] == [need.files for need in ten]
-    two = needs_of(attrs.evolve(settings, registration=("affine", "syn")), 1)
+    two = needs_of(changed(settings, registration=("affine", "syn")), 1)
     assert all(more.gigabytes > less.gigabytes for more, less in zip(two, one, strict=True))
-    assert f"{ten[0].gigabytes:.1f} GB of work files in {settings.work_dir}" in check_disk(settings, 10)
+    assert f"{ten[0].gigabytes:.1f} GB of work files in {settings.resources.work_dir}" in check_disk(
+        settings, 10
+    )
 
 
 def test_work_directory_that_is_cleaned_holds_the_scans_at_once(settings: Settings, machine: Machine) -> None:
     machine(1000)
-    clean = attrs.evolve(settings, clean_workdir=True, nprocs=2)
+    clean = changed(settings, clean_workdir=True, nprocs=2)
     work, output = needs_of(clean, 100)
     assert work.gigabytes == pytest.approx(needs_of(settings, clean.scans_at_once(100))[0].gigabytes)
     assert output == needs_of(settings, 100)[1]
@@ -123,7 +131,7 @@ def test_too_few_inodes_are_told_unless_the_file_system_has_none(
 )
 def test_memory_says_how_many_processes_it_allows(settings: Settings, share: float, told: str) -> None:
     need = estimates.process_memory_gb(1, ("affine",))
-    text = check_memory(attrs.evolve(settings, mem_gb=share * need), 8)
+    text = memory_of(changed(settings, mem_gb=share * need), 8)
     assert text.startswith(f"memory: {need:.1f} GB a process") and text.endswith(told)
 
 
@@ -132,4 +140,4 @@ def test_stage_that_cannot_fit_is_named(settings: Settings, monkeypatch: Any) ->
     with pytest.raises(
         SettingsError, match=r"--mem 8.0: stage register affine takes about 9.0 GB at 1 mm: give it"
     ):
-        check_memory(attrs.evolve(settings, mem_gb=8), 1)
+        memory_of(changed(settings, mem_gb=8), 1)

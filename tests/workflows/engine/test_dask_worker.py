@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 import trivial
 
 pytest.importorskip("distributed", reason="dask is an optional extra: pip install 'gliomorph[dask]'")
 
+from changed_settings import changed
 from distributed import LocalCluster
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.workflows.engine.dask_worker import DaskWorker, check_dask
 from gliomorph.workflows.engine.failures import StageKilled
 from gliomorph.workflows.engine.progress import StageEvent
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def settings(any_settings: Settings) -> Settings:
-    return attrs.evolve(any_settings, worker="dask")
+    return changed(any_settings, worker="dask")
 
 
 @pytest.fixture
@@ -55,8 +56,10 @@ def run(settings: Settings, graph: Any) -> tuple[Any, dict[str, BaseException], 
         if event.kind == "done":
             done.append(name)
 
-    cache = settings.work_dir / "cache"
-    worker = DaskWorker(settings=settings, processes=2, watch=watch)
+    cache = settings.resources.work_dir / "cache"
+    worker = DaskWorker(
+        scheduler=settings.cluster.dask_scheduler, resources=settings.resources, processes=2, watch=watch
+    )
     with swept(cache), submitting(cache, worker) as submit:
         result = submit(graph, raise_errors=False)
     return result, errors, sorted(done)
@@ -76,17 +79,17 @@ def test_workers_of_this_machine_run_a_graph_and_failures_keep_to_their_scan(set
 
 def test_stage_whose_worker_is_lost_is_run_by_another(settings: Settings, scheduler: str) -> None:
     """Its lock is that of the dead worker, whose half-made folder goes."""
-    found = attrs.evolve(settings, dask_scheduler=scheduler)
-    marker = str(settings.work_dir / "marker")
+    found = changed(settings, dask_scheduler=scheduler)
+    marker = str(settings.resources.work_dir / "marker")
     Path(marker).parent.mkdir(parents=True)
     result, errors, _ = run(found, trivial.Chains(bad={"sub-1": "dies once"}, marker=marker))
     assert errors == {}
     assert not result.errored
-    assert list((settings.work_dir / "cache").glob("*.dask")) == []
+    assert list((settings.resources.work_dir / "cache").glob("*.dask")) == []
 
 
 def test_stage_that_kills_every_worker_is_given_up_by_name(settings: Settings, scheduler: str) -> None:
-    found = attrs.evolve(settings, dask_scheduler=scheduler)
+    found = changed(settings, dask_scheduler=scheduler)
     _, errors, done = run(found, trivial.Chains(bad={"sub-1": "dies", "sub-2": "no"}, marker=""))
     assert set(errors) == {"die@sub-1"}
     assert "again@sub-2" in done
@@ -100,7 +103,7 @@ def test_workers_of_several_threads_are_refused(settings: Settings) -> None:
     with LocalCluster(
         n_workers=1, threads_per_worker=2, processes=False, memory_limit=None, dashboard_address=None
     ) as cluster:
-        found = attrs.evolve(settings, dask_scheduler=cluster.scheduler_address)
+        found = changed(settings, dask_scheduler=cluster.scheduler_address)
         _, errors, _ = run(found, trivial.Chains(bad={"sub-1": "no"}, marker=""))
     with pytest.raises(SettingsError, match=r"workers of one thread are required, .* has 2"):
         raise errors["double@sub-1"]
@@ -111,4 +114,4 @@ def test_scheduler_that_does_not_answer_is_told_before_anything_runs(
 ) -> None:
     monkeypatch.setattr("gliomorph.workflows.engine.dask_worker.CONNECT_SECONDS", 1)
     with pytest.raises(SettingsError, match=r"--dask-scheduler tcp://127.0.0.1:9: no answer"):
-        check_dask(attrs.evolve(settings, dask_scheduler="tcp://127.0.0.1:9"))
+        check_dask("tcp://127.0.0.1:9")

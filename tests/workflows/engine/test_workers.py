@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
 import pytest
+from changed_settings import changed
 from fake_slurm import FakeSlurm
 from rich.console import Console
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.workflows.checks.worker import check_worker
 from gliomorph.workflows.engine.pool import PoolWorker
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record
@@ -19,7 +20,7 @@ from gliomorph.workflows.engine.workers import describe_worker, make_worker, tak
 
 @pytest.fixture
 def slurm_settings(any_settings: Settings) -> Settings:
-    return attrs.evolve(any_settings, worker="slurm")
+    return changed(any_settings, worker="slurm")
 
 
 def watch(*_: object) -> None:
@@ -27,16 +28,18 @@ def watch(*_: object) -> None:
 
 
 def test_worker_is_that_of_the_settings(any_settings: Settings, slurm_settings: Settings) -> None:
-    pool = make_worker(any_settings, 3, Console(), watch)
+    pool = make_worker(any_settings.cluster, any_settings.resources, 3, Console(), watch)
     assert isinstance(pool, PoolWorker)
     assert pool.n_procs == 3
-    assert isinstance(make_worker(slurm_settings, 3, Console(), watch), SlurmWorker)
+    assert isinstance(
+        make_worker(slurm_settings.cluster, slurm_settings.resources, 3, Console(), watch), SlurmWorker
+    )
 
 
 def test_without_slurm_nothing_runs(slurm_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(SettingsError, match="--worker slurm: sbatch, squeue, scontrol, scancel not found"):
-        check_worker(slurm_settings)
+        check_worker(slurm_settings.cluster)
 
 
 def test_runs_are_taken_over_while_a_job_of_theirs_is_alive(fake_slurm: FakeSlurm, tmp_path: Path) -> None:
@@ -52,7 +55,9 @@ def test_runs_are_taken_over_while_a_job_of_theirs_is_alive(fake_slurm: FakeSlur
 
 
 def test_where_scans_will_run_is_said(any_settings: Settings, slurm_settings: Settings) -> None:
-    assert describe_worker(any_settings, 3) == "1 processes of 1 threads"
-    assert describe_worker(slurm_settings, 3).startswith("one Slurm job a scan, of 1 CPUs and 2.0 GB")
-    by_dask = attrs.evolve(any_settings, worker="dask", dask_scheduler="tcp://a:1")
-    assert describe_worker(by_dask, 3) == "dask workers of tcp://a:1"
+    assert describe_worker(any_settings.cluster, any_settings.resources, 3) == "1 processes of 1 threads"
+    assert describe_worker(slurm_settings.cluster, slurm_settings.resources, 3).startswith(
+        "one Slurm job a scan, of 1 CPUs and 2.0 GB"
+    )
+    by_dask = changed(any_settings, worker="dask", dask_scheduler="tcp://a:1")
+    assert describe_worker(by_dask.cluster, by_dask.resources, 3) == "dask workers of tcp://a:1"

@@ -12,8 +12,7 @@ from rich.console import Console
 
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
-from gliomorph.interfaces.group.associations.facts import CLUSTER_COLUMNS
-from gliomorph.interfaces.task import File
+from gliomorph.interfaces.group.associations.facts import CLUSTER_COLUMNS, TestResults
 from gliomorph.workflows.group.associations import Associations, run_associations
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
@@ -32,15 +31,17 @@ def made(
     root = cohort.table.parents[1]
     folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
     given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
-    settings = Settings(**folders, **given, permutations=39, **options)
+    settings = Settings.of(**folders, **given, permutations=39, **options)
     image = cohort.template
     template = TemplateFiles(image=image, brain=image, fixed=image, fixed_brain=image)
-    bundles = [
-        {"tumor": File(tumor), "coverage": File(coverage)}
-        for tumor, coverage in zip(cohort.tumors, cohort.coverages, strict=True)
-    ]
-    scans = {"scans": cohort.scans, "files": bundles, "kinds": kinds or ["mask"] * len(bundles)}
-    return settings, run_associations(settings, template, scans, console)
+    return settings, run_associations(settings, template, cohort.group_scans(kinds or ()), console)
+
+
+def names_of(found: Associations, settings: Settings) -> dict[str, str]:
+    """Final names by ``<test>/<key>``."""
+    return {
+        f"{test}/{key}": name for test, names in found.names(settings).items() for key, name in names.items()
+    }
 
 
 def test_without_a_word_nothing_is_run(cohort: LesionTable) -> None:
@@ -50,15 +51,15 @@ def test_without_a_word_nothing_is_run(cohort: LesionTable) -> None:
 def test_every_file_has_a_name_and_facts(cohort: LesionTable) -> None:
     settings, found = made(cohort, Console(file=io.StringIO()), tests=WORDS)
     assert found.failure is None and found.problem == ""
-    names = found.names(settings)
-    assert names.keys() == found.files.keys() == found.facts.keys()
+    names, files, facts = names_of(found, settings), found.results.files, found.results.facts
+    assert names.keys() == files.keys()
     assert len(set(names.values())) == len(names)
-    assert len({Path(file).name for file in found.files.values()}) == len(names)
+    assert len({Path(file).name for file in files.values()}) == len(names)
     stem = "tpl-Tiny/anat/tpl-Tiny_atlas-gliomorph_res-4_contrast-adiffigroup"
     assert names["adiffigroup_WT/clusters"] == f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
-    assert found.facts["adiffigroup_WT/clusters"]["Word"] == "adiffi:group"
-    assert found.facts["glmage_WT/clusters"].keys() > CLUSTER_COLUMNS.keys()
-    assert list(found.of_p()) == ["adiffigroup_WT", "glmage_WT"]
+    assert facts["adiffigroup_WT"].of_map("clusters").content["Word"] == "adiffi:group"
+    assert facts["glmage_WT"].of_map("clusters").content.keys() > CLUSTER_COLUMNS.keys()
+    assert list(facts) == ["adiffigroup_WT", "glmage_WT"]
 
 
 def test_a_failure_is_told_with_its_cause(cohort: LesionTable) -> None:
@@ -67,7 +68,7 @@ def test_a_failure_is_told_with_its_cause(cohort: LesionTable) -> None:
     assert found.failure is not None
     assert (found.failure.scan, found.failure.stage) == ("group", "tests WT")
     assert found.problem.startswith("tests WT: voxels with a lesion in at least 40 participants are required")
-    assert found.names(settings) == {} and found.of_p() == {}
+    assert found.names(settings) == {} and found.results == TestResults()
     assert isinstance(console.file, io.StringIO)
     assert "failed WT tests: voxels with a lesion" in console.file.getvalue()
 
@@ -81,13 +82,13 @@ def test_every_region_has_its_files(cohort: LesionTable) -> None:
     settings, found = made(
         cohort, Console(file=io.StringIO()), labelled(cohort), tests=("glm:age",), test_regions=("WT", "NCR")
     )
-    assert found.failure is None and list(found.of_p()) == ["glmage_WT", "glmage_NCR"]
-    names = found.names(settings)
-    assert len(set(names.values())) == len(names) == len(found.files)
+    assert found.failure is None and list(found.results.facts) == ["glmage_WT", "glmage_NCR"]
+    names, results = names_of(found, settings), found.results
+    assert len(set(names.values())) == len(names) == len(results.files)
     assert names["glmage_NCR/t"].endswith("_contrast-glmage_stat-t_label-NCR_statmap.nii.gz")
-    assert found.facts["glmage_NCR/clusters"]["Region"] == "NCR"
+    assert results.facts["glmage_NCR"].of_map("clusters").content["Region"] == "NCR"
     # what follows reads them from one folder, by their endings
-    files = [Path(file) for file in found.files.values()]
+    files = [Path(file) for file in results.files.values()]
     assert len({file.name for file in files}) == len(files)
     assert all(file.name.endswith((".nii.gz", ".tsv")) for file in files)
 
@@ -96,6 +97,8 @@ def test_a_region_that_nobody_has_ends_the_tests(cohort: LesionTable) -> None:
     _, found = made(
         cohort, Console(file=io.StringIO()), labelled(cohort), tests=("glm:age",), test_regions=("WT", "ET")
     )
-    assert found.files == {} and found.problem.startswith("tests ET: voxels with a lesion in at least 5")
+    assert found.results.files == {} and found.problem.startswith(
+        "tests ET: voxels with a lesion in at least 5"
+    )
     _, found = made(cohort, Console(file=io.StringIO()), tests=("glm:age",), test_regions=("TC",))
     assert "40 participants left out, a plain mask tells nothing of TC" in found.problem

@@ -11,13 +11,15 @@ import parcels
 import pytest
 from rich.console import Console
 
-from gliomorph.config.settings import Settings, SettingsError
+from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.files.images import read_image
-from gliomorph.interfaces.group.strata.groups import Stratification, Stratum
-from gliomorph.interfaces.task import File
+from gliomorph.interfaces.group.records import GroupScan, Stratum
+from gliomorph.interfaces.group.strata.groups import Stratification
 from gliomorph.workflows.checks.atlas import atlas_notices
-from gliomorph.workflows.group.regions import Regional, find_parcellation, run_regional
+from gliomorph.workflows.context import find_parcellation
+from gliomorph.workflows.group.regions import Regional, run_regional
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
 PLACES = [(-30, -30, 0), (30, 30, 0), (-28, 25, 5)]
@@ -33,7 +35,7 @@ def settings(root: Path, **options: Any) -> Settings:
     (root / "bids").mkdir(exist_ok=True)
     folders = {"bids_dir": root / "bids", "output_dir": root / "out", "work_dir": root / "work"}
     given = {"levels": ("group",), "registration": ("affine",), "template": "Tiny", "resolution": 4}
-    return Settings(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
+    return Settings.of(**folders, **{**given, "parcellation": "hemispheres", "min_cell": 1, **options})
 
 
 def run(
@@ -47,11 +49,10 @@ def run(
     tumors = parcels.write_tumors(root / "in", read_image(template.image), [np.array(p) for p in PLACES])
     if damaged:
         tumors[1].write_bytes(b"nothing")
-    scans = {
-        "scans": ["sub-1_ses-a", "sub-2", "sub-3"],
-        "files": [{"tumor": File(path)} for path in tumors],
-        "keys": ["1", "2", "3"],
-    }
+    scans = [
+        GroupScan(label=label, kind="dseg", key=label, files={"tumor": path})
+        for label, path in zip(("sub-1_ses-a", "sub-2", "sub-3"), tumors, strict=True)
+    ]
     console = Console(file=io.StringIO(), width=300)
     parcellation = find_parcellation(asked, template)
     return run_regional(asked, parcellation, strata or Stratification(), scans, console)
@@ -60,15 +61,17 @@ def run(
 def test_regions_have_the_scans_of_their_tumours(tmp_path: Path, template: TemplateFiles) -> None:
     found = run(tmp_path, template)
     assert found.problem == ""
-    left, right = found.strata
-    assert (left["label"], left["scans"]) == ("regionleft", ["sub-2"])
-    assert (right["label"], right["scans"]) == ("regionright", ["sub-1_ses-a", "sub-3"])
-    assert right["column"] == "--parcellation" and right["parcellation"]["Name"] == "hemispheres"
+    left, right = found.found.published
+    assert (left.label, left.participants) == ("regionleft", ("2",))
+    assert (right.label, right.participants) == ("regionright", ("1", "3"))
+    assert found.parcellation is not None
+    assert right.column == "--parcellation" and found.parcellation.facts["Name"] == "hemispheres"
     assert found.columns["sub-1_ses-a"]["region"] == "right"
     assert found.table is not None
     assert (Path(found.table).read_text().splitlines()[1]).startswith("left\tleft hemisphere\t")
-    told = found.told(settings(tmp_path))
-    assert [(r["name"], r["people"], r["folder"]) for r in told["regions"]] == [
+    story = found.story("Tiny")
+    assert story is not None
+    assert [(group.name, group.people, group.folder) for group in story.groups] == [
         ("left hemisphere", "1 participant", "tpl-Tiny/cohort-regionleft/anat"),
         ("right hemisphere", "2 participants", "tpl-Tiny/cohort-regionright/anat"),
     ]
@@ -76,14 +79,15 @@ def test_regions_have_the_scans_of_their_tumours(tmp_path: Path, template: Templ
 
 def test_small_regions_are_withheld_and_told(tmp_path: Path, template: TemplateFiles) -> None:
     found = run(tmp_path, template, min_cell=None)
-    assert found.strata == []
-    told = found.told(settings(tmp_path))
-    assert "no maps of tumour in 'left hemisphere': 1 participant, fewer than 5" in told["notices"]
+    assert found.found.published == ()
+    story = found.story("Tiny")
+    assert story is not None
+    assert "no maps of tumour in 'left hemisphere': 1 participant, fewer than 5" in story.notices
 
 
 def test_without_the_option_nothing_is_run(tmp_path: Path, template: TemplateFiles) -> None:
     assert run(tmp_path, template, parcellation="") == Regional()
-    assert Regional().told(settings(tmp_path)) == {}
+    assert Regional().story("Tiny") is None
 
 
 def test_labels_that_strata_have_are_refused(tmp_path: Path, template: TemplateFiles) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import contexts
 import pytest
+from changed_settings import changed
+from contexts import context_of
 from rich.console import Console
 
 from gliomorph.config.settings import Settings
@@ -18,6 +21,8 @@ from gliomorph.interfaces.datasets.query import Scan, TumorMask
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder, group_names
 from gliomorph.interfaces.group.regions.parcellation import Parcellation
+from gliomorph.interfaces.reports.group.story import Excluded
+from gliomorph.models.small_cells import SmallCells
 from gliomorph.workflows.engine.failures import Failure
 from gliomorph.workflows.group import run as group
 from gliomorph.workflows.group.associations import Associations
@@ -34,7 +39,7 @@ BAD = OK | {"status": "excluded", "reason": "warped brain overlaps the template'
 def settings(tmp_path: Path) -> Settings:
     for name in ("bids", "masks", "out", "work"):
         (tmp_path / name).mkdir()
-    return Settings(
+    return Settings.of(
         bids_dir=tmp_path / "bids",
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",
@@ -93,13 +98,18 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return graphs
 
 
+def labels(graph: Any) -> list[str]:
+    """Who is in the atlas."""
+    return [scan.label for scan in graph.inputs.scans]
+
+
 def atlas(
     settings: Settings,
     template: TemplateFiles,
     plans: list[PlannedScan],
     causes: dict[str, tuple[str, str]] | None = None,
 ) -> str:
-    return run_group(settings, template, plans, causes or {}, "run", Console(file=io.StringIO())).problem
+    return run_group(context_of(settings, template), plans, causes or {}).problem
 
 
 def test_members_are_sorted_and_complete(settings: Settings) -> None:
@@ -134,11 +144,11 @@ def test_scans_of_earlier_runs_count(
         publish(settings, label)
     assert atlas(settings, template, [planned("sub-01", status="run")]) == ""
     (graph,) = submitted
-    assert graph.scans == ["sub-01", "sub-02"]
-    assert graph.excluded == []
-    assert graph.kinds == ["dseg", "dseg"]
-    assert graph.keys == ["k-sub-01", "k-sub-02"]
-    assert [str(bundle["warped"]) for bundle in graph.files] == [
+    assert labels(graph) == ["sub-01", "sub-02"]
+    assert graph.story.excluded == ()
+    assert [scan.kind for scan in graph.inputs.scans] == ["dseg", "dseg"]
+    assert [scan.key for scan in graph.inputs.scans] == ["k-sub-01", "k-sub-02"]
+    assert [str(scan.files["warped"]) for scan in graph.inputs.scans] == [
         str(settings.output_dir / names_of(label).registered("affine")["warped"])
         for label in ("sub-01", "sub-02")
     ]
@@ -157,11 +167,11 @@ def test_scan_whose_inputs_changed_is_left_out_and_listed(
     ]
     assert atlas(settings, template, plans, {"sub-03": ("n4", "too dark")}) == ""
     (graph,) = submitted
-    assert graph.scans == ["sub-01"]
-    assert graph.excluded == [
-        {"scan": "sub-02", "stage": "participant", "cause": "no outputs of affine yet"},
-        {"scan": "sub-03", "stage": "n4", "cause": "too dark"},
-    ]
+    assert labels(graph) == ["sub-01"]
+    assert graph.story.excluded == (
+        Excluded(scan="sub-02", stage="participant", cause="no outputs of affine yet"),
+        Excluded(scan="sub-03", stage="n4", cause="too dark"),
+    )
 
 
 def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
@@ -171,10 +181,10 @@ def test_scan_that_fails_the_quality_gate_is_left_out_and_listed(
     publish(settings, "sub-02", BAD)
     assert atlas(settings, template, [planned("sub-01"), planned("sub-02")]) == ""
     (graph,) = submitted
-    assert graph.scans == ["sub-01"]
-    assert graph.excluded == [{"scan": "sub-02", "stage": "measure", "cause": BAD["reason"]}]
+    assert labels(graph) == ["sub-01"]
+    assert graph.story.excluded == (Excluded(scan="sub-02", stage="measure", cause=BAD["reason"]),)
     # it stays in the table
-    with (settings.work_dir / "group_quality.tsv").open(newline="") as lines:
+    with (settings.resources.work_dir / "group_quality.tsv").open(newline="") as lines:
         rows = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
     assert {label: row["status"] for label, row in rows.items()} == {"sub-01": "ok", "sub-02": "excluded"}
     assert rows["sub-02"]["reason"] == BAD["reason"]
@@ -199,8 +209,8 @@ def test_the_page_says_how_far_the_methods_answers_were_refined(
         publish(settings, f"sub-{number}", **record)
     atlas(settings, template, [])
     (graph,) = submitted
-    assert graph.used["registration"] == graph.plan["metadata"]["Registration"] == text
-    assert graph.used["scans"] == 2
+    assert graph.story.used.registration == graph.plan.metadata["Registration"] == text
+    assert graph.story.used.scans == 2
 
 
 def test_scan_that_cannot_be_run_any_more_is_left_out_with_its_reason(
@@ -210,8 +220,10 @@ def test_scan_that_cannot_be_run_any_more_is_left_out_with_its_reason(
         publish(settings, label)
     gone = planned("sub-02", names=None, input_keys={}, status="impossible", reason="no tumour mask")
     assert atlas(settings, template, [planned("sub-01"), gone]) == ""
-    assert submitted[0].scans == ["sub-01"]
-    assert submitted[0].excluded == [{"scan": "sub-02", "stage": "participant", "cause": "no tumour mask"}]
+    assert labels(submitted[0]) == ["sub-01"]
+    assert submitted[0].story.excluded == (
+        Excluded(scan="sub-02", stage="participant", cause="no tumour mask"),
+    )
 
 
 def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
@@ -220,8 +232,8 @@ def test_where_no_masks_are_named_those_of_the_earlier_run_are_not_in_question(
     """``gliomorph BIDS OUT group``."""
     publish(settings, "sub-01")
     bare = planned("sub-01", names=None, input_keys={}, status="impossible", reason="no tumour mask")
-    assert atlas(attrs.evolve(settings, derivatives={}), template, [bare]) == ""
-    assert submitted[0].scans == ["sub-01"]
+    assert atlas(changed(settings, derivatives={}), template, [bare]) == ""
+    assert labels(submitted[0]) == ["sub-01"]
 
 
 def test_mask_without_sub_regions_is_taken_as_a_mask(
@@ -230,8 +242,8 @@ def test_mask_without_sub_regions_is_taken_as_a_mask(
     publish(settings, "sub-01", tumor=TUMOR | {"kind": "mask"})
     publish(settings, "sub-02")
     atlas(settings, template, [])
-    assert submitted[0].kinds == ["mask", "dseg"]
-    assert [Path(str(bundle["tumor"])).name.split("_")[-1] for bundle in submitted[0].files] == [
+    assert [scan.kind for scan in submitted[0].inputs.scans] == ["mask", "dseg"]
+    assert [scan.files["tumor"].name.split("_")[-1] for scan in submitted[0].inputs.scans] == [
         "mask.nii.gz",
         "dseg.nii.gz",
     ]
@@ -253,7 +265,7 @@ def finish(settings: Settings, graph: Any) -> None:
         path = settings.output_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
-    (settings.output_dir / names["description"]).write_text(json.dumps({"InputsKey": graph.plan["key"]}))
+    (settings.output_dir / names["description"]).write_text(json.dumps({"InputsKey": graph.plan.key}))
 
 
 def test_atlas_that_is_up_to_date_is_left_alone(
@@ -263,7 +275,7 @@ def test_atlas_that_is_up_to_date_is_left_alone(
     atlas(settings, template, [planned("sub-01")])
     finish(settings, submitted[0])
     console = Console(file=io.StringIO())
-    assert run_group(settings, template, [planned("sub-01")], {}, "run 2", console) == Outcome()
+    assert run_group(context_of(settings, template, console), [planned("sub-01")], {}) == Outcome()
     assert len(submitted) == 1
     assert isinstance(console.file, io.StringIO)
     assert "nothing to do" in console.file.getvalue()
@@ -275,9 +287,9 @@ def test_one_scan_of_each_participant_counts_and_the_others_are_listed(
     for label in ("sub-01_ses-post", "sub-01_ses-a", "sub-02"):
         publish(settings, label)
     assert atlas(settings, template, []) == ""
-    assert submitted[0].scans == ["sub-01_ses-a", "sub-02"]
+    assert labels(submitted[0]) == ["sub-01_ses-a", "sub-02"]
     cause = "one scan of each participant counts, and sub-01_ses-a does"
-    assert submitted[0].excluded == [{"scan": "sub-01_ses-post", "stage": "atlas", "cause": cause}]
+    assert submitted[0].story.excluded == (Excluded(scan="sub-01_ses-post", stage="atlas", cause=cause),)
 
 
 def test_a_small_cohort_has_an_atlas_and_a_warning(
@@ -285,24 +297,24 @@ def test_a_small_cohort_has_an_atlas_and_a_warning(
 ) -> None:
     publish(settings, "sub-01")
     console = Console(file=io.StringIO(), width=200)
-    assert run_group(settings, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(settings, template, console), [], {}) == Outcome()
     assert isinstance(console.file, io.StringIO)
     warning = "1 patient: single patients can be read from these maps; do not share them"
     assert warning in console.file.getvalue()
-    assert submitted[0].story["warning"] == warning
-    assert submitted[0].options["min_cell"] == {"everybody": 1, "strata": 5}
+    assert submitted[0].story.warning == warning
+    assert submitted[0].inputs.cells == SmallCells(everybody=1, strata=5)
 
 
 def test_fewer_participants_than_the_smallest_cell_that_is_asked_for_make_no_atlas(
     settings: Settings, template: TemplateFiles, submitted: list[Any]
 ) -> None:
     publish(settings, "sub-01")
-    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    problem = atlas(changed(settings, min_cell=5), template, [])
     assert problem.startswith("an atlas of 1 participant would show nothing: --min-cell is 5")
     assert "earlier run" not in problem
     assert submitted == []
-    (settings.output_dir / f"tpl-{settings.template}").mkdir()
-    problem = atlas(attrs.evolve(settings, min_cell=5), template, [])
+    (settings.output_dir / f"tpl-{settings.processing.template}").mkdir()
+    problem = atlas(changed(settings, min_cell=5), template, [])
     assert "maps of an earlier run are left in" in problem
 
 
@@ -314,21 +326,21 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
     for number in range(5):
         publish(settings, f"sub-{number}")
     console = Console(file=io.StringIO(), width=200)
-    asked = attrs.evolve(settings, strata=("sex",), min_cell=3)
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    asked = changed(settings, strata=("sex",), min_cell=3)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
     # women are two, so that men could be told from everybody minus men
     assert "no maps of sex = 'F': 2 participants, fewer than 3" in told
-    assert submitted[0].strata == []
-    asked = attrs.evolve(asked, min_cell=2)
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
-    assert [(s["label"], s["scans"]) for s in submitted[1].strata] == [
-        ("sexF", ["sub-0", "sub-1"]),
-        ("sexM", ["sub-2", "sub-3", "sub-4"]),
+    assert submitted[0].inputs.strata == ()
+    asked = changed(asked, min_cell=2)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
+    assert [(s.label, s.participants) for s in submitted[1].inputs.strata] == [
+        ("sexF", ("0", "1")),
+        ("sexM", ("2", "3", "4")),
     ]
     name = "tpl-Tiny/cohort-sexF/anat/tpl-Tiny_cohort-sexF_atlas-gliomorph_res-4_desc-coverage_probseg.nii.gz"
-    assert submitted[1].plan["maps"]["sexF/coverage"] == name
+    assert submitted[1].plan.maps["sexF/coverage"] == name
 
 
 @pytest.mark.parametrize(
@@ -368,15 +380,15 @@ def test_atlas_is_made_again_after_any_change(
         os.truncate(settings.output_dir / group_names("Tiny", 4, ["WT"])["report"], 0)
     elif change == "a test":
         (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
-        settings = attrs.evolve(settings, tests=("glm:age",))
+        settings = changed(settings, tests=("glm:age",))
         monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
     elif change == "regions":
-        settings = attrs.evolve(settings, parcellation="hemispheres", levels=("group",))
+        settings = changed(settings, parcellation="hemispheres", levels=("group",))
         parcels = Parcellation(name="p", path=template.image, parcels=(), sizes=(), voxel_ml=1.0, digest="a")
-        monkeypatch.setattr(group, "find_parcellation", lambda *_: parcels)
+        monkeypatch.setattr(contexts, "find_parcellation", lambda *_: parcels)
         monkeypatch.setattr(group, "run_regional", lambda *_: Regional())
     elif change == "an option":
-        settings = attrs.evolve(settings, min_coverage=0.9)
+        settings = changed(settings, min_coverage=0.9)
     else:
         monkeypatch.setattr(group, "group_code", lambda: "other")
     atlas(settings, template, plans)
@@ -388,17 +400,17 @@ def test_tests_that_failed_are_told_and_not_taken_for_done(
 ) -> None:
     publish(settings, "sub-01")
     (settings.bids_dir / "participants.tsv").write_text("participant_id\tage\nsub-01\t50\n")
-    asked = attrs.evolve(settings, tests=("glm:age",))
+    asked = changed(settings, tests=("glm:age",))
     failure = Failure(scan="group", stage="tests WT", error=ValueError("too few"))
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations(failure=failure))
     console = Console(file=io.StringIO())
-    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
-    assert submitted[0].story["tests_problem"] == "tests WT: too few"
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
+    assert submitted[0].story.tests_problem == "tests WT: too few"
     finish(settings, submitted[0])
-    assert run_group(asked, template, [], {}, "run", console) == Outcome(tests=failure)
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome(tests=failure)
     assert len(submitted) == 2
     monkeypatch.setattr(group, "run_associations", lambda *_: Associations())
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     finish(settings, submitted[2])
-    assert run_group(asked, template, [], {}, "run", console) == Outcome()
+    assert run_group(context_of(asked, template, console), [], {}) == Outcome()
     assert len(submitted) == 3

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attrs
 import pytest
 from pydra.engine.lazy import LazyOutField
 
-from gliomorph.interfaces.task import File
-from gliomorph.workflows.scan.graph import STAGES, ScanGraph
+from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.interfaces.derivatives.names import ScanNames
+from gliomorph.interfaces.derivatives.publish import Publication
+from gliomorph.workflows.scan.graph import STAGES, MethodInputs, ScanGraph, ScanInputs
 from gliomorph.workflows.scan.participants import PER_METHOD, PER_SCAN
 
 
@@ -37,27 +39,48 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
     """Of one scan with a given mask; empty files, nothing is run."""
     file = tmp_path / "x.nii.gz"
     file.touch()
-    files = ("image", "tumor_file", "template", "template_brain", "fixed", "fixed_brain")
+    names = ScanNames(
+        label="sub-01",
+        folder=PurePosixPath("sub-01/anat"),
+        stem="sub-01",
+        template="MNI152",
+        resolution=1,
+        source="masks",
+    )
     return {
-        **{name: File(file) for name in files},
-        "scan": "sub-01",
-        "brain_mask": None,
-        "tumor_kind": "dseg",
-        "tumor_table": None,
-        "weights": None,
-        "modality": "T1w",
-        "methods": ["affine", "syn-cfm"],
-        "registration_weights": [None, None],
-        "refinements": [0, 0],
+        "inputs": ScanInputs(
+            image=file,
+            brain_mask=None,
+            tumor=file,
+            tumor_kind="dseg",
+            tumor_table=None,
+            weights=None,
+            modality="T1w",
+        ),
+        "template": TemplateFiles(image=file, brain=file, fixed=file, fixed_brain=file),
+        "methods": [MethodInputs(name=name, weights=None, refine=0) for name in ("affine", "syn-cfm")],
         "seed": 0,
         "gpus": {"segment": "none", "register": "none"},
-        "plan": {},
+        "plan": Publication(
+            names=names,
+            out_dir=str(tmp_path / "out"),
+            keys={},
+            input_keys={},
+            page_code="",
+            contents={},
+            notices=[],
+            spatial_reference="",
+            raw="",
+            tumor_sources=[],
+            generated_by="",
+        ),
         "run": "run",
     }
 
 
 def without_mask(inputs: dict[str, Any]) -> dict[str, Any]:
-    return inputs | {"tumor_file": None, "weights": inputs["image"]}
+    scan = inputs["inputs"]
+    return inputs | {"inputs": attrs.evolve(scan, tumor=None, weights=scan.image)}
 
 
 def test_every_stage_is_in_the_graph(inputs: dict[str, Any]) -> None:

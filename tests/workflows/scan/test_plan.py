@@ -6,19 +6,20 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from changed_settings import changed
 from safetensors.numpy import save_file
 
-from gliomorph.config.settings import REFINE, Settings
+from gliomorph.config.processing import REFINE
+from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
-from gliomorph.workflows.scan.plan import PlannedScan, keep_stages, plan_scans
+from gliomorph.workflows.scan.plan import PlannedScan, plan_scans
 
 
 @pytest.fixture
@@ -37,19 +38,13 @@ def settings(tmp_path: Path) -> Settings:
             path = tmp_path / root / f"sub-{subject}" / "anat" / f"sub-{subject}_{name}.nii.gz"
             path.parent.mkdir(parents=True)
             path.write_text(f"{subject} {name}")
-    return Settings(
+    return Settings.of(
         bids_dir=tmp_path / "bids",
         output_dir=tmp_path / "out",
         work_dir=tmp_path / "work",
         derivatives={"masks": tmp_path / "masks"},
         registration=("affine", "syn-cfm"),
     )
-
-
-def changed(settings: Settings, **changes: Any) -> Settings:
-    import attrs
-
-    return attrs.evolve(settings, **changes)
 
 
 def publish(planned: PlannedScan, settings: Settings) -> None:
@@ -85,18 +80,12 @@ def test_finished_scan_is_done_until_a_file_is_missing(settings: Settings, templ
     assert statuses(settings, template)["sub-01"] == "run"
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_page_of_other_code_is_made_anew_where_the_stages_are_kept(
-    settings: Settings, template: TemplateFiles, kept: bool, monkeypatch: pytest.MonkeyPatch
+def test_page_of_other_code_is_old_and_its_scan_is_not_run_again(
+    settings: Settings, template: TemplateFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = plan_scans(settings, template)
-    publish(first, settings)
-    keep_stages(first, settings.work_dir, True)
-    keep_stages(first, settings.work_dir, kept)
+    publish(plan_scans(settings, template)[0], settings)
     monkeypatch.setattr(plan, "page_code", lambda: "other")
-    now = plan_scans(settings, template)[0]
-    assert now.status == ("page" if kept else "done")
-    assert bool(now.reason) is not kept
+    assert statuses(settings, template) == {"sub-01": "page", "sub-02": "run"}
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
@@ -191,7 +180,7 @@ def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
     default, same = (changed(plain, refine=count) for count in (None, REFINE))
     assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
     inputs = graph_inputs(after, refined, template, "run")
-    assert inputs["refinements"] == [0, 9]
+    assert [method.refine for method in inputs["methods"]] == [0, 9]
     (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
     assert list(register._task.refine) == [0, 9]
 
@@ -217,7 +206,7 @@ def test_scan_without_mask_says_where_it_was_looked_for(
     bare = changed(settings, derivatives={})
     assert [(p.status, p.names) for p in plan_scans(bare, template)] == [("impossible", None)] * 2
     assert "no tumour mask: none in -d (no folder given)" in plan_scans(bare, template)[0].reason
-    path = settings.derivatives["masks"]
+    path = settings.inputs.derivatives["masks"]
     (path / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz").unlink()
     planned = plan_scans(settings, template)
     assert [p.status for p in planned] == ["impossible", "run"]
@@ -240,14 +229,16 @@ def test_label_table_that_is_a_broken_link_is_impossible_by_name(
     settings: Settings, template: TemplateFiles
 ) -> None:
     """Else its labels would be guessed."""
-    (settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.tsv").symlink_to("nowhere")
+    (settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.tsv").symlink_to(
+        "nowhere"
+    )
     first, second = plan_scans(settings, template)
     assert (first.status, second.status) == ("impossible", "run")
     assert first.reason == "sub-01_seg-brats_dseg.tsv: cannot be read (No such file or directory)"
 
 
 def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateFiles) -> None:
-    table = settings.derivatives["masks"] / "seg-brats_dseg.tsv"
+    table = settings.inputs.derivatives["masks"] / "seg-brats_dseg.tsv"
     table.write_text("words")
     inputs = graph_inputs(plan_scans(settings, template)[0], settings, template, "run")
     (tumor,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "tumor@sub-01"]
@@ -256,22 +247,16 @@ def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateF
 
 def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
     published = publication(plan_scans(settings, template)[0], settings)
-    assert published["metadata"]["raw"] == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
-    assert published["metadata"]["tumor_sources"] == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
-    assert (
-        set(published["registered"])
-        == set(published["keys"])
-        == set(published["input_keys"])
-        == {"affine", "syn-cfm"}
-    )
-    assert json.loads(json.dumps(published)) == published
+    assert published.raw == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
+    assert published.tumor_sources == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
+    assert set(published.keys) == set(published.input_keys) == {"affine", "syn-cfm"}
 
 
 @pytest.mark.parametrize("where", ["bids", "masks"])
 def test_pipe_or_device_in_place_of_a_file_is_said_and_nobody_waits_for_its_end(
     settings: Settings, template: TemplateFiles, where: str
 ) -> None:
-    root = {"bids": settings.bids_dir, "masks": settings.derivatives["masks"]}[where]
+    root = {"bids": settings.bids_dir, "masks": settings.inputs.derivatives["masks"]}[where]
     for subject, replace in (("01", os.mkfifo), ("02", lambda path: path.symlink_to("/dev/zero"))):
         (path,) = (root / f"sub-{subject}" / "anat").iterdir()
         path.unlink()
@@ -286,5 +271,5 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
 ) -> None:
     first, _ = plan_scans(settings, template)
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
-    mask = settings.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
-    assert set(publication(first, settings)["contents"]) == {str(image), str(mask)}
+    mask = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
+    assert set(publication(first, settings).contents) == {str(image), str(mask)}

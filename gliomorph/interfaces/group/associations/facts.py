@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import attrs
+
+from .... import __version__
+from ....models.atlas.records import kinds_of
 from ....models.statistics import PARTIAL_COVERAGE, Kind
+from ...task import Record
+from ..records import MapFacts
 from .options import TestOptions
-from .samples import Sample
+from .words import Association
 
 TESTS: Mapping[Kind, str] = {
     "adiffi": "Fisher's exact test, two-sided (analysis of differential involvement)",
@@ -50,6 +57,9 @@ CLUSTER_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "peak_hazard_ratio_high": {"Description": "Upper limit of its 95 % interval"},
 }
 """Of the table of clusters; positions are RAS."""
+CLUSTERS_TEXT = (
+    "Significant voxels of one sign that share a side, an edge or a corner, by the statistic of their peak"
+)
 EFFECTS = ("difference", "oddsratio")
 HAZARDS: Mapping[str, str] = {
     "hazardratio": "Hazard of the lesioned over that of the spared, covariates given (Cox model, Efron's ties)",
@@ -62,102 +72,163 @@ CORRECTIONS = {
 }
 
 
-def facts_of(
-    sample: Sample, options: TestOptions, maps: Sequence[str], known: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """The sidecar of each map.
+@attrs.frozen(kw_only=True)
+class TestFacts(Record):
+    """How a test was made and what it has found.
 
-    Parameters
+    Attributes
     ----------
-    sample : Sample
+    association : Association
     options : TestOptions
-    maps : sequence of str
-        Keys of the maps.
-    known : mapping
-        What was found while testing.
-
-    Returns
-    -------
-    facts : dict of str to dict
-        Who was left out is counted there and not named.
+    positive : str
+        What a positive statistic says.
+    participants : int
+    sizes : mapping of str to int
+        Participants of either group, or with the event and without; empty of numbers.
+    left_out : mapping of str to int
+        How many participants by the reason: who they are stays with the run.
+    covariates : tuple of str
+    voxels, patterns, uncovered, clusters : int
+        Voxels tested, their different sets of lesioned participants, voxels not tested for lack of coverage, and
+        significant clusters.
+    effects : mapping
+        Further entries of the sidecars.
+    warning : str
+        Empty as a rule.
     """
-    association, permuted = sample.association, options.correction == "fwer"
-    used = [association.kind, options.correction, *(["tfce"] if options.tfce else [])]
-    shared = {
-        "Test": TESTS[association.kind],
-        "Word": association.word,
-        "Region": options.region,
-        "Column": association.column,
-        **({"Event": association.event} if association.event else {}),
-        "PositiveStatistic": sample.positive,
-        "SampleSize": len(sample.participants),
-        "GroupSizes": dict(sample.sizes),
-        "LeftOut": {reason: len(names) for reason, names in sample.left_out.items()},
-        "Correction": CORRECTIONS[options.correction],
-        "Threshold": options.alpha,
-        **({"Permutations": options.permutations, "Seed": options.seed} if permuted else {}),
-        "TFCE": options.tfce,
-        "MinimumLesions": options.min_lesions,
-        "MinimumCoverage": options.min_coverage if association.kind in PARTIAL_COVERAGE else 1.0,
-        "MinimumCell": options.min_cell,
-        **known,
-        "References": [REFERENCES[name] for name in used],
-    }
-    return {key: {"Description": _description(key, sample, options)} | shared for key in maps}
+
+    __test__ = False  # pytest would take the class for a test
+
+    association: Association
+    options: TestOptions
+    positive: str
+    participants: int
+    sizes: Mapping[str, int]
+    left_out: Mapping[str, int]
+    covariates: tuple[str, ...]
+    voxels: int
+    patterns: int
+    uncovered: int
+    clusters: int
+    effects: Mapping[str, Any] = attrs.field(factory=dict)
+    warning: str = ""
+
+    @property
+    def test(self) -> str:
+        """The name of the test."""
+        return TESTS[self.association.kind]
+
+    @property
+    def correction(self) -> str:
+        """What is corrected for, and how."""
+        return CORRECTIONS[self.options.correction]
+
+    @property
+    def references(self) -> list[str]:
+        """Whom to cite."""
+        options = self.options
+        used = [self.association.kind, options.correction, *(["tfce"] if options.tfce else [])]
+        return [REFERENCES[name] for name in used]
+
+    def of_map(self, key: str) -> MapFacts:
+        """What the sidecar of a map says, or that of the table, ``clusters``."""
+        columns = CLUSTER_COLUMNS if key == "clusters" else {}
+        return MapFacts(
+            content={"Description": self._description(key), **self._shared(), **columns},
+            files=("tumor", "coverage"),
+            kinds=kinds_of(self.options.region),
+        )
+
+    def _shared(self) -> dict[str, Any]:
+        association, options = self.association, self.options
+        permuted = options.correction == "fwer"
+        return {
+            "Test": self.test,
+            "Word": association.word,
+            "Region": options.region,
+            "Column": association.column,
+            **({"Event": association.event} if association.event else {}),
+            "PositiveStatistic": self.positive,
+            "SampleSize": self.participants,
+            "GroupSizes": dict(self.sizes),
+            "LeftOut": dict(self.left_out),
+            "Correction": self.correction,
+            "Threshold": options.alpha,
+            **({"Permutations": options.permutations, "Seed": options.seed} if permuted else {}),
+            "TFCE": options.tfce,
+            "MinimumLesions": options.min_lesions,
+            "MinimumCoverage": options.min_coverage if association.kind in PARTIAL_COVERAGE else 1.0,
+            "MinimumCell": options.min_cell,
+            "TestedVoxels": self.voxels,
+            "TestedPatterns": self.patterns,
+            "UncoveredVoxels": self.uncovered,
+            "Covariates": list(self.covariates),
+            "SignificantClusters": self.clusters,
+            **self.effects,
+            **({"Warning": self.warning} if self.warning else {}),
+            "SoftwareVersion": __version__,
+            "References": self.references,
+        }
+
+    def _description(self, key: str) -> str:
+        options = self.options
+        if key == "clusters":
+            return CLUSTERS_TEXT
+        if key in HAZARDS:
+            return f"{HAZARDS[key]}; NaN where nothing was fitted: only significant voxels are"
+        enhanced = "the enhanced statistic" if options.tfce else "the statistic"
+        p = (
+            f"p of {enhanced}, corrected by permutations"
+            if options.correction == "fwer"
+            else "adjusted p (q)"
+        )
+        text = {
+            "z": f"z of the test: positive where {self.positive}",
+            "t": f"t of the test: positive where {self.positive}",
+            "tfce": f"The statistic after threshold-free cluster enhancement: positive where {self.positive}",
+            "logp": f"-log10 of the {p}",
+            "count": "Participants of the test with a lesion in the voxel",
+            "difference": f"Difference of lesion frequencies: {' minus '.join(self.sizes)}",
+            "oddsratio": f"Odds of a lesion: {' over '.join(self.sizes)}; half a participant is added to each cell of "
+            "a table with an empty one (Haldane, Anscombe)",
+        }[key]
+        if key not in EFFECTS:
+            return f"{text}; 0 where nothing was tested"
+        fewer = f" or fewer than {options.min_cell} of either group are lesioned" * (options.min_cell > 1)
+        return f"{text}; NaN where nothing was tested{fewer}"
+
+    def sentence(self) -> str:
+        """How the test was made, for the methods section of a paper."""
+        association, options = self.association, self.options
+        enhanced = " after threshold-free cluster enhancement" * options.tfce
+        permuted = f", {options.permutations} permutations" * (options.correction == "fwer")
+        region = f" and {options.region}" * (options.region != "WT")
+        sizes = ", ".join(f"{count} {name}" for name, count in self.sizes.items())
+        people = f"{self.participants} participants{f' ({sizes})' * bool(sizes)}"
+        return (
+            f"{self.test}, of {' and '.join(association.columns)}{region} at every voxel with at least "
+            f"{options.min_lesions} lesioned and as many spared of {people}{_as_covariates(self.covariates)}; "
+            f"{self.correction}{enhanced}{permuted}, p ≤ {options.alpha:g}."
+        )
 
 
-def _description(key: str, sample: Sample, options: TestOptions) -> str:
-    if key in HAZARDS:
-        return f"{HAZARDS[key]}; NaN where nothing was fitted: only significant voxels are"
-    enhanced = "the enhanced statistic" if options.tfce else "the statistic"
-    p = f"p of {enhanced}, corrected by permutations" if options.correction == "fwer" else "adjusted p (q)"
-    text = {
-        "z": f"z of the test: positive where {sample.positive}",
-        "t": f"t of the test: positive where {sample.positive}",
-        "tfce": f"The statistic after threshold-free cluster enhancement: positive where {sample.positive}",
-        "logp": f"-log10 of the {p}",
-        "count": "Participants of the test with a lesion in the voxel",
-        "difference": f"Difference of lesion frequencies: {' minus '.join(sample.sizes)}",
-        "oddsratio": f"Odds of a lesion: {' over '.join(sample.sizes)}; half a participant is added to each cell of "
-        "a table with an empty one (Haldane, Anscombe)",
-    }[key]
-    if key not in EFFECTS:
-        return f"{text}; 0 where nothing was tested"
-    fewer = f" or fewer than {options.min_cell} of either group are lesioned" * (options.min_cell > 1)
-    return f"{text}; NaN where nothing was tested{fewer}"
+@attrs.frozen(kw_only=True)
+class TestResults(Record):
+    """What the tests have given.
 
-
-def cluster_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The sidecar of the table of clusters.
-
-    Parameters
+    Attributes
     ----------
-    facts : mapping
-        Of the test's corrected p.
-
-    Returns
-    -------
-    facts : dict
-        What is known of the test, and the columns.
+    files : mapping of str to Path
+        Maps and tables of clusters by ``<label>_<region>/<key>``, the keys of
+        :func:`~gliomorph.interfaces.derivatives.names.association_names`.
+    facts : mapping of str to TestFacts
+        By ``<label>_<region>``.
     """
-    text = "Significant voxels of one sign that share a side, an edge or a corner, by the statistic of their peak"
-    return {**facts, "Description": text} | dict(CLUSTER_COLUMNS)
 
+    __test__ = False  # pytest would take the class for a test
 
-def sentence(facts: Mapping[str, Any]) -> str:
-    """How a test was made, for the methods section of a paper; references are those of the facts."""
-    enhanced = " after threshold-free cluster enhancement" * bool(facts["TFCE"])
-    permuted = f", {facts['Permutations']} permutations" if "Permutations" in facts else ""
-    covariates = _as_covariates(facts["Covariates"])
-    region = f" and {facts['Region']}" * (facts["Region"] != "WT")
-    what = f"{facts['Column']} and {facts['Event']}" if "Event" in facts else facts["Column"]
-    sizes = ", ".join(f"{count} {name}" for name, count in facts["GroupSizes"].items())
-    people = f"{facts['SampleSize']} participants{f' ({sizes})' * bool(sizes)}"
-    return (
-        f"{facts['Test']}, of {what}{region} at every voxel with at least {facts['MinimumLesions']} lesioned and as "
-        f"many spared of {people}{covariates}; {facts['Correction']}{enhanced}"
-        f"{permuted}, p ≤ {facts['Threshold']:g}."
-    )
+    files: Mapping[str, Path] = attrs.field(factory=dict)
+    facts: Mapping[str, TestFacts] = attrs.field(factory=dict)
 
 
 def _as_covariates(names: Sequence[str]) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .... import __version__
 from ....models.statistics import (
     COVARIATES,
     PARTIAL_COVERAGE,
@@ -28,7 +27,7 @@ from ....models.statistics import (
     tfce_of_patterns,
     voxel_test,
 )
-from .facts import facts_of
+from .facts import TestFacts
 from .hazards import EffectMaps, hazard_maps
 from .masks import LesionMasks
 from .options import TestOptions
@@ -56,15 +55,14 @@ class AssociationMaps:
         participants lesioned; ``tfce`` where it was asked for. NaN there: ``difference`` and ``oddsratio`` of groups,
         and also where fewer than the smallest cell of either group are lesioned; of ``cox`` those of
         :func:`~gliomorph.interfaces.group.associations.hazards.hazard_maps`.
-    facts : mapping of str to dict
-        For the sidecar of each.
+    facts : TestFacts
     clusters : list of dict
         Rows of the table of significant clusters.
     notices : tuple of str
     """
 
     maps: Mapping[str, np.ndarray]
-    facts: Mapping[str, dict[str, Any]]
+    facts: TestFacts
     clusters: list[dict[str, Any]]
     notices: tuple[str, ...]
 
@@ -118,19 +116,24 @@ def association_maps(sample: Sample, masks: LesionMasks, options: TestOptions) -
         name: masks.volume(found.astype(np.float32), voxels, np.nan if name in effects.maps else 0)
         for name, found in (values | dict(effects.maps)).items()
     }
-    known = {
-        "TestedVoxels": len(voxels),
-        "TestedPatterns": len(patterns),
-        "UncoveredVoxels": uncovered,
-        "Covariates": list(names),
-        "SignificantClusters": len(clusters),
-        **effects.facts,
-        **({"Warning": warning} if warning else {}),
-        "SoftwareVersion": __version__,
-    }
+    facts = TestFacts(
+        association=sample.association,
+        options=options,
+        positive=sample.positive,
+        participants=len(sample.participants),
+        sizes=sample.sizes,
+        left_out={reason: len(left_out) for reason, left_out in sample.left_out.items()},
+        covariates=names,
+        voxels=len(voxels),
+        patterns=len(patterns),
+        uncovered=uncovered,
+        clusters=len(clusters),
+        effects=effects.facts,
+        warning=warning,
+    )
     return AssociationMaps(
         maps=maps,
-        facts=facts_of(sample, options, list(maps), known),
+        facts=facts,
         clusters=_cluster_rows(maps, clusters, masks, test.scale),
         notices=(
             *sample.notices,

@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import attrs
 
 from ....models.atlas.records import REGIONS
+from ....models.small_cells import MIN_CELL
 from ...files.text import quoted
+from .defaults import MIN_COVERAGE, MIN_LESIONS, PERMUTATIONS, Correction
 from .words import AssociationError
-
-Correction = Literal["fwer", "fdr"]
-
-MIN_GROUP = 5
-"""Participants in either group or with the event, and lesions in a voxel: fewer tell little and show patients."""
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:
@@ -55,8 +51,6 @@ class TestOptions:
         What a lesion is: ``WT``, the whole tumour, or a sub-region.
     threads : int
         The result does not depend on it.
-    code : str
-        Hash of the code of the tests: results of other code are not taken from the cache.
 
     Raises
     ------
@@ -66,19 +60,18 @@ class TestOptions:
 
     __test__ = False  # pytest would take the class for a test
 
-    permutations: int = 1000
+    permutations: int = PERMUTATIONS
     seed: int = 0
     correction: Correction = "fwer"
     tfce: bool = False
     alpha: float = 0.05
-    min_lesions: int = MIN_GROUP
-    min_coverage: float = 0.5
-    min_cell: int = MIN_GROUP
+    min_lesions: int = MIN_LESIONS
+    min_coverage: float = MIN_COVERAGE
+    min_cell: int = MIN_CELL
     volume: bool = True
     covariates: tuple[str, ...] = attrs.field(converter=_names, default=())
     region: str = "WT"
     threads: int = 1
-    code: str = ""
 
     def __attrs_post_init__(self) -> None:
         if wrong := [*self._out_of_range(), *self._unknown(), *self._contradictions()]:

@@ -8,14 +8,14 @@ from typing import Any
 
 import attrs
 import pandas as pd
-from fileformats.generic import File
 
 from ....models.atlas.records import PARTS, REGIONS
 from ...files.images import write_image, write_text
 from ...files.tables import read_table
 from ...files.text import listed, people
 from ...task import task
-from .facts import CLUSTER_COLUMNS
+from ..records import GroupScan, participant_of
+from .facts import CLUSTER_COLUMNS, TestFacts
 from .maps import AssociationMaps, association_maps
 from .masks import LesionMasks, read_masks
 from .options import TestOptions
@@ -27,45 +27,37 @@ CLUSTERS = tuple(CLUSTER_COLUMNS)
 
 
 def associate(
-    words: list[str],
+    words: tuple[str, ...],
     participants: Path,
-    scans: list[str],
-    tumors: list[Path],
-    kinds: list[str],
-    coverages: list[Path],
+    scans: tuple[GroupScan, ...],
     template: Path,
-    options: dict[str, Any],
-) -> tuple[dict[str, File], dict[str, dict[str, Any]], dict[str, File], list[str]]:
+    options: TestOptions,
+) -> tuple[dict[str, Path], dict[str, TestFacts], list[str]]:
     """Make every test.
 
     Parameters
     ----------
-    words : list of str
+    words : tuple of str
         As :func:`~gliomorph.interfaces.group.associations.words.parse_associations` takes them.
     participants : Path
         ``participants.tsv``.
-    scans : list of str
-        ``sub-X`` or ``sub-X_ses-Y``, in any order; of each participant the first counts.
-    tumors, coverages : list of Path
-        In the order of the scans, on the template's grid: tumours (BraTS labels, or not 0) and fields of view. No
-        coverages at all mean that everybody is covered everywhere.
-    kinds : list of str
-        In the order of the scans: ``dseg``, with labels, or ``mask``; plain masks are left out of tests of sub-regions.
+    scans : tuple of GroupScan
+        In any order; of each participant the first counts. On the template's grid are their ``tumor`` (BraTS labels, or
+        not 0) and ``coverage``, the field of view; who has none is covered everywhere. Plain masks are left out of
+        tests of sub-regions.
     template : Path
         The grid.
-    options : dict
-        Of :class:`~gliomorph.interfaces.group.associations.options.TestOptions`.
+    options : TestOptions
+        How the tests are made, and of which region.
 
     Returns
     -------
-    maps : dict of str to File
+    files : dict of str to Path
         By ``<label>/<key>``: the label of
-        :func:`~gliomorph.interfaces.group.associations.words.association_labels`, the keys of
-        :class:`~gliomorph.interfaces.group.associations.maps.AssociationMaps`.
-    facts : dict of str to dict
-        For the sidecar of each map.
-    clusters : dict of str to File
-        Tables by label.
+        :func:`~gliomorph.interfaces.group.associations.words.association_labels`; the keys of the maps of
+        :class:`~gliomorph.interfaces.group.associations.maps.AssociationMaps`, and ``clusters``, their table.
+    facts : dict of str to TestFacts
+        By label.
     notices : list of str
         Who and what is left out, and warnings.
 
@@ -74,50 +66,47 @@ def associate(
     AssociationError
         If one of the tests cannot be made; the columns of all are read before the first mask.
     """
-    asked, chosen = parse_associations(words), TestOptions(**options)
-    told = {scan for scan, kind in zip(scans, kinds, strict=True) if kind == "dseg" or chosen.region == "WT"}
-    files = {scan: Path(path) for scan, path in zip(scans, tumors, strict=True) if scan in told}
-    seen = dict(zip(scans, map(Path, coverages), strict=True)) if coverages else {}
-    samples = _samples_of_region(words, Path(participants), scans, told, chosen)
-    labels = () if chosen.region == "WT" else tuple(PARTS[part] for part in REGIONS[chosen.region])
-    masks = read_masks(files, seen, template, chosen.min_lesions, labels)
-    maps: dict[str, File] = {}
-    facts: dict[str, dict[str, Any]] = {}
-    tables: dict[str, File] = {}
+    known = {scan.label: scan for scan in scans if scan.kind == "dseg" or options.region == "WT"}
+    samples = _samples_of_region(words, participants, [scan.label for scan in scans], set(known), options)
+    masks = read_masks(
+        {label: scan.files["tumor"] for label, scan in known.items()},
+        {label: scan.files["coverage"] for label, scan in known.items() if "coverage" in scan.files},
+        template,
+        options.min_lesions,
+        () if options.region == "WT" else tuple(PARTS[part] for part in REGIONS[options.region]),
+    )
+    files: dict[str, Path] = {}
+    facts: dict[str, TestFacts] = {}
     notices = list(masks.notices)
-    for label, sample in zip(association_labels(asked), samples, strict=True):
-        found = association_maps(sample, masks, chosen)
+    for label, sample in zip(association_labels(parse_associations(words)), samples, strict=True):
+        found = association_maps(sample, masks, options)
         # Pydra links the files of all tests and regions into one folder: no two may share a name
-        stem = Path.cwd() / f"{label}_{chosen.region}"
-        maps |= _write_maps(label, stem, found, masks)
-        facts |= {f"{label}/{key}": known for key, known in found.facts.items()}
-        tables[label] = File(write_clusters(found.clusters, Path(f"{stem}_clusters.tsv")))
+        stem = Path.cwd() / f"{label}_{options.region}"
+        files |= _write_maps(label, stem, found, masks)
+        files[f"{label}/clusters"] = write_clusters(found.clusters, Path(f"{stem}_clusters.tsv"))
+        facts[label] = found.facts
         notices += found.notices
-    if chosen.region != "WT":
-        notices = [f"{chosen.region}: {text}" for text in notices]
-    return maps, facts, tables, notices
+    if options.region != "WT":
+        notices = [f"{options.region}: {text}" for text in notices]
+    return files, facts, notices
 
 
 def _samples_of_region(
-    words: list[str], participants: Path, scans: list[str], told: set[str], options: TestOptions
+    words: Sequence[str], participants: Path, scans: list[str], known: set[str], options: TestOptions
 ) -> list[Sample]:
     """The participants of every test, without those whose plain masks tell nothing of a sub-region."""
-    of_region = {_participant(scan) for scan in told}
-    plain = tuple(sorted({_participant(scan) for scan in scans} - of_region))
+    of_region = {participant_of(scan) for scan in known}
+    plain = tuple(sorted({participant_of(scan) for scan in scans} - of_region))
     if not plain:
         return read_samples(words, participants, scans, options)
     left_out = f"a plain mask tells nothing of {options.region}"
     try:
-        samples = read_samples(words, participants, sorted(told), options)
+        samples = read_samples(words, participants, sorted(known), options)
     except AssociationError as error:
         raise AssociationError(
             f"{error}; {people(len(plain))} left out, {left_out}: {listed(plain)}"
         ) from error
     return [attrs.evolve(sample, left_out={**sample.left_out, left_out: plain}) for sample in samples]
-
-
-def _participant(scan: str) -> str:
-    return scan.split("_")[0].removeprefix("sub-")
 
 
 def read_samples(
@@ -162,9 +151,9 @@ def read_samples(
     return samples
 
 
-def _write_maps(label: str, stem: Path, found: AssociationMaps, masks: LesionMasks) -> dict[str, File]:
+def _write_maps(label: str, stem: Path, found: AssociationMaps, masks: LesionMasks) -> dict[str, Path]:
     return {
-        f"{label}/{key}": File(write_image(masks.image(values), Path(f"{stem}_{key}.nii.gz")))
+        f"{label}/{key}": write_image(masks.image(values), Path(f"{stem}_{key}.nii.gz"))
         for key, values in found.maps.items()
     }
 
@@ -175,4 +164,4 @@ def write_clusters(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     return write_text(table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.5g"), path)
 
 
-Associate = task(associate, "maps", "facts", "clusters", "notices")
+Associate = task(associate, "files", "facts", "notices")

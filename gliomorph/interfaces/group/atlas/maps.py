@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import attrs
 import numpy as np
@@ -22,6 +21,7 @@ from ....models.atlas import (
     shape_map,
 )
 from ....models.atlas.records import kinds_of
+from ..records import MapFacts
 from .scan import MEANS, REACH_MM, Frame
 
 FWHM_MM = 12.0
@@ -47,18 +47,17 @@ class AtlasMap:
         As in :func:`~gliomorph.interfaces.derivatives.names.map_names`.
     values : ndarray
         (X, Y, Z) float32.
-    facts : dict
-        For its sidecar. ``MadeOf`` says which of the scans' files: ``files``, as
-        :func:`~gliomorph.interfaces.group.atlas.scan.read_scan` names them, of tumours of these ``kinds``.
+    facts : MapFacts
     """
 
     key: str
     values: np.ndarray
-    facts: dict[str, Any]
+    facts: MapFacts
 
 
-def _made_of(*files: str, region: str = "WT") -> dict[str, Any]:
-    return {"MadeOf": {"files": [*files, "coverage"], "kinds": list(kinds_of(region))}}
+def _facts(content: Mapping[str, object], *files: str, region: str = "WT") -> MapFacts:
+    """Facts of a map that is made of these files, and of fields of view, of who tells about the region."""
+    return MapFacts(content=content, files=(*files, "coverage"), kinds=kinds_of(region))
 
 
 def stratum_maps(
@@ -83,19 +82,20 @@ def stratum_maps(
     yield AtlasMap(
         key="coverage",
         values=coverage_map(sums, stratum),
-        facts={"SampleSize": subjects, "Description": text} | _made_of(),
+        facts=_facts({"SampleSize": subjects, "Description": text}),
     )
     with_regions = sums.subjects(stratum, "TC")
-    if shown.smallest(stratum) <= with_regions < subjects:
+    smallest = shown.cells.of(stratum)
+    if smallest <= with_regions < subjects:
         text += ", of those whose tumours have sub-regions"
         yield AtlasMap(
             key="coverage_regions",
             values=coverage_map(sums, stratum, "TC"),
-            facts={"SampleSize": with_regions, "Description": text} | _made_of(region="TC"),
+            facts=_facts({"SampleSize": with_regions, "Description": text}, region="TC"),
         )
     if stratum in sums.shapes:
-        yield from _shape(sums, stratum, shown.smallest(stratum), frame)
-    yield from _means(sums, stratum, shown.smallest(stratum))
+        yield from _shape(sums, stratum, smallest, frame)
+    yield from _means(sums, stratum, smallest)
 
 
 def _region_maps(
@@ -104,9 +104,8 @@ def _region_maps(
     found = frequency_map(sums, stratum, region, shown, CONFIDENCE, min_coverage)
     if found is None:
         return
-    smallest = shown.smallest(stratum)
+    smallest = shown.cells.of(stratum)
     known = {"Region": region, "SampleSize": found.subjects, "WithheldVoxels": found.withheld}
-    known |= _made_of("tumor", region=region)
     unknown = _unknown(smallest, min_coverage)
     share = "Participants with tumour in the voxel, divided by those whose field of view covers it"
     visible = ~np.isnan(found.frequency)
@@ -124,7 +123,7 @@ def _region_maps(
             f"{mirrored}; NaN where, on either side, {unknown}",
         ),
     ):
-        facts = known | {"Description": text}
+        facts = _facts(known | {"Description": text}, "tumor", region=region)
         yield AtlasMap(key=f"{key}_{region}", values=values.astype(np.float32), facts=facts)
     yield _centroids(sums, stratum, region, smallest, frame)
 
@@ -142,13 +141,13 @@ def _centroids(sums: AtlasSums, stratum: str, region: str, smallest: int, frame:
     centroids = sums.centroids(stratum, region)
     text = f"Tumours with their centre of mass in a mm³, smoothed by a Gaussian of {FWHM_MM:g} mm FWHM"
     withheld = f"; NaN with fewer than {smallest} within that distance" if smallest > 1 else ""
-    facts = {
+    known = {
         "Region": region,
         "SampleSize": sums.subjects(stratum, region),
         "Description": text + withheld,
-    } | _made_of("tumor", region=region)
+    }
     values = centroid_density(centroids, frame.grid, FWHM_MM, smallest)
-    return AtlasMap(key=f"centroids_{region}", values=values, facts=facts)
+    return AtlasMap(key=f"centroids_{region}", values=values, facts=_facts(known, "tumor", region=region))
 
 
 def _shape(sums: AtlasSums, stratum: str, smallest: int, frame: Frame) -> Iterator[AtlasMap]:
@@ -157,14 +156,14 @@ def _shape(sums: AtlasSums, stratum: str, smallest: int, frame: Frame) -> Iterat
         return
     centre = frame.grid.affine[:3, :3] @ found.centre + frame.grid.affine[:3, 3]
     text = "Tumours with the voxel, divided by all, each moved by whole voxels onto the mean of their centres of mass"
-    facts = {
+    known = {
         "Region": "WT",
         "SampleSize": found.subjects,
         "WithheldVoxels": found.withheld,
         "MeanCentroid": [round(float(mm), 2) for mm in centre],
         "Description": text + (f"; 0 also where fewer than {smallest} have it" if smallest > 1 else ""),
-    } | _made_of("tumor")
-    yield AtlasMap(key="shape", values=found.share, facts=facts)
+    }
+    yield AtlasMap(key="shape", values=found.share, facts=_facts(known, "tumor"))
 
 
 def _files_of_mean(name: str) -> tuple[str, ...]:
@@ -177,22 +176,24 @@ def _means(sums: AtlasSums, stratum: str, min_cell: int) -> Iterator[AtlasMap]:
         most = int(sums.cells[stratum].moments[name].count.max(initial=0))
         if most < min_cell:
             continue
-        known = {"SampleSize": sums.subjects(stratum, "WT"), "LargestCount": most} | _made_of(
-            *_files_of_mean(name)
-        )
+        known = {"SampleSize": sums.subjects(stratum, "WT"), "LargestCount": most}
+        files = _files_of_mean(name)
         values = mean_map(sums, stratum, name, min_cell)
         if name in ("image", "healthy"):
-            facts = known | {"Description": f"{MEAN_TEXTS[name]}; 0 outside its brain", "SkullStripped": True}
+            text = f"{MEAN_TEXTS[name]}; 0 outside its brain"
+            facts = _facts({**known, "Description": text, "SkullStripped": True}, *files)
             key = "mean" if name == "image" else "mean_healthy"
             yield AtlasMap(key=key, values=np.nan_to_num(values, nan=0.0), facts=facts)
             continue
         withheld = "; NaN where fewer than {} have a value"
-        facts = known | {"Description": f"Mean {MEAN_TEXTS[name]}{withheld.format(min_cell)}"}
+        text = f"Mean {MEAN_TEXTS[name]}{withheld.format(min_cell)}"
+        facts = _facts(known | {"Description": text}, *files)
         yield AtlasMap(key=f"{name}_mean", values=values, facts=facts)
         least = max(min_cell, 2)
         text = f"Standard deviation (n − 1) of the {MEAN_TEXTS[name]}{withheld.format(least)}"
         deviation = deviation_map(sums, stratum, name, least)
-        yield AtlasMap(key=f"{name}_sd", values=deviation, facts=known | {"Description": text})
+        facts = _facts(known | {"Description": text}, *files)
+        yield AtlasMap(key=f"{name}_sd", values=deviation, facts=facts)
 
 
 def contrast_maps(
@@ -208,12 +209,12 @@ def contrast_maps(
     min_coverage : float
         As for :func:`stratum_maps`, of each of the two.
     """
-    unknown = f"NaN where, in either, {_unknown(shown.smallest(stratum), min_coverage)}"
+    unknown = f"NaN where, in either, {_unknown(shown.cells.of(stratum), min_coverage)}"
     for region in REGIONS:
         found = contrast(sums, stratum, reference, region, shown, min_coverage)
         if found is None:
             continue
-        known = {"Region": region, "SampleSize": found.subjects} | _made_of("tumor", region=region)
+        known = {"Region": region, "SampleSize": found.subjects}
         for key, values, text in (
             ("difference", found.difference, f"Frequency in {stratum} minus that in {reference}"),
             (
@@ -223,5 +224,5 @@ def contrast_maps(
                 "(Haldane-Anscombe); NaN where nobody has it, or everybody",
             ),
         ):
-            facts = known | {"Description": f"{text}; {unknown}"}
+            facts = _facts(known | {"Description": f"{text}; {unknown}"}, "tumor", region=region)
             yield AtlasMap(key=f"{key}_{region}", values=values, facts=facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ....models.atlas import (
 )
 from ...files.images import read_image, to_array
 from ...files.transforms import displacement_on, jacobian_determinant, linear_part, matrix_of, read_transform
+from ..records import GroupScan
 
 MEANS = {
     "image": "warped",
@@ -75,22 +76,16 @@ def ras_affine(image: sitk.Image) -> np.ndarray:
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
 
 
-def read_scan(
-    scan: str, files: Mapping[str, Path], kind: str, strata: Sequence[str], key: str, frame: Frame
-) -> tuple[Participant, dict[str, Any]]:
+def read_scan(scan: GroupScan, strata: Sequence[str], frame: Frame) -> tuple[Participant, dict[str, Any]]:
     """What a scan adds to the sums, and its row of ``group_patients.tsv``.
 
     Parameters
     ----------
-    scan : str
-    files : mapping of str to Path
-        ``warped``, ``tumor`` and ``coverage`` on the template's grid, ``forward_xfm``; ``healthy`` and ``residual``
-        of the metamorphic methods.
-    kind : str
-        ``dseg`` or ``mask``.
+    scan : GroupScan
+        Its files are ``warped``, ``tumor`` and ``coverage`` on the template's grid, ``forward_xfm``; ``healthy`` and
+        ``residual`` of the metamorphic methods.
     strata : sequence of str
-    key : str
-        Changes when anything of the scan does.
+        Labels of those that its participant is in.
     frame : Frame
 
     Returns
@@ -98,6 +93,7 @@ def read_scan(
     participant : Participant
     row : dict
     """
+    files = scan.files
     labels = to_array(read_image(files["tumor"], sitk.sitkUInt8))
     seen = to_array(read_image(files["coverage"], sitk.sitkUInt8)) > 0
     values, where = {"image": _in_units_of_its_median(files["warped"], frame.brain)}, {"image": seen}
@@ -114,16 +110,16 @@ def read_scan(
         if found is not None:
             values["logjacobian"], where["logjacobian"] = found[0], found[1] & seen
     participant = Participant(
-        label=scan,
+        label=scan.label,
         labels=labels,
-        kind=kind,
+        kind=scan.kind,
         strata=tuple(strata),
         seen=seen,
         values={name: np.clip(array, -LIMIT, LIMIT) for name, array in values.items()},
         where=where,
-        key=key,
+        key=scan.key,
     )
-    return participant, _row(labels, kind, frame)
+    return participant, _row(labels, scan.kind, frame)
 
 
 def _in_units_of_its_median(path: Path, brain: np.ndarray) -> np.ndarray:

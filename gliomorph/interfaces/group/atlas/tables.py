@@ -11,6 +11,7 @@ import pandas as pd
 
 from ....models.atlas import REGIONS, AtlasSums
 from ....models.atlas.records import is_in, parts_of
+from ....models.small_cells import SmallCells
 from .scan import Frame
 
 PATIENT_COLUMNS = (
@@ -25,9 +26,9 @@ PATIENT_COLUMNS = (
 
 
 def region_row(
-    sums: AtlasSums, stratum: str, region: str, frequency: np.ndarray, frame: Frame, min_cell: int
+    sums: AtlasSums, stratum: str, region: str, frequency: np.ndarray, frame: Frame, cells: SmallCells
 ) -> dict[str, Any]:
-    """A row of ``group_regions.tsv``; what fewer than ``min_cell`` patients share is missing.
+    """A row of ``group_regions.tsv``; what too few patients share is missing.
 
     Parameters
     ----------
@@ -36,19 +37,19 @@ def region_row(
     frequency : ndarray
         (X, Y, Z), 0 where it is withheld.
     frame : Frame
-    min_cell : int
+    cells : SmallCells
     """
     voxel_ml = abs(float(np.linalg.det(frame.grid.affine[:3, :3]))) / 1000
     volumes = [voxels * voxel_ml for voxels in _voxels(sums, stratum, region)]
     found = [volume for volume in volumes if volume > 0]
-    enough = len(found) >= max(1, min_cell)
+    shown = cells.shows(len(found), stratum)
     row: dict[str, Any] = {
         "region": region,
         "scans": len(volumes),
-        "scans_with_region": len(found) if enough or min_cell == 1 else None,
-        "volume_ml_mean": float(np.mean(found)) if enough else None,
-        "volume_ml_sd": float(np.std(found, ddof=1)) if enough and len(found) > 1 else None,
-        "volume_ml_median": float(np.median(found)) if enough else None,
+        "scans_with_region": len(found) if shown else None,
+        "volume_ml_mean": float(np.mean(found)) if shown and found else None,
+        "volume_ml_sd": float(np.std(found, ddof=1)) if shown and len(found) > 1 else None,
+        "volume_ml_median": float(np.median(found)) if shown and found else None,
     }
     return row | _peak(frequency, frame) | {"stratum": stratum}
 

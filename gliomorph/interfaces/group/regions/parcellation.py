@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -51,6 +51,11 @@ class Parcellation:
     voxel_ml: float
     digest: str
     notices: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the sidecars of regions say of it."""
+        return {"Name": self.name, "SHA256": self.digest}
 
 
 def prepare_parcellation(
@@ -153,8 +158,3 @@ def _present(parcels: Sequence[Parcel], voxels: np.ndarray) -> tuple[list[Parcel
     number = np.concatenate([[0], np.where(sizes > 0, np.cumsum(sizes > 0), 0)]).astype(np.uint16)
     kept = [parcel for parcel, size in zip(parcels, sizes, strict=True) if size]
     return kept, number[voxels], [p.name for p, size in zip(parcels, sizes, strict=True) if not size]
-
-
-def facts_of(parcellation: Parcellation) -> Mapping[str, str]:
-    """What a sidecar says of it."""
-    return {"Name": parcellation.name, "SHA256": parcellation.digest}

@@ -12,35 +12,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import SimpleITK as sitk
 
-from ....models.atlas import place_of
+from ....models.atlas import Place, place_of
 from ...files.images import read_image, to_array, write_text
 from ...task import task
-
-Places = dict[str, dict[str, Any]]
-"""By scan, what a :class:`~gliomorph.models.atlas.Place` says: ``region``, ``size`` and ``voxels``."""
+from ..records import GroupScan
 
 
 def tumor_places(
-    scans: list[str],
-    tumors: list[Path],
-    keys: list[str],
-    parcellation: Path,
-    count: int,
-    code: str,
-    kept: str,
-) -> Places:
+    scans: tuple[GroupScan, ...], parcellation: Path, count: int, code: str, kept: str
+) -> dict[str, Place]:
     """The region that every whole tumour belongs to, and its overlap with all of them.
 
     Parameters
     ----------
-    scans : list of str
-        Labels, in the order of the other lists.
-    tumors : list of Path
-        Label maps or masks on the template's grid: what is not 0.
-    keys : list of str
-        A scan's changes whenever its tumour does.
+    scans : tuple of GroupScan
+        Their ``tumor`` is a label map or a mask on the template's grid: what is not 0.
     parcellation : Path
         On the template's grid, labels 1 to ``count``.
     count : int
@@ -52,7 +41,7 @@ def tumor_places(
 
     Returns
     -------
-    places : dict of str to dict
+    places : dict of str to Place
         Sorted by scan.
     """
     voxels = Path(parcellation).read_bytes()
@@ -61,16 +50,19 @@ def tumor_places(
     known = _load(path, made_by)
     parcels = to_array(read_image(parcellation))
     parcels = parcels.astype("uint16")
-    found: dict[str, dict[str, Any]] = {}
-    for scan, tumor, key in sorted(zip(scans, tumors, keys, strict=True)):
-        if known.get(scan, {}).get("key") == key:
-            found[scan] = known[scan]
-            continue
-        place = place_of(to_array(read_image(tumor, sitk.sitkUInt8)), parcels, count)
-        found[scan] = {"key": key, "region": place.region, "size": place.size, "voxels": list(place.voxels)}
-    if path is not None and found != known:
-        write_text(json.dumps({"made_by": made_by, "places": found}) + "\n", path)
-    return {scan: {name: row[name] for name in ("region", "size", "voxels")} for scan, row in found.items()}
+    rows: dict[str, dict[str, Any]] = {}
+    for scan in sorted(scans, key=lambda scan: scan.label):
+        row = known.get(scan.label, {})
+        if row.get("key") != scan.key:
+            place = place_of(to_array(read_image(scan.files["tumor"], sitk.sitkUInt8)), parcels, count)
+            row = {"key": scan.key, **attrs.asdict(place), "voxels": list(place.voxels)}
+        rows[scan.label] = row
+    if path is not None and rows != known:
+        write_text(json.dumps({"made_by": made_by, "places": rows}) + "\n", path)
+    return {
+        scan: Place(region=row["region"], size=row["size"], voxels=tuple(row["voxels"]))
+        for scan, row in rows.items()
+    }
 
 
 def _load(path: Path | None, made_by: str) -> Mapping[str, dict[str, Any]]:

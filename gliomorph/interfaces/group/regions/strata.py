@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import attrs
 
+from ....models.atlas import Place
+from ....models.small_cells import EVERYBODY, SmallCells
 from ...files.text import listed, people, quoted
+from ..records import Stratum
 from ..strata.bins import MOST_CATEGORIES, Finding
-from ..strata.groups import BY_PLACE, EVERYBODY, Stratification, Stratum, withheld_notices, withhold
+from ..strata.groups import BY_PLACE, Stratification, withheld_notices, withhold
 from .label_map import Parcel
 
 PREFIX = "region"
@@ -17,19 +19,18 @@ PREFIX = "region"
 
 
 def stratify_by_place(
-    places: Mapping[str, Mapping[str, Any]], parcels: Sequence[Parcel], min_cell: int
+    places: Mapping[str, Place], parcels: Sequence[Parcel], cells: SmallCells
 ) -> Stratification:
     """Every participant in the region that its tumour belongs to, or in none.
 
     Parameters
     ----------
-    places : mapping of str to mapping
-        By participant without ``sub-``: ``region``, 1 to n, or 0 for none.
+    places : mapping of str to Place
+        By participant without ``sub-``: a region, 1 to n, or 0 for none.
     parcels : sequence of Parcel
         The n regions.
-    min_cell : int
-        Regions of fewer participants are withheld, and those by which these could be told, as
-        :func:`~gliomorph.interfaces.group.strata.groups.withhold` says.
+    cells : SmallCells
+        Decides, by :func:`~gliomorph.interfaces.group.strata.groups.withhold`, which regions are published.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def stratify_by_place(
     """
     inside: list[list[str]] = [[] for _ in range(len(parcels) + 1)]
     for participant, place in sorted(places.items()):
-        inside[int(place["region"])].append(participant)
+        inside[place.region].append(participant)
     strata = withhold(
         [
             Stratum(
@@ -51,9 +52,10 @@ def stratify_by_place(
             for parcel, names in zip(parcels, inside[1:], strict=True)
         ],
         len(places),
-        min_cell,
+        cells,
+        alone=True,
     )
-    strata = _at_most([_shown_alone(region, len(places), min_cell) for region in strata])
+    strata = _at_most(strata)
     notices = withheld_notices(strata)
     if nowhere := inside[0]:
         text = f"{people(len(nowhere))} in no region, without a tumour or with one outside of all: {listed(nowhere)}"
@@ -61,12 +63,6 @@ def stratify_by_place(
             0, Finding(kind="not assigned", text=text, column=BY_PLACE, participants=tuple(nowhere))
         )
     return Stratification(strata=tuple(strata), notices=tuple(notices))
-
-
-def _shown_alone(region: Stratum, everybody: int, min_cell: int) -> Stratum:
-    """A region that everybody is in has maps all the same: the average shape is not among those of everybody."""
-    count = len(region.participants)
-    return attrs.evolve(region, withheld="") if count == everybody and count >= min_cell else region
 
 
 def _at_most(strata: Sequence[Stratum]) -> list[Stratum]:

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ....models.atlas import Place
+from ....models.small_cells import SmallCells
 from ...files.images import write_text
-from ..strata.groups import Stratum, withhold
+from ..records import Stratum
+from ..strata.groups import withhold
 from .parcellation import Parcellation
 
-Places = Mapping[str, Mapping[str, Any]]
 
-
-def patient_columns(places: Places, parcellation: Parcellation) -> dict[str, dict[str, Any]]:
+def patient_columns(places: Mapping[str, Place], parcellation: Parcellation) -> dict[str, dict[str, Any]]:
     """What ``group_patients.tsv`` says of each scan: ``region``, and ``overlap_<label>`` of every region.
 
     An overlap is the share, 0 to 1, of the whole tumour's voxels that are in the region; without a tumour it is
@@ -25,30 +26,30 @@ def patient_columns(places: Places, parcellation: Parcellation) -> dict[str, dic
     labels = [parcel.label for parcel in parcellation.parcels]
     columns = {}
     for scan, place in places.items():
-        size = place["size"]
-        shares = [round(voxels / size, 4) if size else None for voxels in place["voxels"]]
+        size = place.size
+        shares = [round(voxels / size, 4) if size else None for voxels in place.voxels]
         columns[scan] = {
-            "region": labels[place["region"] - 1] if place["region"] else None,
+            "region": labels[place.region - 1] if place.region else None,
             **{f"overlap_{label}": share for label, share in zip(labels, shares, strict=True)},
         }
     return columns
 
 
 def parcellation_rows(
-    places: Places, parcellation: Parcellation, regions: Sequence[Stratum], min_cell: int
+    places: Mapping[str, Place], parcellation: Parcellation, regions: Sequence[Stratum], cells: SmallCells
 ) -> list[dict[str, Any]]:
     """The rows of ``group_parcellation.tsv``.
 
     Parameters
     ----------
-    places : mapping of str to mapping
-        By scan: ``region``, ``voxels`` of the tumour in every region.
+    places : mapping of str to Place
+        By scan.
     parcellation : Parcellation
     regions : sequence of Stratum
         One for each region, in the same order.
-    min_cell : int
-        With more than 1, numbers of fewer participants are missing, and those by which they could be told: the
-        participants in all regions and in none are as many as there are.
+    cells : SmallCells
+        Numbers of too few participants are missing, and those by which they could be told: the participants in all
+        regions and in none are as many as there are.
 
     Returns
     -------
@@ -56,32 +57,26 @@ def parcellation_rows(
         ``label``, ``name``, ``volume_ml``, ``participants`` who belong there, ``participants_touching`` it,
         ``share_involved_mean``: over the latter, the share of the region's volume that the tumour takes.
     """
-    voxels = np.array([place["voxels"] for place in places.values()]).reshape(len(places), len(regions))
-    told = _told(regions, len(places), min_cell)
+    voxels = np.array([place.voxels for place in places.values()]).reshape(len(places), len(regions))
+    # a region that has no maps only because others are larger is counted all the same
+    decided = withhold(regions, len(places), cells, alone=True)
+    counted = {s.label for s in decided if cells.strata == 1 or not s.withheld}
     rows = []
     for number, (parcel, region) in enumerate(zip(parcellation.parcels, regions, strict=True)):
         size, here = parcellation.sizes[number], voxels[:, number]
         touching = int((here > 0).sum())
-        enough = touching >= max(1, min_cell)
+        shown = cells.shows(touching, region.label)
         rows.append(
             {
                 "label": parcel.label,
                 "name": parcel.name,
                 "volume_ml": size * parcellation.voxel_ml,
-                "participants": len(region.participants) if region.label in told else None,
-                "participants_touching": touching if enough or min_cell == 1 else None,
-                "share_involved_mean": float(here[here > 0].mean() / size) if enough else None,
+                "participants": len(region.participants) if region.label in counted else None,
+                "participants_touching": touching if shown else None,
+                "share_involved_mean": float(here[here > 0].mean() / size) if shown and touching else None,
             }
         )
     return rows
-
-
-def _told(regions: Sequence[Stratum], everybody: int, min_cell: int) -> set[str]:
-    """Regions whose number of participants may be told: one alone that may not would be the rest of all."""
-    if min_cell == 1:
-        return {region.label for region in regions}
-    decided = withhold(regions, everybody, min_cell)
-    return {s.label for s in decided if not s.withheld or len(s.participants) == everybody >= min_cell}
 
 
 def write_parcellation(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:

@@ -14,39 +14,15 @@ from itertools import pairwise
 
 import attrs
 
+from ....models.small_cells import EVERYBODY, SmallCells, small_cells
 from ...files.text import listed, people, plain
+from ..records import Stratum, participant_of
 from .bins import Finding, NotAssigned, Part, Variable, number, split
-from .small_cells import MIN_CELL
 
-EVERYBODY = "all"
-"""The label of all participants; no stratum gets it."""
 BY_PLACE = "--parcellation"
 """In place of a column, of strata made by where the tumours are: no column that can be asked for has this name."""
 LONGEST_LABEL = 40
-
-
-@attrs.frozen(kw_only=True)
-class Stratum:
-    """Participants of one bin.
-
-    Attributes
-    ----------
-    label : str
-        Of ``cohort-<label>``: ASCII letters and digits, unique even where capitals do not count.
-    column : str
-    description : str
-        For readers: ``sex = 'F'``, ``40 ≤ age < 60``.
-    participants : tuple of str
-        Sorted labels without ``sub-``; those with a scan only.
-    withheld : str
-        Why no map of it may be published; empty where one may.
-    """
-
-    label: str
-    column: str
-    description: str
-    participants: tuple[str, ...]
-    withheld: str = ""
+UNASKED = small_cells()
 
 
 @attrs.frozen(kw_only=True)
@@ -79,15 +55,15 @@ class Stratification:
         return tuple(stratum.label for stratum in self.published if participant in stratum.participants)
 
 
-def contrasts_of(strata: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+def contrasts_of(strata: Iterable[Stratum]) -> list[tuple[str, str, str]]:
     """What is compared: within each column, every stratum with the first one.
 
     Strata made by where the tumours are differ in where the tumours are: they are not compared.
 
     Parameters
     ----------
-    strata : iterable of (str, str)
-        Column and label of those to be published.
+    strata : iterable of Stratum
+        Those to be published.
 
     Returns
     -------
@@ -96,14 +72,15 @@ def contrasts_of(strata: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]
 
     Examples
     --------
-    >>> contrasts_of([("sex", "sexF"), ("sex", "sexM"), ("site", "siteA")])
+    >>> of_sex = {"column": "sex", "description": "", "participants": ()}
+    >>> contrasts_of([Stratum(label="sexF", **of_sex), Stratum(label="sexM", **of_sex)])
     [('sexMVSsexF', 'sexM', 'sexF')]
     """
     references: dict[str, str] = {}
     found = []
-    for column, label in strata:
-        reference = references.setdefault(column, label)
-        if label != reference and column != BY_PLACE:
+    for stratum in strata:
+        label, reference = stratum.label, references.setdefault(stratum.column, stratum.label)
+        if label != reference and stratum.column != BY_PLACE:
             found.append((f"{label}VS{reference}", label, reference))
     return found
 
@@ -175,7 +152,7 @@ def one_scan_each(scans: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]
     chosen: dict[str, str] = {}
     left_out = []
     for scan in sorted(scans):
-        if chosen.setdefault(scan.split("_")[0].removeprefix("sub-"), scan) != scan:
+        if chosen.setdefault(participant_of(scan), scan) != scan:
             left_out.append(scan)
     return chosen, tuple(left_out)
 
@@ -184,14 +161,12 @@ def stratify(
     variables: Sequence[Variable],
     rows: Sequence[Mapping[str, str]],
     participants: Iterable[str],
-    min_cell: int = MIN_CELL,
+    cells: SmallCells = UNASKED,
 ) -> Stratification:
     """Put every participant that has a scan into one bin of every variable, or say why not.
 
     A bin holds its lower edge and not its upper one. Missing are empty cells and ``n/a``; in a column with edges,
-    other text than a finite number is "not a number". Withheld are strata with fewer than ``min_cell`` participants;
-    and further the smallest of a column, for as long as all participants without its published strata are 1 to
-    ``min_cell`` − 1: their map would be the difference of maps that are published.
+    other text than a finite number is "not a number". Which strata are published is decided by :func:`withhold`.
 
     Parameters
     ----------
@@ -200,21 +175,13 @@ def stratify(
         Of ``participants.tsv``, with ``participant_id``.
     participants : iterable of str
         Those with a scan, with or without ``sub-``.
-    min_cell : int
-        At least 1.
+    cells : SmallCells
 
     Returns
     -------
     stratification : Stratification
         Independent of the order of rows and participants.
-
-    Raises
-    ------
-    ValueError
-        If ``min_cell`` is below 1.
     """
-    if min_cell < 1:
-        raise ValueError(f"the smallest cell must be at least 1, got {min_cell}")
     present = sorted({name.removeprefix("sub-") for name in participants})
     table, twice = by_participant(rows)
     errors, notices = _of_table(table, twice, present)
@@ -227,7 +194,7 @@ def stratify(
             text = f"participants.tsv has no column {variable.column!r}; it has {listed(columns)}"
             errors.append(Finding(kind="unknown column", text=text, column=variable.column))
     named = _named([part for part in parts if not part.errors])
-    strata = [stratum for column in named for stratum in withhold(column, len(present), min_cell)]
+    strata = [stratum for column in named for stratum in withhold(column, len(present), cells)]
     for part in parts:
         errors += part.errors
         notices += part.notices
@@ -290,18 +257,25 @@ def _label(wish: str, identity: str, ambiguous: bool) -> str:
     return wish[: LONGEST_LABEL - 9] + "x" + hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
-def withhold(strata: Sequence[Stratum], everybody: int, min_cell: int) -> list[Stratum]:
+def withhold(
+    strata: Sequence[Stratum], everybody: int, cells: SmallCells, alone: bool = False
+) -> list[Stratum]:
     """Strata that exclude each other, with the reason at those that are not published.
+
+    Withheld are strata of too few participants; and further the smallest, for as long as all participants without the
+    published strata are too few, but not none: their map would be the difference of maps that are published.
 
     Parameters
     ----------
     strata : sequence of Stratum
     everybody : int
         Participants with a scan, those in no stratum too.
-    min_cell : int
-        At least 1.
+    cells : SmallCells
+    alone : bool
+        Whether one that everybody is in is published: regions have maps that everybody does not, the average shape.
     """
-    reasons = {s.label: _too_small(len(s.participants), everybody, min_cell) for s in strata}
+    min_cell = cells.strata
+    reasons = {s.label: _too_small(len(s.participants), everybody, min_cell, alone) for s in strata}
     while True:
         shown = [s for s in strata if not reasons[s.label]]
         rest = everybody - sum(len(s.participants) for s in shown)
@@ -313,12 +287,12 @@ def withhold(strata: Sequence[Stratum], everybody: int, min_cell: int) -> list[S
         )
 
 
-def _too_small(count: int, everybody: int, min_cell: int) -> str:
+def _too_small(count: int, everybody: int, min_cell: int, alone: bool) -> str:
     if count == 0:
         return "no participants"
     if count < min_cell:
         return f"{people(count)}, fewer than {min_cell}"
-    return "the same as all participants" if count == everybody else ""
+    return "the same as all participants" if count == everybody and not alone else ""
 
 
 def withheld_notices(strata: Iterable[Stratum]) -> list[Finding]:

@@ -13,9 +13,10 @@ import SimpleITK as sitk
 
 from ...files.images import from_array, read_image, to_array
 from ...files.text import people
-from ...group.associations.facts import sentence
+from ...group.associations.facts import TestFacts
 from ..pages import shown
 from .pictures import statistic_picture
+from .story import Test
 
 MOST_CLUSTERS = 20
 """Rows of the page's table; the file has all."""
@@ -51,16 +52,14 @@ LINKS = {
 
 
 def sections_of_tests(
-    template: sitk.Image, told: Sequence[Mapping[str, Any]], files: Mapping[str, Any]
+    template: sitk.Image, tests: Sequence[Test], files: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """The tests of a run, for the page.
 
     Parameters
     ----------
     template : SimpleITK.Image
-    told : sequence of mappings
-        Of every test: ``label``; ``facts`` of its corrected p; ``names``, final names of its files by key, relative
-        and not yet percent-encoded.
+    tests : sequence of Test
     files : mapping of str to path
         By ``<label>/<key>``.
 
@@ -69,21 +68,17 @@ def sections_of_tests(
     sections : list of dict
         Texts, a picture, rows of clusters and links.
     """
-    return [_section(template, test["label"], test["facts"], test["names"], files) for test in told]
+    return [_section(template, test, files) for test in tests]
 
 
-def _section(
-    template: sitk.Image,
-    label: str,
-    facts: Mapping[str, Any],
-    names: Mapping[str, str],
-    files: Mapping[str, Any],
-) -> dict[str, Any]:
+def _section(template: sitk.Image, test: Test, files: Mapping[str, Any]) -> dict[str, Any]:
+    label, facts, names = test.label, test.facts, test.names
     scale = "z" if f"{label}/z" in files else "t"
     corrected = read_image(Path(files[f"{label}/logp"]))
     # the map is in single precision
-    significant = to_array(corrected) >= np.float32(-np.log10(facts["Threshold"])) - 1e-6
-    title = facts["Word"] if facts["Region"] == "WT" else f"{facts['Word']}, {facts['Region']}"
+    significant = to_array(corrected) >= np.float32(-np.log10(facts.options.alpha)) - 1e-6
+    word, region = facts.association.word, facts.options.region
+    title = word if region == "WT" else f"{word}, {region}"
     picture = statistic_picture(
         template,
         label,
@@ -97,31 +92,31 @@ def _section(
     return {
         "title": title,
         "rows": _rows(facts),
-        "warning": facts.get("Warning", ""),
+        "warning": facts.warning,
         "picture": picture,
         "columns": list(columns.values()),
         "clusters": [
             [shown(row[name]) for name in columns] for row in clusters.head(MOST_CLUSTERS).to_dict("records")
         ],
         "links": [(text, quote(names[key], safe="/")) for key, text in LINKS.items() if key in names],
-        "methods": sentence(facts),
-        "references": facts["References"],
+        "methods": facts.sentence(),
+        "references": facts.references,
     }
 
 
-def _rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    sizes = "; ".join(f"{name}: {count}" for name, count in facts["GroupSizes"].items())
-    left_out = "; ".join(f"{people(count)}: {reason}" for reason, count in facts["LeftOut"].items())
-    uncovered = facts["UncoveredVoxels"]
+def _rows(facts: TestFacts) -> list[tuple[str, str]]:
+    sizes = "; ".join(f"{name}: {count}" for name, count in facts.sizes.items())
+    left_out = "; ".join(f"{people(count)}: {reason}" for reason, count in facts.left_out.items())
+    uncovered, region = facts.uncovered, facts.options.region
     return [
-        ("Test", facts["Test"]),
-        ("A positive statistic", facts["PositiveStatistic"]),
-        ("Participants", f"{facts['SampleSize']}{f' ({sizes})' * bool(sizes)}"),
+        ("Test", facts.test),
+        ("A positive statistic", facts.positive),
+        ("Participants", f"{facts.participants}{f' ({sizes})' * bool(sizes)}"),
         ("Left out", left_out or "nobody"),
-        ("Lesion", "whole tumour (WT)" if facts["Region"] == "WT" else f"sub-region {facts['Region']}"),
-        *([("Covariates", "; ".join(facts["Covariates"]))] if facts["Covariates"] else []),
-        ("Voxels tested", f"{facts['TestedVoxels']}{f'; {uncovered} seen by too few' * bool(uncovered)}"),
-        ("Correction", facts["Correction"]),
-        ("Significant", f"corrected p ≤ {facts['Threshold']:g}"),
-        ("Clusters", str(facts["SignificantClusters"])),
+        ("Lesion", "whole tumour (WT)" if region == "WT" else f"sub-region {region}"),
+        *([("Covariates", "; ".join(facts.covariates))] if facts.covariates else []),
+        ("Voxels tested", f"{facts.voxels}{f'; {uncovered} seen by too few' * bool(uncovered)}"),
+        ("Correction", facts.correction),
+        ("Significant", f"corrected p ≤ {facts.options.alpha:g}"),
+        ("Clusters", str(facts.clusters)),
     ]

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from ....models.small_cells import EVERYBODY
 from ...files.images import from_array, read_image, to_array
 from .. import figures
 from ..cuts import CONVENTION, Cut, choose_cuts, spread_cuts
 from ..pages import Picture, embedded
+from .story import Group
 
 REGION_TEXTS = {
     "WT": "whole tumour",
@@ -29,28 +31,24 @@ ODDS = 16.0
 
 
 def cohort_pictures(
-    template: sitk.Image,
-    frequency: Mapping[str, Path],
-    coverage: Path | None,
-    mean_image: Path | None,
-    log_jacobian: Path | None = None,
+    template: sitk.Image, frequency: Mapping[str, Path], maps: Mapping[str, Path]
 ) -> list[Picture]:
-    """The whole cohort's maps."""
-    maps = {region: read_image(path) for region, path in frequency.items()}
-    cuts = _cuts(template, maps)
-    pictures = [_region_picture(region, values, template, cuts) for region, values in maps.items()]
-    if coverage is not None:
+    """The whole cohort's maps: its frequencies by region, and others by ``<stratum>/<key>``."""
+    regions = {region: read_image(path) for region, path in frequency.items()}
+    cuts = _cuts(template, regions)
+    pictures = [_region_picture(region, values, template, cuts) for region, values in regions.items()]
+    if coverage := maps.get(f"{EVERYBODY}/coverage"):
         pictures.append(_coverage_picture(read_image(coverage), template, cuts))
-    if mean_image is not None:
+    if mean_image := maps.get(f"{EVERYBODY}/mean"):
         png = figures.anatomy(read_image(mean_image), cuts, title="Mean image")
         pictures.append(_picture("mean", "Mean of the scans in template space.", png))
-    if log_jacobian is not None:
+    if log_jacobian := maps.get(f"{EVERYBODY}/logjacobian_mean"):
         pictures.append(_jacobian_picture(read_image(log_jacobian), template, cuts))
     return pictures
 
 
 def strata_pictures(
-    template: sitk.Image, whole: Path, strata: Sequence[Mapping[str, Any]], maps: Mapping[str, Path]
+    template: sitk.Image, whole: Path, strata: Sequence[Group], maps: Mapping[str, Path]
 ) -> list[Picture]:
     """Whole tumours of everybody and of every stratum: the same slices, one colour scale.
 
@@ -59,18 +57,18 @@ def strata_pictures(
     template : SimpleITK.Image
     whole : Path
         Frequency of everybody.
-    strata : sequence of mappings
-        ``label``, ``description`` and ``people``, their number in words.
+    strata : sequence of Group
     maps : mapping of str to Path
-        Frequency by label; a stratum without one is left out.
+        By ``<stratum>/<key>``; a stratum without a frequency is left out.
     """
-    shown = [stratum for stratum in strata if stratum["label"] in maps]
-    if not shown:
-        return []
-    images = [("all", "all participants", read_image(whole))]
-    images += [
-        (s["label"], f"{s['description']}, {s['people']}", read_image(maps[s["label"]])) for s in shown
+    images = [
+        (s.label, f"{s.name}, {s.people}", read_image(maps[key]))
+        for s in strata
+        if (key := f"{s.label}/frequency_WT") in maps
     ]
+    if not images:
+        return []
+    images.insert(0, (EVERYBODY, "all participants", read_image(whole)))
     top = max(float(to_array(image).max()) for _, _, image in images)
     cuts = _cuts(template, {"WT": images[0][2]})
     return [
@@ -84,7 +82,7 @@ def strata_pictures(
 
 
 def contrast_pictures(
-    template: sitk.Image, whole: Path, contrasts: Sequence[Mapping[str, Any]], maps: Mapping[str, Path]
+    template: sitk.Image, whole: Path, contrasts: Mapping[str, str], maps: Mapping[str, Path]
 ) -> list[Picture]:
     """Odds ratios of whole tumours: the same slices in all.
 
@@ -93,39 +91,38 @@ def contrast_pictures(
     template : SimpleITK.Image
     whole : Path
         Frequency of everybody.
-    contrasts : sequence of mappings
-        ``label`` and ``description``.
+    contrasts : mapping of str to str
+        Description by label.
     maps : mapping of str to Path
-        Odds ratio by label; a contrast without one is left out.
+        By ``<contrast>/<key>``; a contrast without an odds ratio is left out.
     """
     cuts = _cuts(template, {"WT": read_image(whole)})
     return [
         _picture(
-            f"contrast-{c['label']}",
-            f"Odds ratio of WT, {c['description']}.",
-            _ratio_png(read_image(maps[c["label"]]), template, cuts, c["description"], "odds ratio", ODDS),
+            f"contrast-{label}",
+            f"Odds ratio of WT, {text}.",
+            _ratio_png(read_image(maps[key]), template, cuts, text, "odds ratio", ODDS),
         )
-        for c in contrasts
-        if c["label"] in maps
+        for label, text in contrasts.items()
+        if (key := f"{label}/oddsratio_WT") in maps
     ]
 
 
 def region_pictures(
-    template: sitk.Image, region: Mapping[str, Any], maps: Mapping[str, sitk.Image], top: float
+    template: sitk.Image, region: Group, maps: Mapping[str, sitk.Image], top: float
 ) -> list[Picture]:
     """One region's tumours: where they are, their average shape, the deformation around them; the same three slices.
 
     Parameters
     ----------
     template : SimpleITK.Image
-    region : mapping
-        ``label``, ``name`` and ``people``, their number in words.
+    region : Group
     maps : mapping of str to SimpleITK.Image
         ``frequency_WT``, ``shape``, ``logjacobian_mean`` and ``logjacobian_sd``, as far as there are.
     top : float
         The frequency at the end of the colour bar.
     """
-    label, text = region["label"], f"{region['name']}, {region['people']}"
+    label, text = region.label, f"{region.name}, {region.people}"
     core = maps.get("shape", maps.get("frequency_WT"))
     masks = [] if core is None else [core > 0.5 * float(to_array(core).max())]
     cuts = choose_cuts(template, masks)

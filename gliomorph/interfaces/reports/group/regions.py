@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 import SimpleITK as sitk
@@ -13,6 +12,7 @@ import SimpleITK as sitk
 from ...files.images import read_image, to_array
 from ..pages import shown
 from .pictures import region_pictures
+from .story import Regions
 
 COLUMNS = {
     "name": "Region",
@@ -27,17 +27,15 @@ DRAWN = ("frequency_WT", "shape", "logjacobian_mean", "logjacobian_sd")
 
 
 def section_of_regions(
-    template: sitk.Image, told: Mapping[str, Any], maps: Mapping[str, Any], table: Path
+    template: sitk.Image, regions: Regions, maps: Mapping[str, Path], table: Path
 ) -> dict[str, Any]:
     """The section, as ``cohort_regions.html.j2`` takes it.
 
     Parameters
     ----------
     template : SimpleITK.Image
-    told : mapping
-        ``name`` of the parcellation, ``notices``, and ``regions``: ``label``, ``name``, ``people`` and ``folder``, a
-        relative path that is not yet percent-encoded.
-    maps : mapping of str to path
+    regions : Regions
+    maps : mapping of str to Path
         By ``<label>/<key>``.
     table : Path
         ``group_parcellation.tsv``.
@@ -47,31 +45,26 @@ def section_of_regions(
     section : dict
         Texts, pictures, rows of the table.
     """
-    labels = [region["label"] for region in told["regions"]]
-    peaks = [float(to_array(read_image(Path(maps[key]))).max()) for key in _frequencies(labels, maps)]
+    images = {group.label: _maps_of(group.label, maps) for group in regions.groups}
+    # one scale for all regions, so that they can be compared
+    peaks = [
+        float(to_array(found["frequency_WT"]).max()) for found in images.values() if "frequency_WT" in found
+    ]
     top = max(peaks, default=0.0)
     return {
-        "name": told["name"],
-        "notices": told["notices"],
+        "name": regions.name,
+        "notices": regions.notices,
         "regions": [
-            {
-                **region,
-                "href": quote(region["folder"], safe="/"),
-                "pictures": region_pictures(template, region, _maps_of(region["label"], maps), top),
-            }
-            for region in told["regions"]
+            {"group": group, "pictures": region_pictures(template, group, images[group.label], top)}
+            for group in regions.groups
         ],
         "columns": list(COLUMNS.values()),
         "rows": _rows(table),
     }
 
 
-def _frequencies(labels: Sequence[str], maps: Mapping[str, Any]) -> list[str]:
-    return [key for key in (f"{label}/frequency_WT" for label in labels) if key in maps]
-
-
-def _maps_of(label: str, maps: Mapping[str, Any]) -> dict[str, sitk.Image]:
-    return {key: read_image(Path(maps[f"{label}/{key}"])) for key in DRAWN if f"{label}/{key}" in maps}
+def _maps_of(label: str, maps: Mapping[str, Path]) -> dict[str, sitk.Image]:
+    return {key: read_image(maps[f"{label}/{key}"]) for key in DRAWN if f"{label}/{key}" in maps}
 
 
 def _rows(table: Path) -> list[list[str]]:

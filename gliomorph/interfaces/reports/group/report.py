@@ -8,50 +8,35 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import attrs
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from ....models.small_cells import EVERYBODY
 from ...files.images import read_image, to_array
 from ..pages import MEASURES, Measure, as_json, as_number, flag, render, shown
 from .pictures import cohort_pictures, contrast_pictures, strata_pictures
+from .story import Excluded, Story
 from .strips import Strip, slice_strips
 
 OUTLIER = 3.5
 """Distance from the median, in robust standard deviations, beyond which a measure is flagged."""
 MINIMUM = 8
 """Fewer values than this have no outliers."""
-NOTHING_TOLD: Mapping[str, Any] = {
-    "warning": "",
-    "flow": [],
-    "strata": [],
-    "contrasts": [],
-    "notices": [],
-    "methods": "",
-    "tests_problem": "",
-}
-"""Of a cohort's story."""
+SHOWN_FACTS = ("template", "registration", "version")
+"""What the summary shows of :class:`~.story.Used`."""
 
 
 def cohort_report(
-    *,
     out_file: Path,
-    title: str,
+    story: Story,
+    template: sitk.Image,
+    maps: Mapping[str, Path],
     quality: pd.DataFrame,
-    excluded: Sequence[Mapping[str, str]],
-    template: Path,
-    frequency: Mapping[str, Path],
-    coverage: Path | None,
-    mean_image: Path | None,
-    pages: Mapping[str, str],
-    used: Mapping[str, Any],
-    log_jacobian: Path | None = None,
-    strata: Mapping[str, Path] | None = None,
-    contrasts: Mapping[str, Path] | None = None,
     tests: Sequence[Mapping[str, Any]] = (),
-    story: Mapping[str, Any] | None = None,
     regions: Mapping[str, Any] | None = None,
-    viewer: str = "",
+    viewer: bool = False,
 ) -> Path:
     """The cohort's page.
 
@@ -59,84 +44,60 @@ def cohort_report(
     ----------
     out_file : Path
         Beside ``group_quality.tsv`` and ``group_regions.tsv``, to which the page links.
-    title : str
+    story : Story
+    template : SimpleITK.Image
+        What the maps are drawn on.
+    maps : mapping of str to Path
+        By ``<stratum>/<key>``; what is not there is not shown.
     quality : pandas.DataFrame
         A row for each scan and method; columns that are not known are shown under their own names.
-    excluded : sequence of mappings
-        ``scan``, ``stage`` and ``cause`` of those that are not in the atlas.
-    template : Path
-        What the maps are drawn on.
-    frequency : mapping of str to Path
-        Region (``WT``, ``ET``…) to its map in [0, 1].
-    coverage, mean_image : Path or None
-        Where scans have data (mask, share or number), and their average.
-    pages : mapping of str to str
-        Scan (``sub-X`` or ``sub-X_ses-Y``) to its page, a relative path that is not yet percent-encoded.
-    used : mapping
-        Settings of the run; ``template``, ``registration``, ``version`` and ``citations`` (texts) are shown, all
-        as JSON.
-    log_jacobian : Path, optional
-        Mean logarithm of det J.
-    strata : mapping of str to Path, optional
-        WT's frequency by the label of a stratum.
-    contrasts : mapping of str to Path, optional
-        WT's odds ratio by the label of a contrast.
     tests : sequence of mappings, optional
         As :func:`~gliomorph.interfaces.reports.group.associations.sections_of_tests` gives them.
-    story : mapping, optional
-        ``warning``, ``flow`` (what, number of scans), ``strata`` (``label``, ``description``, ``people``, ``folder``),
-        ``contrasts`` (``label``, ``description``), ``notices``, ``methods``, ``tests_problem`` (why there are none):
-        texts. A folder is a relative path that is not yet percent-encoded.
     regions : mapping, optional
         As :func:`~gliomorph.interfaces.reports.group.regions.section_of_regions` gives them.
-    viewer : str, optional
-        The interactive viewer of WT's frequency, a relative path; empty where there is none.
+    viewer : bool
+        Whether there is an interactive viewer of WT's frequency.
 
     Returns
     -------
     out_file : Path
     """
-    left_out = {row.get("scan", "") for row in excluded}
-    rows = _rows(quality, pages)
-    told = {**NOTHING_TOLD, **(story or {})}
-    background = read_image(template)
+    left_out = {row.scan for row in story.excluded}
+    rows = _rows(quality, story.pages)
+    frequency = _frequencies(maps)
     beside, compared = [], []
     if "WT" in frequency:
-        beside = strata_pictures(background, frequency["WT"], told["strata"], strata or {})
-        compared = contrast_pictures(background, frequency["WT"], told["contrasts"], contrasts or {})
+        beside = strata_pictures(template, frequency["WT"], story.strata, maps)
+        compared = contrast_pictures(template, frequency["WT"], story.contrasts, maps)
     return render(
         "cohort.html.j2",
-        Path(out_file),
-        title=title,
+        out_file,
+        story=story,
+        title=story.title,
         included=len({row["scan"] for row in rows} - left_out),
-        facts_rows=[
-            (key.capitalize(), str(used[key]))
-            for key in ("template", "registration", "version")
-            if key in used
-        ],
-        excluded=[{key: row.get(key, "") for key in ("scan", "stage", "cause")} for row in excluded],
-        pictures=cohort_pictures(background, frequency, coverage, mean_image, log_jacobian),
-        strips=_strips(frequency, background),
-        viewer=_href(viewer),
-        warning=told["warning"],
+        facts_rows=[(key.capitalize(), getattr(story.used, key)) for key in SHOWN_FACTS],
+        pictures=cohort_pictures(template, frequency, maps),
+        strips=_strips(frequency, template),
+        viewer=_href(story.viewer) if viewer else "",
         strata_pictures=beside,
         contrast_pictures=compared,
-        strata=[{**stratum, "href": _href(stratum["folder"])} for stratum in told["strata"]],
         regions=regions,
         tests=tests,
-        tests_problem=told["tests_problem"],
-        flow=told["flow"],
-        causes=_causes(excluded),
-        notices=told["notices"],
-        methods_text=told["methods"],
+        tests_problem=story.tests_problem,
+        causes=_causes(story.excluded),
         columns=[MEASURES.get(name, Measure(name)) for name in _columns(quality)],
         rows=rows,
         methods=sorted({row["method"] for row in rows} - {""}),
         flagged=sum(any(cell["flag"] for cell in row["cells"]) for row in rows),
-        citations=[str(text) for text in used.get("citations", ())],
-        used=[("Settings of the run", as_json(used))],
+        used=[("Settings of the run", as_json(attrs.asdict(story.used)))],
         outlier=OUTLIER,
     )
+
+
+def _frequencies(maps: Mapping[str, Path]) -> dict[str, Path]:
+    """The whole cohort's frequency maps by region."""
+    start = f"{EVERYBODY}/frequency_"
+    return {key.removeprefix(start): path for key, path in maps.items() if key.startswith(start)}
 
 
 def _strips(frequency: Mapping[str, Path], background: sitk.Image) -> list[Strip]:
@@ -145,12 +106,12 @@ def _strips(frequency: Mapping[str, Path], background: sitk.Image) -> list[Strip
     return [] if values is None or not to_array(values).any() else slice_strips(values, background)
 
 
-def _causes(excluded: Sequence[Mapping[str, str]]) -> list[tuple[str, str, int]]:
+def _causes(excluded: Sequence[Excluded]) -> list[tuple[str, str, int]]:
     """Stage, cause and number of scans; figures in a cause do not make it another one."""
     counts: dict[tuple[str, str], int] = {}
     for row in excluded:
-        cause = re.sub(r"\d+(\.\d+)?( ?%)?", "…", row.get("cause", ""))
-        key = (row.get("stage", ""), re.sub(r"sub-\w+", "another", cause))
+        cause = re.sub(r"\d+(\.\d+)?( ?%)?", "…", row.cause)
+        key = (row.stage, re.sub(r"sub-\w+", "another", cause))
         counts[key] = counts.get(key, 0) + 1
     return [(stage, cause, count) for (stage, cause), count in sorted(counts.items())]
 

@@ -17,6 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...files.images import from_array, read_image, to_array, voxel_volume_ml
+from ...task import Ports
 from .. import figures
 from ..cuts import Cut, brightness, choose_cuts, spread_cuts
 from ..pages import MEASURES, Album, Measure, Picture, as_json, as_number, flag, render, shown
@@ -69,21 +70,39 @@ class MethodResult:
     used: dict[str, Any] = attrs.field(factory=dict)
 
 
+@attrs.frozen(kw_only=True)
+class PageImages(Ports):
+    """What a page shows of a scan whatever the method.
+
+    Attributes
+    ----------
+    raw, n4 : Path
+        Native image before and after bias correction; ``n4`` is brain-extracted (zero outside the brain).
+    labels : Path or None
+        The tumour's labels in the native frame: 1, 2, and 3 or 4 where it has sub-regions.
+    template, aligned : Path
+        On the template's full grid; ``aligned`` is the image after the affine and histogram matching.
+    aligned_mask : Path or None
+        Tumour mask on that grid.
+    """
+
+    raw: Path
+    n4: Path
+    labels: Path | None
+    template: Path
+    aligned: Path
+    aligned_mask: Path | None
+
+
 def scan_report(
     *,
     scan: str,
-    raw: Path,
-    n4: Path,
-    native_mask: Path | None,
-    segmentation: Path | None,
-    template: Path,
-    aligned: Path,
-    aligned_mask: Path | None,
+    images: PageImages,
+    sub_regions: bool,
     methods: Sequence[MethodResult],
     used: Mapping[str, object],
     notices: Sequence[str],
-    out_file: Path,
-    figures_dir: Path,
+    folder: Path,
 ) -> Path:
     """The scan's page, and its pictures as PNG files.
 
@@ -91,41 +110,38 @@ def scan_report(
     ----------
     scan : str
         ``sub-X`` or ``sub-X_ses-Y``: title, and the beginning of the pictures' names.
-    raw, n4 : Path
-        Native image before and after bias correction; ``n4`` is brain-extracted (zero outside the brain).
-    native_mask, segmentation : Path or None
-        Tumour mask and BraTS labels (1, 2, and 3 or 4) in the native frame.
-    template, aligned : Path
-        On the template's full grid; ``aligned`` is the image after the affine and histogram matching.
-    aligned_mask : Path or None
-        Tumour mask on that grid.
+    images : PageImages
+    sub_regions : bool
+        Whether the labels tell the tumour's sub-regions.
     methods : sequence of MethodResult
         In the order of the page.
     used : mapping
         Settings of the run. ``mask_source``, ``template`` and ``version`` are shown in the summary.
     notices : sequence of str
         What the reader must know: fallbacks, flags.
-    out_file, figures_dir : Path
-        Where the page and the PNG files are written.
+    folder : Path
+        Where ``page.html`` is written, and the PNG files in ``figures``.
 
     Returns
     -------
-    out_file : Path
+    page : Path
     """
-    album = Album(scan, Path(figures_dir))
-    before, corrected, fixed, moving = (read_image(path) for path in (raw, n4, template, aligned))
-    lesion = _mask(native_mask) if native_mask else None
-    aligned_lesion = _mask(aligned_mask) if aligned_mask else None
-    labels = read_image(segmentation, sitk.sitkUInt8) if segmentation else None
+    album = Album(scan, folder / "figures")
+    before, corrected, fixed, moving = (
+        read_image(path) for path in (images.raw, images.n4, images.template, images.aligned)
+    )
+    lesion = _mask(images.labels) if images.labels else None
+    aligned_lesion = _mask(images.aligned_mask) if images.aligned_mask else None
+    labels = read_image(images.labels, sitk.sitkUInt8) if images.labels and sub_regions else None
     masks = [_mask(result.mask) for result in methods]
     cuts = choose_cuts(fixed, [mask for mask in (aligned_lesion, *masks) if mask is not None])
     return render(
         "scan.html.j2",
-        Path(out_file),
+        folder / "page.html",
         title=scan,
-        summary=_summary(scan, used, template, corrected, lesion, labels),
+        summary=_summary(scan, used, images.template, corrected, lesion, labels),
         notices=list(notices),
-        geometry=_geometry(raw, before),
+        geometry=_geometry(images.raw, before),
         pictures={
             **_native_pictures(album, before, corrected, lesion, labels),
             "alignment": _alignment_pictures(album, fixed, moving, cuts, aligned_lesion),

@@ -63,7 +63,7 @@ def is_live(state: str) -> bool:
 
 
 def missing_commands() -> list[str]:
-    """Those of :data:`COMMANDS` that are not on the ``PATH``."""
+    """Commands of :data:`COMMANDS` that are not on the ``PATH``."""
     return [name for name in COMMANDS if shutil.which(name) is None]
 
 
@@ -150,7 +150,7 @@ def cancel(jobs: Iterable[str], *, waiting_only: bool = False) -> None:
 def _call(*command: str) -> str:
     """Standard output of a command, which Ctrl-C on our terminal does not reach.
 
-    A driver may be a job itself: what Slurm has told it about that job is not for the jobs that it submits.
+    A driver may be a job itself: what Slurm has set in its environment about that job is not for those that it submits.
     """
     environment = {
         name: value

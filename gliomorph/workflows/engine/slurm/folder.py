@@ -1,4 +1,4 @@
-"""The folder of one Slurm job: what it has to do, its script and id, what it has told, its log.
+"""The folder of one Slurm job: what it has to do, its script and id, what it has reported, its log.
 
 It lies in Pydra's cache and is named after the key of the task, so that whoever wants that task again finds its job.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import cloudpickle as cp
 
-from ....config.settings import Settings
+from ....config.resources import Resources
 from ....interfaces.files.images import replacing, write_text
 from ..failures import Elsewhere, StageFailed, cause_of
 from ..progress import StageEvent
@@ -78,14 +78,15 @@ class JobFolder:
         """Pydra's cache."""
         return self.path.parents[1]
 
-    def prepare(self, task: Any, settings: Settings, name: str) -> Path:
+    def prepare(self, task: Any, resources: Resources, name: str) -> Path:
         """Write what the job needs.
 
         Parameters
         ----------
         task : Task
             Of Pydra, resolved.
-        settings : Settings
+        resources : Resources
+            What the job heeds; its CPUs and memory are those that it is given.
         name : str
             Of the scan, or ``stage@scan``.
 
@@ -95,7 +96,7 @@ class JobFolder:
             For ``sbatch``.
         """
         with replacing(self.path / "work.pklz") as temporary, temporary.open("wb") as file:
-            for each in (settings, name, task):
+            for each in (resources, name, task):
                 cp.dump(each, file)
         words = shlex.join([sys.executable, "-m", "gliomorph.workflows.engine.slurm.job", str(self.path)])
         lines = ["#!/bin/sh", f"# {slurm.job_name(name)}"]

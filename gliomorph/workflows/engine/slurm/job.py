@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import cloudpickle as cp
 
-from ....config.settings import Settings
+from ....config.resources import Resources
 from ....environment import prepare_environment
 from ....interfaces.machine.limits import available_cpus, available_memory_gb
 
@@ -34,21 +34,21 @@ def main(folder: Path, job: str) -> int:
         0 if the result is in the cache.
     """
     with (folder / "work.pklz").open("rb") as file:
-        settings = within_allotment(cp.load(file))
+        resources = within_allotment(cp.load(file))
         # before the task, which imports what reads the number of threads
-        prepare_environment(settings.work_dir, settings.threads(1), settings.gpu_slots)
+        prepare_environment(resources.work_dir, resources.threads(1), resources.gpu_slots)
         # a hash cache of its own: a lock that a killed job leaves there would keep jobs on other machines waiting
         os.environ["PYDRA_HASH_CACHE"] = str(folder / "hashes")
         name, task = cp.load(file), cp.load(file)
-    return _run(task, name, settings, folder, job)
+    return _run(task, name, resources, folder, job)
 
 
-def within_allotment(settings: Settings) -> Settings:
-    """The settings with the CPUs and the memory that this job has been given."""
-    return attrs.evolve(settings, nprocs=available_cpus(), mem_gb=available_memory_gb())
+def within_allotment(resources: Resources) -> Resources:
+    """The same with the CPUs and the memory that this job has been given."""
+    return attrs.evolve(resources, nprocs=available_cpus(), mem_gb=available_memory_gb())
 
 
-def _run(task: Any, name: str, settings: Settings, folder: Path, job: str) -> int:
+def _run(task: Any, name: str, resources: Resources, folder: Path, job: str) -> int:
     from ..cleaning import Cleaning, remove_unfinished
     from ..pool import PoolWorker
     from ..submission import run_side_by_side, submitting
@@ -58,11 +58,11 @@ def _run(task: Any, name: str, settings: Settings, folder: Path, job: str) -> in
     remove_unfinished(ours.cache, ours.unfinished())
 
     worker = PoolWorker(
-        n_procs=settings.processes(1),
+        n_procs=resources.processes(1),
         watch=partial(ours.tell, job),
-        stop_on_failure=settings.stop_on_first_crash,
+        stop_on_failure=resources.stop_on_first_crash,
     )
-    around = Cleaning().around if settings.clean_workdir else contextlib.nullcontext
+    around = Cleaning().around if resources.clean_workdir else contextlib.nullcontext
     with submitting(ours.cache, worker) as submit:
         errors = run_side_by_side(submit, [(name, lambda: task)], 1, around)
     for error in errors.values():

@@ -2,6 +2,9 @@
 
 The driver only submits, asks for all jobs at once now and then, and reports; it may die: jobs go on, and the next
 driver takes over those that still wait or run. Whether a job has done its work is judged by its result on disk.
+
+Pydra's own worker needs ``sacct`` and requeues what a user cancels, for ever:
+``test_worker_slurm_asks_an_accounting_daemon_and_requeues_cancelled_jobs``.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from pydra.engine.job import Job  # before pydra.workers, which it imports in a 
 from pydra.engine.result import load_result
 from pydra.workers import base
 
-from ....config.settings import Settings
+from ....config.cluster import Cluster
+from ....config.resources import Resources
 from ..failures import Elsewhere, NotStarted, StageFailed
 from ..journal import Journal
 from ..progress import StageEvent, Watch, nobody
@@ -50,7 +54,8 @@ class SlurmWorker(base.Worker):
 
     Attributes
     ----------
-    settings : Settings
+    cluster : Cluster
+    resources : Resources
         Resources and options of the jobs.
     watch : callable
         Takes the events of every stage.
@@ -61,7 +66,8 @@ class SlurmWorker(base.Worker):
     """
 
     _plugin_name = "gliomorph-slurm"
-    settings: Settings = attrs.field(kw_only=True)
+    cluster: Cluster = attrs.field(kw_only=True)
+    resources: Resources = attrs.field(kw_only=True)
     watch: Watch = nobody
     say: Callable[[str], None] = attrs.field(default=lambda _: None)
     runs: Mapping[str, str] = attrs.field(factory=dict)
@@ -86,7 +92,7 @@ class SlurmWorker(base.Worker):
     @property
     def stopping(self) -> bool:
         """Whether nothing more is started."""
-        return self.settings.stop_on_first_crash and self._failed
+        return self.resources.stop_on_first_crash and self._failed
 
     async def submit(self, job: Job, rerun: bool = False) -> Any:
         """Hand a graph to Slurm as a whole: it is opened where the job runs."""
@@ -103,7 +109,7 @@ class SlurmWorker(base.Worker):
 
     def _fail(self, job: Job, error: Exception) -> None:
         self._failed = True
-        if not isinstance(error, StageFailed):  # which the job itself has told
+        if not isinstance(error, StageFailed):  # which the job itself has reported
             scan = self._record(job).scan
             self.watch(StageEvent(kind="failed", stage="Slurm job", scan=scan, error=error))
         if self.stopping:
@@ -117,7 +123,7 @@ class SlurmWorker(base.Worker):
             return
         folder = JobFolder(job.cache_root / FOLDER / job.checksum)
         attempt = await self._taken_over(folder, job) or await self._submitted(folder, job)
-        for again in (self.settings.requeue, False):
+        for again in (self.cluster.requeue, False):
             state = await attempt.ended
             folder.forget()
             if await _shows_result(job, state):
@@ -131,7 +137,7 @@ class SlurmWorker(base.Worker):
                 break
             self.say(f"{job.name}: Slurm job {attempt.job} is {state}; it is submitted once more")
             attempt = await self._submitted(folder, job)
-        raise await asyncio.to_thread(_job_failure, attempt, state, self.settings.requeue)
+        raise await asyncio.to_thread(_job_failure, attempt, state, self.cluster.requeue)
 
     async def _taken_over(self, folder: JobFolder, job: Job) -> _Attempt | None:
         """The job of an earlier driver that still waits or runs, by its id or, where that was not written, by name."""
@@ -148,8 +154,8 @@ class SlurmWorker(base.Worker):
     async def _submitted(self, folder: JobFolder, job: Job) -> _Attempt:
         if self.stopping:
             raise NotStarted("not started: an earlier one failed (--stop-on-first-crash)")
-        script = await asyncio.to_thread(folder.prepare, job.task, self.settings, job.name)
-        arguments = sbatch_arguments(self.settings)
+        script = await asyncio.to_thread(folder.prepare, job.task, self.resources, job.name)
+        arguments = sbatch_arguments(self.cluster, self.resources)
         record = self._record(job)
         # before it is submitted: a driver that dies in between leaves a job that can be found by its name
         folder.remember(record)
@@ -203,7 +209,7 @@ class SlurmWorker(base.Worker):
                 self._look_at(self._waiting[job], known.get(job, slurm.FORGOTTEN))
 
     def _look_at(self, attempt: _Attempt, state: str) -> None:
-        """Pass on what a job has told; wake up who waits for it if it is over."""
+        """Pass on what a job has reported; wake up who waits for it if it is over."""
         try:
             self._replay(attempt)
         except Exception as error:  # nobody else would hear of it, and all would wait for ever
@@ -216,7 +222,7 @@ class SlurmWorker(base.Worker):
                 attempt.ended.set_result(state)
 
     def _replay(self, attempt: _Attempt) -> None:
-        """Pass on what a job has told of its stages since the last time."""
+        """Pass on what a job has reported of its stages since the last time."""
         events, attempt.read = attempt.folder.events(attempt.job, attempt.read)
         for event in events:
             attempt.failure = attempt.failure or event.error
@@ -235,13 +241,13 @@ class SlurmWorker(base.Worker):
             self.say(f"{len(ours)} Slurm job{'s' * (len(ours) != 1)} cancelled")
 
 
-def sbatch_arguments(settings: Settings) -> list[str]:
+def sbatch_arguments(cluster: Cluster, resources: Resources) -> list[str]:
     """Arguments of ``sbatch``; of two that contradict each other the later one counts."""
-    given = shlex.split(settings.slurm_args)
-    words = ["--no-requeue"] if not settings.requeue else []
-    words.append(f"--cpus-per-task={settings.nprocs}")
+    given = shlex.split(cluster.slurm_args)
+    words = ["--no-requeue"] if not cluster.requeue else []
+    words.append(f"--cpus-per-task={resources.nprocs}")
     if not any(word.startswith(("--mem", "--exclusive")) for word in given):
-        words.append(f"--mem={round(settings.mem_gb * 1000)}M")
+        words.append(f"--mem={round(resources.mem_gb * 1000)}M")
     return [*words, *given]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import attrs
 import lifelines
 import numpy as np
 import pandas as pd
@@ -25,7 +27,6 @@ from gliomorph.interfaces.group.associations.words import AssociationError
 EFFECTS = ("adiffi:group=mutant", "liebermeister:mood", "glm:age", "logrank:days,dead", "cox:days,dead")
 NULL = ("adiffi:chance", "liebermeister:chance", "glm:number", "logrank:number2", "cox:number2")
 FEW = {"permutations": 199}
-PLAIN = ["mask"] * SUBJECTS
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +34,34 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> LesionTable:
     return write_lesion_table(tmp_path_factory.mktemp("cohort"))
 
 
-def run(cohort: LesionTable, words: list[str], order: list[int] | None = None, **options: Any) -> Any:
-    chosen = order or range(len(cohort.scans))
-    return associate(
-        words,
-        cohort.table,
-        [cohort.scans[i] for i in chosen],
-        [cohort.tumors[i] for i in chosen],
-        ["mask"] * len(chosen),
-        [cohort.coverages[i] for i in chosen],
-        cohort.template,
-        FEW | options,
+class Answer(NamedTuple):
+    """What the stage gives: maps, the content of their sidecars, tables by label, notices."""
+
+    maps: dict[str, Any]
+    facts: dict[str, dict[str, Any]]
+    clusters: dict[str, Any]
+    notices: list[str]
+
+
+def asked(words: Sequence[str], cohort: LesionTable, kinds: Sequence[str] = (), **options: Any) -> Answer:
+    files, facts, notices = associate(
+        tuple(words), cohort.table, cohort.group_scans(kinds), cohort.template, TestOptions(**FEW | options)
     )
+    tables = {key.removesuffix("/clusters"): file for key, file in files.items() if key.endswith("clusters")}
+    maps = {key: file for key, file in files.items() if not key.endswith("clusters")}
+    content = {key: facts[key.split("/")[0]].of_map(key.split("/")[1]).content for key in maps}
+    return Answer(maps, content, tables, notices)
+
+
+def run(cohort: LesionTable, words: list[str], order: list[int] | None = None, **options: Any) -> Answer:
+    chosen = order or range(len(cohort.scans))
+    mixed = attrs.evolve(
+        cohort,
+        scans=[cohort.scans[i] for i in chosen],
+        tumors=[cohort.tumors[i] for i in chosen],
+        coverages=[cohort.coverages[i] for i in chosen],
+    )
+    return asked(words, mixed, **options)
 
 
 def rows(path: Any) -> list[dict[str, str]]:
@@ -109,9 +126,7 @@ def test_without_an_effect_there_is_no_cluster(cohort: LesionTable, here: Path, 
     table.write_text(
         "\n".join([text[0] + "\tnumber2", *(f"{a}\t{b:.0f}" for a, b in zip(text[1:], numbers, strict=True))])
     )
-    *_, clusters, _ = associate(
-        list(NULL), table, cohort.scans, cohort.tumors, PLAIN, cohort.coverages, cohort.template, FEW
-    )
+    *_, clusters, _ = asked(NULL, attrs.evolve(cohort, table=table))
     assert len(clusters) == len(NULL)
     for path in clusters.values():
         assert Path(path).read_text() == "\t".join(CLUSTERS) + "\n"
@@ -175,15 +190,7 @@ def with_blind(cohort: LesionTable, folder: Path, blind: int) -> LesionTable:
     seen = np.ones(SIZE, np.uint8)
     seen[:6] = 0
     half = write_image(from_array(seen, cohort.grid), folder / "half.nii.gz")
-    coverages = [half] * blind + cohort.coverages[blind:]
-    return LesionTable(
-        table=cohort.table,
-        scans=cohort.scans,
-        tumors=cohort.tumors,
-        coverages=coverages,
-        template=cohort.template,
-        grid=cohort.grid,
-    )
+    return attrs.evolve(cohort, coverages=[half] * blind + cohort.coverages[blind:])
 
 
 def test_tests_of_groups_require_a_share_of_the_fields_of_view(
@@ -303,8 +310,8 @@ def test_sub_regions_leave_out_plain_masks_and_other_labels(
     cohort: LesionTable, here: Path, tmp_path: Path
 ) -> None:
     tumors, kinds = with_labels(cohort, tmp_path, 2)
-    given = (cohort.table, cohort.scans, tumors, kinds, cohort.coverages, cohort.template)
-    maps, facts, _, notices = associate(["glm:age"], *given, FEW | {"region": "ET"})
+    given = attrs.evolve(cohort, tumors=tumors), kinds
+    maps, facts, _, notices = asked(["glm:age"], *given, region="ET")
     count = array(maps["glmage/count"])
     outside = np.ones(SIZE, bool)
     outside[PLANTED] = False
@@ -316,9 +323,9 @@ def test_sub_regions_leave_out_plain_masks_and_other_labels(
     assert known["Covariates"] == ["ET volume in template space (ml)"]
     assert "ET: glm:age: 2 participants left out, a plain mask tells nothing of ET: '00', '01'" in notices
     # its volume tells who has the lesion
-    *_, clusters, _ = associate(["glm:age"], *given, FEW | {"region": "ET", "volume": False})
+    *_, clusters, _ = asked(["glm:age"], *given, region="ET", volume=False)
     assert is_planted(rows(clusters["glmage"])[0], cohort.grid)
-    _, whole, *_ = associate(["glm:age"], *given, FEW)
+    _, whole, *_ = asked(["glm:age"], *given)
     assert (whole["glmage/t"]["Region"], whole["glmage/t"]["SampleSize"]) == ("WT", SUBJECTS)
 
 
@@ -331,16 +338,7 @@ def test_too_few_participants_with_sub_regions_are_refused_by_name(
         match=r"at least 10 participants with a mask .* got 9.*; 31 participants left out, a plain mask tells nothing "
         "of TC: '00', '01'",
     ):
-        associate(
-            ["glm:age"],
-            cohort.table,
-            cohort.scans,
-            tumors,
-            kinds,
-            [],
-            cohort.template,
-            FEW | {"region": "TC"},
-        )
+        asked(["glm:age"], attrs.evolve(cohort, tumors=tumors, coverages=[]), kinds, region="TC")
 
 
 def test_who_is_left_out_is_named_in_notices_and_counted_in_sidecars(
@@ -351,16 +349,14 @@ def test_who_is_left_out_is_named_in_notices_and_counted_in_sidecars(
     table = tmp_path / "participants.tsv"
     table.write_text("\n".join(lines[:-1]))
     scans = [*cohort.scans[:-2], "sub-38_ses-b", "sub-39"]
-    _, facts, _, notices = associate(
-        ["adiffi:group"],
-        table,
-        [*scans, "sub-38_ses-a"],
-        [*cohort.tumors, cohort.tumors[0]],
-        [*PLAIN, "mask"],
-        [*cohort.coverages, cohort.coverages[0]],
-        cohort.template,
-        FEW,
+    more = attrs.evolve(
+        cohort,
+        table=table,
+        scans=[*scans, "sub-38_ses-a"],
+        tumors=[*cohort.tumors, cohort.tumors[0]],
+        coverages=[*cohort.coverages, cohort.coverages[0]],
     )
+    _, facts, _, notices = asked(["adiffi:group"], more)
     assert facts["adiffigroup/z"]["LeftOut"] == {"'group' is missing": 1, "not in the table": 1}
     assert facts["adiffigroup/z"]["SampleSize"] == SUBJECTS - 2
     assert notices[:3] == [
@@ -374,16 +370,8 @@ def test_hostile_names_and_values_never_become_paths(cohort: LesionTable, here: 
     lines = cohort.table.read_text().replace("mutant", "../../x").replace("wildtype", "<b>").splitlines()
     table = tmp_path / "participants.tsv"
     table.write_text("\n".join([lines[0].replace("\tgroup\t", "\t../../etc/group\t"), *lines[1:]]))
-    maps, facts, clusters, _ = associate(
-        ["adiffi:../../etc/group=../../x"],
-        table,
-        cohort.scans,
-        cohort.tumors,
-        PLAIN,
-        [],
-        cohort.template,
-        FEW,
-    )
+    unseen = attrs.evolve(cohort, table=table, coverages=[])
+    maps, facts, clusters, _ = asked(["adiffi:../../etc/group=../../x"], unseen)
     (label,) = clusters
     assert label.isalnum() and label.startswith("adiffietcgroupxx")
     for path in (*maps.values(), *clusters.values()):
@@ -405,7 +393,7 @@ def test_lesions_that_do_not_overlap_are_refused(cohort: LesionTable, here: Path
 
 def test_a_cohort_without_masks_is_refused(cohort: LesionTable, here: Path) -> None:
     with pytest.raises(AssociationError, match="at least 10 participants with a mask"):
-        associate(["glm:age"], cohort.table, [], [], [], [], cohort.template, FEW)
+        asked(["glm:age"], attrs.evolve(cohort, scans=[], tumors=[], coverages=[]))
 
 
 def test_lesions_of_one_volume_are_no_covariate(cohort: LesionTable, here: Path, tmp_path: Path) -> None:
@@ -417,7 +405,7 @@ def test_lesions_of_one_volume_are_no_covariate(cohort: LesionTable, here: Path,
     with pytest.raises(
         AssociationError, match=r"glm:age: lesion volumes have to differ .* got 3.072 ml for all"
     ):
-        associate(["glm:age"], cohort.table, cohort.scans, tumors * 20, PLAIN, [], cohort.template, FEW)
+        asked(["glm:age"], attrs.evolve(cohort, tumors=tumors * 20, coverages=[]))
 
 
 def test_all_that_is_wrong_with_the_columns_is_said_at_once(cohort: LesionTable, tmp_path: Path) -> None:
@@ -434,15 +422,12 @@ def test_all_that_is_wrong_with_the_columns_is_said_at_once(cohort: LesionTable,
 
 def test_the_stage_runs_as_a_task(cohort: LesionTable, tmp_path: Path) -> None:
     job = Associate(
-        words=["liebermeister:mood"],
+        words=("liebermeister:mood",),
         participants=cohort.table,
-        scans=cohort.scans,
-        tumors=cohort.tumors,
-        kinds=PLAIN,
-        coverages=cohort.coverages,
+        scans=cohort.group_scans(),
         template=cohort.template,
-        options=FEW,
+        options=TestOptions(**FEW),
     )
     outputs = job(cache_root=tmp_path / "cache", worker="debug")
-    assert set(outputs.maps) == set(outputs.facts)
-    assert is_planted(rows(outputs.clusters["liebermeistermood"])[0], cohort.grid)
+    assert {key.split("/")[0] for key in outputs.files} == set(outputs.facts)
+    assert is_planted(rows(outputs.files["liebermeistermood/clusters"])[0], cohort.grid)

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.files.images import from_array, to_array, write_image
 from gliomorph.interfaces.files.transforms import compose, jacobian_determinant, write_transform
 from gliomorph.interfaces.group.atlas.scan import Frame, log_determinant, ras_affine, read_scan
+from gliomorph.interfaces.group.records import GroupScan
 from gliomorph.models.atlas import LIMIT, Grid
 
 GRID = phantoms.grid((20, 18, 16), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
@@ -74,9 +75,13 @@ def scan(tmp_path):
     return files, labels, seen > 0, frame
 
 
+def group_scan(files, kind):
+    return GroupScan(label="sub-1", kind=kind, key="key", files={n: path for n, path in files.items()})
+
+
 def test_images_count_where_they_tell_something(scan):
     files, labels, seen, frame = scan
-    participant, _ = read_scan("sub-1", files, "dseg", ["sexF"], "key", frame)
+    participant, _ = read_scan(group_scan(files, "dseg"), ["sexF"], frame)
     assert set(participant.values) == {"image", "healthy", "appearance", "logjacobian"}
     assert (participant.where["appearance"] == (seen & (labels > 0))).all()
     around = participant.where["logjacobian"]
@@ -87,7 +92,7 @@ def test_images_count_where_they_tell_something(scan):
 
 def test_row_tells_volumes_side_and_place(scan):
     files, labels, _, frame = scan
-    _, row = read_scan("sub-1", files, "dseg", [], "key", frame)
+    _, row = read_scan(group_scan(files, "dseg"), [], frame)
     assert row["WT_ml"] == pytest.approx((labels > 0).sum() * 0.01)
     assert row["ET_ml"] == pytest.approx((labels == 4).sum() * 0.01)
     # x of the grid runs from left to right in RAS here
@@ -99,6 +104,6 @@ def test_row_tells_volumes_side_and_place(scan):
 def test_scan_without_further_files_has_its_image_alone(scan):
     files, _, _, frame = scan
     files = {name: files[name] for name in ("warped", "tumor", "coverage")}
-    participant, row = read_scan("sub-1", files, "mask", [], "key", frame)
+    participant, row = read_scan(group_scan(files, "mask"), [], frame)
     assert set(participant.values) == {"image"}
     assert "ET_ml" not in row

@@ -13,12 +13,14 @@ from gliomorph.interfaces.derivatives.records import read_record
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.group.atlas.scan import region_mask
 from gliomorph.interfaces.group.atlas.stage import atlas
+from gliomorph.interfaces.group.records import AtlasInputs, GroupScan, Stratum
+from gliomorph.models.small_cells import SmallCells, small_cells
 
 GRID = phantoms.grid((9, 8, 7), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
 WHICH = {"ET": [4], "NCR": [1], "ED": [2], "TC": [1, 4], "WT": [1, 2, 4]}
 
 
-ALL_SHOWN = {"everybody": 1, "strata": 1}
+ALL_SHOWN = small_cells(1)
 
 
 class Cohort:
@@ -52,29 +54,34 @@ class Cohort:
         self.template = write_image(from_array(np.ones(shape, np.float32), GRID), folder / "template.nii.gz")
         self.template_brain = write_image(from_array(self.brain, GRID), folder / "brain.nii.gz")
 
+    def scan(self, number, key=""):
+        bundles = {"warped": "images", "tumor": "tumors", "coverage": "coverages"}
+        return GroupScan(
+            label=f"sub-{number}",
+            kind=self.kinds[number],
+            key=key or f"key {number}",
+            files={name: self.paths[kept][number] for name, kept in bundles.items()},
+        )
+
     def run(self, order=(0, 1, 2, 3, 4), **changes):
-        bundles = {
-            "warped": self.paths["images"],
-            "tumor": self.paths["tumors"],
-            "coverage": self.paths["coverages"],
-        }
         arguments = {
-            "scans": [f"sub-{number}" for number in order],
-            "files": [{name: paths[number] for name, paths in bundles.items()} for number in order],
-            "kinds": [self.kinds[number] for number in order],
-            "keys": [f"key {number}" for number in order],
-            "strata": [],
-            "places": {},
+            "scans": tuple(self.scan(number) for number in order),
+            "strata": (),
             "template": self.template,
             "template_brain": self.template_brain,
-            "min_cell": ALL_SHOWN,
+            "cells": ALL_SHOWN,
             "min_coverage": 0.0,
             "code": "code",
-            "kept": "",
+            "parcellation": {"Name": "halves", "SHA256": "abc"},
         }
-        maps, facts, regions, patients = atlas(**{**arguments, **changes})
-        files = {key: file.fspath for key, file in maps.items()}
-        return Answer(files=files, facts=facts, regions=regions.fspath, patients=patients.fspath)
+        maps, facts, tables = atlas(AtlasInputs(**{**arguments, **changes}))
+        return Answer(
+            files=maps,
+            facts={key: known.content for key, known in facts.items()},
+            made_of={key: (known.files, known.kinds) for key, known in facts.items()},
+            regions=tables["regions"],
+            patients=tables["patients"],
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +90,7 @@ class Answer:
 
     files: dict
     facts: dict
+    made_of: dict
     regions: Path
     patients: Path
 
@@ -167,11 +175,11 @@ def test_gain_of_a_scanner_does_not_change_the_mean(cohort):
     np.testing.assert_allclose(cohort.run().map("mean"), before, atol=1e-5)
 
 
-@pytest.mark.parametrize("cells", [{"everybody": 1, "strata": 1}, {"everybody": 1, "strata": 2}])
+@pytest.mark.parametrize("cells", [small_cells(1), SmallCells(everybody=1, strata=2)])
 def test_order_of_the_scans_changes_no_byte(cohort, cells):
-    first = cohort.run(strata=STRATA, min_cell=cells)
+    first = cohort.run(strata=STRATA, cells=cells)
     contents = first.contents()  # read at once: the next run writes in the same folder
-    other = cohort.run((4, 2, 0, 3, 1), strata=STRATA, min_cell=cells)
+    other = cohort.run((4, 2, 0, 3, 1), strata=STRATA, cells=cells)
     assert other.contents() == contents
     assert other.facts == first.facts
 
@@ -227,7 +235,7 @@ def whole_tumours(cohort, numbers):
 
 
 def test_nothing_is_shown_that_fewer_than_the_smallest_cell_share(cohort):
-    found = cohort.run(min_cell={"everybody": 3, "strata": 3})
+    found = cohort.run(cells=small_cells(3))
     count, shown = whole_tumours(cohort, range(5)), found.map("count_WT")
     few = (count > 0) & (count < 3)
     assert few.any() and (shown[shown > 0] >= 3).all()
@@ -238,13 +246,13 @@ def test_nothing_is_shown_that_fewer_than_the_smallest_cell_share(cohort):
     assert facts["WithheldVoxels"] == np.count_nonzero((count > 0) & (shown == 0)) > 0
     assert "0 also where fewer than 3 participants share it or could be told by" in facts["Description"]
     assert "all/frequency_ET" in found.files
-    assert "all/frequency_ET" not in cohort.run(min_cell={"everybody": 4, "strata": 4}).files
+    assert "all/frequency_ET" not in cohort.run(cells=small_cells(4)).files
 
 
 def test_strata_are_withheld_where_few_share_a_voxel_and_the_whole_cohort_is_not(cohort):
-    strata = [STRATA[0] | {"scans": [f"sub-{number}" for number in range(4)]}]
+    strata = (attrs.evolve(STRATA[0], participants=tuple("0123")),)
     plain = cohort.run(strata=strata).contents()
-    found = cohort.run(strata=strata, min_cell={"everybody": 1, "strata": 2})
+    found = cohort.run(strata=strata, cells=SmallCells(everybody=1, strata=2))
     of_all = {key: path.read_bytes() for key, path in found.files.items() if key.startswith("all/")}
     assert of_all == {key: plain[key] for key in of_all}
     assert found.facts["all/count_WT"]["WithheldVoxels"] == 0
@@ -256,10 +264,10 @@ def test_strata_are_withheld_where_few_share_a_voxel_and_the_whole_cohort_is_not
     assert found.facts["sexF/count_WT"]["WithheldVoxels"] == np.count_nonzero((count > 0) & (shown == 0)) > 0
 
 
-STRATA = [
-    {"label": "sexF", "column": "sex", "description": "sex = 'F'", "scans": ["sub-0", "sub-1", "sub-3"]},
-    {"label": "sexM", "column": "sex", "description": "sex = 'M'", "scans": ["sub-2", "sub-4"]},
-]
+STRATA = (
+    Stratum(label="sexF", column="sex", description="sex = 'F'", participants=("0", "1", "3")),
+    Stratum(label="sexM", column="sex", description="sex = 'M'", participants=("2", "4")),
+)
 
 
 def test_strata_have_the_maps_of_their_scans_alone(cohort):
@@ -281,19 +289,20 @@ def test_strata_have_the_maps_of_their_scans_alone(cohort):
 
 def test_every_map_has_what_its_sidecar_requires(cohort):
     found = cohort.run(strata=STRATA)
-    required = {"SampleSize", "Description", "MinimumCell", "MinimumCoverage", "MadeOf"}
+    required = {"SampleSize", "Description", "MinimumCell", "MinimumCoverage"}
     assert found.facts.keys() == found.files.keys()
     for key, facts in found.facts.items():
         assert required <= facts.keys(), key
         assert ("Stratum" in facts) == (not key.startswith("all/"))
-        assert "coverage" in facts["MadeOf"]["files"]
+        files, kinds = found.made_of[key]
+        assert "coverage" in files
         regional = key.split("_")[-1] in WHICH
         assert not regional or facts["Region"] == key.split("_")[-1]
-        assert facts["MadeOf"]["kinds"] == (
-            ["dseg"] if facts.get("Region", "WT") != "WT" else ["dseg", "mask"]
-        ) or (key.endswith("coverage_regions"))
-    assert found.facts["all/coverage_regions"]["MadeOf"] == {"files": ["coverage"], "kinds": ["dseg"]}
-    assert found.facts["sexM/mean"]["MadeOf"]["files"] == ["warped", "coverage"]
+        assert kinds == (("dseg",) if facts.get("Region", "WT") != "WT" else ("dseg", "mask")) or (
+            key.endswith("coverage_regions")
+        )
+    assert found.made_of["all/coverage_regions"] == (("coverage",), ("dseg",))
+    assert found.made_of["sexM/mean"][0] == ("warped", "coverage")
     stratum = {"Label": "sexM", "Column": "sex", "Definition": "sex = 'M'", "SampleSize": 2}
     assert found.facts["sexM/mean"]["Stratum"] == stratum
 
@@ -306,7 +315,7 @@ class Reads:
         whole = module.read_scan
 
         def read(scan, *others):
-            self.scans.append(scan)
+            self.scans.append(scan.label)
             return whole(scan, *others)
 
         monkeypatch.setattr(module, "read_scan", read)
@@ -340,7 +349,7 @@ def test_kept_sums_that_do_not_fit_are_made_anew(cohort, tmp_path, monkeypatch, 
     reads.taken()
     order, changes = (0, 1, 2, 3, 4), {"kept": str(kept)}
     if change == "key":
-        changes["keys"] = ["another", *(f"key {number}" for number in order[1:])]
+        changes["scans"] = (cohort.scan(0, "another"), *map(cohort.scan, order[1:]))
     elif change == "gone":
         order = (0, 1, 2, 3)
     elif change == "code":
@@ -362,11 +371,6 @@ def test_kept_sums_that_do_not_fit_are_made_anew(cohort, tmp_path, monkeypatch, 
 def test_no_scan_is_refused(cohort):
     with pytest.raises(ValueError, match="nothing to make an atlas of"):
         cohort.run(())
-
-
-def test_lists_of_different_lengths_are_refused(cohort):
-    with pytest.raises(ValueError, match="shorter"):
-        cohort.run(keys=["key 0"])
 
 
 @pytest.mark.parametrize("region", WHICH)
@@ -392,20 +396,19 @@ def test_record_in_another_encoding_is_empty(tmp_path):
     assert read_record(path) == {}
 
 
-REGIONAL = [
-    {
-        "label": f"region{label}",
-        "column": "--parcellation",
-        "description": f"tumour in '{label}'",
-        "scans": scans,
-        "parcellation": {"Name": "halves", "SHA256": "abc"},
-    }
-    for label, scans in (("A", ["sub-0", "sub-2", "sub-3"]), ("B", ["sub-1", "sub-4"]))
-]
+REGIONAL = tuple(
+    Stratum(
+        label=f"region{label}",
+        column="--parcellation",
+        description=f"tumour in '{label}'",
+        participants=tuple(participants),
+    )
+    for label, participants in (("A", "023"), ("B", "14"))
+)
 
 
 def test_regions_have_the_maps_of_their_scans_and_their_average_shape(cohort):
-    found = cohort.run(strata=[*STRATA, *REGIONAL])
+    found = cohort.run(strata=(*STRATA, *REGIONAL))
     alone = cohort.run((0, 2, 3)).contents()
     whole = found.contents()
     for key in set(alone) - {"regions", "patients"}:
@@ -430,10 +433,10 @@ def test_regions_are_not_compared(cohort):
     assert not [key for key in cohort.run(strata=REGIONAL).files if "VS" in key]
 
 
-@pytest.mark.parametrize("cells", [{"everybody": 1, "strata": 1}, {"everybody": 1, "strata": 2}])
+@pytest.mark.parametrize("cells", [small_cells(1), SmallCells(everybody=1, strata=2)])
 def test_order_of_the_scans_changes_no_byte_of_regions(cohort, cells, tmp_path):
     places = {f"sub-{number}": {"region": "A", "overlap_A": number / 4} for number in range(5)}
-    changes = {"strata": REGIONAL, "min_cell": cells, "places": places}
+    changes = {"strata": REGIONAL, "cells": cells, "places": places}
     first = cohort.run(**changes)
     contents = first.contents()
     other = cohort.run((4, 2, 0, 3, 1), **changes)
@@ -446,7 +449,7 @@ def test_order_of_the_scans_changes_no_byte_of_regions(cohort, cells, tmp_path):
 
 def test_small_regions_show_nothing_of_few(cohort):
     all_of_it = cohort.run(strata=REGIONAL).map("shape", "regionA")
-    found = cohort.run(strata=REGIONAL, min_cell={"everybody": 1, "strata": 2})
+    found = cohort.run(strata=REGIONAL, cells=SmallCells(everybody=1, strata=2))
     shown = found.map("shape", "regionA")
     np.testing.assert_array_equal(shown, np.where(all_of_it > 1.5 / 3, all_of_it, 0))
     assert found.facts["regionA/shape"]["WithheldVoxels"] > 0
@@ -459,7 +462,10 @@ def test_scans_that_changed_their_region_are_read_again(cohort, tmp_path, monkey
     cohort.run(strata=REGIONAL, kept=kept)
     reads.taken()
     first, second = REGIONAL
-    swapped = [first | {"scans": second["scans"]}, second | {"scans": first["scans"]}]
+    swapped = (
+        attrs.evolve(first, participants=second.participants),
+        attrs.evolve(second, participants=first.participants),
+    )
     again = cohort.run(strata=swapped, kept=kept).contents()
     assert len(reads.taken()) == 5
     assert again == cohort.run(strata=swapped).contents()

@@ -10,10 +10,10 @@ import pytest
 
 from gliomorph.interfaces.files.tables import read_table, table
 from gliomorph.interfaces.files.text import plain
+from gliomorph.interfaces.group.records import Stratum
 from gliomorph.interfaces.group.strata.bins import MOST_CATEGORIES, Variable
 from gliomorph.interfaces.group.strata.groups import (
     BY_PLACE,
-    EVERYBODY,
     LONGEST_LABEL,
     Stratification,
     contrasts_of,
@@ -21,6 +21,7 @@ from gliomorph.interfaces.group.strata.groups import (
     parse_strata,
     stratify,
 )
+from gliomorph.models.small_cells import EVERYBODY, small_cells
 
 HOSTILE = [
     "../../etc/passwd", "F", "f", "F ", "f\u0000", "a/b", "a\\b", "女", "男", "+", "-", "=cmd()", "<b>", "%2e", "n/a",
@@ -35,7 +36,7 @@ def rows_of(column: str, values: list[str]) -> list[dict[str, str]]:
 def grouped(word: str, values: list[str], min_cell: int = 1) -> Stratification:
     column = word.split(":")[0]
     names = [f"{i:03}" for i in range(len(values))]
-    return stratify(parse_strata([word]), rows_of(column, values), names, min_cell)
+    return stratify(parse_strata([word]), rows_of(column, values), names, small_cells(min_cell))
 
 
 def kinds(findings: tuple) -> list[str]:
@@ -99,7 +100,7 @@ def test_every_participant_is_in_exactly_one_bin_or_not_assigned(seed: int) -> N
     edges = sorted({float(edge) for edge in random.integers(20, 80, random.integers(1, 5))})
     variables = (Variable(column="class"), Variable(column="age", edges=tuple(edges)))
     min_cell = int(random.integers(1, 7))
-    found = stratify(variables, rows, names, min_cell)
+    found = stratify(variables, rows, names, small_cells(min_cell))
     for column in {"class", "age"} - {error.column for error in found.errors}:
         bins = [s.participants for s in found.strata if s.column == column]
         lost = [group.participants for group in found.not_assigned if group.column == column]
@@ -107,7 +108,7 @@ def test_every_participant_is_in_exactly_one_bin_or_not_assigned(seed: int) -> N
     for stratum in found.strata:
         assert stratum.withheld or len(stratum.participants) >= min_cell
     shuffled = [rows[i] for i in random.permutation(len(rows))]
-    assert stratify(variables, shuffled, names[::-1], min_cell) == found
+    assert stratify(variables, shuffled, names[::-1], small_cells(min_cell)) == found
 
 
 def slow_bin(value: str, edges: list[float]) -> int | None:
@@ -133,7 +134,7 @@ def test_whatever_the_table_says_labels_are_bids_labels_and_unique() -> None:
         {"participant_id": str(i), "se/x": value, "s": "ex" + value, "al": "l"}
         for i, value in enumerate(values)
     ]
-    found = stratify(parse_strata(["se/x", "s", "al"]), rows, map(str, range(len(values))), 1)
+    found = stratify(parse_strata(["se/x", "s", "al"]), rows, map(str, range(len(values))), small_cells(1))
     labels = [s.label for s in found.strata]
     assert found.errors == ()
     assert all(re.fullmatch("[A-Za-z0-9]+", label) and len(label) <= LONGEST_LABEL for label in labels)
@@ -177,7 +178,7 @@ def test_text_in_a_column_of_numbers_is_reported() -> None:
 
 def test_an_unknown_column_is_an_error_with_the_columns_there_are() -> None:
     rows = [{"participant_id": "sub-1", "sex": "F", "age": "40"}]
-    found = stratify(parse_strata(["gender", "sex"]), rows, ["1"], 1)
+    found = stratify(parse_strata(["gender", "sex"]), rows, ["1"], small_cells(1))
     (error,) = found.errors
     assert error.kind == "unknown column"
     assert error.text == "participants.tsv has no column 'gender'; it has 'age', 'sex'"
@@ -196,14 +197,16 @@ def test_duplicated_participants_are_an_error_and_in_no_bin() -> None:
     rows = [
         {"participant_id": name, "sex": sex} for name, sex in [("sub-1", "F"), ("1", "M"), ("sub-2", "F")]
     ]
-    found = stratify(parse_strata(["sex"]), rows, ["1", "2"], 1)
+    found = stratify(parse_strata(["sex"]), rows, ["1", "2"], small_cells(1))
     assert kinds(found.errors) == ["duplicated participants"]
     assert found.errors[0].participants == ("1",)
     assert [(g.reason, g.participants) for g in found.not_assigned] == [("more than one row", ("1",))]
 
 
 def test_rows_without_scan_and_scans_without_row_are_reported() -> None:
-    found = stratify(parse_strata(["sex"]), rows_of("sex", ["F", "M"]), ["sub-000", "sub-777"], 1)
+    found = stratify(
+        parse_strata(["sex"]), rows_of("sex", ["F", "M"]), ["sub-000", "sub-777"], small_cells(1)
+    )
     reported = {notice.kind: notice.participants for notice in found.notices}
     assert reported["no scan"] == ("001",)
     assert reported["no row"] == ("777",)
@@ -249,11 +252,6 @@ def test_empty_bins_stay_listed() -> None:
     assert [s.withheld for s in found.strata] == ["no participants", "no participants", "", ""]
 
 
-def test_the_smallest_cell_is_at_least_one() -> None:
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        stratify((), [], [], 0)
-
-
 def test_the_table_is_read_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "participants.tsv"
     path.write_text("\ufeff" + table(["participant_id", "sex"], [["sub-1", "a\tb"], ["sub-2"]]))
@@ -278,6 +276,7 @@ def test_plain_text_is_ascii() -> None:
 
 
 def test_strata_made_by_place_are_no_columns_and_are_not_compared() -> None:
-    assert contrasts_of([(BY_PLACE, "regionA"), (BY_PLACE, "regionB")]) == []
+    regions = [Stratum(label=f"region{n}", column=BY_PLACE, description="", participants=()) for n in "AB"]
+    assert contrasts_of(regions) == []
     with pytest.raises(ValueError, match="--parcellation is an option of its own"):
         parse_strata([BY_PLACE])

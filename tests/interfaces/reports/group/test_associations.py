@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lesion_tables import LesionTable, write_lesion_table
+from lesion_tables import LesionTable, made_test, write_lesion_table
 
 from gliomorph.interfaces.files.images import read_image
-from gliomorph.interfaces.group.associations.facts import sentence
+from gliomorph.interfaces.group.associations.options import TestOptions
 from gliomorph.interfaces.group.associations.stage import associate
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.group.associations import sections_of_tests
+from gliomorph.interfaces.reports.group.story import Test as Shown
 from gliomorph.interfaces.reports.pages import render
 
 EVIL = "<script>alert(1)</script>"
@@ -24,26 +25,22 @@ def cohort(tmp_path: Path) -> LesionTable:
 
 
 def sections(cohort: LesionTable, words: list[str], **options: Any) -> list[dict[str, Any]]:
-    maps, facts, clusters, _ = associate(
-        words,
+    files, facts, _ = associate(
+        tuple(words),
         cohort.table,
-        cohort.scans,
-        cohort.tumors,
-        ["mask"] * len(cohort.tumors),
-        cohort.coverages,
+        cohort.group_scans(),
         cohort.template,
-        {"permutations": 39} | options,
+        TestOptions(**{"permutations": 39} | options),
     )
-    files = {**maps, **{f"{label}/clusters": path for label, path in clusters.items()}}
-    told = [
-        {
-            "label": label,
-            "facts": facts[f"{label}/logp"],
-            "names": {"clusters": f"a b/{label}.tsv", "logp": "javascript:alert(1)"},
-        }
-        for label in clusters
+    tests = [
+        Shown(
+            label=label,
+            facts=known,
+            names={"clusters": f"a b/{label}.tsv", "logp": "javascript:alert(1)"},
+        )
+        for label, known in facts.items()
     ]
-    return sections_of_tests(read_image(cohort.template), told, files)
+    return sections_of_tests(read_image(cohort.template), tests, files)
 
 
 def page(folder: Path, tests: list[dict[str, Any]], problem: str = "") -> str:
@@ -110,41 +107,19 @@ def test_without_tests_there_is_no_section(tmp_path: Path) -> None:
 
 
 def test_a_sentence_names_both_columns_of_survival() -> None:
-    facts = {
-        "Test": "Log-rank test",
-        "Column": "days",
-        "Event": "dead",
-        "Region": "WT",
-        "SampleSize": 9,
-        "GroupSizes": {},
-        "MinimumLesions": 3,
-        "Covariates": [],
-        "TFCE": False,
-        "Correction": "fdr",
-        "Threshold": 0.05,
-    }
-    assert sentence(facts) == (
-        "Log-rank test, of days and dead at every voxel with at least 3 lesioned and as many spared of 9 participants; "
-        "fdr, p ≤ 0.05."
+    facts = made_test("logrank", "days", "dead", participants=9, min_lesions=3, correction="fdr")
+    assert facts.sentence() == (
+        "Log-rank test, two-sided, of days and dead at every voxel with at least 3 lesioned and as many spared of 9 "
+        "participants; false discovery rate, Benjamini and Hochberg, p ≤ 0.05."
     )
 
 
 def test_a_sentence_names_a_sub_region_and_all_covariates() -> None:
-    facts = {
-        "Test": "Linear model",
-        "Column": "score",
-        "SampleSize": 9,
-        "GroupSizes": {},
-        "MinimumLesions": 3,
-        "Region": "ET",
-        "Covariates": ["ET volume in template space (ml)", "age", "sex (1: 'M', 0: 'F')"],
-        "TFCE": True,
-        "Correction": "fwer",
-        "Permutations": 99,
-        "Threshold": 0.05,
-    }
-    assert sentence(facts) == (
-        "Linear model, of score and ET at every voxel with at least 3 lesioned and as many spared of 9 participants; "
-        "ET volume, age and sex as covariates; fwer after threshold-free cluster enhancement, 99 permutations, "
-        "p ≤ 0.05."
+    options = {"min_lesions": 3, "region": "ET", "tfce": True, "permutations": 99}
+    covariates = ("ET volume in template space (ml)", "age", "sex (1: 'M', 0: 'F')")
+    facts = made_test("glm", "score", participants=9, covariates=covariates, **options)
+    assert facts.sentence() == (
+        "Linear model, t of the lesion, two-sided, of score and ET at every voxel with at least 3 lesioned and as many "
+        "spared of 9 participants; ET volume, age and sex as covariates; family-wise error, by the largest absolute "
+        "statistic of each permutation after threshold-free cluster enhancement, 99 permutations, p ≤ 0.05."
     )

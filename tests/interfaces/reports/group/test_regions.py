@@ -16,6 +16,7 @@ from gliomorph.interfaces.group.regions.tables import write_parcellation
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.group.regions import section_of_regions
 from gliomorph.interfaces.reports.group.report import cohort_report
+from gliomorph.interfaces.reports.group.story import Group, Regions, Story, Used
 
 EVIL = '<script>alert("x")</script>'
 COLUMNS = ("label", "name", "volume_ml", "participants", "participants_touching", "share_involved_mean")
@@ -46,27 +47,18 @@ def files(tmp_path: Path) -> dict[str, Any]:
 
 
 def section(files: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    region = {"label": "regionA", "name": EVIL, "people": "7 participants", "folder": "javascript:alert(1)"}
-    told = {"name": EVIL, "notices": [EVIL], "regions": [region]}
-    return section_of_regions(
-        read_image(files["template"]), {**told, **changes}, files["maps"], files["table"]
-    )
+    region = Group(label="regionA", name=EVIL, participants=7, folder="javascript:alert(1)")
+    regions = Regions(**{"name": EVIL, "notices": (EVIL,), "groups": (region,), **changes})
+    return section_of_regions(read_image(files["template"]), regions, files["maps"], files["table"])
 
 
 def page(files: dict[str, Any], folder: Path, regions: dict[str, Any] | None) -> str:
-    return cohort_report(
-        out_file=folder / "gliomorph.html",
-        title="Tiny",
-        quality=pd.DataFrame(),
-        excluded=[],
-        template=files["template"],
-        frequency={},
-        coverage=None,
-        mean_image=None,
-        pages={},
-        used={},
-        regions=regions,
-    ).read_text(encoding="utf-8")
+    used = Used(version="0", template="Tiny", registration="syn", scans=0, citations=())
+    template = read_image(files["template"])
+    path = cohort_report(
+        folder / "gliomorph.html", Story(title="Tiny", used=used), template, {}, pd.DataFrame(), (), regions
+    )
+    return path.read_text(encoding="utf-8")
 
 
 def test_every_map_of_a_region_is_drawn_once(files: dict[str, Any]) -> None:
@@ -125,4 +117,4 @@ def test_without_a_region_to_show_the_page_says_so(
     files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "_draw", lambda *_: b"")
-    assert "No maps: no region has enough participants." in page(files, tmp_path, section(files, regions=[]))
+    assert "No maps: no region has enough participants." in page(files, tmp_path, section(files, groups=()))

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.group.report import cohort_report
+from gliomorph.interfaces.reports.group.story import Excluded, Group, Story, Used
 
 EVIL = 'sub-<script>alert("x")</script>'
 
@@ -58,21 +59,35 @@ def table(count: int = 10, **changed: object) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write(maps: dict[str, Path], folder: Path, **changed: object) -> str:
-    """The tiny cohort's page, with some arguments changed."""
-    arguments = {
-        "out_file": folder / "gliomorph.html",
-        "title": "Tiny atlas",
-        "quality": table(),
-        "excluded": [],
-        "template": maps["template"],
-        "frequency": {"WT": maps["frequency"]},
-        "coverage": maps["coverage"],
-        "mean_image": maps["template"],
-        "pages": {},
-        "used": {"template": "TINY", "registration": "syn, on its own", "citations": ["Somebody 2020"]},
-    }
-    return cohort_report(**{**arguments, **changed}).read_text(encoding="utf-8")
+USED = Used(
+    version="0",
+    template="TINY",
+    registration="syn, on its own",
+    scans=10,
+    citations=("Somebody 2020",),
+)
+
+
+def write(
+    maps: dict[str, Path],
+    folder: Path,
+    quality: pd.DataFrame | None = None,
+    given: dict[str, str] | None = None,
+    shown: bool = False,
+    **story: object,
+) -> str:
+    """The tiny cohort's page; ``given`` are the maps that there are, ``story`` are texts that are changed."""
+    given = {"all/frequency_WT": "frequency", "all/coverage": "coverage", "all/mean": "template"} | (
+        given or {}
+    )
+    return cohort_report(
+        folder / "gliomorph.html",
+        Story(**{"title": "Tiny atlas", "used": USED, **story}),
+        read_image(maps["template"]),
+        {key: maps[name] for key, name in given.items() if name},
+        table() if quality is None else quality,
+        viewer=shown,
+    ).read_text(encoding="utf-8")
 
 
 def test_page_shows_the_maps_and_loads_nothing(maps, tmp_path):
@@ -91,8 +106,8 @@ def test_page_shows_the_maps_and_loads_nothing(maps, tmp_path):
 def test_headline_counts_scans_not_rows(maps, tmp_path, undrawn):
     quality = pd.concat([table(), table().assign(method="rigid")])
     excluded = [
-        {"scan": "sub-03_ses-pre", "stage": "measure", "cause": "folds"},
-        {"scan": "sub-99", "cause": "n4"},
+        Excluded(scan="sub-03_ses-pre", stage="measure", cause="folds"),
+        Excluded(scan="sub-99", cause="n4"),
     ]
     text = plain(write(maps, tmp_path, quality=quality, excluded=excluded))
     assert re.search(r"9\s+scans in the atlas,\s+2\s+left out", text)
@@ -141,55 +156,50 @@ def test_rows_link_to_the_scans_pages(maps, tmp_path, undrawn):
 
 def test_everything_is_escaped(maps, tmp_path, undrawn):
     quality = table(participant_id=EVIL, method=EVIL, status=EVIL).assign(**{EVIL: EVIL})
-    excluded = [{"scan": EVIL, "stage": EVIL, "cause": EVIL}]
-    used = {"template": EVIL, "citations": [EVIL], EVIL: EVIL}
-    frequency = {EVIL: maps["frequency"]}
-    text = write(
-        maps, tmp_path, title=EVIL, quality=quality, excluded=excluded, used=used, frequency=frequency
-    )
+    excluded = [Excluded(scan=EVIL, stage=EVIL, cause=EVIL)]
+    used = Used(version=EVIL, template=EVIL, registration=EVIL, scans=1, citations=(EVIL,))
+    given = {"all/frequency_WT": "", f"all/frequency_{EVIL}": "frequency"}
+    text = write(maps, tmp_path, quality, given, title=EVIL, excluded=excluded, used=used)
     assert "<script>alert" not in text
     assert text.count("<script") == 1
 
 
 def test_cohort_without_scans_has_a_page(maps, tmp_path):
-    nothing = {"quality": pd.DataFrame(), "frequency": {}, "coverage": None, "mean_image": None}
-    text = write(maps, tmp_path, **nothing, excluded=[{"scan": "sub-1", "stage": "query", "cause": "no T1w"}])
+    nothing = {"all/frequency_WT": "", "all/coverage": "", "all/mean": ""}
+    excluded = [Excluded(scan="sub-1", stage="query", cause="no T1w")]
+    text = write(maps, tmp_path, pd.DataFrame(), nothing, excluded=excluded)
     assert "No scan has been measured." in text and "No maps" in text and "no T1w" in text
 
 
 def test_empty_map_is_drawn(maps, tmp_path):
     assert "WT (whole tumour): empty, or withheld everywhere." in write(
-        maps, tmp_path, frequency={"WT": maps["empty"]}
+        maps, tmp_path, given={"all/frequency_WT": "empty"}
     )
 
 
 def story(**changed: object) -> dict[str, object]:
     """Two strata, of which one has a map."""
+    sexes = (("F", 6), ("M", 5))
     strata = [
-        {
-            "label": "sexF",
-            "description": "sex = 'F'",
-            "people": "6 participants",
-            "folder": "tpl-TINY/cohort-sexF/anat",
-        },
-        {
-            "label": "sexM",
-            "description": "sex = 'M'",
-            "people": "5 participants",
-            "folder": "tpl-TINY/cohort-sexM/anat",
-        },
+        Group(
+            label=f"sex{sex}",
+            name=f"sex = '{sex}'",
+            participants=count,
+            folder=f"tpl-TINY/cohort-sex{sex}/anat",
+        )
+        for sex, count in sexes
     ]
-    told = {"flow": [["in the dataset", 14], ["in the atlas", 11]], "strata": strata}
     return {
-        **told,
-        "notices": ["1 participant in no bin of 'age': missing"],
+        "flow": (("in the dataset", 14), ("in the atlas", 11)),
+        "strata": strata,
+        "notices": ("1 participant in no bin of 'age': missing",),
         "methods": "We did [1].",
         **changed,
     }
 
 
 def test_strata_stand_beside_everybody(maps, tmp_path):
-    text = write(maps, tmp_path, strata={"sexF": maps["frequency"]}, story=story())
+    text = write(maps, tmp_path, given={"sexF/frequency_WT": "frequency"}, **story())
     images = re.findall(r'<img id="([^"]*)"', text)
     assert images == ["frequency-WT", "coverage", "mean", "stratum-all", "stratum-sexF"]
     assert '<a href="tpl-TINY/cohort-sexM/anat">maps</a>' in text
@@ -201,19 +211,20 @@ def test_contrasts_are_drawn_where_they_are_known(maps, tmp_path):
     odds = to_array(read_image(maps["frequency"])) * 20
     odds[odds < 0.1] = np.nan
     path = write_image(from_array(odds, read_image(maps["frequency"])), tmp_path / "odds.nii.gz")
-    told = story(contrasts=[{"label": "sexMVSsexF", "description": "men against <women>"}])
-    text = write(maps, tmp_path, contrasts={"sexMVSsexF": path}, story=told)
+    maps["odds"] = path
+    texts = story(contrasts={"sexMVSsexF": "men against <women>"})
+    text = write(maps, tmp_path, given={"sexMVSsexF/oddsratio_WT": "odds"}, **texts)
     assert '<img id="contrast-sexMVSsexF"' in text
     assert "Odds ratio of WT, men against &lt;women&gt;." in text
 
 
 def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
     excluded = [
-        {"scan": "sub-1", "stage": "measure", "cause": "warped brain overlaps by 0.41 only (Dice)"},
-        {"scan": "sub-2", "stage": "measure", "cause": "warped brain overlaps by 0.56 only (Dice)"},
-        {"scan": "sub-3", "stage": "n4", "cause": "too dark"},
+        Excluded(scan="sub-1", stage="measure", cause="warped brain overlaps by 0.41 only (Dice)"),
+        Excluded(scan="sub-2", stage="measure", cause="warped brain overlaps by 0.56 only (Dice)"),
+        Excluded(scan="sub-3", stage="n4", cause="too dark"),
     ]
-    text = write(maps, tmp_path, excluded=excluded, story=story())
+    text = write(maps, tmp_path, excluded=excluded, **story())
     assert '<tr><th scope="row">in the atlas</th><td class="number">11</td></tr>' in text
     assert "2 at measure: warped brain overlaps by … only (Dice)" in text
     assert "1 at n4: too dark" in text
@@ -225,30 +236,32 @@ def test_deformation_that_is_not_known_everywhere_is_drawn(maps, tmp_path):
     array = to_array(read_image(maps["frequency"])).copy()
     array[array < 0.1] = np.nan
     log = write_image(from_array(array - 0.2, read_image(maps["frequency"])), tmp_path / "log.nii.gz")
-    assert 'id="logjacobian"' in write(maps, tmp_path, log_jacobian=log)
+    assert 'id="logjacobian"' in write(maps | {"log": log}, tmp_path, given={"all/logjacobian_mean": "log"})
 
 
 def test_the_page_of_a_small_cohort_warns(maps, tmp_path, undrawn):
-    assert 'class="notice"' not in write(maps, tmp_path, story=story())
-    text = write(maps, tmp_path, story=story(warning="3 patients: do not share"))
+    assert 'class="notice"' not in write(maps, tmp_path, **story())
+    text = write(maps, tmp_path, **story(warning="3 patients: do not share"))
     assert '<p class="notice" role="note">3 patients: do not share.</p>' in text
 
 
 def test_the_story_is_escaped(maps, tmp_path, undrawn):
-    strata = [{"label": "x", "description": EVIL, "people": EVIL, "folder": "javascript:alert(1)"}]
-    told = story(flow=[[EVIL, 1]], strata=strata, notices=[EVIL], methods=EVIL)
-    text = write(maps, tmp_path, story=told, strata={"x": maps["frequency"]}, excluded=[{"cause": EVIL}])
+    strata = [Group(label="x", name=EVIL, participants=3, folder="javascript:alert(1)")]
+    texts = story(
+        flow=[(EVIL, 1)], strata=strata, notices=[EVIL], methods=EVIL, excluded=[Excluded(cause=EVIL)]
+    )
+    text = write(maps, tmp_path, given={"x/frequency_WT": "frequency"}, **texts)
     assert "<script>alert" not in text and 'href="javascript:' not in text
 
 
 def test_the_viewer_is_shown_and_can_be_opened_by_itself(maps, tmp_path, undrawn):
-    text = write(maps, tmp_path, viewer="figures/all maps.html")
+    text = write(maps, tmp_path, shown=True, viewer="figures/all maps.html")
     assert re.search(r'<iframe [^>]*src="figures/all%20maps.html"[^>]*loading="lazy"', text)
     assert '<a href="figures/all%20maps.html">Open the viewer by itself</a>' in text
     assert "No viewer" not in text
 
 
 def test_the_page_says_that_there_is_no_viewer(maps, tmp_path, undrawn):
-    text = write(maps, tmp_path, frequency={"WT": maps["empty"]})
+    text = write(maps, tmp_path, given={"all/frequency_WT": "empty"})
     assert "No viewer: the map of whole tumours is empty, or withheld everywhere." in text
     assert "<iframe" not in text

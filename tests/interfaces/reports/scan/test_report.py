@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.pages import as_number, flag, shown
-from gliomorph.interfaces.reports.scan.report import MethodResult, scan_report
+from gliomorph.interfaces.reports.scan.report import MethodResult, PageImages, scan_report
 
 EVIL = 'sub-<script>alert("x")</script>'
 
@@ -92,21 +92,24 @@ def method(files: dict[str, Path], name: str, healthy: bool = False, **quality: 
 
 
 def write(files: dict[str, Path], folder: Path, **changed: object) -> str:
-    """The page of the tiny scan, with some arguments changed."""
-    arguments = {
-        "scan": "sub-01",
+    """The page of the tiny scan, with some images and arguments changed."""
+    images = {
         "raw": files["raw"],
         "n4": files["n4"],
-        "native_mask": files["mask"],
-        "segmentation": files["dseg"],
+        "labels": files["dseg"],
         "template": files["n4"],
         "aligned": files["n4"],
         "aligned_mask": files["mask"],
+    }
+    images |= {name: changed.pop(name) for name in images.keys() & changed.keys()}
+    arguments = {
+        "scan": "sub-01",
+        "images": PageImages(**images),
+        "sub_regions": True,
         "methods": [method(files, "syn-cfm")],
         "used": {"mask_source": "derivatives/masks", "template": "TINY", "version": "9.9"},
         "notices": [],
-        "out_file": folder / "sub-01.html",
-        "figures_dir": folder / "figures",
+        "folder": folder,
     }
     return scan_report(**{**arguments, **changed}).read_text(encoding="utf-8")
 
@@ -158,14 +161,14 @@ def test_summary_says_which_mask_with_its_volume_and_share(files, tmp_path, undr
 
 
 def test_scan_without_masks_and_without_methods_has_a_page(files, tmp_path):
-    text = write(files, tmp_path, native_mask=None, segmentation=None, aligned_mask=None, methods=[])
+    text = write(files, tmp_path, labels=None, aligned_mask=None, methods=[])
     assert "No registration was run." in text and "No sub-regions" in text
     assert not (tmp_path / "figures" / "sub-01_desc-segmentation_T1w.png").exists()
 
 
 def test_empty_mask_has_a_page(files, tmp_path):
     empty = write_image(sitk.ReadImage(str(files["mask"])) * 0, tmp_path / "empty.nii.gz")
-    text = write(files, tmp_path, native_mask=empty, segmentation=empty, aligned_mask=empty)
+    text = write(files, tmp_path, labels=empty, aligned_mask=empty)
     assert "0.0 ml" in text and "empty segmentation" in text
 
 

@@ -16,6 +16,7 @@ import attrs
 import cloudpickle
 import pytest
 import trivial
+from changed_settings import changed
 from fake_slurm import FakeSlurm
 
 from gliomorph.config.settings import Settings
@@ -33,11 +34,13 @@ class Driver:
     """A worker, what it has told, and the folders that it works in."""
 
     def __init__(self, settings: Settings) -> None:
-        self.cache = settings.work_dir / "cache"
+        self.cache = settings.resources.work_dir / "cache"
         self.events: list[tuple[str, str]] = []
         self.errors: dict[str, BaseException] = {}
         self.said: list[str] = []
-        self.worker = SlurmWorker(settings=settings, watch=self.watch, say=self.said.append)
+        self.worker = SlurmWorker(
+            cluster=settings.cluster, resources=settings.resources, watch=self.watch, say=self.said.append
+        )
 
     def watch(self, event: StageEvent) -> None:
         name = f"{event.stage}@{event.scan}"
@@ -71,7 +74,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(any_settings: Settings) -> Settings:
-    return attrs.evolve(any_settings, worker="slurm")
+    return changed(any_settings, worker="slurm")
 
 
 def test_a_scan_is_one_job_and_its_stages_are_told(fake_slurm: FakeSlurm, settings: Settings) -> None:
@@ -145,7 +148,7 @@ def test_job_that_is_taken_away_twice_fails_its_own_scan(fake_slurm: FakeSlurm, 
 
 def test_without_requeue_nothing_is_submitted_again(fake_slurm: FakeSlurm, settings: Settings) -> None:
     fake_slurm.next_jobs("NODE_FAIL")
-    driver = Driver(attrs.evolve(settings, requeue=False))
+    driver = Driver(changed(settings, requeue=False))
     driver.run({"sub-1": "no"})
     assert "Slurm job 1 is NODE_FAIL (exit code 0:15); its node failed; " in failure(driver, "sub-1")
     (call,) = fake_slurm.calls("sbatch")
@@ -168,7 +171,7 @@ def test_job_that_was_too_large_fails_with_what_to_do(
 
 
 def test_refused_job_fails_with_the_words_of_sbatch(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    driver = Driver(attrs.evolve(settings, slurm_args="--refuse"))
+    driver = Driver(changed(settings, slurm_args="--refuse"))
     driver.run({"sub-1": "no"})
     assert "not submitted: sbatch: sbatch: error: invalid partition specified" in failure(driver, "sub-1")
 
@@ -191,7 +194,7 @@ def test_silent_slurm_is_waited_for(fake_slurm: FakeSlurm, settings: Settings) -
 
 def test_after_the_first_crash_nothing_more_is_submitted(fake_slurm: FakeSlurm, settings: Settings) -> None:
     fake_slurm.next_jobs("TIMEOUT")
-    driver = Driver(attrs.evolve(settings, stop_on_first_crash=True))
+    driver = Driver(changed(settings, stop_on_first_crash=True))
     errors = driver.run({"sub-1": "no", "sub-2": "no"}, at_once=1)
     assert isinstance(errors["sub-2"], NotStarted)
     assert len(fake_slurm.jobs()) == 1
@@ -206,8 +209,8 @@ from gliomorph.workflows.engine.submission import run_side_by_side, submitting
 if __name__ == "__main__":
     SlurmWorker._interval = lambda _: 0.1
     settings, tasks = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
-    cache = settings.work_dir / "cache"
-    worker = SlurmWorker(settings=settings, say=print)
+    cache = settings.resources.work_dir / "cache"
+    worker = SlurmWorker(cluster=settings.cluster, resources=settings.resources, say=print)
     with swept(cache), submitting(cache, worker) as submit:
         run_side_by_side(submit, [(name, lambda task=task: task) for name, task in tasks.items()], 2)
 """
@@ -244,12 +247,12 @@ def test_next_driver_takes_over_the_jobs_of_one_that_was_killed(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
     kill_driver_of_two_jobs(settings, tmp_path)
-    locks = {path.name for path in (settings.work_dir / "cache").glob("python-*.lock")}
+    locks = {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
     assert len(locks) == 2
     before = len(fake_slurm.calls("squeue"))
     second = start_driver(settings, tmp_path)
     until(lambda: len(fake_slurm.calls("squeue")) > before + 3)  # swept, taken over, asked for
-    assert locks <= {path.name for path in (settings.work_dir / "cache").glob("python-*.lock")}
+    assert locks <= {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
     (tmp_path / "go").touch()
     said, _ = second.communicate(timeout=60)
     assert second.returncode == 0, said
@@ -262,7 +265,7 @@ def test_job_submitted_by_a_driver_that_died_before_it_wrote_the_id_is_found(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
     kill_driver_of_two_jobs(settings, tmp_path)
-    for folder in job_folders(settings.work_dir / "cache"):
+    for folder in job_folders(settings.resources.work_dir / "cache"):
         record = folder.record()
         assert record is not None
         folder.remember(attrs.evolve(record, job=""))
@@ -314,7 +317,7 @@ def test_what_a_dead_job_has_left_is_removed_by_the_next_one(
 
 
 def test_records_of_live_jobs_are_found_by_name(fake_slurm: FakeSlurm, settings: Settings) -> None:
-    cache = settings.work_dir / "cache"
+    cache = settings.resources.work_dir / "cache"
     for key, name in (("workflow-a", "lives"), ("workflow-b", "is-over")):
         folder = JobFolder(cache / "slurm" / key)
         folder.path.mkdir(parents=True)
@@ -346,7 +349,7 @@ def test_events_are_read_on_and_half_a_line_is_left(tmp_path: Path) -> None:
 
 def test_script_quotes_what_it_runs(settings: Settings, tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "a b; touch evil" / "slurm" / "python-1")
-    script = folder.prepare(trivial.Double(number=1), settings, "sub-1\ntouch evil")
+    script = folder.prepare(trivial.Double(number=1), settings.resources, "sub-1\ntouch evil")
     lines = script.read_text().splitlines()
     assert lines[1] == "# sub-1-touch-evil"
     assert lines[-1].startswith("exec ")
@@ -359,14 +362,14 @@ def test_script_quotes_what_it_runs(settings: Settings, tmp_path: Path) -> None:
 def test_given_arguments_come_after_ours_and_may_say_the_memory(
     settings: Settings, memory: str, ours: list[str]
 ) -> None:
-    found = attrs.evolve(settings, slurm_args="-p gpu --comment='two words'" + memory)
+    found = changed(settings, slurm_args="-p gpu --comment='two words'" + memory)
     given = ["-p", "gpu", "--comment=two words", *memory.split()]
-    assert sbatch_arguments(found) == ["--cpus-per-task=1", *ours, *given]
+    assert sbatch_arguments(found.cluster, found.resources) == ["--cpus-per-task=1", *ours, *given]
 
 
 def test_questions_grow_rarer_with_the_number_of_jobs(settings: Settings, monkeypatch: Any) -> None:
     monkeypatch.undo()
-    worker = SlurmWorker(settings=settings)
+    worker = SlurmWorker(cluster=settings.cluster, resources=settings.resources)
     seconds = []
     for number in (1, 40, 200, 5000):
         worker._waiting = dict.fromkeys(map(str, range(number)))  # type: ignore[arg-type]

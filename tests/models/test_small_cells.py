@@ -2,7 +2,7 @@
 
 import pytest
 
-from gliomorph.interfaces.group.strata.small_cells import MIN_CELL, small_cells
+from gliomorph.models.small_cells import MIN_CELL, SmallCells, small_cells
 
 
 def test_unasked_the_whole_cohort_shows_everything_and_strata_do_not() -> None:
@@ -32,3 +32,16 @@ def test_maps_of_few_that_show_everything_are_not_to_be_shared(asked: int | None
 def test_a_cell_of_nobody_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1 participant is required, got 0"):
         small_cells(0)
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        SmallCells(everybody=1, strata=0)
+
+
+def test_the_cells_of_everybody_are_one_or_those_of_strata() -> None:
+    with pytest.raises(ValueError, match="of everybody must be 1 or 5, got 3"):
+        SmallCells(everybody=3, strata=5)
+
+
+def test_a_number_is_shown_from_the_smallest_cell_on_and_where_everything_is() -> None:
+    cells = small_cells()
+    assert [count for count in range(8) if cells.shows(count, "sexF")] == [5, 6, 7]
+    assert all(cells.shows(count, "all") for count in range(8))

@@ -1,13 +1,18 @@
-"""How few participants a map may be of: one rule, for the whole cohort and for its strata."""
+"""How few participants a map may be of: one rule, for the whole cohort and for its strata.
+
+Three places apply it, each once: to groups of participants
+(:func:`~gliomorph.interfaces.group.strata.groups.withhold`), to voxels
+(:func:`~gliomorph.models.atlas.privacy.release`), and to single numbers (:meth:`SmallCells.shows`).
+"""
 
 from __future__ import annotations
 
 import attrs
 
-from ...files.text import people
-
+EVERYBODY = "all"
+"""The label of all participants; no stratum gets it."""
 MIN_CELL = 5
-"""Of strata, unless ``--min-cell`` says otherwise."""
+"""Smallest cell of strata, unless ``--min-cell`` says otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -17,25 +22,42 @@ class SmallCells:
     Attributes
     ----------
     everybody : int
-        In the maps of the whole cohort; 1 shows everything.
+        In the maps of the whole cohort: 1, which shows everything, or as in those of strata.
     strata : int
-        In those of a stratum.
+        In the maps of a stratum; at least 1.
+
+    Raises
+    ------
+    ValueError
+        On construction, with other numbers.
     """
 
     everybody: int
     strata: int
 
+    def __attrs_post_init__(self) -> None:
+        if self.strata < 1:
+            raise ValueError(f"the smallest cell must be at least 1, got {self.strata}")
+        if self.everybody not in (1, self.strata):
+            raise ValueError(
+                f"the smallest cell of everybody must be 1 or {self.strata}, got {self.everybody}"
+            )
+
     def of(self, stratum: str) -> int:
         """The smallest cell of a stratum, or of ``all``."""
-        return self.everybody if stratum == "all" else self.strata
+        return self.everybody if stratum == EVERYBODY else self.strata
+
+    def shows(self, participants: int, stratum: str) -> bool:
+        """Whether the number of those who share something in a stratum, or in ``all``, may be shown."""
+        return self.of(stratum) == 1 or participants >= self.of(stratum)
 
     def refusal(self, participants: int) -> str:
         """Why there is no atlas of so few; empty if there is one."""
-        if self.everybody == 1 or participants >= self.everybody:
+        if self.shows(participants, EVERYBODY):
             return ""
         return (
-            f"an atlas of {people(participants)} would show nothing: --min-cell is {self.everybody}; "
-            "without --min-cell the maps of the whole cohort show everything"
+            f"an atlas of {participants} participant{'s' * (participants != 1)} would show nothing: --min-cell is "
+            f"{self.everybody}; without --min-cell the maps of the whole cohort show everything"
         )
 
     def warning(self, participants: int) -> str:

@@ -1,4 +1,4 @@
-"""Native images into the working grid: once, through the affine transform."""
+"""Native images into a box of the template's frame: the crop around its brain, or its whole grid."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..files.transforms import read_transform
 from ..task import task
 
 
-def resample(image: Path, affine: Path, grid: Path) -> Path:
-    """The image on another grid, linearly interpolated.
+def crop(image: Path, affine: Path, grid: Path) -> Path:
+    """The part of an image that a grid holds: moved by the affine and cropped in one linear interpolation.
 
     Parameters
     ----------
@@ -22,19 +22,20 @@ def resample(image: Path, affine: Path, grid: Path) -> Path:
     affine : Path
         ITK transform, template points to native points.
     grid : Path
-        An image that carries the wanted grid (the working grid, or the template's full one).
+        An image that carries the wanted grid: the working grid, which is the template's brain plus a margin
+        (:func:`~gliomorph.interfaces.datasets.templates.working_grid`), or the template's full one.
 
     Returns
     -------
-    resampled : Path
+    cropped : Path
         float32, 0 outside the field of view.
     """
     moved = sitk.Resample(read_image(image), read_image(grid), read_transform(affine), sitk.sitkLinear)
-    return write_image(moved, Path.cwd() / "resampled.nii.gz")
+    return write_image(moved, Path.cwd() / "cropped.nii.gz")
 
 
-def resample_mask(labels: Path, affine: Path, grid: Path) -> Path:
-    """The whole tumour (every label above 0) on another grid, as a uint8 mask.
+def crop_mask(labels: Path, affine: Path, grid: Path) -> Path:
+    """The whole tumour (every label above 0) on such a grid, as a uint8 mask.
 
     Raises
     ------
@@ -47,5 +48,5 @@ def resample_mask(labels: Path, affine: Path, grid: Path) -> Path:
     return write_image(moved, Path.cwd() / "mask.nii.gz")
 
 
-Resample = task(resample, "image")
-ResampleMask = task(resample_mask, "image")
+Crop = task(crop, "image")
+CropMask = task(crop_mask, "image")

@@ -1,0 +1,84 @@
+"""Options of what is read: subjects, images, masks."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from .option import SettingsError, option
+
+MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
+
+
+def _without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:
+    return lambda values: tuple(str(value).removeprefix(prefix) for value in values)
+
+
+def _named_paths(given: Mapping[str, Path] | Iterable[str]) -> dict[str, Path]:
+    """Folders by name, also of words ``NAME=PATH`` and ``PATH``."""
+    return dict(given) if isinstance(given, Mapping) else dict(map(_named_path, given))
+
+
+def _named_path(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals:
+        name, path = "".join(c for c in Path(text).resolve().name if c.isalnum()) or "derivatives", text
+    return name, Path(path).resolve()
+
+
+def _read_filters(given: Mapping[str, Any] | Path) -> Mapping[str, Any]:
+    """Entities by kind of file, also of the JSON file that holds them."""
+    if not isinstance(given, Path):
+        return given
+    try:
+        content = json.loads(given.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SettingsError(f"--bids-filter-file {given}: cannot be read as JSON ({error})") from error
+    known = {"t1w", "t1ce", "t2w", "flair", "mask"}
+    if not isinstance(content, dict) or not set(content) <= known:
+        raise SettingsError(
+            f"--bids-filter-file {given}: an object with keys among {sorted(known)} is required"
+        )
+    for key, entities in content.items():
+        if not isinstance(entities, dict):
+            raise SettingsError(
+                f"--bids-filter-file {given}: {key}: an object of entities is required, got {reprlib.repr(entities)}"
+            )
+    return content
+
+
+@attrs.frozen(kw_only=True)
+class Inputs:
+    """What is read of the dataset and of the folders beside it."""
+
+    participants: tuple[str, ...] = option("--participant-label", "--participant_label", nargs="+",
+        metavar="LABEL", default=(), converter=_without("sub-"),
+        help="subjects, with or without sub-")  # fmt: skip
+    sessions: tuple[str, ...] = option("--session-label", "--session_label", nargs="+", metavar="LABEL",
+        default=(), converter=_without("ses-"),
+        help="sessions, with or without ses-")  # fmt: skip
+    bids_filters: Mapping[str, Mapping[str, Any]] = option("--bids-filter-file", type=Path, metavar="FILE",
+        default=attrs.Factory(dict), converter=_read_filters,
+        help='JSON of entities, as in fMRIPrep: {"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}')  # fmt: skip
+    derivatives: Mapping[str, Path] = option("-d", "--derivatives", nargs="+", action="extend",
+        metavar="NAME=PATH", default=attrs.Factory(dict), converter=_named_paths,
+        help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi), brain masks")  # fmt: skip
+    modality: str = option(help="the primary image (default: %(default)s)", choices=MODALITIES, default="T1w")
+    skip_bids_validation: bool = option("--skip-bids-validation", "--skip_bids_validation", default=False,
+        help="do not run bids-validator-deno on bids_dir")  # fmt: skip
+
+    def __attrs_post_init__(self) -> None:
+        for name, path in self.derivatives.items():
+            if not name.isalnum():
+                raise SettingsError(
+                    f"-d {name}=…: the name becomes a BIDS label and must be alphanumeric, for instance masks"
+                )
+            if not path.is_dir():
+                raise SettingsError(
+                    f"-d {name}={path}: not a folder (in a container: is it mounted, with -B or -v?)"
+                )

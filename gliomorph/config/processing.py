@@ -1,0 +1,109 @@
+"""Options of what is done with each scan: template, registration, segmentation."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import attrs
+
+from ..interfaces.methods import METHODS, NEEDED
+from ..interfaces.networks.files import WeightsError
+from ..interfaces.networks.registration import fitting, read_header, shipped_network
+from ..interfaces.networks.segmentation import read_modalities
+from .option import SettingsError, option, resolved, resolved_all
+
+REFINE = 60
+"""Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
+
+
+def default_method(modality: str) -> str:
+    """The registration of a run that names none: MetaMorph-R, whose network reads T1w, else the metamorphosis."""
+    return "metamorph-r" if modality == "T1w" else "metamorphosis"
+
+
+@attrs.frozen(kw_only=True)
+class Processing:
+    """What is done with each scan."""
+
+    template: str = option(metavar="NAME", default="MNI152", page="usage.md#templates",
+        help="MNI152 (embedded), SRI24, or any tpl-NAME of --template-dir (default: %(default)s)")  # fmt: skip
+    template_dirs: tuple[Path, ...] = option("--template-dir", nargs="+", type=Path, metavar="DIR", default=(),
+        converter=resolved_all, page="usage.md#templates",
+        help="folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
+    resolution: int = option(
+        help="voxels in mm (default: %(default)s)", type=int, choices=(1, 2, 3, 4), default=1
+    )
+    registration: tuple[str, ...] = option(nargs="+", choices=METHODS, metavar="METHOD",
+        page="usage.md#registration-methods",
+        help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}, and the learned ones "
+        f"{', '.join(NEEDED)}; the first feeds the atlas (default: {default_method('T1w')} where the "
+        f"primary image is T1w, which its network reads, else {default_method('T2w')})")  # fmt: skip
+    registration_weights: tuple[Path, ...] = option(nargs="+", type=Path, metavar="FILE", default=(),
+        converter=resolved_all, page="usage.md#learned-registration",
+        help="safetensors of registration networks, one for each learned method (default: those that come with "
+        f"gliomorph: {', '.join(filter(shipped_network, NEEDED)) or 'none'}; trained on T1w for SRI24 "
+        "and MNI152)")  # fmt: skip
+    refine: int | None = option(type=int, metavar="N", default=None, page="usage.md#learned-registration",
+        help="a learned method's answer is followed by N iterations of optimisation on each pair; 0: the network "
+        f"alone (default: {REFINE})")  # fmt: skip
+    weights: Path | None = option(type=Path, metavar="FILE", default=None,
+        converter=attrs.converters.optional(resolved), page="usage.md#scans-without-a-mask",
+        help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
+        "with gliomorph for T1w and for T1ce)")  # fmt: skip
+    random_seed: int = option(help="of all random sampling (default: %(default)s)", type=int, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        if self.refine is not None and self.refine < 0:
+            raise SettingsError(f"--refine: 0 or more iterations are required, got {self.refine}")
+        if not 0 <= self.random_seed < 2**31:
+            raise SettingsError(f"--random-seed: 0 to 2147483647 is required, got {self.random_seed}")
+        for path in self.template_dirs:
+            if not path.is_dir():
+                raise SettingsError(f"--template-dir {path}: not a folder")
+        self._check_segmentation()
+        self._check_networks()
+
+    def _check_segmentation(self) -> None:
+        if self.weights is None:
+            return
+        if not self.weights.is_file():
+            raise SettingsError(f"--weights {self.weights}: no such file")
+        try:
+            read_modalities(self.weights)
+        except WeightsError as error:
+            raise SettingsError(f"--weights: {error}") from error
+
+    def _check_networks(self) -> None:
+        for path in self.registration_weights:
+            if not path.is_file():
+                raise SettingsError(f"--registration-weights {path}: no such file")
+        try:
+            used = self.networks.values()
+            unused = [f"{p.name} ({read_header(p)})" for p in self.registration_weights if p not in used]
+        except WeightsError as error:
+            raise SettingsError(f"--registration-weights: {error}") from error
+        if unused:
+            raise SettingsError(
+                f"--registration-weights: {', '.join(unused)}: no requested method takes it; --registration asks "
+                f"for {', '.join(self.registration)}: add the method that it is for, or leave the file out"
+            )
+        if self.refine and not used:
+            raise SettingsError(
+                f"--refine {self.refine}: learned methods alone are refined, --registration asks for "
+                f"{', '.join(self.registration)}: add one of {', '.join(NEEDED)}, or leave --refine out"
+            )
+
+    @cached_property
+    def networks(self) -> dict[str, Path]:
+        """The weights file of each learned method that was asked for: the given one, else the shipped one."""
+        return {
+            method: fitting(method, self.registration_weights, shipped_network(method))
+            for method in self.registration
+            if method in NEEDED
+        }
+
+    def refinement(self, method: str) -> int:
+        """Iterations of optimisation after a method's answer: 0 for those that are not learned."""
+        wanted = REFINE if self.refine is None else self.refine
+        return wanted if method in NEEDED else 0

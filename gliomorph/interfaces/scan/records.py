@@ -1,0 +1,183 @@
+"""Records that the stages of a scan hand to one another, and to its page and its publishing.
+
+They lie apart from the stages, for the code of a page depends on them and not on what computes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from ..task import Ports, Record
+
+
+@attrs.frozen(kw_only=True)
+class BrainInfo(Record):
+    """How a brain mask was made.
+
+    Attributes
+    ----------
+    method : str
+        ``given``, ``skull-stripped input``, ``synthstrip`` or ``hd-bet``.
+    volume_ml : float
+    notices : list of str
+        What a reader of the page must know.
+    """
+
+    method: str
+    volume_ml: float
+    notices: list[str]
+
+
+@attrs.frozen(kw_only=True)
+class BiasInfo(Record):
+    """Range of the multiplicative bias field inside the brain."""
+
+    bias_min: float
+    bias_max: float
+
+
+@attrs.frozen(kw_only=True)
+class TumorInfo(Record):
+    """What is known of a tumour's labels.
+
+    Attributes
+    ----------
+    kind : str
+        ``mask``: the whole tumour only; ``dseg``: its BraTS sub-regions.
+    frame : str
+        In which the segmentation was found: ``world``, ``template``, or that of a ``network``.
+    volume_ml, share_of_brain : float
+    labels : list of int
+        Values that occur.
+    device, weights, weights_sha256 : str or None
+        Where a network segmented: on what, by which file.
+    notices : list of str
+        What a reader of the page must know.
+    """
+
+    kind: str
+    frame: str
+    volume_ml: float
+    share_of_brain: float
+    labels: list[int]
+    device: str | None = None
+    weights: str | None = None
+    weights_sha256: str | None = None
+    notices: list[str]
+
+
+@attrs.frozen(kw_only=True)
+class AlignInfo(Record):
+    """How an alignment went.
+
+    Attributes
+    ----------
+    in_template_frame : bool
+        The header already was the template's frame.
+    brain_dice_before, brain_dice : float
+        Overlap with the template's brain.
+    scale : float
+        Cube root of the affine's determinant.
+    """
+
+    in_template_frame: bool
+    brain_dice_before: float
+    brain_dice: float
+    scale: float
+
+
+@attrs.frozen(kw_only=True)
+class MatchInfo(Record):
+    """The map's landmarks: quantiles of the image's brain, and those of the template's."""
+
+    source: list[float]
+    target: list[float]
+
+
+@attrs.frozen(kw_only=True)
+class Registered(Ports):
+    """What :func:`~gliomorph.interfaces.scan.register.register` gives.
+
+    Attributes
+    ----------
+    forward, inverse : Path
+        ITK transforms within the working frame; ``forward`` maps template points.
+    appearance : Path or None
+        Residual on the working grid, metamorphic methods only.
+    used : Path
+        JSON of the registration.
+    """
+
+    forward: Path
+    inverse: Path
+    appearance: Path | None
+    used: Path
+
+
+@attrs.frozen(kw_only=True)
+class WarpedFiles(Record):
+    """Files of one method, images on the template's full grid.
+
+    Attributes
+    ----------
+    used : Path
+        JSON of the registration.
+    warped : Path
+        The native image resampled by ``forward_xfm`` (linear).
+    mask : Path
+        Whole tumour, uint8.
+    dseg : Path
+        Labels, uint8.
+    coverage : Path
+        uint8: 1 where the template's voxel lies in the native field of view.
+    forward_xfm : Path
+        Template points to native points (``affine ∘ forward``): resamples the native image.
+    inverse_xfm : Path
+        Native points to template points.
+    displacement : Path
+        ``forward`` minus identity, vector image (LPS, mm).
+    jacobian : Path
+        Its det J, float32; exactly 1 where the displacement is 0. Above 1 a region is larger in the subject.
+    probability_WT, probability_TC, probability_ET : Path or None
+        float32 (linear), where a network segmented.
+    residual : Path or None
+        The appearance residual, metamorphic methods only.
+    healthy : Path or None
+        The matched image resampled plus the residual, in the template's intensities [0, 1].
+    """
+
+    used: Path
+    warped: Path
+    mask: Path
+    dseg: Path
+    coverage: Path
+    forward_xfm: Path
+    inverse_xfm: Path
+    displacement: Path
+    jacobian: Path
+    probability_WT: Path | None = None
+    probability_TC: Path | None = None
+    probability_ET: Path | None = None
+    residual: Path | None = None
+    healthy: Path | None = None
+
+    def registration(self) -> dict[str, Any]:
+        """What the registration recorded: method, device, seconds, peak memory, seed, settings, weights…"""
+        record: dict[str, Any] = json.loads(self.used.read_text())
+        return record
+
+
+@attrs.frozen(kw_only=True)
+class MethodFiles(WarpedFiles):
+    """The same with ``quality``, the JSON of :func:`~gliomorph.interfaces.scan.measure.measure`."""
+
+    quality: Path
+
+    def row(self) -> dict[str, Any]:
+        """The method's row of ``group_quality.tsv``."""
+        measures: dict[str, Any] = json.loads(self.quality.read_text())
+        return measures

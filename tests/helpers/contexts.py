@@ -1,0 +1,22 @@
+"""Runs whose options are resolved already."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from gliomorph.config.settings import Settings
+from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.workflows.context import RunContext, find_parcellation
+
+
+def context_of(settings: Settings, template: TemplateFiles, console: Console | None = None) -> RunContext:
+    """The context of a run on a prepared template, with its parcellation."""
+    return RunContext(
+        settings=settings,
+        template=template,
+        parcellation=find_parcellation(settings, template),
+        run_id="run",
+        console=console or Console(file=io.StringIO()),
+    )

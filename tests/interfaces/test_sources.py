@@ -1,0 +1,153 @@
+"""What a result depends on: what Python imports for it, as the source says, and the templates of pages."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from gliomorph.interfaces import sources
+from gliomorph.interfaces.methods import REGISTRY
+from gliomorph.interfaces.sources import closure, code_of_module, file_of
+from gliomorph.workflows.keys import GRID, GROUP, PAGES, SCAN_GRAPH, SUMS
+
+IMPORTS = """
+import importlib, json, sys
+from pathlib import Path
+import gliomorph
+root = Path(gliomorph.__file__).parent
+for file in sys.argv[1:]:
+    importlib.import_module("gliomorph." + file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+loaded = [module.__file__ for name, module in sys.modules.items() if name.startswith("gliomorph.")]
+print(json.dumps([Path(file).relative_to(root).as_posix() for file in loaded]))
+"""
+
+
+def loaded(*files: str) -> set[str]:
+    """Files of gliomorph that Python has run after these were imported, but for packages without code."""
+    done = subprocess.run([sys.executable, "-c", IMPORTS, *files], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {name for name in found if not sources._is_empty(name)}
+
+
+STAGES = {
+    "scans": [GRID, *(file for file in sources.used_by(SCAN_GRAPH) if file.startswith("interfaces/scan/"))],
+    "pages": list(PAGES),
+    "sums": list(SUMS),
+    "group": list(GROUP),
+}
+
+
+@pytest.mark.parametrize("what", STAGES)
+def test_closure_is_what_python_imports(what: str) -> None:
+    found = {name for name in closure(STAGES[what]) if name.endswith(".py")}
+    at_once = loaded(*STAGES[what])
+    # environment is imported by gliomorph itself
+    assert at_once - {"environment.py"} <= found
+    # further ones are imported when they are needed: inside functions, or by modules that are
+    assert loaded(*found) <= found | {"environment.py"}
+    for name in found - at_once:
+        assert any(name in sources.used_by(other) for other in found - {name})
+
+
+def test_scans_depend_on_no_room_but_those_that_compute_them() -> None:
+    known = closure(STAGES["scans"])
+    assert "models/registration/metamorphosis.py" in known
+    others = (
+        "cli/",
+        "config/",
+        "evaluation/",
+        "training/",
+        "interfaces/reports/",
+        "models/synthesis/",
+        "models/atlas/",
+        "workflows/",
+    )
+    assert not [name for name in known if name.startswith(others)]
+
+
+def test_no_module_that_computes_imports_by_a_name_in_a_variable() -> None:
+    computing = closure([*STAGES["scans"], *STAGES["group"]])
+    # the registry of methods does, and its modules count
+    assert {f"interfaces/registration/{method.module}.py" for method in REGISTRY.values()} <= computing
+    for name in (name for name in computing if name.endswith(".py") and name != "interfaces/methods.py"):
+        tree = ast.parse((sources.ROOT / name).read_bytes())
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not names & {"import_module", "importlib", "__import__", "exec", "eval"}, name
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of a few files."""
+    files = {
+        "__init__.py": "from .unused import y\n",
+        "unused.py": "",
+        "a/__init__.py": '"""Nothing."""\n',
+        "a/stage.py": """
+            from typing import TYPE_CHECKING
+            import gliomorph
+            import gliomorph.c
+            from .. import d
+            from ..b import f, g
+            if TYPE_CHECKING:
+                from ..unused import y
+            else:
+                from .other import z
+            def inside():
+                try:
+                    from .late import x
+                except ImportError:
+                    import json
+                render("page.html.j2")
+            """,
+        "a/other.py": "",
+        "a/late.py": "",
+        "b/__init__.py": "from .f import f\n",
+        "b/f.py": "",
+        "b/g.py": "",
+        "b/h.py": "",
+        "c.py": "",
+        "d.py": "",
+        "interfaces/reports/html/page.html.j2": '{% include "part.html.j2" %}',
+        "interfaces/reports/html/part.html.j2": "",
+        "interfaces/reports/html/unused.html.j2": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    for function in (sources.used_by, sources.file_of, sources.code_of):
+        function.cache_clear()
+    yield tmp_path
+    for function in (sources.used_by, sources.file_of, sources.code_of):
+        function.cache_clear()
+
+
+def test_closure_follows_every_import_that_is_executed_and_the_templates_that_are_named(
+    written: Path,
+) -> None:
+    modules = {"a/stage.py", "a/other.py", "a/late.py", "b/__init__.py", "b/f.py", "b/g.py", "c.py", "d.py"}
+    pages = {f"{sources.HTML}/page.html.j2", f"{sources.HTML}/part.html.j2"}
+    assert closure(["a/stage.py"]) == modules | pages
+
+
+def test_code_changes_with_contents_and_names(written: Path) -> None:
+    before = code_of_module("gliomorph.b.f")
+    assert before != code_of_module("gliomorph.b.g")
+    sources.code_of.cache_clear()
+    (written / "b/h.py").write_text("1")
+    assert code_of_module("gliomorph.b.f") == before
+    sources.code_of.cache_clear()
+    (written / "b/f.py").write_text("1")
+    assert code_of_module("gliomorph.b.f") != before
+
+
+def test_modules_of_others_have_no_code_of_ours() -> None:
+    assert code_of_module("json") == code_of_module("gliomorph") == code_of_module("gliomorph.none") == ""
+    assert file_of("gliomorph.interfaces.scan.n4") == "interfaces/scan/n4.py"
