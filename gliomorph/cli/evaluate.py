@@ -258,12 +258,7 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--template",
-        metavar="NAME",
-        default="",
-        help="of the registrations (default: the one in DERIV_DIR)",
-    )
+    add("--template", metavar="NAME", default="", help="of the registrations (default: the one in DERIV_DIR)")
     add(
         "--resolution",
         metavar="MM",

@@ -160,10 +160,7 @@ def restored(answer: Answer, half: Problem, grid: sitk.Image) -> Answer:
         image = from_array(answer.appearance.astype(np.float32), half.fixed)
         appearance = to_array(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear))
     return attrs.evolve(
-        answer,
-        forward=_on(answer.forward, grid),
-        inverse=_on(answer.inverse, grid),
-        appearance=appearance,
+        answer, forward=_on(answer.forward, grid), inverse=_on(answer.inverse, grid), appearance=appearance
     )
 
 
