@@ -25,7 +25,7 @@ SOURCES = {
         "f02177cbe23102b7000320683cdb680bf7dcd48c30330948da04bb3281fafb98",
         "SRI24 (Rohlfing 2010, doi 10.1002/hbm.20906), T1 brain on the BraTS grid; turned to LPS, brain mask added",
         "CC BY-SA 3.0, https://creativecommons.org/licenses/by-sa/3.0/",
-    ),
+    )
 }
 
 

@@ -294,11 +294,7 @@ def region_points(
     near = np.zeros_like(outside)
     if tumor.any():
         near = outside & (distance_transform_edt(~tumor, sampling=grid.GetSpacing()) <= near_mm)
-    return {
-        "outside": _drawn(outside, grid),
-        "near": _drawn(near, grid),
-        "inside": _drawn(tumor, grid),
-    }
+    return {"outside": _drawn(outside, grid), "near": _drawn(near, grid), "inside": _drawn(tumor, grid)}
 
 
 def _drawn(where: np.ndarray, grid: sitk.Image) -> np.ndarray:

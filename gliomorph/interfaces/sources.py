@@ -14,9 +14,13 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
+from .methods import REGISTRY
+
 PACKAGE = "gliomorph"
 ROOT = Path(__file__).parents[1]
 HTML = "interfaces/reports/html"
+REGISTER = "interfaces/scan/register.py"
+"""The stage that imports registration methods by their names in the registry."""
 TEMPLATE_NAME = re.compile(rb"[\w-]+\.html\.j2")
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Where a statement holds others."""
@@ -78,6 +82,8 @@ def used_by(name: str) -> frozenset[str]:
     for module in (package, *imported(ast.parse(content).body, package)):
         parts = module.split(".")
         found |= {file for end in range(2, len(parts) + 1) if (file := file_of(".".join(parts[:end])))}
+    if name == REGISTER:
+        found |= {f"interfaces/registration/{method.module}.py" for method in REGISTRY.values()}
     return frozenset(found)
 
 

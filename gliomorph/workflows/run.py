@@ -151,7 +151,7 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
             [
                 f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}): the "
                 "intermediate results that they are made of are gone; to compute a scan again, remove its page"
-            ],
+            ]
         )
     if count["run"]:
         context.notice(network_notices(settings.processing, settings.inputs.modality))

@@ -38,11 +38,7 @@ class RunLog:
 
     def start(self, options: Mapping[str, Any], argv: Sequence[str]) -> None:
         """Write what was asked for."""
-        content = {
-            "command": shlex.join(argv),
-            "version": gliomorph.__version__,
-            "options": dict(options),
-        }
+        content = {"command": shlex.join(argv), "version": gliomorph.__version__, "options": dict(options)}
         write_text(json.dumps(content, indent=1, default=str) + "\n", self.folder / "run.json")
 
     def failure(self, failure: Failure) -> None:

@@ -242,11 +242,7 @@ def _among(labels: sitk.Image, values: tuple[int, ...]) -> sitk.Image:
 
 
 def _publish_method(
-    out: Path,
-    plan: Publication,
-    files: dict[str, Path],
-    record: dict[str, Any],
-    shared: list[Path],
+    out: Path, plan: Publication, files: dict[str, Path], record: dict[str, Any], shared: list[Path]
 ) -> list[Path]:
     method = record["method"]
     names = plan.names.registered(method)

@@ -59,11 +59,7 @@ def write_network(network: nn.Module, architecture: str, settings: Any, path: Pa
 
     from ..files.images import replacing
 
-    metadata = {
-        "format": "pt",
-        "architecture": architecture,
-        "network": json.dumps(attrs.asdict(settings)),
-    }
+    metadata = {"format": "pt", "architecture": architecture, "network": json.dumps(attrs.asdict(settings))}
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with replacing(path) as temporary:
         save_file(state, temporary, metadata=metadata)

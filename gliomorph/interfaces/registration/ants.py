@@ -10,10 +10,7 @@ import SimpleITK as sitk
 
 from ..files.images import to_array
 
-RIGID_OPTIONS: dict[str, Any] = {
-    "aff_metric": "mattes",
-    "aff_iterations": (500, 250, 100),
-}
+RIGID_OPTIONS: dict[str, Any] = {"aff_metric": "mattes", "aff_iterations": (500, 250, 100)}
 
 
 def to_ants(image: sitk.Image) -> Any:

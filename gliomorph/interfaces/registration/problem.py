@@ -16,6 +16,8 @@ class Problem:
 
     Attributes
     ----------
+    method : str
+        A key of :data:`~gliomorph.interfaces.methods.REGISTRY`.
     moving, fixed : SimpleITK.Image
         Patient (affinely aligned, matched) and template, in [0, 1].
     tumor : SimpleITK.Image
@@ -32,6 +34,7 @@ class Problem:
     gpu : str
     """
 
+    method: str
     moving: sitk.Image
     fixed: sitk.Image
     tumor: sitk.Image

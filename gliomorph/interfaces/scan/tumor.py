@@ -23,12 +23,7 @@ from .records import TumorInfo
 
 
 def tumor(
-    image: Path,
-    brain_mask: Path,
-    segmentation: Path,
-    kind: str,
-    template: Path,
-    table: Path | None = None,
+    image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path, table: Path | None = None
 ) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 

@@ -34,12 +34,7 @@ class Contrast:
 
 
 def contrast(
-    sums: AtlasSums,
-    stratum: str,
-    reference: str,
-    region: str,
-    release: Release,
-    min_coverage: float = 0.0,
+    sums: AtlasSums, stratum: str, reference: str, region: str, release: Release, min_coverage: float = 0.0
 ) -> Contrast | None:
     """The effect of being in a stratum and not in another one that excludes it.
 

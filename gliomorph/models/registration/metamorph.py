@@ -117,13 +117,7 @@ class MetaMorphR(RegistrationNetwork):
                 carried = geometry.warp(z, in_voxels(forward, pair.shape))
                 change = change + (settings.mu**2 * unit / settings.steps) * carried
             moved = velocity / (settings.steps * per_node)
-            return (
-                z,
-                change,
-                geometry.compose(backward, -moved),
-                geometry.compose(moved, forward),
-                energy,
-            )
+            return (z, change, geometry.compose(backward, -moved), geometry.compose(moved, forward), energy)
 
         z = geometry.stretch(self.start, pair.shape).expand(batch, *[-1] * (pair.moving.dim() - 1))
         change = torch.zeros_like(pair.moving)

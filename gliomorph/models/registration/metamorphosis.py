@@ -393,11 +393,7 @@ def _lbfgs(variable: Tensor, evaluate: Callable[[], Tensor], iterations: int) ->
     if not iterations:
         return
     lbfgs = torch.optim.LBFGS(
-        [variable],
-        max_iter=iterations,
-        max_eval=iterations,
-        history_size=10,
-        line_search_fn="strong_wolfe",
+        [variable], max_iter=iterations, max_eval=iterations, history_size=10, line_search_fn="strong_wolfe"
     )
     lbfgs.step(evaluate)
 

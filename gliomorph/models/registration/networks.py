@@ -111,11 +111,7 @@ DEFAULTS = {
 """By registration method."""
 
 THESIS = NetworkSettings(
-    method="metamorph-r",
-    width=60,
-    voxel_mm=1.0,
-    mu=metamorphosis.THESIS.mu,
-    sees_mask=False,
+    method="metamorph-r", width=60, voxel_mm=1.0, mu=metamorphosis.THESIS.mu, sees_mask=False
 )
 """MetaMorph-R for BraTS as the thesis has it (§5.3.4): full resolution, about 1.5 million parameters. For μ see
 :data:`.metamorphosis.THESIS`."""

@@ -66,7 +66,5 @@ def _cluster(statistic: np.ndarray, inside: np.ndarray, box: tuple[slice, ...], 
     x, y, z = np.unravel_index(int(np.argmax(height.ravel(order="F"))), height.shape, order="F")
     start = [axis.start for axis in box]
     return Cluster(
-        voxels=int(inside.sum()),
-        sign=sign,
-        peak=(int(x + start[0]), int(y + start[1]), int(z + start[2])),
+        voxels=int(inside.sum()), sign=sign, peak=(int(x + start[0]), int(y + start[1]), int(z + start[2]))
     )

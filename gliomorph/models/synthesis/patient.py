@@ -257,10 +257,7 @@ def _map_figures(
     error = np.linalg.norm(ends + sample(inverse, ends) - starts, axis=0) * voxel_mm
     return {
         "displacement_mm": {"mean": round(float(length.mean()), 4), "max": round(float(length.max()), 4)},
-        "smallest_jacobian": {
-            "forward": round(determinants[0], 4),
-            "inverse": round(determinants[1], 4),
-        },
+        "smallest_jacobian": {"forward": round(determinants[0], 4), "inverse": round(determinants[1], 4)},
         "round_trip_mm": {"mean": round(float(error.mean()), 6), "max": round(float(error.max()), 6)},
     }
 

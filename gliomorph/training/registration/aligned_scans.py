@@ -80,10 +80,7 @@ class AlignedScan:
 
 
 def prepare_pairs(
-    derivatives_dir: Path,
-    target: Target,
-    folder: Path,
-    report: Callable[[str], None] = lambda line: None,
+    derivatives_dir: Path, target: Target, folder: Path, report: Callable[[str], None] = lambda line: None
 ) -> dict[str, list[Path]]:
     """All scans of a run of ``gliomorph``, checked and on disk as tensors.
 

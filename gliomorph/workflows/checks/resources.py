@@ -8,13 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from ...config.estimates import (
-    output_files,
-    output_gb,
-    stage_memory_gb,
-    work_files,
-    work_gb,
-)
+from ...config.estimates import output_files, output_gb, stage_memory_gb, work_files, work_gb
 from ...config.option import SettingsError
 from ...config.processing import Processing
 from ...config.resources import Resources

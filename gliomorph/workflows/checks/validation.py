@@ -70,10 +70,7 @@ def check_folders(output_dir: Path, work_dir: Path) -> None:
     ------
     SettingsError
     """
-    for name, folder in (
-        ("output_dir", output_dir),
-        ("the work directory", work_dir),
-    ):
+    for name, folder in (("output_dir", output_dir), ("the work directory", work_dir)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # a name of its own: processes on several machines, or in several containers, may have one number

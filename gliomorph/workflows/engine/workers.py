@@ -56,11 +56,7 @@ def make_worker(
         return DaskWorker(
             scheduler=cluster.dask_scheduler, resources=resources, processes=processes, watch=watch
         )
-    return PoolWorker(
-        n_procs=processes,
-        watch=watch,
-        stop_on_failure=resources.stop_on_first_crash,
-    )
+    return PoolWorker(n_procs=processes, watch=watch, stop_on_failure=resources.stop_on_first_crash)
 
 
 def describe_worker(cluster: Cluster, resources: Resources, scans: int) -> str:

@@ -15,13 +15,7 @@ from ..keys import cache_folder
 
 
 def submitted(
-    task: Any,
-    name: str,
-    stages: int,
-    settings: Settings,
-    console: Console,
-    verbose: int = 0,
-    run: str = "",
+    task: Any, name: str, stages: int, settings: Settings, console: Console, verbose: int = 0, run: str = ""
 ) -> tuple[Any, Failure | None]:
     """Run a task of the group level one stage at a time, with its progress on the terminal.
 

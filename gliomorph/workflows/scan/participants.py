@@ -28,10 +28,7 @@ SHOWING = {"report", "publish"}
 OLD_PAGE = "the intermediate results that its page is made of are gone"
 
 
-def run_participants(
-    planned: Sequence[PlannedScan],
-    context: RunContext,
-) -> list[Failure]:
+def run_participants(planned: Sequence[PlannedScan], context: RunContext) -> list[Failure]:
     """Run the scans' graphs.
 
     Parameters

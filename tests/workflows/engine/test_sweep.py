@@ -19,6 +19,7 @@ from fileformats.generic import File
 from pydra.engine.submitter import Submitter
 
 from gliomorph.interfaces.scan.n4 import N4
+from gliomorph.interfaces.scan.records import BiasInfo, WarpedFiles
 from gliomorph.interfaces.scan.warp import Warp
 from gliomorph.workflows.engine.progress import StageEvent
 from gliomorph.workflows.engine.slurm.commands import SlurmError
@@ -128,9 +129,14 @@ def test_real_results_go_with_any_of_their_files(tmp_path: Path) -> None:
     images = [tmp_path / f"{name}.nii.gz" for name in "ab"]
     for image in images:
         image.write_bytes(b"voxels")
-    files = {image.name: File(image) for image in images}
+    required = [field.name for field in attrs.fields(WarpedFiles) if field.default is attrs.NOTHING]
+    files = WarpedFiles(**dict.fromkeys(required, images[0]) | {"warped": images[1]})
     cache = tmp_path / "cache"
-    result(cache, "python-n4", outputs=N4.Outputs(image=files["a.nii.gz"], info={}))
+    result(
+        cache,
+        "python-n4",
+        outputs=N4.Outputs(image=File(images[0]), info=BiasInfo(bias_min=0.9, bias_max=1.1)),
+    )
     result(cache, "python-warp", outputs=Warp.Outputs(files=files))
     assert sweep(cache, alone=True) == 0
     images[1].unlink()

@@ -141,11 +141,7 @@ def _centroids(sums: AtlasSums, stratum: str, region: str, smallest: int, frame:
     centroids = sums.centroids(stratum, region)
     text = f"Tumours with their centre of mass in a mm³, smoothed by a Gaussian of {FWHM_MM:g} mm FWHM"
     withheld = f"; NaN with fewer than {smallest} within that distance" if smallest > 1 else ""
-    known = {
-        "Region": region,
-        "SampleSize": sums.subjects(stratum, region),
-        "Description": text + withheld,
-    }
+    known = {"Region": region, "SampleSize": sums.subjects(stratum, region), "Description": text + withheld}
     values = centroid_density(centroids, frame.grid, FWHM_MM, smallest)
     return AtlasMap(key=f"centroids_{region}", values=values, facts=_facts(known, "tumor", region=region))
 

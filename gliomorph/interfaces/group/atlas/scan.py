@@ -26,12 +26,7 @@ from ...files.images import read_image, to_array
 from ...files.transforms import displacement_on, jacobian_determinant, linear_part, matrix_of, read_transform
 from ..records import GroupScan
 
-MEANS = {
-    "image": "warped",
-    "healthy": "healthy",
-    "appearance": "residual",
-    "logjacobian": "forward_xfm",
-}
+MEANS = {"image": "warped", "healthy": "healthy", "appearance": "residual", "logjacobian": "forward_xfm"}
 """Images that are averaged, and the file that each is made of."""
 SPREADS = ("appearance", "logjacobian")
 REACH_MM = 15.0

@@ -62,9 +62,7 @@ def atlas(inputs: AtlasInputs) -> tuple[dict[str, Path], dict[str, MapFacts], di
         image = from_array(found.values, frame.image)
         maps[key] = write_image(image, Path.cwd() / f"{key}.nii.gz")
         facts[key] = _more(
-            found.facts,
-            MinimumCell=inputs.cells.of(stratum),
-            MinimumCoverage=inputs.min_coverage,
+            found.facts, MinimumCell=inputs.cells.of(stratum), MinimumCoverage=inputs.min_coverage
         )
         if found.key.startswith("frequency_"):
             region = found.facts.content["Region"]

@@ -214,13 +214,7 @@ def _native_pictures(
         _bias(raw, n4), n4, cuts, title="Bias field", label=label, limit=BIAS_LIMIT, lesion=lesion
     )
     pictures = {
-        "input": [
-            album.add(
-                "input",
-                INPUT_CAPTION,
-                overview,
-            )
-        ],
+        "input": [album.add("input", INPUT_CAPTION, overview)],
         "n4": [
             album.add("raw", "Before bias correction.", before),
             album.add("n4", "After bias correction (N4).", after, versus=("raw", "before N4")),
