@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.config.processing import METHODS as ALL
 from gliomorph.interfaces.datasets.template_files import TemplateFiles, prepare_template
 from gliomorph.interfaces.derivatives.names import method_label
 from gliomorph.interfaces.derivatives.registrations import Registration
 from gliomorph.interfaces.files.checksums import content_hash
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
 from gliomorph.interfaces.files.transforms import compose, linear_part, read_transform, write_transform
+from gliomorph.interfaces.methods import METHODS as ALL
 from gliomorph.interfaces.scan.brain import brain
 from gliomorph.interfaces.scan.crop import crop
 from gliomorph.interfaces.scan.match import match

@@ -14,6 +14,8 @@ import SimpleITK as sitk
 class Problem:
     """What a method is given, on the working grid."""
 
+    method: str
+    """A key of :data:`~gliomorph.interfaces.methods.REGISTRY`."""
     moving: sitk.Image
     fixed: sitk.Image
     """``moving``, ``fixed``: Patient (affinely aligned, matched) and template, in [0, 1]."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +12,8 @@ import SimpleITK as sitk
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
 from ..machine.limits import peak_gb, reset_peak
-from ..networks.registration import NEEDED
-from ..registration.problem import Answer, Problem
-from ..registration.rigid import register_rigidly
-from ..registration.syn import _syn, _syn_cc, _syn_cfm
-from ..registration.torch_methods import lddmm, metamorphosis, predicted
+from ..methods import NEEDED, REGISTRY
+from ..registration.problem import Problem
 from ..task import task
 
 
@@ -46,7 +41,7 @@ def register(
     weights : Path or None
         safetensors of the network, learned methods only; None: the one that comes with gliomorph.
     method : str
-        A key of :data:`METHODS`.
+        A key of :data:`~gliomorph.interfaces.methods.REGISTRY`.
     seed : int
         Of random sampling.
     gpu : str
@@ -78,6 +73,7 @@ def register(
             f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
         )
     problem = Problem(
+        method=method,
         moving=read_image(moving),
         fixed=read_image(fixed),
         tumor=read_image(tumor, sitk.sitkUInt8),
@@ -94,7 +90,7 @@ def register(
     )
     reset_peak()
     start = time.perf_counter()
-    answer = METHODS[method](problem)
+    answer = REGISTRY[method].solve(problem)
     used = {
         "method": method,
         "device": "cpu",
@@ -115,25 +111,5 @@ def register(
         write_text(json.dumps(used, indent=1), folder / "used.json"),
     )
 
-
-def _affine(problem: Problem) -> Answer:
-    identity = sitk.AffineTransform(3)
-    return Answer(forward=identity, inverse=identity)
-
-
-METHODS: dict[str, Callable[[Problem], Answer]] = {
-    "rigid": partial(register_rigidly, masked=False),
-    "rigid-cfm": partial(register_rigidly, masked=True),
-    "affine": _affine,
-    "syn": _syn,
-    "syn-cfm": _syn_cfm,
-    "syn-cc": _syn_cc,
-    "voxelmorph": partial(predicted, "voxelmorph"),
-    "voxelmorph-cfm": partial(predicted, "voxelmorph-cfm"),
-    "lddmm": lddmm,
-    "metamorphosis": metamorphosis,
-    "metamorph-g": partial(predicted, "metamorph-g"),
-    "metamorph-r": partial(predicted, "metamorph-r"),
-}
 
 Register = task(register, "forward", "inverse", "appearance", "used")

@@ -30,8 +30,8 @@ class Optimisation:
     weight_decay: float = attrs.field(default=1e-5, validator=valid.ge(0))
     schedule: Schedule = attrs.field(default="plateau", validator=valid.in_(("plateau", "cosine")))
     """One of ``"plateau"``, ``"cosine"``. With ``plateau``: times ``factor`` whenever the validation loss has not
-    fallen for ``patience`` epochs. ``cosine``: down to 0 over all epochs, after a warm-up of :data:`WARM_UP` of them: for a
-    fixed budget."""
+    fallen for ``patience`` epochs. ``cosine``: down to 0 over all epochs, after a warm-up of :data:`WARM_UP` of
+    them: for a fixed budget."""
     factor: float = attrs.field(default=0.2, validator=[valid.gt(0), valid.lt(1)])
     patience: int = attrs.field(default=50, validator=valid.ge(0))
     lowest_rate: float = attrs.field(default=1e-8, validator=valid.ge(0))
