@@ -15,8 +15,8 @@ from typing import IO, Generic, TypeVar
 
 import attrs
 
-from ...environment import GPU_SLOTS
-
+GPU_SLOTS = "GLIOMORPH_GPU_SLOTS"
+"""Names how many stages use one GPU at a time."""
 GPU_CHOICES = ("auto", "all", "none")
 SHORT = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """What errors of torch say where a GPU's memory does not suffice."""
