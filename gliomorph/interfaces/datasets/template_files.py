@@ -11,7 +11,7 @@ import attrs
 import SimpleITK as sitk
 
 from ..files.images import write_image, write_text
-from ..task import Record
+from ..records import Record
 from .templates import Template, load_template, working_grid
 
 SIZES = "sizes.json"

@@ -15,8 +15,9 @@ from ..files.images import from_array, read_image, to_array, write_image, write_
 from ..files.labels import PROBABILITY_REGIONS, by_region
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import label_table
+from ..records import Ports, Record, as_dict
 from ..scan.records import MethodFiles, TumorInfo
-from ..task import Ports, Record, as_dict, task
+from ..task import task
 from .names import ScanNames
 
 

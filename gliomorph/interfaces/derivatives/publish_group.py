@@ -15,7 +15,8 @@ from ..files.sidecars import beside, copy, write_sidecar
 from ..group.associations.facts import TestResults
 from ..group.records import MapFacts
 from ..group.strata.groups import BY_PLACE
-from ..task import Record, task
+from ..records import Record
+from ..task import task
 
 
 @attrs.frozen(kw_only=True)

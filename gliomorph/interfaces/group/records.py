@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from ...models.small_cells import SmallCells
-from ..task import Record
+from ..records import Record
 
 
 def participant_of(scan: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from ..task import Ports, Record
+from ..records import Ports, Record
 
 
 @attrs.frozen(kw_only=True)

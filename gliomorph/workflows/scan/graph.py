@@ -11,6 +11,7 @@ from pydra.compose import workflow
 
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.publish import Publication, Publish
+from ...interfaces.records import Record
 from ...interfaces.reports.scan.stage import ScanPage
 from ...interfaces.scan.align import Align
 from ...interfaces.scan.brain import Brain
@@ -22,7 +23,7 @@ from ...interfaces.scan.register import Register
 from ...interfaces.scan.segment import Segment
 from ...interfaces.scan.tumor import Tumor
 from ...interfaces.scan.warp import Warp
-from ...interfaces.task import Record, by_reference
+from ...interfaces.task import by_reference
 
 STAGES = (
     "brain",

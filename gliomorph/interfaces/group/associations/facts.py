@@ -11,7 +11,7 @@ import attrs
 from .... import __version__
 from ....models.atlas.records import kinds_of
 from ....models.statistics import PARTIAL_COVERAGE, Kind
-from ...task import Record
+from ...records import Record
 from ..records import MapFacts
 from .options import TestOptions
 from .words import Association

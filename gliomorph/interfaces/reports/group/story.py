@@ -9,7 +9,7 @@ import attrs
 
 from ...files.text import people
 from ...group.associations.facts import TestFacts
-from ...task import Record
+from ...records import Record
 
 
 @attrs.frozen(kw_only=True)

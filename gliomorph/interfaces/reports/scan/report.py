@@ -17,7 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...files.images import from_array, read_image, to_array, voxel_volume_ml
-from ...task import Ports
+from ...records import Ports
 from .. import figures
 from ..cuts import Cut, brightness, choose_cuts, spread_cuts
 from ..pages import MEASURES, Album, Measure, Picture, as_json, as_number, flag, render, shown
