@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
-from ..files.masks import dilated, filled
+from ..files.images import from_array, to_array
+from ..files.masks import dilated
 from .problem import Answer, Problem
 
 OPTIONS = "-m NCC 2x2x2 -n 100x50x20 -s 1.7320508vox 0.7071068vox -wp 0"
@@ -22,11 +25,12 @@ def greedy(problem: Problem) -> Answer:
 def greedy_cfm(problem: Problem) -> Answer:
     """Greedy with cost-function masking: neither the tumour's place nor its signal has a part in the cost.
 
-    The mask leaves windows out by their centres. The tumour, dilated by two voxels, is filled besides, so that the
-    windows around it, wide ones at coarse levels, do not see it.
+    The mask leaves windows out by their centres. The tumour, dilated by two voxels, is filled besides by the nearest
+    voxels around, so that the windows around it, wide ones at coarse levels, do not see it. One value for all of it
+    would be a structure of its own, which the template does not have.
     """
     tumor = dilated(problem.tumor)
-    return _run(problem, filled(problem.moving, tumor), sitk.Cast(tumor == 0, sitk.sitkFloat32))
+    return _run(problem, _filled(problem.moving, tumor), sitk.Cast(tumor == 0, sitk.sitkFloat32))
 
 
 def _run(problem: Problem, moving: sitk.Image, mask: sitk.Image | None = None) -> Answer:
@@ -53,6 +57,14 @@ def _run(problem: Problem, moving: sitk.Image, mask: sitk.Image | None = None) -
     )
 
 
+def _filled(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
+    inside = to_array(mask) > 0
+    nearest = ndimage.distance_transform_edt(inside, return_distances=False, return_indices=True)
+    return from_array(to_array(image)[tuple(nearest)].astype(np.float32), image)
+
+
 def _transform(warp: sitk.Image) -> sitk.Transform:
     """A displacement of greedy (mm, LPS, fixed to moving points) as the transform that it is."""
+    if not np.isfinite(sitk.GetArrayViewFromImage(warp)).all():
+        raise RuntimeError("greedy gave no finite map: do both images hold a brain, outside the tumour too?")
     return sitk.DisplacementFieldTransform(sitk.Cast(warp, sitk.sitkVectorFloat64))

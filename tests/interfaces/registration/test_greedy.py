@@ -105,6 +105,26 @@ def test_signal_of_a_masked_tumour_has_no_influence_and_runs_repeat(problem: Pro
     assert np.abs(np.subtract(greedy(other).forward.GetParameters(), seen.GetParameters())).max() > 1
 
 
+def test_masked_tumour_draws_the_map_to_itself_no_more(problem: Problem) -> None:
+    """Inside, where nothing is compared, the map follows what lies around: the patient is known there, too."""
+    back = sitk.InvertDisplacementField(phantoms.smooth_displacement(problem.fixed, 3.0))
+    expected, tumor = sitk.DisplacementFieldTransform(back), to_array(problem.tumor) > 0
+    points = np.stack([axis[tumor] for axis in phantoms.positions(problem.fixed)], axis=1)
+    plain, masked = (
+        np.linalg.norm(
+            apply_to_points(run(problem).forward, points) - apply_to_points(expected, points), axis=1
+        )
+        for run in (greedy, greedy_cfm)
+    )
+    assert masked.mean() < 0.25 * plain.mean()
+
+
+def test_a_map_that_is_not_finite_is_an_error(problem: Problem) -> None:
+    everything = from_array(np.ones(SHAPE, np.uint8), problem.fixed)
+    with pytest.raises(RuntimeError, match="no finite map: do both images hold a brain"):
+        greedy_cfm(attrs.evolve(problem, tumor=everything))
+
+
 def test_missing_package_is_named(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picsl_greedy", None)
     with pytest.raises(ImportError, match="pip install picsl-greedy"):
