@@ -24,6 +24,7 @@ from pydra.utils import get_fields
 
 from .machine.device import GPU_CHOICES
 from .methods import METHODS, REGISTRY
+from .records import as_dict
 from .scan.align import Align as AlignTask
 from .scan.brain import Brain as BrainTask
 from .scan.crop import Crop as CropTask
@@ -36,7 +37,6 @@ from .scan.register import Register as RegisterTask
 from .scan.segment import Segment as SegmentTask
 from .scan.tumor import Tumor as TumorTask
 from .scan.warp import Warp as WarpTask
-from .task import as_dict
 
 DEFAULTS = {"seed": 0, "gpu": "auto", "refine": 0}
 """Of inputs that a Pydra task requires."""
@@ -48,7 +48,7 @@ class StageInterface(base.BaseInterface):
 
     function: ClassVar[Any]
     kinds: ClassVar[dict[str, Any]]
-    """Of its inputs, as Pydra knows them."""
+    """The kinds of its inputs, as Pydra knows them."""
     preset: ClassVar[dict[str, Any]]
     """Inputs of the function that are set once and for all."""
     returned: ClassVar[list[str]]
