@@ -23,6 +23,7 @@ FLOORS = (
     ("environment",),
     ("interfaces",),
     ("models",),
+    ("face",),
 )
 MODULES, LINES, PARAMETERS = 20, 60, 8
 

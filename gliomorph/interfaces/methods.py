@@ -20,20 +20,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Header:
-    """Which method a network serves.
-
-    Attributes
-    ----------
-    method, masking : str
-        As in :class:`~gliomorph.models.registration.networks.NetworkSettings`.
-    dimension, modalities : int
-        Likewise. Scans are 3-D images of one modality.
-    """
+    """Which method a network serves."""
 
     method: str = attrs.field(validator=valid.instance_of(str))
     masking: str = attrs.field(validator=valid.instance_of(str))
+    """``method``, ``masking``: As in :class:`~gliomorph.models.registration.networks.NetworkSettings`."""
     dimension: int = attrs.field(default=3, validator=valid.instance_of(int))
     modalities: int = attrs.field(default=1, validator=valid.instance_of(int))
+    """``dimension``, ``modalities``: Likewise. Scans are 3-D images of one modality."""
 
     def __str__(self) -> str:
         # shortened and escaped: a file's words go to the terminal
@@ -42,30 +36,20 @@ class Header:
 
 @attrs.frozen
 class Method:
-    """A registration method.
-
-    Attributes
-    ----------
-    face : str
-        Name of its Nipype interface.
-    function : str
-        ``module:name`` below :mod:`~gliomorph.interfaces.registration`; imported when it is used.
-    text : str
-        What it is, for help and documents.
-    memory_gb : (float, float)
-        Peak of the process at voxels of 1 and of 2 mm, as measured by ``python -m benchmarks.stages``.
-    work_gb : (float, float)
-        Room of its intermediate results, likewise.
-    network : Header or None
-        The network that a learned method takes.
-    """
+    """A registration method."""
 
     face: str
+    """Name of its Nipype interface."""
     function: str
+    """``module:name`` below :mod:`~gliomorph.interfaces.registration`; imported when it is used."""
     text: str
+    """What it is, for help and documents."""
     memory_gb: tuple[float, float]
+    """Peak of the process at voxels of 1 and of 2 mm, as measured by ``python -m benchmarks.stages``."""
     work_gb: tuple[float, float] = (0.14, 0.025)
+    """Room of its intermediate results, likewise."""
     network: Header | None = None
+    """The network that a learned method takes."""
 
     @property
     def module(self) -> str:

@@ -48,7 +48,7 @@ class StageInterface(base.BaseInterface):
 
     function: ClassVar[Any]
     kinds: ClassVar[dict[str, Any]]
-    """Of its inputs, as Pydra knows them."""
+    """The kinds of its inputs, as Pydra knows them."""
     preset: ClassVar[dict[str, Any]]
     """Inputs of the function that are set once and for all."""
     returned: ClassVar[list[str]]

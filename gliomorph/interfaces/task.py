@@ -11,15 +11,12 @@ turn back when the task runs. Three kinds of parameter and of returned value are
 :class:`~.records.Ports`
     A port for each field: a long signature is grouped for whoever reads it, while each value is connected by itself. ::
 
-        @attrs.frozen(kw_only=True)
-        class Registered(Ports):
-            forward: Path
-            inverse: Path
+        @attrs.frozen(kw_only=True) class Registered(Ports):
+            forward: Path inverse: Path
 
         def warp(image: Path, registered: Registered) -> WarpedFiles: ...
 
-        Warp = task(warp, "files")
-        Warp(image=n4.image, forward=register.forward, inverse=register.inverse)
+        Warp = task(warp, "files") Warp(image=n4.image, forward=register.forward, inverse=register.inverse)
 
 The task's key covers the function's module and all that this one imports, where Pydra's covers the function's own
 source only: a stage whose code has changed runs again. ``test_a_path_is_known_by_its_name`` and

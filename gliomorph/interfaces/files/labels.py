@@ -74,8 +74,7 @@ def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] =
 def table_rows(table: Path) -> list[tuple[str, str]]:
     """Index and name of every row of a label table, as they are written.
 
-    The name is the abbreviation; the ``name`` where there is none, or where only that is one of
-    :data:`REGION_NAMES`.
+    The name is the abbreviation; the ``name`` where there is none, or where only that is one of :data:`REGION_NAMES`.
 
     Raises
     ------
@@ -104,9 +103,8 @@ def resample_labels(
 ) -> sitk.Image:
     """A label map on another grid: every label resampled linearly, then decided from the whole to its parts.
 
-    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2);
-    within the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it
-    separates.
+    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2); within
+    the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it separates.
 
     Parameters
     ----------

@@ -113,19 +113,12 @@ def _locked(handle: IO[str]) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Rung(Generic[Result]):
-    """One way to a result.
-
-    Attributes
-    ----------
-    compute : callable
-    device : str
-    notice : str
-        What has to be told where this way was taken.
-    """
+    """One way to a result."""
 
     compute: Callable[[], Result]
     device: str
     notice: str = ""
+    """What has to be told where this way was taken."""
 
 
 def first_that_fits(
