@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..unet import UNet
+from ..unet import CLASSES, UNet
 
-NCR, ED, ET = 1, 2, 3
+NCR, ED, ET = range(1, CLASSES)
 """Class indices; 0 is background."""
 SMALL_ET_MM3 = 20
 """Less enhancing tumour than this is read as necrosis: 20 voxels of 1 mm (§3.5.2)."""

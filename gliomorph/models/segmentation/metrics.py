@@ -13,10 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..regions import LABELS, NESTED
+from ..regions import REGIONS as PARTS
 from ..unet import CLASSES
-from .inference import ED, ET, NCR
 
-REGIONS = {"ET": (ET,), "TC": (NCR, ET), "WT": (NCR, ED, ET)}
+REGIONS = {r: tuple(i for i, part in enumerate(LABELS, 1) if part in PARTS[r]) for r in reversed(NESTED)}
 """Class indices that make up the nested regions: enhancing tumour, tumour core, whole tumour."""
 
 
