@@ -22,13 +22,13 @@ from pydra.engine.job import Job  # before pydra.workers, which it imports in a 
 from pydra.engine.submitter import Submitter
 from pydra.workers import base
 
-from gliomorph.config.processing import METHODS
 from gliomorph.config.settings import Settings
 from gliomorph.environment import prepare_environment
 from gliomorph.interfaces.datasets.simulate import Cohort, simulate_cohort
 from gliomorph.interfaces.datasets.template_files import prepare_template
 from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.interfaces.machine.limits import peak_gb
+from gliomorph.interfaces.methods import METHODS
 from gliomorph.workflows.engine.progress import stage_and_scan
 from gliomorph.workflows.engine.submission import run_side_by_side
 from gliomorph.workflows.scan.graph import ScanGraph

@@ -21,9 +21,6 @@ THREADS = (
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )
 
-
-GPU_SLOTS = "GLIOMORPH_GPU_SLOTS"
-"""Names how many stages use one GPU at a time."""
 LOG_LEVEL = "GLIOMORPH_LOG_LEVEL"
 """Names the level at which stages write to the log; nothing is written without it."""
 
@@ -67,6 +64,8 @@ def prepare_environment(work_dir: Path, threads: int, gpu_slots: int = 1) -> Non
     gpu_slots : int
         Stages on one GPU at a time.
     """
+    from .interfaces.machine.device import GPU_SLOTS
+
     scratch = work_dir / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     os.environ |= {

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gliomorph.config.processing import METHODS
 from gliomorph.interfaces.machine.limits import available_cpus
+from gliomorph.interfaces.methods import METHODS
 
 from . import __doc__ as description
 from . import measures, report, runs, twins

@@ -9,7 +9,6 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from gliomorph.config.processing import METHODS
 from gliomorph.evaluation.labels import carried, measure_label
 from gliomorph.evaluation.truth import (
     Truth,
@@ -23,6 +22,7 @@ from gliomorph.interfaces.datasets.templates import Template, load_template
 from gliomorph.interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
 from gliomorph.interfaces.files.images import read_image, to_array
 from gliomorph.interfaces.files.transforms import apply_to_points, jacobian_determinant, read_transform
+from gliomorph.interfaces.methods import METHODS
 from gliomorph.interfaces.reports.pages import MEASURES as QUALITY
 from gliomorph.interfaces.reports.pages import Measure, as_number
 from gliomorph.workflows.summary import last_causes

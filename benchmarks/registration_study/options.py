@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 
-from gliomorph.config.processing import METHODS
 from gliomorph.environment import template_folders
-from gliomorph.interfaces.networks.registration import NEEDED, fitting, read_header, shipped_network
+from gliomorph.interfaces.methods import METHODS, NEEDED
+from gliomorph.interfaces.networks.registration import fitting, read_header, shipped_network
 
 from .twins import DEFAULT as TWINS
 

@@ -10,6 +10,7 @@ from pydra.compose import python
 from pydra.utils.general import get_fields
 
 from gliomorph.interfaces.files.images import write_text
+from gliomorph.interfaces.records import as_dict
 from gliomorph.interfaces.scan.records import (
     AlignInfo,
     BiasInfo,
@@ -19,7 +20,7 @@ from gliomorph.interfaces.scan.records import (
     TumorInfo,
     WarpedFiles,
 )
-from gliomorph.interfaces.task import as_dict, by_reference
+from gliomorph.interfaces.task import by_reference
 from gliomorph.workflows.scan import graph as scan_graph
 
 

@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _compare(options: argparse.Namespace) -> list[str]:
     # only now: --help needs neither torch nor matplotlib
-    from ..config.processing import METHODS
     from ..evaluation.compare import evaluate_compare
+    from ..interfaces.methods import METHODS
 
     study, written = evaluate_compare(
         options.deriv_dir,
@@ -91,8 +91,8 @@ def _compare(options: argparse.Namespace) -> list[str]:
 
 
 def _labels(options: argparse.Namespace) -> list[str]:
-    from ..config.processing import METHODS
     from ..evaluation.labels import evaluate_labels
+    from ..interfaces.methods import METHODS
 
     table = evaluate_labels(
         options.deriv_dir,
@@ -109,8 +109,8 @@ def _labels(options: argparse.Namespace) -> list[str]:
 
 
 def _landmarks(options: argparse.Namespace) -> list[str]:
-    from ..config.processing import METHODS
     from ..evaluation.landmarks import evaluate_landmarks
+    from ..interfaces.methods import METHODS
 
     tables = evaluate_landmarks(
         options.deriv_dir,
@@ -127,8 +127,8 @@ def _landmarks(options: argparse.Namespace) -> list[str]:
 
 
 def _truth(options: argparse.Namespace) -> list[str]:
-    from ..config.processing import METHODS
     from ..evaluation.truth import evaluate_truth
+    from ..interfaces.methods import METHODS
 
     table = evaluate_truth(
         options.deriv_dir,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..interfaces.methods import REGISTRY
+
 RESERVE = 1.3
 """Times what a stage takes in a process of its own: one that has met other stages holds more, and heads differ."""
 
@@ -20,24 +22,8 @@ STAGE_GB = {
     "segment": (1.3, 1.2),
 }
 """Peak of the process at 1 and at 2 mm; those that are not here take less than every registration."""
-METHOD_GB = {
-    "rigid": (1.3, 1.05),
-    "rigid-cfm": (1.3, 1.05),
-    "affine": (1.3, 1.05),
-    "syn": (1.6, 0.7),
-    "syn-cfm": (1.6, 0.7),
-    "syn-cc": (1.6, 0.7),
-    "voxelmorph": (1.9, 1.3),
-    "voxelmorph-cfm": (1.9, 1.3),
-    "lddmm": (1.7, 1.3),
-    "metamorphosis": (1.7, 1.3),
-    "metamorph-g": (1.9, 1.3),
-    "metamorph-r": (1.9, 1.3),
-}
-"""Likewise of the registration."""
-
-WORK_GB, WORK_METHOD_GB, WORK_SYN_GB = (0.035, 0.012), (0.14, 0.025), (0.22, 0.05)
-"""Intermediate results of a scan, and what a registration method adds; SyN keeps ANTs' files, too."""
+WORK_GB = (0.035, 0.012)
+"""Intermediate results of a scan without those of its registrations."""
 OUTPUT_GB, OUTPUT_METHOD_GB = (0.02, 0.008), (0.052, 0.009)
 WORK_FILES, WORK_METHOD_FILES = 70, 35
 OUTPUT_FILES, OUTPUT_METHOD_FILES = 35, 25
@@ -47,7 +33,7 @@ def stage_memory_gb(resolution: int, methods: Sequence[str]) -> dict[str, float]
     """Peak memory of every stage, ``register METHOD`` for each method, as it was measured."""
     at = _at(resolution)
     stages = {stage: sizes[at] for stage, sizes in STAGE_GB.items()}
-    return stages | {f"register {method}": METHOD_GB[method][at] for method in methods}
+    return stages | {f"register {method}": REGISTRY[method].memory_gb[at] for method in methods}
 
 
 def process_memory_gb(resolution: int, methods: Sequence[str]) -> float:
@@ -58,7 +44,7 @@ def process_memory_gb(resolution: int, methods: Sequence[str]) -> float:
 def work_gb(resolution: int, methods: Sequence[str]) -> float:
     """Room that one scan's intermediate results take."""
     at = _at(resolution)
-    return WORK_GB[at] + sum((WORK_SYN_GB if m.startswith("syn") else WORK_METHOD_GB)[at] for m in methods)
+    return WORK_GB[at] + sum(REGISTRY[method].work_gb[at] for method in methods)
 
 
 def output_gb(resolution: int, methods: Sequence[str]) -> float:

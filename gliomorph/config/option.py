@@ -24,21 +24,14 @@ class SettingsError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Option:
-    """The command line's side of a field.
-
-    Attributes
-    ----------
-    flags : tuple of str
-        Its names there; empty for the field's own name with dashes.
-    keywords : dict
-        Further arguments of :meth:`argparse.ArgumentParser.add_argument`.
-    page : str
-        Where the documentation says more, relative to ``docs``.
-    """
+    """The command line's side of a field."""
 
     flags: tuple[str, ...]
+    """Its names there; empty for the field's own name with dashes."""
     keywords: dict[str, Any]
+    """Further arguments of :meth:`argparse.ArgumentParser.add_argument`."""
     page: str = ""
+    """Where the documentation says more, relative to ``docs``."""
 
     def names(self, field: str) -> tuple[str, ...]:
         """Flags of the option, or the name of the positional argument, that fills a field."""

@@ -7,25 +7,12 @@ from pathlib import Path
 
 import attrs
 
+from ..interfaces.methods import METHODS, NEEDED
 from ..interfaces.networks.files import WeightsError
-from ..interfaces.networks.registration import NEEDED, fitting, read_header, shipped_network
+from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
 from .option import SettingsError, option, resolved, resolved_all
 
-METHODS = (
-    "rigid",
-    "rigid-cfm",
-    "affine",
-    "syn",
-    "syn-cfm",
-    "syn-cc",
-    "voxelmorph",
-    "voxelmorph-cfm",
-    "lddmm",
-    "metamorphosis",
-    "metamorph-g",
-    "metamorph-r",
-)
 REFINE = 60
 """Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 

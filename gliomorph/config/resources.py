@@ -32,18 +32,12 @@ def _known_gpu(_: object, __: object, gpu: tuple[str, ...]) -> None:
 
 @attrs.frozen(kw_only=True)
 class Resources:
-    """CPUs, memory, GPUs and the work directory.
-
-    Attributes
-    ----------
-    process_gb : float
-        Memory set aside for one worker process.
-    in_jobs : bool
-        Whether CPUs and memory are those of each Slurm job.
-    """
+    """CPUs, memory, GPUs and the work directory."""
 
     process_gb: float
+    """Memory set aside for one worker process."""
     in_jobs: bool = False
+    """Whether CPUs and memory are those of each Slurm job."""
     work_dir: Path = option("-w", "--work-dir", type=Path, metavar="DIR", converter=resolved,
         page="scale.md#disk",
         help="intermediate results (default: OUTPUT_DIR/work)")  # fmt: skip

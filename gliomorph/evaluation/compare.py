@@ -25,9 +25,8 @@ def evaluate_compare(
     Parameters
     ----------
     deriv_dir, out_dir : Path
-        What ``gliomorph`` has written; where ``comparison.tsv``, ``comparison_scans.tsv`` and
-        ``comparison.html`` go, and where ``labels.tsv``, ``landmarks.tsv`` and ``truth.tsv`` are looked
-        for.
+        What ``gliomorph`` has written; where ``comparison.tsv``, ``comparison_scans.tsv`` and ``comparison.html`` go,
+        and where ``labels.tsv``, ``landmarks.tsv`` and ``truth.tsv`` are looked for.
     baseline : str
         The method that the others are tested against; empty: the first there is of
         :data:`~gliomorph.evaluation.study.BASELINES`, or of all.

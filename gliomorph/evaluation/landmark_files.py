@@ -25,26 +25,17 @@ OUTSIDE_MM = 10.0
 
 @attrs.frozen(kw_only=True)
 class Landmarks:
-    """One file's points.
-
-    Attributes
-    ----------
-    path : Path
-    entities : tuple of str
-        Of the file's name: ``sub-X``, ``ses-Y``…, or ``tpl-TPL``….
-    names : tuple of str
-        Of the landmarks, each once.
-    lines : tuple of int
-        Where each stands in the file.
-    points : ndarray, (N, 3)
-        World positions, LPS mm.
-    """
+    """One file's points."""
 
     path: Path
     entities: tuple[str, ...]
+    """Entities of the file's name: ``sub-X``, ``ses-Y``…, or ``tpl-TPL``…."""
     names: tuple[str, ...]
+    """The landmarks' names, each once."""
     lines: tuple[int, ...]
+    """Where each stands in the file."""
     points: np.ndarray = attrs.field(eq=attrs.cmp_using(eq=np.array_equal), repr=False)
+    """(N, 3) world positions, LPS mm."""
 
     @property
     def of_template(self) -> bool:

@@ -29,27 +29,18 @@ RIGID = ("rigid", "rigid-cfm")
 
 @attrs.frozen(kw_only=True)
 class Correspondence:
-    """Landmarks of one scan, and where they should arrive.
-
-    Attributes
-    ----------
-    scan : mapping of str to Registration
-        By method.
-    target : mapping of str to Registration or None
-        The same of the scan that they are taken to through the template; None: to the template itself.
-    reference : str
-        That scan, or the template.
-    names : tuple of str
-    points, places : ndarray, (N, 3)
-        LPS mm: native positions, and the landmarks' places in the reference.
-    """
+    """Landmarks of one scan, and where they should arrive."""
 
     scan: Mapping[str, Registration]
+    """By method."""
     target: Mapping[str, Registration] | None
+    """The same of the scan that they are taken to through the template; None: to the template itself."""
     reference: str
+    """That scan, or the template."""
     names: tuple[str, ...]
     points: np.ndarray = attrs.field(eq=False, repr=False)
     places: np.ndarray = attrs.field(eq=False, repr=False)
+    """``points``, ``places``: (N, 3), LPS mm: native positions, and the landmarks' places in the reference."""
 
     @property
     def methods(self) -> list[str]:

@@ -63,48 +63,30 @@ Values = Mapping[str, Mapping[str, float]]
 
 @attrs.frozen(kw_only=True)
 class Column:
-    """One measure of all methods.
-
-    Attributes
-    ----------
-    name : str
-        As in the tables: ``ncc_outside``, ``dice:ventricles``, ``landmarks:mean_mm``, ``truth:near_mean_mm``.
-    measure : Measure
-        How it is called and read.
-    scans : tuple of str
-        Those where every method that knows the measure has a finite value.
-    values : mapping of str to ndarray
-        By method, in the order of ``scans``; methods that do not know the measure are left out.
-    comparisons : mapping of str to Comparison
-        By method, with the baseline; empty where the baseline does not know the measure.
-    """
+    """One measure of all methods."""
 
     name: str
+    """As in the tables: ``ncc_outside``, ``dice:ventricles``, ``landmarks:mean_mm``, ``truth:near_mean_mm``."""
     measure: Measure
+    """How it is called and read."""
     scans: tuple[str, ...]
+    """The scans where every method that knows the measure has a finite value."""
     values: Mapping[str, np.ndarray]
+    """By method, in the order of ``scans``; methods that do not know the measure are left out."""
     comparisons: Mapping[str, Comparison]
+    """By method, with the baseline; empty where the baseline does not know the measure."""
 
 
 @attrs.frozen(kw_only=True)
 class Study:
-    """What is compared.
-
-    Attributes
-    ----------
-    registrations : Registrations
-    baseline : str
-    scans : tuple of str
-        Those with all methods.
-    missing : mapping of str to tuple of str
-        The other scans, and which methods each lacks.
-    columns : tuple of Column
-    """
+    """What is compared."""
 
     registrations: Registrations
     baseline: str
     scans: tuple[str, ...]
+    """The scans with all methods."""
     missing: Mapping[str, tuple[str, ...]]
+    """The other scans, and which methods each lacks."""
     columns: tuple[Column, ...]
 
 

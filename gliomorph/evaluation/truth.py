@@ -162,29 +162,19 @@ def _ratio(one: float, other: float) -> float:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Truth:
-    """The truth about one patient.
-
-    Attributes
-    ----------
-    native_from_template : SimpleITK.Transform
-    labels : SimpleITK.Image
-        BraTS labels, native.
-    grid : SimpleITK.Image
-        The template's, on which the patient was made.
-    tumor : ndarray of bool, (X, Y, Z)
-        The native labels on that grid, carried there by the true transform.
-    points : mapping of str to ndarray, (N, 3)
-        As :func:`region_points`.
-    places : mapping of str to ndarray, (N, 3)
-        Where the true transform takes them; native LPS mm.
-    """
+    """The truth about one patient."""
 
     native_from_template: sitk.Transform
     labels: sitk.Image
+    """BraTS labels, native."""
     grid: sitk.Image
+    """The template's, on which the patient was made."""
     tumor: np.ndarray
+    """(X, Y, Z) bool: the native labels on that grid, carried there by the true transform."""
     points: Mapping[str, np.ndarray]
+    """(N, 3) as :func:`region_points`."""
     places: Mapping[str, np.ndarray]
+    """(N, 3): where the true transform takes them; native LPS mm."""
 
 
 def find_truth(truth_dir: Path, registration: Registration) -> dict[str, Path]:

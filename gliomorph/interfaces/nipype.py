@@ -23,6 +23,8 @@ from nipype.interfaces.base import isdefined, traits
 from pydra.utils import get_fields
 
 from .machine.device import GPU_CHOICES
+from .methods import METHODS, REGISTRY
+from .records import as_dict
 from .scan.align import Align as AlignTask
 from .scan.brain import Brain as BrainTask
 from .scan.crop import Crop as CropTask
@@ -31,16 +33,14 @@ from .scan.match import Match as MatchTask
 from .scan.measure import Measure as MeasureTask
 from .scan.n4 import N4 as N4Task
 from .scan.records import WarpedFiles
-from .scan.register import METHODS
 from .scan.register import Register as RegisterTask
 from .scan.segment import Segment as SegmentTask
 from .scan.tumor import Tumor as TumorTask
 from .scan.warp import Warp as WarpTask
-from .task import as_dict
 
 DEFAULTS = {"seed": 0, "gpu": "auto", "refine": 0}
 """Of inputs that a Pydra task requires."""
-CHOICES = {"method": tuple(METHODS), "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
+CHOICES = {"method": METHODS, "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
 
 
 class StageInterface(base.BaseInterface):
@@ -48,7 +48,7 @@ class StageInterface(base.BaseInterface):
 
     function: ClassVar[Any]
     kinds: ClassVar[dict[str, Any]]
-    """Of its inputs, as Pydra knows them."""
+    """The kinds of its inputs, as Pydra knows them."""
     preset: ClassVar[dict[str, Any]]
     """Inputs of the function that are set once and for all."""
     returned: ClassVar[list[str]]
@@ -172,15 +172,4 @@ Register = interface(RegisterTask)
 Warp = interface(WarpTask)
 Measure = interface(MeasureTask)
 
-Rigid = interface(RegisterTask, "Rigid", method="rigid")
-RigidCFM = interface(RegisterTask, "RigidCFM", method="rigid-cfm")
-Affine = interface(RegisterTask, "Affine", method="affine")
-SyN = interface(RegisterTask, "SyN", method="syn")
-SyNCFM = interface(RegisterTask, "SyNCFM", method="syn-cfm")
-SyNCC = interface(RegisterTask, "SyNCC", method="syn-cc")
-VoxelMorph = interface(RegisterTask, "VoxelMorph", method="voxelmorph")
-VoxelMorphCFM = interface(RegisterTask, "VoxelMorphCFM", method="voxelmorph-cfm")
-LDDMM = interface(RegisterTask, "LDDMM", method="lddmm")
-Metamorphosis = interface(RegisterTask, "Metamorphosis", method="metamorphosis")
-MetaMorphG = interface(RegisterTask, "MetaMorphG", method="metamorph-g")
-MetaMorphR = interface(RegisterTask, "MetaMorphR", method="metamorph-r")
+globals().update({m.face: interface(RegisterTask, m.face, method=name) for name, m in REGISTRY.items()})

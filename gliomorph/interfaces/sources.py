@@ -14,9 +14,13 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
+from .methods import REGISTRY
+
 PACKAGE = "gliomorph"
 ROOT = Path(__file__).parents[1]
 HTML = "interfaces/reports/html"
+REGISTER = "interfaces/scan/register.py"
+"""The stage that imports registration methods by their names in the registry."""
 TEMPLATE_NAME = re.compile(rb"[\w-]+\.html\.j2")
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Where a statement holds others."""
@@ -75,13 +79,15 @@ def used_by(name: str) -> frozenset[str]:
     if not name.endswith(".py"):
         return frozenset(found)
     package = ".".join((PACKAGE, *Path(name).parts[:-1]))
-    for module in (package, *_imported(ast.parse(content).body, package)):
+    for module in (package, *imported(ast.parse(content).body, package)):
         parts = module.split(".")
         found |= {file for end in range(2, len(parts) + 1) if (file := file_of(".".join(parts[:end])))}
+    if name == REGISTER:
+        found |= {f"interfaces/registration/{method.module}.py" for method in REGISTRY.values()}
     return frozenset(found)
 
 
-def _imported(statements: Iterable[ast.stmt], package: str) -> Iterator[str]:
+def imported(statements: Iterable[ast.stmt], package: str) -> Iterator[str]:
     """Full names in the imports of a module of ``package``: of modules, and what may be modules in ``from`` lines."""
     for each in statements:
         if isinstance(each, ast.Import):
@@ -90,10 +96,10 @@ def _imported(statements: Iterable[ast.stmt], package: str) -> Iterator[str]:
             base = resolve_name("." * each.level + (each.module or ""), package)
             yield from (f"{base}.{alias.name}" for alias in each.names)
         elif isinstance(each, ast.If) and getattr(each.test, "id", "") == "TYPE_CHECKING":
-            yield from _imported(each.orelse, package)
+            yield from imported(each.orelse, package)
         else:
             for block in BLOCKS:
-                yield from _imported(getattr(each, block, ()), package)
+                yield from imported(getattr(each, block, ()), package)
 
 
 @cache

@@ -6,20 +6,17 @@ turn back when the task runs. Three kinds of parameter and of returned value are
 ``Path``, also optional, in a list or as the values of a dict
     A port of type ``File``, which Pydra hashes by its content; a ``Path`` it hashes by its name. Folders to write into
     are annotated ``str``.
-:class:`Record`, also optional, in a list or as the values of a dict
+:class:`~.records.Record`, also optional, in a list or as the values of a dict
     One port that holds the record, which is hashed by its values, its files by their content.
-:class:`Ports`
+:class:`~.records.Ports`
     A port for each field: a long signature is grouped for whoever reads it, while each value is connected by itself. ::
 
-        @attrs.frozen(kw_only=True)
-        class Registered(Ports):
-            forward: Path
-            inverse: Path
+        @attrs.frozen(kw_only=True) class Registered(Ports):
+            forward: Path inverse: Path
 
         def warp(image: Path, registered: Registered) -> WarpedFiles: ...
 
-        Warp = task(warp, "files")
-        Warp(image=n4.image, forward=register.forward, inverse=register.inverse)
+        Warp = task(warp, "files") Warp(image=n4.image, forward=register.forward, inverse=register.inverse)
 
 The task's key covers the function's module and all that this one imports, where Pydra's covers the function's own
 source only: a stage whose code has changed runs again. ``test_a_path_is_known_by_its_name`` and
@@ -52,32 +49,11 @@ from fileformats.generic import File
 from pydra.compose import python
 from pydra.utils.hash import Cache, bytes_repr_function, hash_single, register_serializer
 
+from .records import Ports, Record
 from .sources import code_of_module
 
 REMEMBERED = 1 << 14
 """Files, those of some hundred scans."""
-
-
-@attrs.frozen
-class Record:
-    """Base of frozen attrs classes that travel through one port."""
-
-    def __bytes_repr__(self, cache: Cache) -> Iterator[bytes]:
-        """What stands for a record in the hash of a task's inputs."""
-        yield f"{type(self).__qualname__}:".encode()
-        for field in attrs.fields(type(self)):
-            yield f"{field.name}=".encode()
-            yield from _bytes_of(getattr(self, field.name), cache)
-
-
-@attrs.frozen
-class Ports:
-    """Base of frozen attrs classes whose fields are a task's ports, each by its own name."""
-
-
-def as_dict(record: Record) -> dict[str, Any]:
-    """The fields of a record that are set, in their order, as its JSON holds them."""
-    return attrs.asdict(record, filter=lambda _, value: value is not None)
 
 
 def task(function: Callable[..., Any], *outputs: str) -> Any:
@@ -88,7 +64,7 @@ def task(function: Callable[..., Any], *outputs: str) -> Any:
     function : callable
         A plain function, its parameters and what it returns annotated as above.
     outputs : str
-        Names of what it returns, in order; none where it returns :class:`Ports`.
+        Names of what it returns, in order; none where it returns :class:`~.records.Ports`.
 
     Returns
     -------
@@ -186,6 +162,15 @@ def _with_paths(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _with_paths(part) for key, part in value.items()}
     return value
+
+
+@register_serializer(Record)
+def values_of(record: Record, cache: Cache) -> Iterator[bytes]:
+    """What stands for a record in the hash of a task's inputs."""
+    yield f"{type(record).__qualname__}:".encode()
+    for field in attrs.fields(type(record)):
+        yield f"{field.name}=".encode()
+        yield from _bytes_of(getattr(record, field.name), cache)
 
 
 def _bytes_of(value: Any, cache: Cache) -> Iterator[bytes]:

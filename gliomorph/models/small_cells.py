@@ -19,13 +19,6 @@ MIN_CELL = 5
 class SmallCells:
     """What fewer participants share is not shown.
 
-    Attributes
-    ----------
-    everybody : int
-        In the maps of the whole cohort: 1, which shows everything, or as in those of strata.
-    strata : int
-        In the maps of a stratum; at least 1.
-
     Raises
     ------
     ValueError
@@ -33,7 +26,9 @@ class SmallCells:
     """
 
     everybody: int
+    """In the maps of the whole cohort: 1, which shows everything, or as in those of strata."""
     strata: int
+    """In the maps of a stratum; at least 1."""
 
     def __attrs_post_init__(self) -> None:
         if self.strata < 1:

@@ -27,31 +27,22 @@ def _words(values: Iterable[str]) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class SegmentationSettings:
-    """All that determines a segmentation network but its weights; it travels with them.
-
-    Attributes
-    ----------
-    modalities : tuple of str
-        Input channels, among :data:`MODALITIES`.
-    width : int
-        Of the :class:`UNet`.
-    voxel_mm : float
-        Isotropic voxel size that the network was trained on, 0.5 to 8: it sets the size of the grid, and weights
-        from anywhere must not exhaust the memory.
-    skips : bool
-        Of the :class:`UNet`.
-    brain_ml : float
-        Volume of the mean brain that it was trained on: brains are brought to this size before it reads them. 0: they
-        are read as they come.
-    """
+    """All that determines a segmentation network but its weights; it travels with them."""
 
     modalities: tuple[str, ...] = attrs.field(
         converter=_words, validator=[valid.min_len(1), valid.deep_iterable(valid.in_(MODALITIES))]
     )
+    """Input channels, among :data:`MODALITIES`."""
     width: int = attrs.field(default=30, validator=valid.ge(1))
+    """As in the :class:`UNet`."""
     voxel_mm: float = attrs.field(default=1.0, converter=float, validator=[valid.ge(0.5), valid.le(8)])
+    """Isotropic voxel size that the network was trained on, 0.5 to 8: it sets the size of the grid, and weights from
+    anywhere must not exhaust the memory."""
     skips: bool = True
+    """As in the :class:`UNet`."""
     brain_ml: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.le(3000)])
+    """Volume of the mean brain that it was trained on: brains are brought to this size before it reads them. 0: they
+    are read as they come."""
 
     def build(self) -> UNet:
         """The untrained network."""

@@ -24,15 +24,10 @@ class TrainingFolderError(ValueError):
 
 @attrs.frozen
 class TrainingFolder:
-    """Files of one training.
-
-    Attributes
-    ----------
-    path : Path
-        New, empty, or begun with the same settings.
-    """
+    """Files of one training."""
 
     path: Path
+    """New, empty, or begun with the same settings."""
 
     @property
     def settings(self) -> Path:

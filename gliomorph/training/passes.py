@@ -93,29 +93,19 @@ def go_on(
 
 @attrs.frozen(kw_only=True)
 class Passes(Generic[Batch]):
-    """Passes over the training examples, each in an order of its own.
-
-    Attributes
-    ----------
-    count : int
-        Examples.
-    batch_size : int
-    epochs : int
-        At most.
-    seed : int
-        Of the orders.
-    batch : callable
-        Makes a batch from the indices of its examples and the epoch; the next one is made while the last is used.
-    step : callable
-        Trains on a batch; gives its mean losses, one of which is ``total``.
-    """
+    """Passes over the training examples, each in an order of its own."""
 
     count: int
+    """Examples."""
     batch_size: int
     epochs: int
+    """At most."""
     seed: int
+    """Seed of the orders."""
     batch: Callable[[Sequence[int], int], Batch]
+    """Makes a batch from the indices of its examples and the epoch; the next one is made while the last is used."""
     step: Callable[[Batch], Mapping[str, float]]
+    """Trains on a batch; gives its mean losses, one of which is ``total``."""
 
     @property
     def steps(self) -> int:

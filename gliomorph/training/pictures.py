@@ -23,20 +23,13 @@ DIFFERENCE: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -0.5, "vmax": 0.5}
 
 @attrs.frozen
 class Panel:
-    """One picture of a row.
-
-    Attributes
-    ----------
-    title : str
-    layers : sequence of (array, mapping)
-        (X, Y) each, one over the other, and how matplotlib shows it.
-    outline : ndarray, optional
-        (X, Y), drawn as a contour at one half.
-    """
+    """One picture of a row."""
 
     title: str
     layers: Sequence[tuple[np.ndarray, Mapping[str, Any]]]
+    """(X, Y) each, one over the other, and how matplotlib shows it."""
     outline: np.ndarray | None = None
+    """(X, Y), drawn as a contour at one half."""
 
 
 def draw_examples(

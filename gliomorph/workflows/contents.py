@@ -21,15 +21,10 @@ back, as ``rsync -t`` does, the latter cannot."""
 
 @attrs.define
 class Contents:
-    """sha256 of files, remembered from run to run in a file.
-
-    Attributes
-    ----------
-    file : Path
-        JSON. Runs that write it at one time lose each other's news, and read some files once more.
-    """
+    """sha256 of files, remembered from run to run in a file."""
 
     file: Path
+    """JSON. Runs that write it at one time lose each other's news, and read some files once more."""
     _known: dict[str, tuple[Change, str]] = attrs.field(factory=dict, init=False)
     _changed: bool = attrs.field(default=False, init=False)
 

@@ -21,27 +21,18 @@ from .keys import cache_folder
 
 @attrs.frozen(kw_only=True)
 class RunContext:
-    """A run, its options resolved.
-
-    Attributes
-    ----------
-    settings : Settings
-        Options.
-    template : TemplateFiles
-        Prepared files.
-    parcellation : Parcellation or None
-        None where none was asked for, or no atlas.
-    run_id : str
-        Name of the run, which is that of its log folder.
-    console : Console
-        Where messages go.
-    """
+    """A run, its options resolved."""
 
     settings: Settings
+    """Options."""
     template: TemplateFiles
+    """Prepared files."""
     parcellation: Parcellation | None
+    """None where none was asked for, or no atlas."""
     run_id: str
+    """Name of the run, which is that of its log folder."""
     console: Console
+    """Where messages go."""
 
     @property
     def cache(self) -> Path:

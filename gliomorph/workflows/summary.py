@@ -26,15 +26,10 @@ COLUMNS = ("scan", "status", "stage", "cause")
 
 @attrs.frozen(kw_only=True)
 class RunLog:
-    """The folder of one run: its command and options, its errors, its table.
-
-    Attributes
-    ----------
-    folder : Path
-        ``OUT/logs/<run id>``.
-    """
+    """The folder of one run: its command and options, its errors, its table."""
 
     folder: Path
+    """``OUT/logs/<run id>``."""
 
     def start(self, options: Mapping[str, Any], argv: Sequence[str]) -> None:
         """Write what was asked for."""

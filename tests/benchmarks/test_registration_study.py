@@ -19,11 +19,10 @@ from benchmarks.registration_study import measures, report, twins
 from benchmarks.registration_study.__main__ import parse
 from benchmarks.registration_study.runs import command
 from benchmarks.registration_study.ventricles import template_ventricles
-from gliomorph.config.processing import METHODS
 from gliomorph.interfaces.datasets.templates import Template, load_template
 from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import from_array, to_array, write_image
-from gliomorph.interfaces.networks.registration import NEEDED
+from gliomorph.interfaces.methods import METHODS, NEEDED
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("rigid", "affine", "metamorph-r")

@@ -14,12 +14,13 @@ from gliomorph.config import settings as module
 from gliomorph.config.cluster import OPEN_GRAPHS
 from gliomorph.config.inputs import MODALITIES
 from gliomorph.config.option import SettingsError
-from gliomorph.config.processing import METHODS, REFINE
+from gliomorph.config.processing import REFINE
 from gliomorph.config.resources import SLURM_CPUS
 from gliomorph.config.settings import LEVELS, Settings
 from gliomorph.interfaces.derivatives.names import method_label
+from gliomorph.interfaces.methods import METHODS, NEEDED
 from gliomorph.interfaces.networks import registration as weights
-from gliomorph.interfaces.networks.registration import NEEDED, shipped_network
+from gliomorph.interfaces.networks.registration import shipped_network
 
 
 @pytest.fixture

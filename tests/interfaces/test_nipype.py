@@ -20,11 +20,11 @@ from traits.api import TraitError
 from gliomorph.interfaces import nipype as ours
 from gliomorph.interfaces.files.images import read_image, to_array
 from gliomorph.interfaces.files.transforms import write_transform
+from gliomorph.interfaces.methods import METHODS
+from gliomorph.interfaces.records import as_dict
 from gliomorph.interfaces.scan.match import match
 from gliomorph.interfaces.scan.records import WarpedFiles
-from gliomorph.interfaces.scan.register import METHODS
 from gliomorph.interfaces.scan.register import Register as RegisterTask
-from gliomorph.interfaces.task import as_dict
 
 INTERFACES = {
     name: value

@@ -11,7 +11,8 @@ from pydra.utils import get_fields
 from pydra.utils.hash import hash_function
 
 from gliomorph.interfaces import task as task_module
-from gliomorph.interfaces.task import Ports, Record, as_dict, by_reference, task
+from gliomorph.interfaces.records import Ports, Record, as_dict
+from gliomorph.interfaces.task import by_reference, task
 
 
 def join_words(first: Path, others: list[Path], last: Path | None, times: int = 1) -> tuple[Path, int]:

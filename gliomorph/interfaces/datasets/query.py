@@ -27,64 +27,42 @@ class QueryError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class TumorMask:
-    """A given segmentation of a tumour.
-
-    Attributes
-    ----------
-    path : Path
-        Binary mask or label map (``kind``).
-    kind : str
-        ``mask`` (one label) or ``dseg`` (BraTS sub-regions).
-    source : str
-        Name of the derivatives folder it was found in, as given with ``-d NAME=PATH``.
-    space : str
-        The ``space`` entity of its name, empty for the image's own.
-    table : Path or None
-        The table (``dseg.tsv``) that says what a label map's labels are.
-    """
+    """A given segmentation of a tumour."""
 
     path: Path
+    """Binary mask or label map (``kind``)."""
     kind: str
+    """``mask`` (one label) or ``dseg`` (BraTS sub-regions)."""
     source: str
+    """Name of the derivatives folder it was found in, as given with ``-d NAME=PATH``."""
     space: str = ""
+    """The ``space`` entity of its name, empty for the image's own."""
     table: Path | None = None
+    """The table (``dseg.tsv``) that says what a label map's labels are."""
 
 
 @attrs.frozen(kw_only=True)
 class Scan:
-    """One subject's session: what is read and what it is called.
-
-    Attributes
-    ----------
-    label : str
-        ``sub-X`` or ``sub-X_ses-Y``.
-    stem : str
-        The primary image's name without its suffix, ``sub-X_acq-Z``: outputs begin with it.
-    image : Path
-        The primary image.
-    modality : str
-        What the primary image is: T1w, T1ce, T2w or FLAIR.
-    others : mapping of str to Path
-        Further modalities of the session.
-    tumor : TumorMask or None
-    brain_mask : Path or None
-    notices : tuple of str
-        Choices and fallbacks that a reader of the report should know.
-    problem : str
-        Why the scan cannot be run; empty if it can.
-    """
+    """One subject's session: what is read and what it is called."""
 
     label: str
+    """``sub-X`` or ``sub-X_ses-Y``."""
     subject: str
     session: str = ""
     stem: str = ""
+    """The primary image's name without its suffix, ``sub-X_acq-Z``: outputs begin with it."""
     image: Path | None = None
+    """The primary image."""
     modality: str = ""
+    """What the primary image is: T1w, T1ce, T2w or FLAIR."""
     others: Mapping[str, Path] = attrs.field(factory=dict)
+    """Further modalities of the session."""
     tumor: TumorMask | None = None
     brain_mask: Path | None = None
     notices: tuple[str, ...] = ()
+    """Choices and fallbacks that a reader of the report should know."""
     problem: str = ""
+    """Why the scan cannot be run; empty if it can."""
 
 
 def find_scans(

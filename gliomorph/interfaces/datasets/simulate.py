@@ -59,25 +59,17 @@ class SimulationError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Cohort:
-    """What determines every file of a simulated cohort, but for its size.
-
-    Attributes
-    ----------
-    seed : int
-        At least 0.
-    template : Template
-        With tissues.
-    grid : str
-        One of :data:`GRIDS`; ``mixed`` goes through the others, patient after patient.
-    visible : bool
-        False: the patients' twins, in which the tumours are healthy tissue
-        (:func:`~gliomorph.models.synthesis.simulate_patient`). Seed, template and grid give the same people.
-    """
+    """What determines every file of a simulated cohort, but for its size."""
 
     seed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    """At least 0."""
     template: Template
+    """With tissues."""
     grid: str = attrs.field(default="isotropic", validator=attrs.validators.in_(GRIDS))
+    """One of :data:`GRIDS`; ``mixed`` goes through the others, patient after patient."""
     visible: bool = True
+    """False: the patients' twins, in which the tumours are healthy tissue
+    (:func:`~gliomorph.models.synthesis.simulate_patient`). Seed, template and grid give the same people."""
 
     @property
     def settings(self) -> dict[str, Any]:

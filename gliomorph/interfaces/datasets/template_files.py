@@ -11,7 +11,7 @@ import attrs
 import SimpleITK as sitk
 
 from ..files.images import write_image, write_text
-from ..task import Record
+from ..records import Record
 from .templates import Template, load_template, working_grid
 
 SIZES = "sizes.json"
@@ -20,20 +20,14 @@ SIZES = "sizes.json"
 
 @attrs.frozen(kw_only=True)
 class TemplateFiles(Record):
-    """A template on disk.
-
-    Attributes
-    ----------
-    image, brain : Path
-        On the template's full grid.
-    fixed, fixed_brain : Path
-        On the working grid.
-    """
+    """A template on disk."""
 
     image: Path
     brain: Path
+    """``image``, ``brain``: On the template's full grid."""
     fixed: Path
     fixed_brain: Path
+    """``fixed``, ``fixed_brain``: On the working grid."""
 
 
 def prepare_template(name: str, resolution: int, folders: Sequence[Path], out_dir: Path) -> TemplateFiles:

@@ -28,30 +28,20 @@ class TemplateError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Template:
-    """A template at one resolution.
-
-    Attributes
-    ----------
-    name : str
-        As in ``tpl-<name>``.
-    resolution : int
-        Voxel size in mm, the ``res-`` entity.
-    image : SimpleITK.Image
-        Brain-extracted T1w, float32 in [0, 1] (99.5th percentile of the brain is 1, clipped).
-    brain_mask : SimpleITK.Image
-        uint8.
-    tissues : dict of str to SimpleITK.Image
-        Probabilities (float32, [0, 1]) of CSF, GM and WM; empty where the template has none.
-    labels : dict of str to SimpleITK.Image
-        Further structures as uint8 masks (for instance ``ventricles``), for overlap measures.
-    """
+    """A template at one resolution."""
 
     name: str
+    """As in ``tpl-<name>``."""
     resolution: int
+    """Voxel size in mm, the ``res-`` entity."""
     image: sitk.Image = attrs.field(repr=False)
+    """Brain-extracted T1w, float32 in [0, 1] (99.5th percentile of the brain is 1, clipped)."""
     brain_mask: sitk.Image = attrs.field(repr=False)
+    """uint8."""
     tissues: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
+    """Probabilities (float32, [0, 1]) of CSF, GM and WM; empty where the template has none."""
     labels: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
+    """Further structures as uint8 masks (for instance ``ventricles``), for overlap measures."""
 
 
 def load_template(

@@ -30,31 +30,20 @@ def anat_folder(subject: str, session: str = "") -> PurePosixPath:
 
 @attrs.frozen(kw_only=True)
 class ScanNames:
-    """Names of one scan's outputs, relative to the output folder.
-
-    Attributes
-    ----------
-    label : str
-        ``sub-X[_ses-Y]``.
-    folder : PurePosixPath
-        ``sub-X/[ses-Y/]anat``.
-    stem : str
-        The primary image's name without its suffix.
-    template : str
-    resolution : int
-    source : str
-        Where the tumour mask comes from: a derivatives folder's name, or ``student``.
-    suffix : str
-        The primary image's suffix, ``T1w`` as a rule.
-    """
+    """Names of one scan's outputs, relative to the output folder."""
 
     label: str
+    """``sub-X[_ses-Y]``."""
     folder: PurePosixPath
+    """``sub-X/[ses-Y/]anat``."""
     stem: str
+    """The primary image's name without its suffix."""
     template: str
     resolution: int
     source: str
+    """Where the tumour mask comes from: a derivatives folder's name, or ``student``."""
     suffix: str = "T1w"
+    """The primary image's suffix, ``T1w`` as a rule."""
 
     def _path(self, tail: str) -> str:
         return str(self.folder / f"{self.stem}_{tail}")

@@ -16,8 +16,9 @@ from ..files.images import from_array, read_image, to_array, write_image, write_
 from ..files.labels import by_region
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import label_table
+from ..records import Ports, Record, as_dict
 from ..scan.records import MethodFiles, TumorInfo
-from ..task import Ports, Record, as_dict, task
+from ..task import task
 from .names import ScanNames
 
 
@@ -31,63 +32,42 @@ DSEG_TABLE = label_table()
 
 @attrs.frozen(kw_only=True)
 class Publication(Record):
-    """Where a scan's outputs go, and what is known of them before they are made.
-
-    Attributes
-    ----------
-    names : ScanNames
-        Their names.
-    out_dir : str
-        The output folder.
-    keys, input_keys : dict of str to str
-        By method, the hash of inputs and code, and of inputs alone.
-    page_code : str
-        Hash of the page's code.
-    contents : dict of str to str
-        sha256 of every input by its path.
-    notices : list of str
-        Choices and fallbacks that a reader of the page should know.
-    spatial_reference : str
-        The template's, for sidecars.
-    raw : str
-        BIDS URI of the image.
-    tumor_sources : list of str
-        BIDS URI of the tumour's segmentation; empty where a network segments it.
-    generated_by : str
-        This package and its version.
-    """
+    """Where a scan's outputs go, and what is known of them before they are made."""
 
     names: ScanNames
+    """Their names."""
     out_dir: str
+    """The output folder."""
     keys: dict[str, str]
     input_keys: dict[str, str]
+    """``keys``, ``input_keys``: By method, the hash of inputs and code, and of inputs alone."""
     page_code: str
+    """Hash of the page's code."""
     contents: dict[str, str]
+    """sha256 of every input by its path."""
     notices: list[str]
+    """Choices and fallbacks that a reader of the page should know."""
     spatial_reference: str
+    """The template's, for sidecars."""
     raw: str
+    """BIDS URI of the image."""
     tumor_sources: list[str]
+    """BIDS URI of the tumour's segmentation; empty where a network segments it."""
     generated_by: str
+    """This package and its version."""
 
 
 @attrs.frozen(kw_only=True)
 class ScanImages(Ports):
-    """What is published of a scan whatever the method.
-
-    Attributes
-    ----------
-    n4, labels : Path
-        Native: image without its bias field, tumour labels.
-    probabilities : list of Path
-        Native, of :data:`~gliomorph.models.regions.NESTED`; none where the tumour was given.
-    preproc : Path
-        The aligned and matched image on the template's full grid.
-    """
+    """What is published of a scan whatever the method."""
 
     n4: Path
     labels: Path
+    """``n4``, ``labels``: Native: image without its bias field, tumour labels."""
     probabilities: list[Path]
+    """Native, of :data:`~gliomorph.models.regions.NESTED`; none where the tumour was given."""
     preproc: Path
+    """The aligned and matched image on the template's full grid."""
 
 
 def publish(

@@ -15,56 +15,40 @@ from ..files.sidecars import beside, copy, write_sidecar
 from ..group.associations.facts import TestResults
 from ..group.records import MapFacts
 from ..group.strata.groups import BY_PLACE
-from ..task import Record, task
+from ..records import Record
+from ..task import task
 
 
 @attrs.frozen(kw_only=True)
 class GroupPlan(Record):
-    """Where the results of the group level go, and what is known before they are made.
-
-    Attributes
-    ----------
-    out_dir : str
-    run : str
-        The run's id: a graph with it is made anew in every run.
-    key : str
-        Of everything that the results are made of.
-    names : mapping of str to str
-        Of tables, page, viewer and description, relative to ``out_dir``, as all names.
-    maps, tests : mapping of str to str
-        Names of maps by ``<stratum>/<key>``, and of what belongs to tests by ``<test>/<key>``.
-    stale : tuple of str
-        Patterns of names that maps of the same template and resolution have.
-    quality : Path
-        ``group_quality.tsv``.
-    parcellation : Path or None
-        ``group_parcellation.tsv``, where there are regions.
-    scans : tuple of str
-        Labels of those that are in the atlas.
-    sources : tuple of mapping of str to str
-        For each scan its ``kind`` and the BIDS URIs of its files.
-    table : str
-        URI of what strata are made by. Regions are made by the patients' table.
-    metadata : mapping
-        For every sidecar.
-    atlas : mapping
-        The atlas' description.
-    """
+    """Where the results of the group level go, and what is known before they are made."""
 
     out_dir: str
     run: str
+    """The run's id: a graph with it is made anew in every run."""
     key: str
+    """Hash of everything that the results are made of."""
     names: Mapping[str, str]
+    """Names of tables, page, viewer and description, relative to ``out_dir``, as all names."""
     maps: Mapping[str, str]
     tests: Mapping[str, str]
+    """``maps``, ``tests``: Names of maps by ``<stratum>/<key>``, and of what belongs to tests by ``<test>/<key>``."""
     stale: tuple[str, ...]
+    """Patterns of names that maps of the same template and resolution have."""
     quality: Path
+    """``group_quality.tsv``."""
     parcellation: Path | None
+    """``group_parcellation.tsv``, where there are regions."""
     scans: tuple[str, ...]
+    """Labels of those that are in the atlas."""
     sources: tuple[Mapping[str, str], ...]
+    """For each scan its ``kind`` and the BIDS URIs of its files."""
     table: str
+    """URI of what strata are made by. Regions are made by the patients' table."""
     metadata: Mapping[str, Any]
+    """For every sidecar."""
     atlas: Mapping[str, Any]
+    """The atlas' description."""
 
 
 def publish_group(

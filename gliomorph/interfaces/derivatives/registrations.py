@@ -23,32 +23,21 @@ class EvaluationError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Registration:
-    """One method's outputs for one scan.
-
-    Attributes
-    ----------
-    scan : str
-        What the outputs' names begin with: ``sub-X[_ses-Y]`` and the image's further entities.
-    folder : Path
-        Where they lie: ``sub-X/[ses-Y/]anat`` of the derivatives.
-    where : str
-        That folder, relative to the derivatives.
-    template : str
-    resolution : int
-        In mm.
-    method : str
-        As on the command line, such as ``syn-cfm``.
-    quality : mapping
-        The row of ``group_quality.tsv``.
-    """
+    """One method's outputs for one scan."""
 
     scan: str
+    """What the outputs' names begin with: ``sub-X[_ses-Y]`` and the image's further entities."""
     folder: Path
+    """Where they lie: ``sub-X/[ses-Y/]anat`` of the derivatives."""
     where: str
+    """That folder, relative to the derivatives."""
     template: str
     resolution: int
+    """In mm."""
     method: str
+    """As on the command line, such as ``syn-cfm``."""
     quality: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    """The row of ``group_quality.tsv``."""
 
     @property
     def label(self) -> str:
@@ -90,25 +79,16 @@ class Registration:
 
 @attrs.frozen(kw_only=True)
 class Registrations:
-    """All registrations to one template at one resolution.
-
-    Attributes
-    ----------
-    template : str
-    resolution : int
-    methods : tuple of str
-        In the order of the tables.
-    by_scan : mapping of str to (mapping of str to Registration)
-        Scan, then method; scans are sorted.
-    notices : tuple of str
-        Records that could not be read.
-    """
+    """All registrations to one template at one resolution."""
 
     template: str
     resolution: int
     methods: tuple[str, ...]
+    """In the order of the tables."""
     by_scan: Mapping[str, Mapping[str, Registration]]
+    """Scan, then method; scans are sorted."""
     notices: tuple[str, ...] = ()
+    """Records that could not be read."""
 
 
 def find_registrations(

@@ -83,9 +83,8 @@ def resample_labels(
 ) -> sitk.Image:
     """A label map on another grid: every label resampled linearly, then decided from the whole to its parts.
 
-    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2);
-    within the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it
-    separates.
+    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2); within
+    the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it separates.
 
     Parameters
     ----------

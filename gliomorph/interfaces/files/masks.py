@@ -51,3 +51,11 @@ def foreground(image: sitk.Image) -> sitk.Image:
 def dilated(tumor: sitk.Image) -> sitk.Image:
     """The mask and two voxels more: interpolation and smoothing carry the rim that far."""
     return sitk.BinaryDilate(tumor, [2, 2, 2])
+
+
+def filled(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
+    """The image with the mean of what is above 0 outside a mask in the mask's place: its content has no influence."""
+    voxels, inside = to_array(image).copy(), to_array(mask) > 0
+    rest = voxels[(voxels > 0) & ~inside]
+    voxels[inside] = rest.mean() if rest.size else 0
+    return from_array(voxels.astype(np.float32), image)

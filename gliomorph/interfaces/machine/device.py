@@ -15,8 +15,8 @@ from typing import IO, Generic, TypeVar
 
 import attrs
 
-from ...environment import GPU_SLOTS
-
+GPU_SLOTS = "GLIOMORPH_GPU_SLOTS"
+"""Names how many stages use one GPU at a time."""
 GPU_CHOICES = ("auto", "all", "none")
 SHORT = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """What errors of torch say where a GPU's memory does not suffice."""
@@ -113,19 +113,12 @@ def _locked(handle: IO[str]) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Rung(Generic[Result]):
-    """One way to a result.
-
-    Attributes
-    ----------
-    compute : callable
-    device : str
-    notice : str
-        What has to be told where this way was taken.
-    """
+    """One way to a result."""
 
     compute: Callable[[], Result]
     device: str
     notice: str = ""
+    """What has to be told where this way was taken."""
 
 
 def first_that_fits(

@@ -20,21 +20,14 @@ UNLIMITED = 1 << 60
 
 @attrs.frozen(kw_only=True)
 class System:
-    """Where limits are read.
-
-    Attributes
-    ----------
-    membership : Path
-        Names the groups of this process.
-    groups : Path
-        Where the hierarchies are mounted.
-    environment : mapping of str to str
-        Slurm's variables count where there is a job.
-    """
+    """Where limits are read."""
 
     membership: Path = Path("/proc/self/cgroup")
+    """Names the groups of this process."""
     groups: Path = Path("/sys/fs/cgroup")
+    """Where the hierarchies are mounted."""
     environment: Mapping[str, str] = attrs.field(factory=lambda: os.environ)
+    """Slurm's variables count where there is a job."""
 
 
 SYSTEM = System()

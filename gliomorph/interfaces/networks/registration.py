@@ -8,47 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import validators as valid
 
+from ..methods import NEEDED, Header
 from .files import SHIPPED, WeightsError, load_state, read_stored, settings_from, write_network
 
 if TYPE_CHECKING:
     from ...models.registration.networks import NetworkSettings, RegistrationNetwork
 
 MISSING = "no registration network of gliomorph in it; a segmentation network is given with --weights"
-
-
-@attrs.frozen(kw_only=True)
-class Header:
-    """What tells which method a network serves.
-
-    Attributes
-    ----------
-    method : str
-        As in :class:`~gliomorph.models.registration.networks.NetworkSettings`.
-    masking : str
-        Likewise.
-    dimension, modalities : int
-        Likewise. Scans are 3-D images of one modality.
-    """
-
-    method: str = attrs.field(validator=valid.instance_of(str))
-    masking: str = attrs.field(validator=valid.instance_of(str))
-    dimension: int = attrs.field(default=3, validator=valid.instance_of(int))
-    modalities: int = attrs.field(default=1, validator=valid.instance_of(int))
-
-    def __str__(self) -> str:
-        # shortened and escaped: a file's words go to the terminal
-        return ", ".join(f"{name}={reprlib.repr(value)}" for name, value in attrs.asdict(self).items())
-
-
-NEEDED = {
-    "voxelmorph": Header(method="voxelmorph", masking="none"),
-    "voxelmorph-cfm": Header(method="voxelmorph", masking="cfm"),
-    "metamorph-g": Header(method="metamorph-g", masking="local"),
-    "metamorph-r": Header(method="metamorph-r", masking="local"),
-}
-"""The network that each learned registration method takes."""
 
 
 def shipped_network(method: str) -> Path | None:
@@ -137,7 +104,7 @@ def fitting(method: str, weights: Iterable[Path], shipped: Path | None = None) -
     Parameters
     ----------
     method : str
-        A key of :data:`NEEDED`.
+        A key of :data:`~gliomorph.interfaces.methods.NEEDED`.
     weights : iterable of Path
         Files of registration networks.
     shipped : Path, optional

@@ -36,16 +36,10 @@ def write_unet(network: UNet, settings: SegmentationSettings, path: Path) -> Pat
 
 @attrs.frozen(kw_only=True)
 class EnsembleSettings:
-    """What an ensemble's file says of it.
-
-    Attributes
-    ----------
-    modalities : tuple of str
-        Those that every network reads.
-    members : tuple of SegmentationSettings
-    """
+    """What an ensemble's file says of it."""
 
     modalities: tuple[str, ...]
+    """The modalities that every network reads."""
     members: tuple[SegmentationSettings, ...]
 
 

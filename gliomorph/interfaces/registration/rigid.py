@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import SimpleITK as sitk
 
-from ..files.images import from_array, to_array
-from ..files.masks import brain_with_rim, dilated
+from ..files.masks import brain_with_rim, dilated, filled
 from ..files.transforms import compose
 from .ants import RIGID_OPTIONS, pyramid, register_ants
 from .problem import Answer, Problem
 
 MARGIN_MM = 24
 """Around the working grid: a head that the affine had made smaller is larger again."""
+
+
+def rigid(problem: Problem) -> Answer:
+    """The rigid map of the whole brain."""
+    return register_rigidly(problem, masked=False)
+
+
+def rigid_cfm(problem: Problem) -> Answer:
+    """The rigid map of the brain without its tumour."""
+    return register_rigidly(problem, masked=True)
+
+
+def affine(problem: Problem) -> Answer:
+    """The identity: the images are affinely aligned already."""
+    identity = sitk.AffineTransform(3)
+    return Answer(forward=identity, inverse=identity)
 
 
 def register_rigidly(problem: Problem, masked: bool) -> Answer:
@@ -44,7 +58,7 @@ def register_rigidly(problem: Problem, masked: bool) -> Answer:
     start = compose(problem.affine.GetInverse(), problem.rigid)
     frame = _wider(problem.fixed)
     tumor = dilated(problem.tumor)
-    moving = _filled(problem.moving, tumor) if masked else problem.moving
+    moving = filled(problem.moving, tumor) if masked else problem.moving
     masks = {}
     if masked:
         carried = sitk.Resample(tumor, frame, start, sitk.sitkNearestNeighbor)
@@ -65,13 +79,6 @@ def register_rigidly(problem: Problem, masked: bool) -> Answer:
     return Answer(
         forward=forward, inverse=forward.GetInverse(), used={"settings": settings, "ants": ants.__version__}
     )
-
-
-def _filled(image: sitk.Image, tumor: sitk.Image) -> sitk.Image:
-    voxels, inside = to_array(image).copy(), to_array(tumor) > 0
-    rest = voxels[(voxels > 0) & ~inside]
-    voxels[inside] = rest.mean() if rest.size else 0
-    return from_array(voxels.astype(np.float32), image)
 
 
 def _wider(grid: sitk.Image) -> sitk.Image:

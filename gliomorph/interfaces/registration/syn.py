@@ -15,16 +15,19 @@ CC_RADIUS = 2
 """Of the window of ``syn-cc``, in voxels of each level. 4, ANTs' usual one, takes twice the time and was less exact."""
 
 
-def _syn(problem: Problem) -> Answer:
+def syn(problem: Problem) -> Answer:
+    """SyN of the whole images, mutual information."""
     return _run_syn(problem, {})
 
 
-def _syn_cfm(problem: Problem) -> Answer:
+def syn_cfm(problem: Problem) -> Answer:
+    """SyN with cost-function masking: the tumour has no part in the cost."""
     # ANTs smooths its coarse levels across the mask's border: two voxels more keep the rim out of the cost
     return _run_syn(problem, {"moving_mask": sitk.Cast(dilated(problem.tumor) == 0, sitk.sitkUInt8)})
 
 
-def _syn_cc(problem: Problem) -> Answer:
+def syn_cc(problem: Problem) -> Answer:
+    """SyN of the whole images, local cross-correlation."""
     return _run_syn(problem, {}, syn_metric="CC", syn_sampling=CC_RADIUS)
 
 

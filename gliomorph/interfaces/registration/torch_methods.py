@@ -15,9 +15,10 @@ import SimpleITK as sitk
 from ..files.images import from_array, to_array
 from ..files.transforms import displacement_on, displacement_to_itk
 from ..machine.device import Rung, first_that_fits
+from ..methods import NEEDED
 from ..networks.files import weights_sha256
 from ..networks.loaded import loaded_network
-from ..networks.registration import NEEDED, fitting, shipped_network
+from ..networks.registration import fitting, shipped_network
 from .problem import Answer, Problem
 
 if TYPE_CHECKING:
@@ -34,16 +35,16 @@ CPU = "the GPU's memory did not suffice: registered on the CPU"
 
 def lddmm(problem: Problem) -> Answer:
     """Metamorphosis without appearance that compares every voxel, the tumour's too."""
-    return answered(problem, partial(_optimised, "lddmm", {"mu": 0.0, "masking": "none"}))
+    return answered(problem, partial(_optimised, {"mu": 0.0, "masking": "none"}))
 
 
 def metamorphosis(problem: Problem) -> Answer:
     """Shape everywhere, appearance in the tumour, both optimised for this pair."""
-    return answered(problem, partial(_optimised, "metamorphosis", {}))
+    return answered(problem, partial(_optimised, {}))
 
 
-def predicted(method: str, problem: Problem) -> Answer:
-    """What the network of a learned method, a key of :data:`~.weights.NEEDED`, makes of the pair.
+def predicted(problem: Problem) -> Answer:
+    """What the network of a learned method makes of the pair.
 
     It is that of ``problem.weights``, or where none is given the one that comes with gliomorph.
 
@@ -56,8 +57,8 @@ def predicted(method: str, problem: Problem) -> Answer:
         The given file does not fit the method, or none was given and none comes with gliomorph.
     """
     given = [problem.weights] if problem.weights else []
-    path = fitting(method, given, None if given else shipped_network(method))
-    return answered(problem, partial(_predicted, method, path))
+    path = fitting(problem.method, given, None if given else shipped_network(problem.method))
+    return answered(problem, partial(_predicted, path))
 
 
 def answered(problem: Problem, compute: Callable[[Problem, str], Answer]) -> Answer:
@@ -83,13 +84,13 @@ def answered(problem: Problem, compute: Callable[[Problem, str], Answer]) -> Ans
     return attrs.evolve(answer, used=answer.used | {"device": rung.device.split(":")[0]} | told)
 
 
-def _predicted(method: str, path: Path, problem: Problem, device: str) -> Answer:
+def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     from ...models.registration.catalogue import predict
     from ...models.registration.refinement import refine, settings_for
 
-    network = loaded_network(path, NEEDED[method].method)
+    network = loaded_network(path, NEEDED[problem.method].method)
     moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
-    spacing, progress = problem.fixed.GetSpacing(), logged(method)
+    spacing, progress = problem.fixed.GetSpacing(), logged(problem.method)
     used = {"weights": path.name, "weights_sha256": weights_sha256(path), "refine": problem.refine}
     try:
         result = predict(network, moving, fixed, tumor, spacing, brain, device, progress)
@@ -114,7 +115,7 @@ def logged(method: str) -> Callable[[dict[str, Any]], None]:
     return log
 
 
-def _optimised(method: str, changed: dict[str, Any], problem: Problem, device: str) -> Answer:
+def _optimised(changed: dict[str, Any], problem: Problem, device: str) -> Answer:
     from ...models.registration.metamorphosis import MetamorphosisSettings, register
 
     settings = MetamorphosisSettings(**changed)
@@ -126,7 +127,7 @@ def _optimised(method: str, changed: dict[str, Any], problem: Problem, device: s
         settings=settings,
         brain_mask=to_array(problem.brain),
         device=device,
-        progress=logged(method),
+        progress=logged(problem.method),
     )
     return _answer(result, problem, settings)
 

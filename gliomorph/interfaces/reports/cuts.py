@@ -1,9 +1,8 @@
 """Slices of an image by world coordinates: where they lie, and how a picture's rows and columns run.
 
-Planes go along the scanner's axes, so that the file's voxel order, an oblique frame or thick slices do not
-change what is seen. The convention is **radiological**: the patient's right is on the left of axial and
-coronal slices; in sagittal ones the face looks left. Positions are named in RAS millimetres, as in nibabel
-and nilearn.
+Planes go along the scanner's axes, so that the file's voxel order, an oblique frame or thick slices do not change
+what is seen. The convention is **radiological**: the patient's right is on the left of axial and coronal slices; in
+sagittal ones the face looks left. Positions are named in RAS millimetres, as in nibabel and nilearn.
 """
 
 from __future__ import annotations

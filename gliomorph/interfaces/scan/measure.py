@@ -13,7 +13,8 @@ import SimpleITK as sitk
 from ..files.images import read_image, to_array, voxel_volume_ml, write_text
 from ..files.masks import overlap
 from ..files.transforms import matrix_of, read_transform
-from ..task import as_dict, task
+from ..records import as_dict
+from ..task import task
 from .records import MethodFiles, WarpedFiles
 
 MIN_BRAIN_DICE = 0.8

@@ -11,25 +11,18 @@ from typing import Any
 
 import attrs
 
-from ..task import Ports, Record
+from ..records import Ports, Record
 
 
 @attrs.frozen(kw_only=True)
 class BrainInfo(Record):
-    """How a brain mask was made.
-
-    Attributes
-    ----------
-    method : str
-        ``given``, ``skull-stripped input``, ``synthstrip`` or ``hd-bet``.
-    volume_ml : float
-    notices : list of str
-        What a reader of the page must know.
-    """
+    """How a brain mask was made."""
 
     method: str
+    """``given``, ``skull-stripped input``, ``synthstrip`` or ``hd-bet``."""
     volume_ml: float
     notices: list[str]
+    """What a reader of the page must know."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,52 +35,35 @@ class BiasInfo(Record):
 
 @attrs.frozen(kw_only=True)
 class TumorInfo(Record):
-    """What is known of a tumour's labels.
-
-    Attributes
-    ----------
-    kind : str
-        ``mask``: the whole tumour only; ``dseg``: its BraTS sub-regions.
-    frame : str
-        In which the segmentation was found: ``world``, ``template``, or that of a ``network``.
-    volume_ml, share_of_brain : float
-    labels : list of int
-        Values that occur.
-    device, weights, weights_sha256 : str or None
-        Where a network segmented: on what, by which file.
-    notices : list of str
-        What a reader of the page must know.
-    """
+    """What is known of a tumour's labels."""
 
     kind: str
+    """``mask``: the whole tumour only; ``dseg``: its BraTS sub-regions."""
     frame: str
+    """In which the segmentation was found: ``world``, ``template``, or that of a ``network``."""
     volume_ml: float
     share_of_brain: float
     labels: list[int]
+    """Values that occur."""
     device: str | None = None
     weights: str | None = None
     weights_sha256: str | None = None
+    """``device``, ``weights``, ``weights_sha256``: Where a network segmented: on what, by which file."""
     notices: list[str]
+    """What a reader of the page must know."""
 
 
 @attrs.frozen(kw_only=True)
 class AlignInfo(Record):
-    """How an alignment went.
-
-    Attributes
-    ----------
-    in_template_frame : bool
-        The header already was the template's frame.
-    brain_dice_before, brain_dice : float
-        Overlap with the template's brain.
-    scale : float
-        Cube root of the affine's determinant.
-    """
+    """How an alignment went."""
 
     in_template_frame: bool
+    """The header already was the template's frame."""
     brain_dice_before: float
     brain_dice: float
+    """``brain_dice_before``, ``brain_dice``: Overlap with the template's brain."""
     scale: float
+    """Cube root of the affine's determinant."""
 
 
 @attrs.frozen(kw_only=True)
@@ -100,70 +76,47 @@ class MatchInfo(Record):
 
 @attrs.frozen(kw_only=True)
 class Registered(Ports):
-    """What :func:`~gliomorph.interfaces.scan.register.register` gives.
-
-    Attributes
-    ----------
-    forward, inverse : Path
-        ITK transforms within the working frame; ``forward`` maps template points.
-    appearance : Path or None
-        Residual on the working grid, metamorphic methods only.
-    used : Path
-        JSON of the registration.
-    """
+    """What :func:`~gliomorph.interfaces.scan.register.register` gives."""
 
     forward: Path
     inverse: Path
+    """``forward``, ``inverse``: ITK transforms within the working frame; ``forward`` maps template points."""
     appearance: Path | None
+    """Residual on the working grid, metamorphic methods only."""
     used: Path
+    """JSON of the registration."""
 
 
 @attrs.frozen(kw_only=True)
 class WarpedFiles(Record):
-    """Files of one method, images on the template's full grid.
-
-    Attributes
-    ----------
-    used : Path
-        JSON of the registration.
-    warped : Path
-        The native image resampled by ``forward_xfm`` (linear).
-    mask : Path
-        Whole tumour, uint8.
-    dseg : Path
-        Labels, uint8.
-    coverage : Path
-        uint8: 1 where the template's voxel lies in the native field of view.
-    forward_xfm : Path
-        Template points to native points (``affine ∘ forward``): resamples the native image.
-    inverse_xfm : Path
-        Native points to template points.
-    displacement : Path
-        ``forward`` minus identity, vector image (LPS, mm).
-    jacobian : Path
-        Its det J, float32; exactly 1 where the displacement is 0. Above 1 a region is larger in the subject.
-    probability_WT, probability_TC, probability_ET : Path or None
-        float32 (linear), where a network segmented.
-    residual : Path or None
-        The appearance residual, metamorphic methods only.
-    healthy : Path or None
-        The matched image resampled plus the residual, in the template's intensities [0, 1].
-    """
+    """Files of one method, images on the template's full grid."""
 
     used: Path
+    """JSON of the registration."""
     warped: Path
+    """The native image resampled by ``forward_xfm`` (linear)."""
     mask: Path
+    """Whole tumour, uint8."""
     dseg: Path
+    """Labels, uint8."""
     coverage: Path
+    """uint8: 1 where the template's voxel lies in the native field of view."""
     forward_xfm: Path
+    """Template points to native points (``affine ∘ forward``): resamples the native image."""
     inverse_xfm: Path
+    """Native points to template points."""
     displacement: Path
+    """``forward`` minus identity, vector image (LPS, mm)."""
     jacobian: Path
+    """Its det J, float32; exactly 1 where the displacement is 0. Above 1 a region is larger in the subject."""
     probability_WT: Path | None = None
     probability_TC: Path | None = None
     probability_ET: Path | None = None
+    """``probability_WT``, ``probability_TC``, ``probability_ET``: float32 (linear), where a network segmented."""
     residual: Path | None = None
+    """The appearance residual, metamorphic methods only."""
     healthy: Path | None = None
+    """The matched image resampled plus the residual, in the template's intensities [0, 1]."""
 
     def registration(self) -> dict[str, Any]:
         """What the registration recorded: method, device, seconds, peak memory, seed, settings, weights…"""

@@ -4,49 +4,54 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
+import attrs
 import numpy as np
 import SimpleITK as sitk
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
 from ..machine.limits import peak_gb, reset_peak
-from ..networks.registration import NEEDED
-from ..registration.problem import Answer, Problem
-from ..registration.rigid import register_rigidly
-from ..registration.syn import _syn, _syn_cc, _syn_cfm
-from ..registration.torch_methods import lddmm, metamorphosis, predicted
+from ..methods import NEEDED, REGISTRY
+from ..records import Ports
+from ..registration.problem import Problem
 from ..task import task
 
 
+@attrs.frozen(kw_only=True)
+class AlignedPair(Ports):
+    """A patient and the template on the working grid, as in :class:`~.problem.Problem`.
+
+    Attributes
+    ----------
+    moving, fixed, tumor, fixed_brain : Path
+        Images and masks on one grid.
+    rigid, affine : Path
+        ITK transforms, template points to native points.
+    """
+
+    moving: Path
+    fixed: Path
+    tumor: Path
+    fixed_brain: Path
+    rigid: Path
+    affine: Path
+
+
 def register(
-    moving: Path,
-    fixed: Path,
-    tumor: Path,
-    fixed_brain: Path,
-    rigid: Path,
-    affine: Path,
-    weights: Path | None,
-    method: str,
-    seed: int,
-    gpu: str,
-    refine: int = 0,
+    pair: AlignedPair, weights: Path | None, method: str, seed: int, gpu: str, refine: int = 0
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
 
     Parameters
     ----------
-    moving, fixed, tumor, fixed_brain : Path
-        As in :class:`~.problem.Problem`, on one grid.
-    rigid, affine : Path
-        ITK transforms, template points to native points.
+    pair : AlignedPair
+        The images, and how they were aligned.
     weights : Path or None
         safetensors of the network, learned methods only; None: the one that comes with gliomorph.
     method : str
-        A key of :data:`METHODS`.
+        A key of :data:`~gliomorph.interfaces.methods.REGISTRY`.
     seed : int
         Of random sampling.
     gpu : str
@@ -78,12 +83,13 @@ def register(
             f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
         )
     problem = Problem(
-        moving=read_image(moving),
-        fixed=read_image(fixed),
-        tumor=read_image(tumor, sitk.sitkUInt8),
-        brain=read_image(fixed_brain, sitk.sitkUInt8),
-        rigid=read_transform(rigid),
-        affine=read_transform(affine),
+        method=method,
+        moving=read_image(pair.moving),
+        fixed=read_image(pair.fixed),
+        tumor=read_image(pair.tumor, sitk.sitkUInt8),
+        brain=read_image(pair.fixed_brain, sitk.sitkUInt8),
+        rigid=read_transform(pair.rigid),
+        affine=read_transform(pair.affine),
         weights=Path(weights) if weights else None,
         refine=refine,
         seed=seed,
@@ -94,7 +100,7 @@ def register(
     )
     reset_peak()
     start = time.perf_counter()
-    answer = METHODS[method](problem)
+    answer = REGISTRY[method].solve(problem)
     used = {
         "method": method,
         "device": "cpu",
@@ -115,25 +121,5 @@ def register(
         write_text(json.dumps(used, indent=1), folder / "used.json"),
     )
 
-
-def _affine(problem: Problem) -> Answer:
-    identity = sitk.AffineTransform(3)
-    return Answer(forward=identity, inverse=identity)
-
-
-METHODS: dict[str, Callable[[Problem], Answer]] = {
-    "rigid": partial(register_rigidly, masked=False),
-    "rigid-cfm": partial(register_rigidly, masked=True),
-    "affine": _affine,
-    "syn": _syn,
-    "syn-cfm": _syn_cfm,
-    "syn-cc": _syn_cc,
-    "voxelmorph": partial(predicted, "voxelmorph"),
-    "voxelmorph-cfm": partial(predicted, "voxelmorph-cfm"),
-    "lddmm": lddmm,
-    "metamorphosis": metamorphosis,
-    "metamorph-g": partial(predicted, "metamorph-g"),
-    "metamorph-r": partial(predicted, "metamorph-r"),
-}
 
 Register = task(register, "forward", "inverse", "appearance", "used")

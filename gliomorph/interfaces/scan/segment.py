@@ -119,23 +119,15 @@ def segment(
 
 @attrs.frozen(kw_only=True)
 class Pass:
-    """How the networks read a head.
-
-    Attributes
-    ----------
-    device : str
-    batch : int
-        Heads or windows at a time.
-    window : tuple of int or None
-        Voxels; None decides by the memory that is free.
-    coarser : float
-        Voxels are this much larger than the network's.
-    """
+    """How the networks read a head."""
 
     device: str
     batch: int = 1
+    """Heads or windows at a time."""
     window: tuple[int, ...] | None = None
+    """Voxels; None decides by the memory that is free."""
     coarser: float = 1.0
+    """Voxels are this much larger than the network's."""
 
 
 def _rungs(found: Callable[[Pass], np.ndarray], device: str) -> list[Rung[np.ndarray]]:

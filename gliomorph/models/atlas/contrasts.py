@@ -14,23 +14,16 @@ from .sums import AtlasSums
 
 @attrs.frozen(kw_only=True, eq=False)
 class Contrast:
-    """How often a region is in a voxel in one stratum against another.
-
-    Attributes
-    ----------
-    subjects : int
-        Participants of both whose tumour tells about the region.
-    difference : ndarray
-        (X, Y, Z) float32 in [-1, 1]: frequency in the stratum minus that in the reference; NaN where either is.
-    odds_ratio : ndarray
-        (X, Y, Z) float32 > 0: odds in the stratum over those in the reference, with ½ added to the cells of a table
-        with an empty one (Haldane-Anscombe). NaN where either frequency is, and where nobody of both has the region or
-        everybody: the sizes of the strata alone would decide.
-    """
+    """How often a region is in a voxel in one stratum against another."""
 
     subjects: int
+    """Participants of both whose tumour tells about the region."""
     difference: np.ndarray
+    """(X, Y, Z) float32 in [-1, 1]: frequency in the stratum minus that in the reference; NaN where either is."""
     odds_ratio: np.ndarray
+    """(X, Y, Z) float32 > 0: odds in the stratum over those in the reference, with ½ added to the cells of a table
+    with an empty one (Haldane-Anscombe). NaN where either frequency is, and where nobody of both has the region or
+    everybody: the sizes of the strata alone would decide."""
 
 
 def contrast(

@@ -20,24 +20,17 @@ FWHM = 2 * np.sqrt(2 * np.log(2))
 
 @attrs.frozen(kw_only=True, eq=False)
 class FrequencyMap:
-    """How often a region is in a voxel.
-
-    Attributes
-    ----------
-    subjects : int
-        Participants whose tumour tells about the region.
-    withheld : int
-        Voxels in which participants have the region and which enough of them cover, but which are not shown.
-    frequency, low, high : ndarray
-        (X, Y, Z) float32 in [0, 1]: participants with the region divided by those covered; Wilson's interval. NaN
-        where it is withheld, or nobody or too few are covered.
-    """
+    """How often a region is in a voxel."""
 
     subjects: int
+    """Participants whose tumour tells about the region."""
     withheld: int
+    """Voxels in which participants have the region and which enough of them cover, but which are not shown."""
     frequency: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    """``frequency``, ``low``, ``high``: (X, Y, Z) float32 in [0, 1]: participants with the region divided by those
+    covered; Wilson's interval. NaN where it is withheld, or nobody or too few are covered."""
 
 
 def frequency_map(
@@ -122,24 +115,16 @@ def _spread_out(sums: AtlasSums, values: np.ndarray, count: np.ndarray, min_cell
 
 @attrs.frozen(kw_only=True, eq=False)
 class ShapeMap:
-    """Tumours put on top of one another.
-
-    Attributes
-    ----------
-    subjects : int
-        Participants with a tumour.
-    withheld : int
-        Voxels in which tumours are, but too few to be shown.
-    centre : ndarray
-        (3,) voxel indices: the mean of the centroids, on which the tumours lie.
-    share : ndarray
-        (X, Y, Z) float32 in [0, 1]: tumours in the voxel divided by those of all; 0 where it is withheld, too.
-    """
+    """Tumours put on top of one another."""
 
     subjects: int
+    """Participants with a tumour."""
     withheld: int
+    """Voxels in which tumours are, but too few to be shown."""
     centre: np.ndarray
+    """(3,) voxel indices: the mean of the centroids, on which the tumours lie."""
     share: np.ndarray
+    """(X, Y, Z) float32 in [0, 1]: tumours in the voxel divided by those of all; 0 where it is withheld, too."""
 
 
 def shape_map(sums: AtlasSums, stratum: str, min_cell: int) -> ShapeMap | None:

@@ -24,21 +24,14 @@ MOST = np.iinfo(np.uint16).max
 
 @attrs.define(kw_only=True, eq=False)
 class Moments:
-    """Number, sum and, if asked for, sum of squares of the values at every voxel.
-
-    Attributes
-    ----------
-    count : ndarray
-        (S,) uint16.
-    total : ndarray
-        (S,) int64, in units of 2⁻¹⁸.
-    squares : ndarray or None
-        (S,) int64, in units of 2⁻³⁶; None where no standard deviation is wanted.
-    """
+    """Number, sum and, if asked for, sum of squares of the values at every voxel."""
 
     count: np.ndarray
+    """(S,) uint16."""
     total: np.ndarray
+    """(S,) int64, in units of 2⁻¹⁸."""
     squares: np.ndarray | None
+    """(S,) int64, in units of 2⁻³⁶; None where no standard deviation is wanted."""
 
     @classmethod
     def empty(cls, size: int, spread: bool) -> Moments:

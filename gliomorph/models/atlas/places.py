@@ -12,21 +12,14 @@ LEFT, RIGHT = 1, 2
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where a tumour lies among the labels 1 to n.
-
-    Attributes
-    ----------
-    region : int
-        The label that it belongs to; 0 for none.
-    size : int
-        Its voxels.
-    voxels : tuple of int
-        How many of them are in each label.
-    """
+    """Where a tumour lies among the labels 1 to n."""
 
     region: int
+    """The label that it belongs to; 0 for none."""
     size: int
+    """Its voxels."""
     voxels: tuple[int, ...]
+    """How many of them are in each label."""
 
 
 def place_of(tumor: np.ndarray, parcels: np.ndarray, count: int) -> Place:

@@ -36,25 +36,17 @@ NESTED = (("TC", ("NCR", "ET")), ("WT", ("TC", "ED")))
 
 @attrs.frozen(kw_only=True, eq=False)
 class Release:
-    """Where frequencies may be shown.
-
-    Attributes
-    ----------
-    cells : SmallCells
-        The rule that was applied.
-    size : int
-        Voxels of the grid.
-    voxels : ndarray
-        (U,) flat voxels where anything may be.
-    shown : dict of (str, str) to ndarray
-        (U,) bool by stratum and region. A region that too few participants of a stratum tell about has no
-        entry: it gets no map.
-    """
+    """Where frequencies may be shown."""
 
     cells: SmallCells
+    """The rule that was applied."""
     size: int
+    """Voxels of the grid."""
     voxels: np.ndarray
+    """(U,) flat voxels where anything may be."""
     shown: dict[Key, np.ndarray]
+    """(U,) bool by stratum and region. A region that too few participants of a stratum tell about has no entry: it
+    gets no map."""
 
     def everywhere(self, stratum: str, region: str) -> np.ndarray:
         """(V,) bool: where the frequency of a region in a stratum is shown."""

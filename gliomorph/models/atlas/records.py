@@ -21,18 +21,12 @@ def _double(matrix: np.ndarray) -> np.ndarray:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Grid:
-    """Where the voxels are.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        (X, Y, Z).
-    affine : ndarray
-        (4, 4) float64, voxel indices to mm in RAS.
-    """
+    """Where the voxels are."""
 
     shape: tuple[int, int, int]
+    """(X, Y, Z)."""
     affine: np.ndarray = attrs.field(converter=_double)
+    """(4, 4) float64, voxel indices to mm in RAS."""
 
     @property
     def size(self) -> int:
@@ -62,58 +56,37 @@ class Grid:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Participant:
-    """What one participant adds.
-
-    Attributes
-    ----------
-    label : str
-    labels : ndarray
-        (X, Y, Z) integers: 1 NCR, 2 ED, 4 ET; of kind ``mask``, any other value than 0 is tumour.
-    kind : {"dseg", "mask"}
-        A ``mask`` counts for WT only.
-    strata : tuple of str
-        Those that it is in, without ``all``.
-    seen : ndarray or None
-        (X, Y, Z) bool: field of view; None for everywhere. Tumour outside counts nowhere.
-    values : mapping of str to ndarray
-        (X, Y, Z) real, by the name of a mean; a name may be missing.
-    where : mapping of str to ndarray
-        (X, Y, Z) bool, by the name of a mean: where the value counts; ``seen`` where there is none.
-    key : str
-        Changes when anything of the participant does.
-    """
+    """What one participant adds."""
 
     label: str
     labels: np.ndarray
+    """(X, Y, Z) integers: 1 NCR, 2 ED, 4 ET; of kind ``mask``, any other value than 0 is tumour."""
     kind: str = "dseg"
+    """One of ``"dseg"``, ``"mask"``. A ``mask`` counts for WT only."""
     strata: tuple[str, ...] = ()
+    """The strata that it is in, without ``all``."""
     seen: np.ndarray | None = None
+    """(X, Y, Z) bool: field of view; None for everywhere. Tumour outside counts nowhere."""
     values: Mapping[str, np.ndarray] = attrs.field(factory=dict)
+    """(X, Y, Z) real, by the name of a mean; a name may be missing."""
     where: Mapping[str, np.ndarray] = attrs.field(factory=dict)
+    """(X, Y, Z) bool, by the name of a mean: where the value counts; ``seen`` where there is none."""
     key: str = ""
+    """Changes when anything of the participant does."""
 
 
 @attrs.frozen(kw_only=True)
 class Member:
-    """What stays of a participant.
-
-    Attributes
-    ----------
-    key : str
-    kind : str
-    strata : tuple of str
-        Sorted.
-    voxels : tuple of int
-        Of NCR, ED, ET and of a tumour without labels.
-    positions : tuple of tuple of int
-        Sums of the voxels' indices along x, y and z, of the same four.
-    """
+    """What stays of a participant."""
 
     key: str
     kind: str
     strata: tuple[str, ...]
+    """Sorted."""
     voxels: tuple[int, ...]
+    """Voxels of NCR, ED, ET and of a tumour without labels."""
     positions: tuple[tuple[int, ...], ...]
+    """Sums of the voxels' indices along x, y and z, of the same four."""
 
     def centroid(self, region: str) -> np.ndarray | None:
         """Centre of mass in voxel indices (3,); None without a voxel of the region.

@@ -35,24 +35,16 @@ from .records import (
 
 @attrs.define(kw_only=True, eq=False)
 class Cell:
-    """Sums of one stratum.
-
-    Attributes
-    ----------
-    counts : dict of str to ndarray
-        (V,) uint16: participants with NCR, ED, ET or a tumour without labels in the voxel, and seen there.
-    unseen : dict of str to ndarray
-        (V,) uint16 by kind: participants whose field of view leaves the voxel out; no entry where nobody's does.
-    moments : dict of str to Moments
-        By the name of a mean, at the voxels of the support.
-    shape : ndarray or None
-        (V,) uint16: tumours in the voxel after each was moved to the middle of the grid; None where nobody asked.
-    """
+    """Sums of one stratum."""
 
     counts: dict[str, np.ndarray]
+    """(V,) uint16: participants with NCR, ED, ET or a tumour without labels in the voxel, and seen there."""
     unseen: dict[str, np.ndarray] = attrs.field(factory=dict)
+    """(V,) uint16 by kind: participants whose field of view leaves the voxel out; no entry where nobody's does."""
     moments: dict[str, Moments]
+    """By the name of a mean, at the voxels of the support."""
     shape: np.ndarray | None = None
+    """(V,) uint16: tumours in the voxel after each was moved to the middle of the grid; None where nobody asked."""
 
     def include(self, other: Cell) -> None:
         """Add the sums of other participants."""
@@ -83,32 +75,20 @@ class Cell:
 
 @attrs.define(kw_only=True, eq=False)
 class AtlasSums:
-    """Sums by stratum; ``all`` is one of them, always.
-
-    Attributes
-    ----------
-    grid : Grid
-    strata : tuple of str
-        Without ``all``.
-    means : tuple of str
-        Names of the images to average.
-    spreads : tuple of str
-        Those of them whose standard deviation is wanted.
-    shapes : tuple of str
-        Strata whose tumours are put on top of one another.
-    support : ndarray
-        (S,) int32, increasing: flat voxels at which images are summed. Tumours and fields of view are counted
-        everywhere.
-    members : dict of str to Member
-    cells : dict of str to Cell
-    """
+    """Sums by stratum; ``all`` is one of them, always."""
 
     grid: Grid
     strata: tuple[str, ...]
+    """Without ``all``."""
     means: tuple[str, ...]
+    """Names of the images to average."""
     spreads: tuple[str, ...]
+    """The means whose standard deviation is wanted."""
     shapes: tuple[str, ...] = ()
+    """Strata whose tumours are put on top of one another."""
     support: np.ndarray
+    """(S,) int32, increasing: flat voxels at which images are summed. Tumours and fields of view are counted
+    everywhere."""
     members: dict[str, Member] = attrs.field(factory=dict)
     cells: dict[str, Cell] = attrs.field(factory=dict)
 

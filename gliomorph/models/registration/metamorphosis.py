@@ -70,62 +70,44 @@ def _all_positive(_: object, attribute: attrs.Attribute[Any], value: tuple[float
 
 @attrs.frozen(kw_only=True)
 class MetamorphosisSettings:
-    """How a pair is registered (scaling: see the module).
-
-    Attributes
-    ----------
-    sigma_mm : tuple of float
-        Widths of the Gaussians that make up the kernel, in mm; one number is taken as one width.
-    mu : float
-        Weight of appearance against shape; with a kernel of sum 1, 0.02 to 0.05. 0 is LDDMM.
-    lam : float
-        λ, weight of the geodesic's energy.
-    steps : int
-        Time steps of a geodesic.
-    voxel_mm : tuple of float
-        Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size.
-    iterations : tuple of int
-        Iterations for shape at each level.
-    appearance_iterations : int
-        Iterations for appearance, at the finest level; without masking it has those of shape. 0 is LDDMM, and so
-        is masking ``cfm``.
-    learning_rate : float
-        Adam's step for q, where z_0 = q / (|∇I| + floor) (:data:`FLOORS`). L-BFGS finds its own.
-    tolerance : float
-        A level ends early once the energy has changed by less than this fraction over five iterations (Adam).
-    similarity : {"lncc", "ssd", "cc", "mi", "vir"}
-        Local correlation (insensitive to bias and contrast); ½ squared difference as in the thesis (matched
-        images; λ then is of another order, 1e-6 to 1e-4); correlation; mutual information; variation of the
-        intensity ratio (:mod:`.similarity`).
-    window_mm : float
-        Standard deviation of the Gaussian window of ``lncc``; one and a half voxels of the level at least.
-    masking : {"local", "cfm", "none"}
-        What the tumour mask is for (:mod:`.objective`).
-    margin_mm : float
-        Around the tumour, left out of the comparison with it (:mod:`.objective`).
-    optimiser : {"adam", "lbfgs"}
-        L-BFGS (strong Wolfe line search) counts evaluations of the energy as iterations.
-    inverse_consistency : float
-        ω of the energy; the two maps of a shooting are inverse but for the time step, 0 is the rule.
-    """
+    """How a pair is registered (scaling: see the module)."""
 
     sigma_mm: tuple[float, ...] = attrs.field(default=(8.0,), converter=_floats, validator=_all_positive)
+    """Widths of the Gaussians that make up the kernel, in mm; one number is taken as one width."""
     mu: float = attrs.field(default=0.05, validator=valid.ge(0))
+    """Weight of appearance against shape; with a kernel of sum 1, 0.02 to 0.05. 0 is LDDMM."""
     lam: float = attrs.field(default=6e-4, validator=valid.ge(0))
+    """λ, weight of the geodesic's energy."""
     steps: int = attrs.field(default=3, validator=valid.ge(1))
+    """Time steps of a geodesic."""
     voxel_mm: tuple[float, ...] = attrs.field(default=(4.0, 2.0), converter=_floats, validator=_all_positive)
+    """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
     iterations: tuple[int, ...] = attrs.field(
         default=(40, 25), converter=_counts, validator=[valid.min_len(1), _not_negative]
     )
+    """Iterations for shape at each level."""
     appearance_iterations: int = attrs.field(default=8, validator=valid.ge(0))
+    """Iterations for appearance, at the finest level; without masking it has those of shape. 0 is LDDMM, and so is
+    masking ``cfm``."""
     learning_rate: float = attrs.field(default=4.0, validator=valid.gt(0))
+    """Adam's step for q, where z_0 = q / (|∇I| + floor) (:data:`FLOORS`). L-BFGS finds its own."""
     tolerance: float = attrs.field(default=1e-5, validator=valid.ge(0))
+    """A level ends early once the energy has changed by less than this fraction over five iterations (Adam)."""
     similarity: str = attrs.field(default="lncc", validator=valid.in_(SIMILARITIES))
+    """One of ``"lncc"``, ``"ssd"``, ``"cc"``, ``"mi"``, ``"vir"``. Local correlation (insensitive to bias and
+    contrast); ½ squared difference as in the thesis (matched images; λ then is of another order, 1e-6 to 1e-4);
+    correlation; mutual information; variation of the intensity ratio (:mod:`.similarity`)."""
     window_mm: float = attrs.field(default=3.0, validator=valid.gt(0))
+    """Standard deviation of the Gaussian window of ``lncc``; one and a half voxels of the level at least."""
     masking: Masking = attrs.field(default="local", validator=valid.in_(MASKINGS))
+    """One of ``"local"``, ``"cfm"``, ``"none"``. What the tumour mask is for (:mod:`.objective`)."""
     margin_mm: float = attrs.field(default=4.0, converter=float, validator=valid.ge(0))
+    """Around the tumour, left out of the comparison with it (:mod:`.objective`)."""
     optimiser: str = attrs.field(default="adam", validator=valid.in_(OPTIMISERS))
+    """One of ``"adam"``, ``"lbfgs"``. L-BFGS (strong Wolfe line search) counts evaluations of the energy as
+    iterations."""
     inverse_consistency: float = attrs.field(default=0.0, validator=valid.ge(0))
+    """ω of the energy; the two maps of a shooting are inverse but for the time step, 0 is the rule."""
 
     @iterations.validator
     def _one_count_a_level(self, _: attrs.Attribute[Any], value: tuple[int, ...]) -> None:

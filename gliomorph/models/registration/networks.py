@@ -31,52 +31,37 @@ MOST_SQUARINGS = 20
 
 @attrs.frozen(kw_only=True)
 class NetworkSettings:
-    """All that determines a network but its weights; it travels with them.
-
-    Attributes
-    ----------
-    method : {"metamorph-r", "metamorph-g", "voxelmorph"}
-    dimension : int
-        2 or 3.
-    modalities : int
-        C, channels of each image.
-    width : int
-        Channels of a residual block (R) or of the U-Net's first level (G, VoxelMorph).
-    voxel_mm : float
-        Voxel size on which the network works, in mm: images are brought to it; to none finer than their own.
-    steps : int
-        T, time steps: residual blocks (R), of the shooting (G), or squarings (VoxelMorph: 2^steps).
-    sigma_mm : float
-        Width of the Gaussian kernel; not used by VoxelMorph.
-    mu : float
-        Weight of appearance; 0 where the path has none.
-    masking : {"none", "cfm", "local"}
-        What the tumour mask is for (:mod:`.objective`). ``local`` asks for μ > 0, ``cfm`` for μ = 0.
-    sees_mask : bool
-        The mask is an input of the convolutions.
-    sharp : bool
-        MetaMorph-R: run the blocks a second time at full resolution inside the box of the mask, for
-        the appearance there.
-    apart : bool
-        MetaMorph-R: inside the moving tumour z changes the appearance alone, v = −K((1 − m_t) z ∇I). In the
-        thesis z does both there, and the edges of the tumour are pushed by what fills it.
-    dropout : float
-        Inside a residual block, in training.
-    """
+    """All that determines a network but its weights; it travels with them."""
 
     method: str = attrs.field(validator=valid.in_(NETWORKS))
+    """One of ``"metamorph-r"``, ``"metamorph-g"``, ``"voxelmorph"``."""
     dimension: int = attrs.field(default=3, validator=valid.in_((2, 3)))
+    """2 or 3."""
     modalities: int = attrs.field(default=1, validator=valid.ge(1))
+    """C, channels of each image."""
     width: int = attrs.field(default=32, validator=valid.ge(1))
+    """Channels of a residual block (R) or of the U-Net's first level (G, VoxelMorph)."""
     voxel_mm: float = attrs.field(default=4.0, converter=float, validator=valid.gt(0))
+    """Voxel size on which the network works, in mm: images are brought to it; to none finer than their own."""
     steps: int = attrs.field(default=15, validator=valid.ge(1))
+    """T, time steps: residual blocks (R), of the shooting (G), or squarings (VoxelMorph: 2^steps)."""
     sigma_mm: float = attrs.field(default=8.0, converter=float, validator=valid.gt(0))
+    """Width of the Gaussian kernel; not used by VoxelMorph."""
     mu: float = attrs.field(default=0.05, converter=float, validator=valid.ge(0))
+    """Weight of appearance; 0 where the path has none."""
     masking: Masking = attrs.field(default="local", validator=valid.in_(MASKINGS))
+    """One of ``"none"``, ``"cfm"``, ``"local"``. What the tumour mask is for (:mod:`.objective`). ``local`` asks for
+    μ > 0, ``cfm`` for μ = 0."""
     sees_mask: bool = True
+    """The mask is an input of the convolutions."""
     sharp: bool = False
+    """MetaMorph-R: run the blocks a second time at full resolution inside the box of the mask, for the appearance
+    there."""
     apart: bool = False
+    """MetaMorph-R: inside the moving tumour z changes the appearance alone, v = −K((1 − m_t) z ∇I). In the thesis z
+    does both there, and the edges of the tumour are pushed by what fills it."""
     dropout: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.lt(1)])
+    """Inside a residual block, in training."""
 
     def __attrs_post_init__(self) -> None:
         appears = self.method != "voxelmorph" and self.masking != "cfm"

@@ -36,30 +36,20 @@ MASKINGS = ("none", "cfm", "local")
 
 @attrs.frozen(kw_only=True)
 class Objective:
-    """E of a path, for one pair or the sum over a batch.
-
-    Attributes
-    ----------
-    lam : float
-        λ, weight of the path's energy.
-    masking : {"none", "cfm", "local"}
-        See the module.
-    measure : callable
-        D.
-    inside : callable
-        D inside a tumour whose appearance may change: intensities, not their correlation, are asked to agree.
-    inverse_consistency : float
-        ω, per mm².
-    margin_mm : float
-        Around the moving tumour, along each axis, in mm: what D leaves out with it. 0 in the thesis.
-    """
+    """E of a path, for one pair or the sum over a batch."""
 
     lam: float
+    """λ, weight of the path's energy."""
     masking: Masking = "local"
+    """One of ``"none"``, ``"cfm"``, ``"local"``. See the module."""
     measure: Measure = attrs.field(factory=squared_difference)
+    """D."""
     inside: Measure = attrs.field(factory=squared_difference)
+    """D inside a tumour whose appearance may change: intensities, not their correlation, are asked to agree."""
     inverse_consistency: float = 0.0
+    """ω, per mm²."""
     margin_mm: float = 0.0
+    """Around the moving tumour, along each axis, in mm: what D leaves out with it. 0 in the thesis."""
 
     def similarity(self, path: Path, pair: Pair) -> Tensor:
         """D of the warped moving image, with its new appearance, and the fixed one."""

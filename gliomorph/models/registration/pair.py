@@ -20,53 +20,36 @@ Progress = Callable[[dict[str, Any]], None]
 
 @attrs.frozen(kw_only=True)
 class Registration:
-    """The outcome of a registration; float32, displacements in voxels of the working grid (D axes).
-
-    Attributes
-    ----------
-    displacement : ndarray
-        (D, X, Y[, Z]), forward: the fixed point x corresponds to x + u(x) in the moving image. It resamples
-        the moving image onto the fixed one.
-    inverse_displacement : ndarray
-        (D, X, Y[, Z]), from moving points to fixed ones: inverse of the former.
-    appearance : ndarray
-        Shape of the moving image, in the fixed frame, to add to the warped moving image; 0 where the tumour
-        mask, warped linearly, is below ½.
-    energy : list of dict
-        One an iteration: ``level`` (0 is the coarsest), ``stage`` (shape or appearance), ``iteration``,
-        ``similarity``, ``regularisation``. Of a network: its path's energy.
-    momentum : ndarray or None
-        z_0 where the method is a shooting, (C, X, Y[, Z]) on its finest level: a start for another one.
-    """
+    """The outcome of a registration; float32, displacements in voxels of the working grid (D axes)."""
 
     displacement: np.ndarray = attrs.field(repr=False)
+    """(D, X, Y[, Z]), forward: the fixed point x corresponds to x + u(x) in the moving image. It resamples the moving
+    image onto the fixed one."""
     inverse_displacement: np.ndarray = attrs.field(repr=False)
+    """(D, X, Y[, Z]), from moving points to fixed ones: inverse of the former."""
     appearance: np.ndarray = attrs.field(repr=False)
+    """Shape of the moving image, in the fixed frame, to add to the warped moving image; 0 where the tumour mask,
+    warped linearly, is below ½."""
     energy: list[dict[str, Any]] = attrs.field(repr=False)
+    """One an iteration: ``level`` (0 is the coarsest), ``stage`` (shape or appearance), ``iteration``,
+    ``similarity``, ``regularisation``. Of a network: its path's energy."""
     momentum: np.ndarray | None = attrs.field(default=None, repr=False)
+    """z_0 where the method is a shooting, (C, X, Y[, Z]) on its finest level: a start for another one."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Pair:
-    """Images to register, a batch of them on one grid and one device.
-
-    Attributes
-    ----------
-    moving, fixed : Tensor
-        (batch, C, X, Y[, Z]), C modalities, intensities in [0, 1].
-    mask : Tensor
-        (batch, 1, X, Y[, Z]), the tumour in the moving frame, in [0, 1].
-    brain : Tensor
-        (batch, 1, X, Y[, Z]), where images are compared, in the fixed frame, in [0, 1].
-    spacing_mm : tuple of float
-        Voxel size along each axis.
-    """
+    """Images to register, a batch of them on one grid and one device."""
 
     moving: Tensor
     fixed: Tensor
+    """``moving``, ``fixed``: (batch, C, X, Y[, Z]), C modalities, intensities in [0, 1]."""
     mask: Tensor
+    """(batch, 1, X, Y[, Z]), the tumour in the moving frame, in [0, 1]."""
     brain: Tensor
+    """(batch, 1, X, Y[, Z]), where images are compared, in the fixed frame, in [0, 1]."""
     spacing_mm: tuple[float, ...]
+    """Voxel size along each axis."""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -37,25 +37,18 @@ class Path:
     """End point of a path of images, and what the path cost.
 
     The maps may live on a coarser grid than the images, over the same box, in voxels of their own grid.
-
-    Attributes
-    ----------
-    backward : Tensor
-        ψ_1 − Id, (batch, D, …): where a point of the end frame comes from; it resamples the image.
-    forward : Tensor
-        φ_1 − Id, likewise: where a point of the source goes.
-    change : Tensor or None
-        A_1 on the image grid, (batch, C, …): the change of intensity in the source frame, to be multiplied
-        by m_0. None where there is no appearance.
-    energy : Tensor
-        (steps,): ‖v_t‖²_V + μ² ⟨m_t z_t, z_t⟩ at each time step, sums over voxels of the image grid and over
-        the batch. Its mean is the integral over [0, 1]; along a geodesic with m = 1 it is constant.
     """
 
     backward: Tensor
+    """ψ_1 − Id, (batch, D, …): where a point of the end frame comes from; it resamples the image."""
     forward: Tensor
+    """φ_1 − Id, likewise: where a point of the source goes."""
     change: Tensor | None
+    """A_1 on the image grid, (batch, C, …): the change of intensity in the source frame, to be multiplied by m_0.
+    None where there is no appearance."""
     energy: Tensor
+    """(steps,): ‖v_t‖²_V + μ² ⟨m_t z_t, z_t⟩ at each time step, sums over voxels of the image grid and over the
+    batch. Its mean is the integral over [0, 1]; along a geodesic with m = 1 it is constant."""
 
     def start(self, image: Tensor, mask: Tensor | None = None) -> Tensor:
         """I_0 + m_0 A_1: the old shape with its new appearance (m_0 is 1 where not given)."""
@@ -66,15 +59,10 @@ class Path:
 
 @attrs.frozen(kw_only=True)
 class Geodesic(Path):
-    """A path that is a geodesic.
-
-    Attributes
-    ----------
-    elapsed : Tensor
-        ∫ 1 / det Dφ_s ds, (batch, 1, …) on the kernel's coarse grid: A_1 is μ² z_0 times this.
-    """
+    """A path that is a geodesic."""
 
     elapsed: Tensor
+    """∫ 1 / det Dφ_s ds, (batch, 1, …) on the kernel's coarse grid: A_1 is μ² z_0 times this."""
 
 
 def shoot(
@@ -106,8 +94,7 @@ def shoot(
     mask : Tensor, optional
         m_0, (batch, 1, X, Y[, Z]), in [0, 1]; no appearance without it.
     checkpointed : bool
-        Compute each step again in the backward pass instead of keeping it: memory of one step, a third more
-        time.
+        Compute each step again in the backward pass instead of keeping it: memory of one step, a third more time.
 
     Returns
     -------

@@ -24,21 +24,14 @@ VALIDATED = ("similarity", "outside", "folds_percent")
 
 @attrs.frozen(kw_only=True)
 class TrainingSettings:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    iterations : int
-        Steps of Adam in all.
-    learning_rate : float
-        At the start; it rises over the first :data:`WARM_UP` of the iterations and falls to 0 along a cosine.
-    gradient_norm : float
-        Longer gradients are shortened to this.
-    """
+    """How a network is trained."""
 
     iterations: int = attrs.field(validator=valid.ge(1))
+    """Steps of Adam in all."""
     learning_rate: float = attrs.field(default=1e-3, validator=valid.gt(0))
+    """At the start; it rises over the first :data:`WARM_UP` of the iterations and falls to 0 along a cosine."""
     gradient_norm: float = attrs.field(default=1.0, validator=valid.gt(0))
+    """Longer gradients are shortened to this."""
 
 
 WARM_UP = 0.02
@@ -126,17 +119,11 @@ class Trainer:
 
 @attrs.frozen(kw_only=True)
 class EpochSettings:
-    """How long a network is trained, and how fast.
-
-    Attributes
-    ----------
-    epochs : int
-    learning_rate : float
-        As in :class:`.training.TrainingSettings`.
-    """
+    """How long a network is trained, and how fast."""
 
     epochs: int = attrs.field(default=100, validator=valid.ge(1))
     learning_rate: float = attrs.field(default=1e-3, validator=[valid.gt(0), valid.le(1)])
+    """As in :class:`.training.TrainingSettings`."""
 
     def over(self, steps_per_epoch: int) -> TrainingSettings:
         """The settings of a training of that many steps an epoch."""

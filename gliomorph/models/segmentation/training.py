@@ -21,37 +21,25 @@ Schedule = Literal["plateau", "cosine"]
 
 @attrs.frozen(kw_only=True)
 class Optimisation:
-    """How the weights are found; the defaults are the thesis' (§3.5.4).
-
-    Attributes
-    ----------
-    epochs : int
-        At most.
-    learning_rate : float
-        Of Adam at the start, up to 1.
-    weight_decay : float
-    schedule : {"plateau", "cosine"}
-        ``plateau``: times ``factor`` whenever the validation loss has not fallen for ``patience`` epochs.
-        ``cosine``: down to 0 over all epochs, after a warm-up of :data:`WARM_UP` of them: for a fixed budget.
-    factor : float
-    patience : int
-    lowest_rate : float
-        A smaller learning rate on a plateau ends the training.
-    gradient_norm : float
-        Longer gradients are shortened to this.
-    mixed_precision : bool
-        On a GPU, half precision where it is safe.
-    """
+    """How the weights are found; the defaults are the thesis' (§3.5.4)."""
 
     epochs: int = attrs.field(default=1000, validator=valid.ge(1))
+    """At most."""
     learning_rate: float = attrs.field(default=1e-4, validator=[valid.gt(0), valid.le(1)])
+    """Learning rate of Adam at the start, up to 1."""
     weight_decay: float = attrs.field(default=1e-5, validator=valid.ge(0))
     schedule: Schedule = attrs.field(default="plateau", validator=valid.in_(("plateau", "cosine")))
+    """One of ``"plateau"``, ``"cosine"``. With ``plateau``: times ``factor`` whenever the validation loss has not
+    fallen for ``patience`` epochs. ``cosine``: down to 0 over all epochs, after a warm-up of :data:`WARM_UP` of
+    them: for a fixed budget."""
     factor: float = attrs.field(default=0.2, validator=[valid.gt(0), valid.lt(1)])
     patience: int = attrs.field(default=50, validator=valid.ge(0))
     lowest_rate: float = attrs.field(default=1e-8, validator=valid.ge(0))
+    """A smaller learning rate on a plateau ends the training."""
     gradient_norm: float = attrs.field(default=5.0, validator=valid.gt(0))
+    """Longer gradients are shortened to this."""
     mixed_precision: bool = True
+    """On a GPU, half precision where it is safe."""
 
     @lowest_rate.validator
     def _check_lowest(self, _: object, lowest_rate: float) -> None:
@@ -67,19 +55,13 @@ WARM_UP = 0.02
 
 @attrs.frozen(kw_only=True)
 class Batch:
-    """Some examples.
-
-    Attributes
-    ----------
-    images : Tensor
-        (N, C, X, Y, Z), standardised; the channels that the student reads come by ``student_channels`` of the
-        trainer.
-    labels : Tensor
-        (N, X, Y, Z), int64 class indices.
-    """
+    """Some examples."""
 
     images: Tensor = attrs.field(repr=False)
+    """(N, C, X, Y, Z), standardised; the channels that the student reads come by ``student_channels`` of the
+    trainer."""
     labels: Tensor = attrs.field(repr=False)
+    """(N, X, Y, Z), int64 class indices."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""

@@ -1,11 +1,10 @@
 """Statistics of a population atlas: arrays in, arrays out.
 
-Lesions are a matrix subjects × voxels. ``select_voxels`` says which to test, ``find_patterns`` leaves each
-lesion pattern once,
-a test (``logrank_test``, ``cox_score_test``, ``linear_model``, ``fisher_statistic``, ``liebermeister_statistic``)
-turns patterns and variables into a function of permutations, ``permutation_test`` gives its corrected p, and
-``Patterns.expand`` brings values back to voxels. ``LesionBits`` are patterns of cohorts whose matrix is too large, and
-``voxel_test`` is one face of all tests.
+Lesions are a matrix subjects × voxels. ``select_voxels`` says which to test, ``find_patterns`` leaves each lesion
+pattern once, a test (``logrank_test``, ``cox_score_test``, ``linear_model``, ``fisher_statistic``,
+``liebermeister_statistic``) turns patterns and variables into a function of permutations, ``permutation_test`` gives
+its corrected p, and ``Patterns.expand`` brings values back to voxels. ``LesionBits`` are patterns of cohorts whose
+matrix is too large, and ``voxel_test`` is one face of all tests.
 """
 
 from .clusters import Cluster, find_clusters

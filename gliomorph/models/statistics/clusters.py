@@ -9,20 +9,13 @@ from scipy import ndimage
 
 @attrs.frozen(kw_only=True)
 class Cluster:
-    """Significant voxels that touch at a face, an edge or a corner.
-
-    Attributes
-    ----------
-    voxels : int
-    sign : int
-        1 or −1, that of the statistic.
-    peak : tuple of int
-        (x, y, z) indices of the largest absolute statistic; of several, the first with x running fastest.
-    """
+    """Significant voxels that touch at a face, an edge or a corner."""
 
     voxels: int
     sign: int
+    """1 or −1, that of the statistic."""
     peak: tuple[int, int, int]
+    """(x, y, z) indices of the largest absolute statistic; of several, the first with x running fastest."""
 
 
 def find_clusters(statistic: np.ndarray, significant: np.ndarray) -> list[Cluster]:

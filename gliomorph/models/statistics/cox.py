@@ -15,22 +15,16 @@ from .patterns import Patterns, require_full_coverage, require_testable
 
 @attrs.frozen(kw_only=True, eq=False)
 class HazardRatios:
-    """Cox models of U patterns; NaN where the fit did not converge.
-
-    Attributes
-    ----------
-    log_hazard_ratio, standard_error : ndarray
-        (U,) of the lesioned against the spared, natural logarithm; positive for shorter survival.
-    p : ndarray
-        (U,) Wald's test, two-sided, uncorrected.
-    converged : ndarray
-        (U,) bool.
-    """
+    """Cox models of U patterns; NaN where the fit did not converge."""
 
     log_hazard_ratio: np.ndarray
     standard_error: np.ndarray
+    """``log_hazard_ratio``, ``standard_error``: (U,) of the lesioned against the spared, natural logarithm; positive
+    for shorter survival."""
     p: np.ndarray
+    """(U,) Wald's test, two-sided, uncorrected."""
     converged: np.ndarray
+    """(U,) bool."""
 
 
 def adjusted_cox(

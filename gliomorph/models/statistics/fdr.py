@@ -11,18 +11,12 @@ SMALL_SAMPLE = 60
 
 @attrs.frozen(kw_only=True, eq=False)
 class FalseDiscovery:
-    """Adjusted p and what to think of them.
-
-    Attributes
-    ----------
-    q : ndarray
-        (V,) the smallest rate at which the voxel is a discovery, in [0, 1].
-    warning : str
-        Empty, or why the rate may be higher than it says.
-    """
+    """Adjusted p and what to think of them."""
 
     q: np.ndarray
+    """(V,) the smallest rate at which the voxel is a discovery, in [0, 1]."""
     warning: str
+    """Empty, or why the rate may be higher than it says."""
 
 
 def false_discovery_rate(p: np.ndarray, subjects: int) -> FalseDiscovery:

@@ -19,23 +19,16 @@ class LinearModel:
     Residuals of the reduced model y = Z γ + ε are permuted, the whole model is fitted again (Freedman & Lane, J Bus
     Econ Stat 1:292-298, 1983; Winkler et al., NeuroImage 92:381-397, 2014). The fitted values H y that the method adds
     back lie in the span of Z and change no t. t is the same if the lesion is the outcome and y the predictor.
-
-    Attributes
-    ----------
-    patterns : Patterns
-        x: U patterns of N subjects.
-    basis : ndarray
-        (N, r) orthonormal, spans the intercept and the covariates.
-    residuals : ndarray
-        (N,) of y given the covariates.
-    variation : ndarray
-        (U,) sum of squares of x given the covariates; 0 where these determine the lesion.
     """
 
     patterns: Patterns
+    """x: U patterns of N subjects."""
     basis: np.ndarray
+    """(N, r) orthonormal, spans the intercept and the covariates."""
     residuals: np.ndarray
+    """(N,) of y given the covariates."""
     variation: np.ndarray
+    """(U,) sum of squares of x given the covariates; 0 where these determine the lesion."""
 
     @property
     def degrees_of_freedom(self) -> int:

@@ -20,21 +20,14 @@ HALDANE = 0.5
 
 @attrs.frozen(kw_only=True, eq=False)
 class GroupEffect:
-    """How lesions differ between a group and the other subjects, at each of U patterns.
-
-    Attributes
-    ----------
-    difference : ndarray
-        (U,) lesion frequency in the group minus that in the others, in [-1, 1]; NaN without anybody covered in one.
-    odds_ratio : ndarray
-        (U,) > 0: the sample's, with ½ added to the cells of a table with an empty one (Haldane-Anscombe).
-    p : ndarray
-        (U,) Fisher's exact test, two-sided, uncorrected.
-    """
+    """How lesions differ between a group and the other subjects, at each of U patterns."""
 
     difference: np.ndarray
+    """(U,) lesion frequency in the group minus that in the others, in [-1, 1]; NaN without anybody covered in one."""
     odds_ratio: np.ndarray
+    """(U,) > 0: the sample's, with ½ added to the cells of a table with an empty one (Haldane-Anscombe)."""
     p: np.ndarray
+    """(U,) Fisher's exact test, two-sided, uncorrected."""
 
 
 def adiffi(patterns: Patterns, group: np.ndarray) -> GroupEffect:

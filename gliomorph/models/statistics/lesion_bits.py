@@ -19,19 +19,13 @@ BLOCK = 1 << 16
 
 @attrs.frozen(kw_only=True, eq=False)
 class LesionBits:
-    """Where N subjects are lesioned, and where they could be.
-
-    Attributes
-    ----------
-    lesions, coverage : ndarray
-        (V, ⌈N / 8⌉) uint8. A lesion counts only where its subject is covered.
-    subjects : int
-        N.
-    """
+    """Where N subjects are lesioned, and where they could be."""
 
     lesions: np.ndarray
     coverage: np.ndarray
+    """``lesions``, ``coverage``: (V, ⌈N / 8⌉) uint8. A lesion counts only where its subject is covered."""
     subjects: int
+    """N."""
 
     @classmethod
     def empty(cls, voxels: int, subjects: int) -> LesionBits:

@@ -14,32 +14,22 @@ SIGNIFICANT = 0.05
 
 @attrs.frozen(kw_only=True)
 class Comparison:
-    """A method's values beside a baseline's, over the patients that have both.
-
-    Attributes
-    ----------
-    mean, sd : float
-        Of the method's values; ``sd`` is the sample's (n − 1).
-    difference : float
-        Mean of value minus baseline.
-    t_p : float
-        p of the paired t-test, two-sided: the thesis' test.
-    wilcoxon_p : float
-        p of Wilcoxon's signed-rank test, two-sided, patients without difference left out: it does not assume that
-        differences are normal, which those of Dice are not.
-    n : int
-        Pairs compared.
-    left_out : int
-        Pairs with a value that is not finite.
-    """
+    """A method's values beside a baseline's, over the patients that have both."""
 
     mean: float
     sd: float
+    """``mean``, ``sd``: the method's values; ``sd`` is the sample's (n − 1)."""
     difference: float
+    """Mean of value minus baseline."""
     t_p: float
+    """p of the paired t-test, two-sided: the thesis' test."""
     wilcoxon_p: float
+    """p of Wilcoxon's signed-rank test, two-sided, patients without difference left out: it does not assume that
+    differences are normal, which those of Dice are not."""
     n: int
+    """Pairs compared."""
     left_out: int
+    """Pairs with a value that is not finite."""
 
     def mark(self, higher_is_better: bool) -> str:
         """The thesis' sign by the t-test: ``*`` an improvement, ``†`` a deterioration, nothing if p ≥ 0.05 or NaN."""

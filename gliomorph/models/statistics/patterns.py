@@ -16,21 +16,14 @@ ROWS = 1 << 16
 
 @attrs.frozen(kw_only=True, eq=False)
 class Patterns:
-    """The distinct patterns of N subjects at V voxels.
-
-    Attributes
-    ----------
-    lesioned : ndarray
-        (U, N) bool.
-    covered : ndarray or None
-        (U, N) bool: who could be lesioned there; None means everyone everywhere.
-    inverse : ndarray
-        (V,) int: the pattern of each voxel.
-    """
+    """The distinct patterns of N subjects at V voxels."""
 
     lesioned: np.ndarray
+    """(U, N) bool."""
     covered: np.ndarray | None
+    """(U, N) bool: who could be lesioned there; None means everyone everywhere."""
     inverse: np.ndarray
+    """(V,) int: the pattern of each voxel."""
     _sparse: csr_array = attrs.field(init=False, repr=False)
     _coverages: tuple[np.ndarray, np.ndarray] | None = attrs.field(init=False, repr=False)
 

@@ -30,24 +30,16 @@ ROUNDING = 1e-9
 
 @attrs.frozen(kw_only=True, eq=False)
 class PermutationTest:
-    """The outcome of a permutation test of W patterns or voxels.
-
-    Attributes
-    ----------
-    observed : ndarray
-        (W,) the statistic, with its sign.
-    p : ndarray
-        (W,) uncorrected, in [1 / (n + 1), 1].
-    p_fwer : ndarray
-        (W,) corrected for all W.
-    largest : ndarray
-        (n,) the largest value of each permutation.
-    """
+    """The outcome of a permutation test of W patterns or voxels."""
 
     observed: np.ndarray
+    """(W,) the statistic, with its sign."""
     p: np.ndarray
+    """(W,) uncorrected, in [1 / (n + 1), 1]."""
     p_fwer: np.ndarray
+    """(W,) corrected for all W."""
     largest: np.ndarray
+    """(n,) the largest value of each permutation."""
 
 
 def permutation_test(

@@ -14,27 +14,18 @@ FLAT = 1e-6
 
 @attrs.frozen(kw_only=True, eq=False)
 class RiskSets:
-    """Risk sets of N subjects at the J distinct event times, in ascending order.
-
-    Attributes
-    ----------
-    order : ndarray
-        (N,) subjects by descending time.
-    at_risk : ndarray
-        (J,) how many of ``order`` are at risk.
-    deaths : ndarray
-        (J,) events at the time.
-    position : ndarray
-        (N,) event times that are not after the subject's own.
-    events : ndarray
-        (N,) bool.
-    """
+    """Risk sets of N subjects at the J distinct event times, in ascending order."""
 
     order: np.ndarray
+    """(N,) subjects by descending time."""
     at_risk: np.ndarray
+    """(J,) how many of ``order`` are at risk."""
     deaths: np.ndarray
+    """(J,) events at the time."""
     position: np.ndarray
+    """(N,) event times that are not after the subject's own."""
     events: np.ndarray
+    """(N,) bool."""
 
     @property
     def rank(self) -> np.ndarray:
@@ -70,27 +61,18 @@ def risk_sets(times: np.ndarray, events: np.ndarray) -> RiskSets:
 
 @attrs.frozen(kw_only=True, eq=False)
 class NullModel:
-    """The Cox model of covariates only, at its estimate.
-
-    Attributes
-    ----------
-    coefficients : ndarray
-        (q,) log hazard ratios.
-    relative_risk : ndarray
-        (N,) exp(z β).
-    score : ndarray
-        (q,) the gradient of the log partial likelihood; about 0.
-    information : ndarray
-        (q, q) minus its Hessian.
-    mean : ndarray
-        (J, q) of the covariates over each risk set, weighted by the relative risk.
-    """
+    """The Cox model of covariates only, at its estimate."""
 
     coefficients: np.ndarray
+    """(q,) log hazard ratios."""
     relative_risk: np.ndarray
+    """(N,) exp(z β)."""
     score: np.ndarray
+    """(q,) the gradient of the log partial likelihood; about 0."""
     information: np.ndarray
+    """(q, q) minus its Hessian."""
     mean: np.ndarray
+    """(J, q) of the covariates over each risk set, weighted by the relative risk."""
 
 
 def fit_null_model(risk: RiskSets, covariates: np.ndarray, iterations: int = 50) -> NullModel:

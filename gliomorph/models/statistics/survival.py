@@ -30,28 +30,20 @@ class ScoreTest:
 
     A permutation gives a subject another one's time, event and covariates together, so that it is exact if lesions are
     independent of all three, and approximate with covariates that are related to lesions.
-
-    Attributes
-    ----------
-    patterns : Patterns
-        Each pattern or its complement, whichever has fewer subjects.
-    sign : ndarray
-        (U,) −1 for complements: z only changes its sign.
-    terms : ndarray
-        (N, 2 + q) whose sums over lesioned subjects are the score, the first part of its variance and the covariance
-        with the covariates, scaled to unit information.
-    rank : ndarray
-        (N,) place by descending time.
-    relative_risk, step : ndarray
-        (N,) w and the sum of f d / W² until the time, by rank.
     """
 
     patterns: Patterns
+    """Each pattern or its complement, whichever has fewer subjects."""
     sign: np.ndarray
+    """(U,) −1 for complements: z only changes its sign."""
     terms: np.ndarray
+    """(N, 2 + q) whose sums over lesioned subjects are the score, the first part of its variance and the covariance
+    with the covariates, scaled to unit information."""
     rank: np.ndarray
+    """(N,) place by descending time."""
     relative_risk: np.ndarray
     step: np.ndarray
+    """``relative_risk``, ``step``: (N,) w and the sum of f d / W² until the time, by rank."""
     _groups: list[tuple[np.ndarray, np.ndarray]] = attrs.field(init=False, repr=False)
 
     @_groups.default

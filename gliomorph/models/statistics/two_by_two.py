@@ -20,24 +20,16 @@ Lookup = Callable[[int, int], np.ndarray]
 
 @attrs.frozen(kw_only=True)
 class Tables:
-    """Counts at every pattern, for each of P permutations: (P, U) int.
-
-    Attributes
-    ----------
-    total : ndarray
-        n: covered subjects.
-    group : ndarray
-        g: those in the group.
-    lesions : ndarray
-        k: those lesioned.
-    both : ndarray
-        a: those lesioned and in the group.
-    """
+    """Counts at every pattern, for each of P permutations: (P, U) int."""
 
     total: np.ndarray
+    """n: covered subjects."""
     group: np.ndarray
+    """g: those in the group."""
     lesions: np.ndarray
+    """k: those lesioned."""
     both: np.ndarray
+    """a: those lesioned and in the group."""
 
 
 def count_tables(patterns: Patterns, groups: np.ndarray) -> Tables:

@@ -27,27 +27,18 @@ PARTIAL_COVERAGE: tuple[Kind, ...] = ("adiffi", "liebermeister")
 
 @attrs.frozen(kw_only=True, eq=False)
 class VoxelTest:
-    """A test of U patterns.
-
-    Attributes
-    ----------
-    statistic : callable
-        For :func:`permutation_test`.
-    scale : {"z", "t"}
-    observed : ndarray
-        (U,) the statistic, with its sign.
-    p : ndarray
-        (U,) two-sided, uncorrected: exact (``adiffi``), quasi-exact (``liebermeister``), Student's (``glm``) or
-        asymptotically normal.
-    effects : mapping of str to ndarray
-        (U,) by name: ``difference`` and ``oddsratio`` of groups.
-    """
+    """A test of U patterns."""
 
     statistic: Statistic
+    """For :func:`permutation_test`."""
     scale: Literal["z", "t"]
     observed: np.ndarray
+    """(U,) the statistic, with its sign."""
     p: np.ndarray
+    """(U,) two-sided, uncorrected: exact (``adiffi``), quasi-exact (``liebermeister``), Student's (``glm``) or
+    asymptotically normal."""
     effects: Mapping[str, np.ndarray]
+    """(U,) by name: ``difference`` and ``oddsratio`` of groups."""
 
 
 def voxel_test(

@@ -17,30 +17,20 @@ LOWEST_SHARE = 0.3
 
 @attrs.frozen(kw_only=True)
 class Anatomy:
-    """A template's arrays, (X, Y, Z) float32 unless said otherwise. Made by :func:`prepare_anatomy`.
-
-    Attributes
-    ----------
-    tissues : ndarray, shape (3, X, Y, Z)
-        Probabilities of :data:`TISSUES`; they sum to 1 in the brain and to 0 outside.
-    texture : ndarray
-        What the T1w image shows beyond the tissues' means, as a fraction of white matter's mean.
-    white : ndarray
-        White matter smoothed over 3 mm: where oedema spreads.
-    fluid : ndarray
-        Close to 1 in the ventricles and large cisterns, 0 in tissue and narrow sulci.
-    voxel_mm : float
-        Voxel size (isotropic).
-    voxel_to_world : ndarray, shape (4, 4)
-        Voxel indices to world (LPS, mm).
-    """
+    """A template's arrays, (X, Y, Z) float32 unless said otherwise. Made by :func:`prepare_anatomy`."""
 
     tissues: np.ndarray = attrs.field(repr=False)
+    """(3, X, Y, Z): Probabilities of :data:`TISSUES`; they sum to 1 in the brain and to 0 outside."""
     texture: np.ndarray = attrs.field(repr=False)
+    """What the T1w image shows beyond the tissues' means, as a fraction of white matter's mean."""
     white: np.ndarray = attrs.field(repr=False)
+    """White matter smoothed over 3 mm: where oedema spreads."""
     fluid: np.ndarray = attrs.field(repr=False)
+    """Close to 1 in the ventricles and large cisterns, 0 in tissue and narrow sulci."""
     voxel_mm: float
+    """Voxel size (isotropic)."""
     voxel_to_world: np.ndarray = attrs.field(repr=False)
+    """(4, 4): Voxel indices to world (LPS, mm)."""
 
     @property
     def shape(self) -> tuple[int, ...]:

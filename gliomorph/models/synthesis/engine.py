@@ -29,18 +29,12 @@ WITH_SPOTS = 0.2
 
 @attrs.frozen(kw_only=True)
 class Example:
-    """One patient.
-
-    Attributes
-    ----------
-    images : Tensor
-        (C, X, Y, Z), one a modality, in (0, 1] in the brain, 0 outside.
-    labels : Tensor
-        (X, Y, Z), int64 class indices: 0 background, 1 NCR, 2 ED, 3 ET.
-    """
+    """One patient."""
 
     images: Tensor = attrs.field(repr=False)
+    """(C, X, Y, Z), one a modality, in (0, 1] in the brain, 0 outside."""
     labels: Tensor = attrs.field(repr=False)
+    """(X, Y, Z), int64 class indices: 0 background, 1 NCR, 2 ED, 3 ET."""
 
 
 class DataEngine:

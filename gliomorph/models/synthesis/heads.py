@@ -35,29 +35,19 @@ PLAIN = 0.35
 
 @attrs.frozen(kw_only=True)
 class Atlas:
-    """A template's arrays on a device.
-
-    Attributes
-    ----------
-    maps : Tensor
-        (1, 6, X, Y, Z), order of :data:`MAPS`.
-    widening : Tensor
-        (1, 3, X, Y, Z), points towards the ventricles around their walls; length at most 1.
-    voxel_mm : float
-    step : int
-        Voxels between neighbours of the coarse lattice.
-    centre : tuple of float
-        Where the middle of a head's grid lies, voxels: that of the brain's box as a rule.
-    extent : tuple of int
-        Sides of the brain's box, voxels.
-    """
+    """A template's arrays on a device."""
 
     maps: Tensor = attrs.field(repr=False)
+    """(1, 6, X, Y, Z), order of :data:`MAPS`."""
     widening: Tensor = attrs.field(repr=False)
+    """(1, 3, X, Y, Z), points towards the ventricles around their walls; length at most 1."""
     voxel_mm: float
     step: int
+    """Voxels between neighbours of the coarse lattice."""
     centre: tuple[float, ...]
+    """Where the middle of a head's grid lies, voxels: that of the brain's box as a rule."""
     extent: tuple[int, ...]
+    """Sides of the brain's box, voxels."""
 
 
 def atlas_of(anatomy: Anatomy, device: str | torch.device = "cpu") -> Atlas:

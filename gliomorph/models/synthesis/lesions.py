@@ -14,33 +14,22 @@ from .contrast import CLASSES
 
 @attrs.frozen(kw_only=True)
 class Growth:
-    """What one tumour is to be; lengths in mm.
-
-    Attributes
-    ----------
-    centre : tuple of float
-        From the first voxel.
-    radius : float
-        Of the core (necrosis and rim).
-    axes : tuple of float
-        The core's half axes over its radius; their product is 1.
-    rim : float
-        Thickness of what enhances; 0: nothing does.
-    reach : float
-        Of the oedema into white matter; 0: none.
-    roughness : float
-        Standard deviation of the core's surface over the radius.
-    push : float
-        Largest displacement of the tissue around, below 0.7 radii.
-    """
+    """What one tumour is to be; lengths in mm."""
 
     centre: tuple[float, ...]
+    """From the first voxel."""
     radius: float
+    """Radius of the core (necrosis and rim)."""
     axes: tuple[float, ...]
+    """The core's half axes over its radius; their product is 1."""
     rim: float
+    """Thickness of what enhances; 0: nothing does."""
     reach: float
+    """Reach of the oedema into white matter; 0: none."""
     roughness: float
+    """Standard deviation of the core's surface over the radius."""
     push: float
+    """Largest displacement of the tissue around, below 0.7 radii."""
 
 
 def sample_growth(centre: Sequence[float], chance: Chance) -> Growth:

@@ -36,41 +36,31 @@ class FoldingError(ArithmeticError):
 
 @attrs.frozen(kw_only=True)
 class Patient:
-    """Images and truth of one patient.
-
-    Attributes
-    ----------
-    images : dict of str to ndarray
-        Of every one of :data:`CONTRASTS`; int16, native grid, 0 outside the brain.
-    regions, tissues, brain : ndarray, uint8
-        Native grid: BraTS labels of the tumour that is seen; 1 CSF, 2 GM, 3 WM of the healthy anatomy; brain mask.
-    native_to_world : ndarray, shape (4, 4)
-        Native voxel indices to world (LPS, mm).
-    template_regions : ndarray, uint8
-        BraTS labels on the template's grid: what the true map carries into the tumour.
-    forward, inverse : ndarray, shape (3, X, Y, Z), float32
-        Displacements in template voxels on the template's grid: template to patient, and back. The patient's
-        frame is the template's; the head's position is in ``native_from_patient``.
-    native_from_patient : ndarray, shape (4, 4)
-        Rigid, world (LPS, mm).
-    parameters : dict
-        What made this patient; :func:`simulate_patient` replays it.
-    measured : dict
-        Figures of the result: volumes (ml) of the tumour, seen or not; displacement (mm), determinants, round-trip
-        error (mm).
-    """
+    """Images and truth of one patient."""
 
     images: dict[str, np.ndarray] = attrs.field(repr=False)
+    """An image of every one of :data:`CONTRASTS`; int16, native grid, 0 outside the brain."""
     regions: np.ndarray = attrs.field(repr=False)
     tissues: np.ndarray = attrs.field(repr=False)
     brain: np.ndarray = attrs.field(repr=False)
+    """``regions``, ``tissues``, ``brain``: uint8, native grid: BraTS labels of the tumour that is seen; 1 CSF, 2 GM,
+    3 WM of the healthy anatomy; brain mask."""
     native_to_world: np.ndarray = attrs.field(repr=False)
+    """(4, 4): Native voxel indices to world (LPS, mm)."""
     template_regions: np.ndarray = attrs.field(repr=False)
+    """uint8 BraTS labels on the template's grid: what the true map carries into the tumour."""
     forward: np.ndarray = attrs.field(repr=False)
     inverse: np.ndarray = attrs.field(repr=False)
+    """``forward``, ``inverse``: (3, X, Y, Z) float32 displacements in template voxels on the template's grid:
+    template to patient, and back. The patient's frame is the template's; the head's position is in
+    ``native_from_patient``."""
     native_from_patient: np.ndarray = attrs.field(repr=False)
+    """(4, 4): Rigid, world (LPS, mm)."""
     parameters: dict[str, Any] = attrs.field(repr=False)
+    """What made this patient; :func:`simulate_patient` replays it."""
     measured: dict[str, Any]
+    """Figures of the result: volumes (ml) of the tumour, seen or not; displacement (mm), determinants, round-trip
+    error (mm)."""
 
 
 def sample_parameters(anatomy: Anatomy, rng: np.random.Generator, grid: str = "isotropic") -> dict[str, Any]:

@@ -23,32 +23,21 @@ NOISE_REACH = 6.0
 
 @attrs.frozen(kw_only=True)
 class Tumor:
-    """Shape of one tumour.
-
-    Attributes
-    ----------
-    center : ndarray, shape (3,)
-        Voxels, patient's frame.
-    voxel_mm : float
-    radius_mm : float
-        Mean radius of the core (necrosis and rim).
-    rim : float
-        Thickness of the enhancing rim as a fraction of the radius.
-    edema : float
-        Reach of the oedema in white matter beyond the core as a fraction of the radius.
-    roughness : float
-        Standard deviation of the radius as a fraction of it.
-    noise : ndarray, shape (3, 61, 61, 61)
-        What modulates radius, rim and oedema; in units of the radius around the centre.
-    """
+    """Shape of one tumour."""
 
     center: np.ndarray
+    """(3,): Voxels, patient's frame."""
     voxel_mm: float
     radius_mm: float
+    """Mean radius of the core (necrosis and rim)."""
     rim: float
+    """Thickness of the enhancing rim as a fraction of the radius."""
     edema: float
+    """Reach of the oedema in white matter beyond the core as a fraction of the radius."""
     roughness: float
+    """Standard deviation of the radius as a fraction of it."""
     noise: np.ndarray = attrs.field(repr=False)
+    """(3, 61, 61, 61): What modulates radius, rim and oedema; in units of the radius around the centre."""
 
     def memberships(
         self, points: np.ndarray, brain: np.ndarray, white: np.ndarray, fluid: np.ndarray

@@ -25,26 +25,17 @@ RANGE_TOLERANCE = 1e-3
 
 @attrs.frozen(kw_only=True)
 class AlignedScan:
-    """What a run of ``gliomorph`` has left of one scan.
-
-    Attributes
-    ----------
-    label : str
-        What its files' names begin with.
-    subject : str
-    image : Path
-        Aligned with the template and matched, on its full grid (``desc-preproc``).
-    root : Path
-        The folder that the run wrote.
-    registrations : tuple of Registration
-        To that template at that resolution.
-    """
+    """What a run of ``gliomorph`` has left of one scan."""
 
     label: str
+    """What its files' names begin with."""
     subject: str
     image: Path
+    """Aligned with the template and matched, on its full grid (``desc-preproc``)."""
     root: Path
+    """The folder that the run wrote."""
     registrations: tuple[Registration, ...]
+    """To that template at that resolution."""
 
     def sources(self) -> tuple[Path, Path]:
         """Native tumour mask, and the transform whose linear part is the alignment.

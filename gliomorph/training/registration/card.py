@@ -50,8 +50,7 @@ def registration_card(
     Returns
     -------
     card : dict
-        Ready for JSON; figures are means over the pairs
-        (:func:`~gliomorph.models.registration.training.measured`).
+        Ready for JSON; figures are means over the pairs (:func:`~gliomorph.models.registration.training.measured`).
     """
     device = next(network.parameters()).device
     rows = [_row(network, pair.to(device), objective) for pair in test]

@@ -37,25 +37,17 @@ TYPICAL = 0.8
 
 @attrs.frozen(kw_only=True, eq=False)
 class Target:
-    """A template as the fixed image of every pair; made by :func:`target_of`.
-
-    Attributes
-    ----------
-    template : Template
-    image, brain : SimpleITK.Image
-        The template and its brain mask on the working grid.
-    fixed, inside : Tensor
-        The same, (1, 1, X, Y, Z), float32.
-    landmarks : ndarray
-        Quantiles of its brain, for the histogram matching.
-    """
+    """A template as the fixed image of every pair; made by :func:`target_of`."""
 
     template: Template
     image: sitk.Image = attrs.field(repr=False)
     brain: sitk.Image = attrs.field(repr=False)
+    """``image``, ``brain``: The template and its brain mask on the working grid."""
     fixed: Tensor = attrs.field(repr=False)
     inside: Tensor = attrs.field(repr=False)
+    """``fixed``, ``inside``: The same, (1, 1, X, Y, Z), float32."""
     landmarks: np.ndarray = attrs.field(repr=False)
+    """Quantiles of its brain, for the histogram matching."""
 
     @property
     def sha256(self) -> str:
@@ -120,24 +112,15 @@ def together(pairs: Sequence[Pair]) -> Pair:
 
 @attrs.frozen(kw_only=True)
 class SimulatedPairs:
-    """Patients of the data engine.
-
-    Attributes
-    ----------
-    engine : DataEngine
-        Of :func:`engine_on`.
-    target : Target
-    count : int
-    seed : int
-    part : int
-        Of :data:`~.training_data.PARTS`: no patient is in two of them.
-    """
+    """Patients of the data engine."""
 
     engine: DataEngine
+    """The engine that :func:`engine_on` gives."""
     target: Target
     count: int
     seed: int
     part: int
+    """One of :data:`~.training_data.PARTS`: no patient is in two of them."""
 
     def __len__(self) -> int:
         return self.count
@@ -157,17 +140,11 @@ class SimulatedPairs:
 
 @attrs.frozen(kw_only=True)
 class InTurn:
-    """Pairs of several sources, one of each in turn.
-
-    Attributes
-    ----------
-    sources : tuple of Pairs
-    count : int
-        Of all together; each source has its share, rounded up.
-    """
+    """Pairs of several sources, one of each in turn."""
 
     sources: tuple[Pairs, ...]
     count: int
+    """Number of all together; each source has its share, rounded up."""
 
     def __len__(self) -> int:
         return self.count
@@ -180,18 +157,12 @@ class InTurn:
 
 @attrs.frozen
 class Orientation:
-    """How an image's voxel axes follow from those of the same image turned to right, anterior, superior.
-
-    Attributes
-    ----------
-    order : tuple of int
-        Its axes, in the order in which they are there.
-    flipped : tuple of int
-        Axes there that run the other way.
-    """
+    """How an image's voxel axes follow from those of the same image turned to right, anterior, superior."""
 
     order: tuple[int, ...]
+    """Its axes, in the order in which they are there."""
     flipped: tuple[int, ...]
+    """Axes there that run the other way."""
 
     @classmethod
     def of(cls, image: sitk.Image) -> Orientation:
@@ -230,16 +201,10 @@ def engine_on(target: Target, device: str) -> DataEngine:
 
 @attrs.frozen(kw_only=True)
 class PreparedPairs:
-    """Scans of a finished run.
-
-    Attributes
-    ----------
-    files : tuple of Path
-        As :func:`~.aligned_scans.prepare_pairs` leaves them.
-    target : Target
-    """
+    """Scans of a finished run."""
 
     files: tuple[Path, ...]
+    """As :func:`~.aligned_scans.prepare_pairs` leaves them."""
     target: Target
 
     def __len__(self) -> int:

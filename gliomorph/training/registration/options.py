@@ -25,30 +25,6 @@ the energy of its path holds the half."""
 class RegistrationOptions:
     """What determines a training; recorded with it.
 
-    Attributes
-    ----------
-    network : NetworkSettings
-        3-D, one modality.
-    optimisation : EpochSettings
-    lam : float
-        λ of the objective, weight of the path's energy.
-    similarity : str
-        Of :data:`~gliomorph.models.registration.metamorphosis.SIMILARITIES`.
-    start : Path or None
-        Weights of a network of the same settings to begin with.
-    derivatives_dir : Path or None
-        What ``gliomorph`` has written of the cohort; None for simulated patients.
-    simulated : int
-        Simulated patients an epoch; 0 for a cohort.
-    held_out : int
-        Simulated patients for validation, and as many for the test.
-    templates : tuple of str
-        To which is registered: for a cohort the one of its run, for simulated patients one or several, in turn.
-    voxel_mm : int
-    batch_size : int
-        1 with several templates, whose grids differ.
-    seed : int
-
     Raises
     ------
     ValueError
@@ -56,16 +32,25 @@ class RegistrationOptions:
     """
 
     network: NetworkSettings
+    """3-D, one modality."""
     optimisation: EpochSettings
     lam: float = attrs.field(validator=valid.ge(0))
+    """λ of the objective, weight of the path's energy."""
     similarity: str = attrs.field(default="lncc", validator=valid.in_(SIMILARITIES))
+    """One of :data:`~gliomorph.models.registration.metamorphosis.SIMILARITIES`."""
     start: Path | None = None
+    """Weights of a network of the same settings to begin with."""
     derivatives_dir: Path | None = attrs.field(default=None)
+    """What ``gliomorph`` has written of the cohort; None for simulated patients."""
     simulated: int = attrs.field(default=0, validator=valid.ge(0))
+    """Simulated patients an epoch; 0 for a cohort."""
     held_out: int = attrs.field(default=12, validator=valid.ge(1))
+    """Simulated patients for validation, and as many for the test."""
     templates: tuple[str, ...] = attrs.field(default=("MNI152",), converter=tuple)
+    """To which is registered: for a cohort the one of its run, for simulated patients one or several, in turn."""
     voxel_mm: int = attrs.field(default=1, validator=valid.ge(1))
     batch_size: int = attrs.field(default=1)
+    """1 with several templates, whose grids differ."""
     seed: int = attrs.field(default=0, validator=valid.ge(0))
 
     @derivatives_dir.validator

@@ -99,20 +99,12 @@ def train(
 
 @attrs.frozen(kw_only=True)
 class _Run:
-    """The epochs of one training and what each leaves in the folder.
-
-    Attributes
-    ----------
-    options : RegistrationOptions
-    folder : TrainingFolder
-    parts : mapping of str to Pairs
-        By :data:`~.training_data.PARTS`.
-    trainer : EpochTrainer
-    """
+    """The epochs of one training and what each leaves in the folder."""
 
     options: RegistrationOptions
     folder: TrainingFolder
     parts: Mapping[str, Pairs]
+    """By :data:`~.training_data.PARTS`."""
     trainer: EpochTrainer
 
     @property

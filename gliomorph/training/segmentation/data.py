@@ -53,21 +53,13 @@ def one_by_one(examples: Examples) -> Iterator[Batch]:
 
 @attrs.frozen(kw_only=True)
 class SimulatedExamples:
-    """Patients of the data engine.
-
-    Attributes
-    ----------
-    engine : DataEngine
-    count : int
-    seed : int
-    part : int
-        Of :data:`PARTS`: no patient is in two of them.
-    """
+    """Patients of the data engine."""
 
     engine: DataEngine
     count: int
     seed: int
     part: int
+    """One of :data:`PARTS`: no patient is in two of them."""
 
     def __len__(self) -> int:
         return self.count
@@ -81,20 +73,13 @@ class SimulatedExamples:
 
 @attrs.frozen(kw_only=True)
 class PreparedExamples:
-    """Scans of a dataset.
-
-    Attributes
-    ----------
-    files : tuple of Path
-        As :func:`prepare` leaves them.
-    seed : int
-    box : tuple of int, optional
-        Random boxes of this many voxels for training, and augmentation; else whole heads as they are.
-    """
+    """Scans of a dataset."""
 
     files: tuple[Path, ...]
+    """As :func:`prepare` leaves them."""
     seed: int = 0
     box: tuple[int, ...] | None = None
+    """Random boxes of this many voxels for training, and augmentation; else whole heads as they are."""
 
     def __len__(self) -> int:
         return len(self.files)

@@ -25,41 +25,6 @@ LEAST_SIDE = 2 * DIVISOR
 class TrainingOptions:
     """What determines a training; recorded with it.
 
-    Attributes
-    ----------
-    role : {"teacher", "student"}
-    network : SegmentationSettings
-        A teacher reads all modalities, a student one. Of a student by a method of
-        :data:`~gliomorph.models.segmentation.distillation.methods.SHARED_DECODER`: with the
-        skip-connections that the method says.
-    optimisation : Optimisation
-    method : str
-        Of distillation, a key of
-        :data:`~gliomorph.models.segmentation.distillation.methods.METHODS`; ``baseline`` for a teacher.
-    dice_weight : float
-        Of (1 − Dice) beside the cross-entropy.
-    teacher : Path or None
-        Weights of the teacher, for all methods but ``baseline``.
-    start : tuple of Path
-        Weights to begin with: of several their mean, of none random ones.
-    bids_dir : Path or None
-        Dataset; None for simulated patients.
-    derivatives : mapping of str to Path
-        Folders with its label maps.
-    simulated : int
-        Simulated patients an epoch; 0 for a dataset.
-    held_out : int
-        Simulated patients for validation, and as many for the test.
-    template : str
-        Of the simulated patients.
-    box : tuple of int or None
-        Voxels of a training example along each axis, multiples of 8; for simulated patients None is the whole head.
-    batch_size : int
-        Of a method with a contrastive term at least 2.
-    fraction : float
-        Of the training subjects, one of :data:`FRACTIONS`.
-    seed : int
-
     Raises
     ------
     ValueError
@@ -67,20 +32,37 @@ class TrainingOptions:
     """
 
     role: str = attrs.field(validator=valid.in_(("teacher", "student")))
+    """One of ``"teacher"``, ``"student"``."""
     network: SegmentationSettings = attrs.field()
+    """A teacher reads all modalities, a student one. Of a student by a method of
+    :data:`~gliomorph.models.segmentation.distillation.methods.SHARED_DECODER`: with the skip-connections that the
+    method says."""
     optimisation: Optimisation
     method: str = attrs.field(default="baseline", validator=valid.in_(tuple(METHODS)))
+    """Method of distillation, a key of :data:`~gliomorph.models.segmentation.distillation.methods.METHODS`;
+    ``baseline`` for a teacher."""
     dice_weight: float = attrs.field(default=1.0, validator=valid.ge(0))
+    """Weight of (1 − Dice) beside the cross-entropy."""
     teacher: Path | None = attrs.field(default=None)
+    """Weights of the teacher, for all methods but ``baseline``."""
     start: tuple[Path, ...] = ()
+    """Weights to begin with: of several their mean, of none random ones."""
     bids_dir: Path | None = attrs.field(default=None)
+    """Dataset; None for simulated patients."""
     derivatives: Mapping[str, Path] = attrs.field(factory=dict)
+    """Folders with its label maps."""
     simulated: int = attrs.field(default=0, validator=valid.ge(0))
+    """Simulated patients an epoch; 0 for a dataset."""
     held_out: int = attrs.field(default=12, validator=valid.ge(1))
+    """Simulated patients for validation, and as many for the test."""
     template: str = "MNI152"
+    """Template of the simulated patients."""
     box: tuple[int, ...] | None = attrs.field(default=None)
+    """Voxels of a training example along each axis, multiples of 8; for simulated patients None is the whole head."""
     batch_size: int = attrs.field(default=4, validator=valid.ge(1))
+    """Images of a step; at least 2 with a contrastive term."""
     fraction: float = attrs.field(default=1.0, validator=valid.in_(FRACTIONS))
+    """Part of the training subjects, one of :data:`FRACTIONS`."""
     seed: int = attrs.field(default=0, validator=valid.ge(0))
 
     @network.validator

@@ -85,27 +85,17 @@ def train(
 
 @attrs.frozen(kw_only=True)
 class _Run:
-    """The epochs of one training and what each leaves in the folder.
-
-    Attributes
-    ----------
-    options : TrainingOptions
-    folder : TrainingFolder
-    parts : mapping of str to Examples
-        By :data:`PARTS`.
-    trainer : SegmentationTrainer
-    network : UNet
-        The one that is trained.
-    channels : list of int
-        Those that it reads.
-    """
+    """The epochs of one training and what each leaves in the folder."""
 
     options: TrainingOptions
     folder: TrainingFolder
     parts: Mapping[str, Examples]
+    """By :data:`PARTS`."""
     trainer: SegmentationTrainer
     network: UNet
+    """The one that is trained."""
     channels: list[int]
+    """The channels that it reads."""
 
     @property
     def weights(self) -> Path:

@@ -19,18 +19,10 @@ WAY_OUT = "make room, put the work directory elsewhere with -w, or keep it small
 
 @attrs.frozen(kw_only=True)
 class Need:
-    """What a folder has to hold.
-
-    Attributes
-    ----------
-    name : str
-        What the folder is.
-    folder : Path
-    gigabytes : float
-    files : int
-    """
+    """What a folder has to hold."""
 
     name: str
+    """What the folder is."""
     folder: Path
     gigabytes: float
     files: int
@@ -38,20 +30,13 @@ class Need:
 
 @attrs.frozen(kw_only=True)
 class FileSystem:
-    """What a file system has left.
-
-    Attributes
-    ----------
-    device : int
-        Tells one from another.
-    free_gb : float
-    free_files : int or None
-        None where they are not counted.
-    """
+    """What a file system has left."""
 
     device: int
+    """Tells one from another."""
     free_gb: float
     free_files: int | None
+    """None where they are not counted."""
 
 
 def check_memory(processing: Processing, resources: Resources, scans: int) -> str:

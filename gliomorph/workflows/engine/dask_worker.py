@@ -77,24 +77,16 @@ def work(pickled: bytes, driver: str, work_dir: str, threads: int, gpu_slots: in
 
 @attrs.define
 class DaskWorker(base.Worker):
-    """Runs jobs in the workers of dask.distributed.
-
-    Attributes
-    ----------
-    scheduler : str or None
-        Address of a running dask.distributed; None for workers on this machine.
-    resources : Resources
-    processes : int
-        Workers, where they are started on this machine.
-    watch : callable
-        Takes the events of every stage.
-    """
+    """Runs jobs in the workers of dask.distributed."""
 
     _plugin_name = "gliomorph-dask"
     scheduler: str | None = attrs.field(kw_only=True)
+    """Address of a running dask.distributed; None for workers on this machine."""
     resources: Resources = attrs.field(kw_only=True)
     processes: int = 1
+    """Workers, where they are started on this machine."""
     watch: Watch = nobody
+    """Takes the events of every stage."""
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _driver: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False)
     _cluster: Any = attrs.field(default=None, init=False, eq=False, repr=False)

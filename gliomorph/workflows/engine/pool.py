@@ -60,22 +60,15 @@ def _start_child(parent: int) -> None:
 
 @attrs.define
 class PoolWorker(base.Worker):
-    """Runs jobs in spawned processes.
-
-    Attributes
-    ----------
-    n_procs : int
-        Processes.
-    watch : callable
-        Takes the events of every stage.
-    stop_on_failure : bool
-        Start nothing more after the first failure.
-    """
+    """Runs jobs in spawned processes."""
 
     _plugin_name = "gliomorph-pool"
     n_procs: int = 1
+    """Processes."""
     watch: Watch = nobody
+    """Takes the events of every stage."""
     stop_on_failure: bool = False
+    """Start nothing more after the first failure."""
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _pool: Any = attrs.field(default=None, init=False, eq=False, repr=False)
     _gates: dict[str, Any] = attrs.field(factory=dict, init=False, eq=False, repr=False)

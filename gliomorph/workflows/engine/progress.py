@@ -35,27 +35,18 @@ def stage_and_scan(job: Any) -> tuple[str, str]:
 
 @attrs.frozen(kw_only=True)
 class StageEvent:
-    """What a worker says of a stage.
-
-    Attributes
-    ----------
-    kind : {'start', 'done', 'failed'}
-    stage, scan : str
-        As :func:`stage_and_scan` finds them.
-    key : str
-        Key of the stage, which names its result in the cache.
-    seconds : float
-        How long it took, 0 at its start.
-    error : BaseException or None
-        Why it failed.
-    """
+    """What a worker says of a stage."""
 
     kind: Literal["start", "done", "failed"]
     stage: str
     scan: str
+    """``stage``, ``scan``: As :func:`stage_and_scan` finds them."""
     key: str = ""
+    """Key of the stage, which names its result in the cache."""
     seconds: float = 0.0
+    """How long it took, 0 at its start."""
     error: BaseException | None = None
+    """Why it failed."""
 
     @property
     def name(self) -> str:

@@ -155,17 +155,11 @@ def _paths_of(outputs: Any) -> Iterator[str]:
 
 @attrs.frozen
 class Hold:
-    """A cache that a run holds.
-
-    Attributes
-    ----------
-    cache : Path
-    dropped : int
-        Results that were removed at the beginning.
-    """
+    """A cache that a run holds."""
 
     cache: Path
     dropped: int
+    """Results that were removed at the beginning."""
     _handle: IO[str]
 
     def remove_if_last(self) -> bool:

@@ -20,21 +20,14 @@ from .submission import submitted
 
 @attrs.frozen(kw_only=True)
 class Associations:
-    """What has become of the tests.
-
-    Attributes
-    ----------
-    results : TestResults
-        Of all regions.
-    notices : tuple of str
-        Who and what is left out, and warnings.
-    failure : Failure or None
-        Why there are no results.
-    """
+    """What has become of the tests."""
 
     results: TestResults = attrs.field(factory=TestResults)
+    """The results of all regions."""
     notices: tuple[str, ...] = ()
+    """Who and what is left out, and warnings."""
     failure: Failure | None = None
+    """Why there are no results."""
 
     @property
     def problem(self) -> str:

@@ -20,21 +20,14 @@ from ..scan.plan import PlannedScan
 
 @attrs.frozen(kw_only=True)
 class Member:
-    """A scan with outputs on disk.
-
-    Attributes
-    ----------
-    scan : str
-    folder, stem : str
-        Where its outputs lie and what their names begin with.
-    records : mapping of str to dict
-        ``_registration.json`` by method.
-    """
+    """A scan with outputs on disk."""
 
     scan: str
     folder: Path
     stem: str
+    """``folder``, ``stem``: Where its outputs lie and what their names begin with."""
     records: Mapping[str, dict[str, Any]]
+    """``_registration.json`` by method."""
 
 
 def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
@@ -69,21 +62,14 @@ def _is_record(record: Mapping[str, Any]) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Selection:
-    """Scans of the atlas.
-
-    Attributes
-    ----------
-    inputs : list of Member
-        One of each participant.
-    excluded : list of Excluded
-        The others.
-    flow : list of (str, int)
-        How many scans are left after each step, from the dataset to the atlas.
-    """
+    """Scans of the atlas."""
 
     inputs: list[Member]
+    """One scan of each participant."""
     excluded: list[Excluded]
+    """The others."""
     flow: list[tuple[str, int]]
+    """How many scans are left after each step, from the dataset to the atlas."""
 
 
 def select(

@@ -28,27 +28,18 @@ from .submission import submitted
 
 @attrs.frozen(kw_only=True)
 class Regional:
-    """Where the tumours of a run lie.
-
-    Attributes
-    ----------
-    parcellation : Parcellation or None
-        None where nobody asked for one.
-    found : Stratification
-        Participants by region.
-    columns : dict of str to dict
-        By scan, columns of the patients' table.
-    table : Path or None
-        ``group_parcellation.tsv``.
-    problem : str
-        Why there is none of these; empty without one.
-    """
+    """Where the tumours of a run lie."""
 
     parcellation: Parcellation | None = None
+    """None where nobody asked for one."""
     found: Stratification = attrs.field(factory=Stratification)
+    """Participants by region."""
     columns: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """By scan, columns of the patients' table."""
     table: Path | None = None
+    """``group_parcellation.tsv``."""
     problem: str = ""
+    """Why there is none of these; empty without one."""
 
     def story(self, template: str) -> Regions | None:
         """What the page says of the regions whose maps are in a template's folder."""

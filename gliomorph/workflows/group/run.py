@@ -54,18 +54,12 @@ from .submission import submitted
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What the group level has come to.
-
-    Attributes
-    ----------
-    problem : str
-        Why there is no atlas; empty if there is one.
-    tests : Failure or None
-        What kept the tests from their maps, beside which there may be an atlas.
-    """
+    """What the group level has come to."""
 
     problem: str = ""
+    """Why there is no atlas; empty if there is one."""
     tests: Failure | None = None
+    """What kept the tests from their maps, beside which there may be an atlas."""
 
 
 def run_group(

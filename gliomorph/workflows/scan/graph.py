@@ -11,6 +11,7 @@ from pydra.compose import workflow
 
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.publish import Publication, Publish
+from ...interfaces.records import Record
 from ...interfaces.reports.scan.stage import ScanPage
 from ...interfaces.scan.align import Align
 from ...interfaces.scan.brain import Brain
@@ -22,7 +23,7 @@ from ...interfaces.scan.register import Register
 from ...interfaces.scan.segment import Segment
 from ...interfaces.scan.tumor import Tumor
 from ...interfaces.scan.warp import Warp
-from ...interfaces.task import Record, by_reference
+from ...interfaces.task import by_reference
 
 STAGES = (
     "brain",
@@ -46,49 +47,32 @@ STAGES = (
 
 @attrs.frozen(kw_only=True)
 class ScanInputs(Record):
-    """What is read of one scan.
-
-    Attributes
-    ----------
-    image : Path
-        The primary image.
-    brain_mask, tumor : Path or None
-        Given masks; the tumour is segmented by ``weights`` where none is given.
-    tumor_kind : str
-        ``mask`` or ``dseg``.
-    tumor_table : Path or None
-        What a ``dseg``'s labels are, where a table says so.
-    weights : Path or None
-        safetensors of the student.
-    modality : str
-        T1w, T1ce, T2w or FLAIR.
-    """
+    """What is read of one scan."""
 
     image: Path
+    """The primary image."""
     brain_mask: Path | None
     tumor: Path | None
+    """``brain_mask``, ``tumor``: Given masks; the tumour is segmented by ``weights`` where none is given."""
     tumor_kind: str
+    """``mask`` or ``dseg``."""
     tumor_table: Path | None
+    """What a ``dseg``'s labels are, where a table says so."""
     weights: Path | None
+    """safetensors of the student."""
     modality: str
+    """T1w, T1ce, T2w or FLAIR."""
 
 
 @attrs.frozen(kw_only=True)
 class MethodInputs(Record):
-    """One registration method.
-
-    Attributes
-    ----------
-    name : str
-    weights : Path or None
-        safetensors of its network, none for methods that are not learned.
-    refine : int
-        Iterations of optimisation after the network's answer.
-    """
+    """One registration method."""
 
     name: str
     weights: Path | None
+    """safetensors of its network, none for methods that are not learned."""
     refine: int
+    """Iterations of optimisation after the network's answer."""
 
 
 @attrs.frozen(kw_only=True)

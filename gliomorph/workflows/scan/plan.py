@@ -23,30 +23,20 @@ STUDENT = "student"
 
 @attrs.frozen(kw_only=True)
 class PlannedScan:
-    """One scan of a run.
-
-    Attributes
-    ----------
-    scan : Scan
-    names : ScanNames or None
-        None where the scan has no image.
-    input_keys : mapping of str to str
-        By method, the hash of all files and options that its results depend on.
-    contents : mapping of str to str
-        sha256 of every file that is read, by its path.
-    status : str
-        ``run``, ``page`` (its results are done, its page is of other code and is made anew), ``done`` or
-        ``impossible``.
-    reason : str
-        Why it is not run, or why its old page stays.
-    """
+    """One scan of a run."""
 
     scan: Scan
     names: ScanNames | None = None
+    """None where the scan has no image."""
     input_keys: Mapping[str, str] = attrs.field(factory=dict)
+    """By method, the hash of all files and options that its results depend on."""
     contents: Mapping[str, str] = attrs.field(factory=dict)
+    """sha256 of every file that is read, by its path."""
     status: str = "run"
+    """``run``, ``page`` (its results are done, its page is of other code and is made anew), ``done`` or
+    ``impossible``."""
     reason: str = ""
+    """Why it is not run, or why its old page stays."""
 
     @property
     def keys(self) -> dict[str, str]:

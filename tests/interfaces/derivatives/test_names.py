@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.config.processing import METHODS
 from gliomorph.interfaces.derivatives.names import (
     ScanNames,
     anat_folder,
@@ -21,6 +20,7 @@ from gliomorph.interfaces.derivatives.names import (
 )
 from gliomorph.interfaces.derivatives.publish import DSEG_TABLE, Publication, sidecar
 from gliomorph.interfaces.files.images import write_image
+from gliomorph.interfaces.methods import METHODS
 from gliomorph.workflows.checks.validation import validator_issues
 from gliomorph.workflows.dataset import write_dataset
 

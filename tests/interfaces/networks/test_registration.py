@@ -13,11 +13,10 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from safetensors.torch import save_file as save_tensors
 
+from gliomorph.interfaces.methods import NEEDED, Header
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.files import LARGEST, SHIPPED, WeightsError, card_of, weights_sha256
 from gliomorph.interfaces.networks.registration import (
-    NEEDED,
-    Header,
     fitting,
     load_network,
     read_header,

@@ -18,6 +18,7 @@ def problem(size: tuple[int, int, int], axes: np.ndarray) -> Problem:
     like = phantoms.grid(size, (4.0, 4.0, 4.0), axes)
     labels = (phantoms.labels_at(phantoms.positions(like)) > 0).astype(np.uint8)
     return Problem(
+        method="metamorphosis",
         moving=phantoms.brain_image(like),
         fixed=phantoms.brain_image(like),
         tumor=from_array(labels, like),

@@ -10,11 +10,11 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import write_transform
+from gliomorph.interfaces.records import as_dict
 from gliomorph.interfaces.scan import measure as module
 from gliomorph.interfaces.scan.measure import inverse_consistency, measure
 from gliomorph.interfaces.scan.records import Registered
 from gliomorph.interfaces.scan.warp import warp
-from gliomorph.interfaces.task import as_dict
 
 SCALE = 0.8
 USED = {"method": "syn", "seconds": 1.5, "peak_memory_gb": 0.5, "device": "cpu"}

@@ -18,17 +18,19 @@ from gliomorph.interfaces.files.transforms import (
     read_transform,
     write_transform,
 )
+from gliomorph.interfaces.methods import NEEDED
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
-from gliomorph.interfaces.networks.registration import NEEDED, load_network
+from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.registration.syn import CC_RADIUS
-from gliomorph.interfaces.scan import register as module
-from gliomorph.interfaces.scan.register import METHODS, register
+from gliomorph.interfaces.scan.register import Register
 from gliomorph.models.registration import metamorphosis
 from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration.pair import Registration
+
+register = Register.stage
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 
@@ -63,13 +65,15 @@ def outside_error(pair, forward):
     return float(np.sqrt(((warped - to_array(fixed))[away] ** 2).mean()))
 
 
-@pytest.mark.parametrize("method", ["rigid", "rigid-cfm", "affine", "syn", "syn-cfm", "syn-cc"])
+@pytest.mark.parametrize(
+    "method", ["rigid", "rigid-cfm", "affine", "syn", "syn-cfm", "syn-cc", "greedy", "greedy-cfm"]
+)
 def test_inverse_undoes_forward_and_the_record_says_what_was_done(pair, here, method):
     forward, inverse, appearance, used = register(**pair, method=method, seed=7, gpu="none")
     there, back = read_transform(forward), read_transform(inverse)
     errors = np.linalg.norm(apply_to_points(compose(back, there), POINTS) - POINTS, axis=1)
     # linear maps: double precision; SyN's fields: a tenth of a voxel, and 0.0005 mm by rounding
-    assert errors.max() < (0.4 if method.startswith("syn") else 1e-6)
+    assert errors.max() < (0.4 if method.startswith(("syn", "greedy")) else 1e-6)
     record = json.loads(used.read_text())
     assert record | {"seconds": 0, "peak_memory_gb": 0} == record | {
         "method": method,
@@ -356,10 +360,3 @@ def test_images_on_other_grids_are_refused(pair, here, tmp_path, name, shape, sp
 def test_unknown_method_is_an_error(pair, here):
     with pytest.raises(KeyError, match="voodoo"):
         register(**pair, method="voodoo", seed=0, gpu="none")
-
-
-def test_methods_are_those_that_the_settings_know():
-    from gliomorph.config.processing import METHODS as known
-
-    assert tuple(METHODS) == known
-    assert module.METHODS is METHODS

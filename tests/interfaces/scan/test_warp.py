@@ -15,10 +15,10 @@ from gliomorph.interfaces.files.transforms import (
     read_transform,
     write_transform,
 )
+from gliomorph.interfaces.records import as_dict
 from gliomorph.interfaces.registration.ants import to_ants
 from gliomorph.interfaces.scan.records import Registered
 from gliomorph.interfaces.scan.warp import warp
-from gliomorph.interfaces.task import as_dict
 from gliomorph.models.regions import NESTED
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from changed_settings import changed
 
 from gliomorph.config import estimates
 from gliomorph.config.option import SettingsError
-from gliomorph.config.processing import METHODS
 from gliomorph.config.settings import Settings
+from gliomorph.interfaces.methods import REGISTRY
 from gliomorph.workflows.checks import resources
 from gliomorph.workflows.checks.resources import (
     FileSystem,
@@ -57,11 +58,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_every_method_and_known_stages_have_an_estimate() -> None:
-    assert set(estimates.METHOD_GB) == set(METHODS)
     assert set(estimates.STAGE_GB) <= set(STAGES)
     for resolution in (1, 2, 3, 4):
         stages = estimates.stage_memory_gb(resolution, ("syn", "affine"))
-        assert stages["register syn"] == estimates.METHOD_GB["syn"][min(resolution, 2) - 1]
+        assert stages["register syn"] == REGISTRY["syn"].memory_gb[min(resolution, 2) - 1]
         assert estimates.process_memory_gb(resolution, ("syn",)) > max(stages.values())
 
 
@@ -136,7 +136,7 @@ def test_memory_says_how_many_processes_it_allows(settings: Settings, share: flo
 
 
 def test_stage_that_cannot_fit_is_named(settings: Settings, monkeypatch: Any) -> None:
-    monkeypatch.setitem(estimates.METHOD_GB, "affine", (9.0, 9.0))
+    monkeypatch.setitem(REGISTRY, "affine", attrs.evolve(REGISTRY["affine"], memory_gb=(9.0, 9.0)))
     with pytest.raises(
         SettingsError, match=r"--mem 8.0: stage register affine takes about 9.0 GB at 1 mm: give it"
     ):

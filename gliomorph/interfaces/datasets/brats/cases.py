@@ -1,8 +1,7 @@
 """BraTS folders: which cases there are and which file is what, by their names alone.
 
-A case is recognised by its folder's name. Two layouts are known, and each has its own value for the enhancing
-tumour (ET); the files' labels only confirm it
-(:mod:`~gliomorph.interfaces.datasets.brats.check`):
+A case is recognised by its folder's name. Two layouts are known, and each has its own value for the enhancing tumour
+(ET); the files' labels only confirm it (:mod:`~gliomorph.interfaces.datasets.brats.check`):
 
 - 2017 to 2021: ``Brats18_CBICA_AAB_1/Brats18_CBICA_AAB_1_{t1,t1ce,t2,flair,seg}``, ET is 4
 - since 2023: ``BraTS-GLI-00000-000/BraTS-GLI-00000-000-{t1n,t1c,t2w,t2f,seg}``, ET is 3; the last number is the
@@ -34,24 +33,16 @@ class BratsError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Layout:
-    """How cases of some editions are named and labelled.
-
-    Attributes
-    ----------
-    pattern : re.Pattern
-        Of a case's folder; ``subject`` is the patient, ``group`` and ``timepoint`` are there since 2023.
-    separator : str
-        Between the case's name and the kind of file.
-    modalities : mapping of str to str
-        What BIDS and BraTS call them: ``{"T1w": "t1", …}``.
-    convention : mapping of str to int
-        Labels by region: NCR, ED and ET.
-    """
+    """How cases of some editions are named and labelled."""
 
     pattern: re.Pattern[str]
+    """Name of a case's folder; ``subject`` is the patient, ``group`` and ``timepoint`` are there since 2023."""
     separator: str
+    """Between the case's name and the kind of file."""
     modalities: Mapping[str, str]
+    """What BIDS and BraTS call them: ``{"T1w": "t1", …}``."""
     convention: Mapping[str, int]
+    """Labels by region: NCR, ED and ET."""
 
 
 LAYOUTS = (
@@ -75,39 +66,25 @@ LAYOUTS = (
 
 @attrs.frozen(kw_only=True)
 class Case:
-    """One patient at one time point.
-
-    Attributes
-    ----------
-    name : str
-        The folder's.
-    folder : Path
-    layout : Layout
-    subject : str
-        The patient's part of the name.
-    session : str
-        The time point; empty before 2023.
-    grade : str
-        ``HGG`` or ``LGG`` where the folder lies in one of that name, else empty.
-    images : mapping of str to Path
-        By modality: T1w, T1ce, T2w, FLAIR.
-    segmentation : Path or None
-    notices : tuple of str
-        What a reader of the summary should know.
-    problem : str
-        Why the case cannot be imported; empty if nothing speaks against it so far.
-    """
+    """One patient at one time point."""
 
     name: str
+    """The folder's."""
     folder: Path
     layout: Layout
     subject: str
+    """The patient's part of the name."""
     session: str = ""
+    """The time point; empty before 2023."""
     grade: str = ""
+    """``HGG`` or ``LGG`` where the folder lies in one of that name, else empty."""
     images: Mapping[str, Path] = attrs.field(factory=dict)
+    """By modality: T1w, T1ce, T2w, FLAIR."""
     segmentation: Path | None = None
     notices: tuple[str, ...] = ()
+    """What a reader of the summary should know."""
     problem: str = ""
+    """Why the case cannot be imported; empty if nothing speaks against it so far."""
 
     @property
     def label(self) -> str:

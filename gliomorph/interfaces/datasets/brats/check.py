@@ -16,19 +16,12 @@ SRI24_SIZE, SRI24_SPACING = (240, 240, 155), (1.0, 1.0, 1.0)
 
 @attrs.frozen(kw_only=True)
 class Findings:
-    """What the files of a case hold.
-
-    Attributes
-    ----------
-    has_tumor : bool
-        Whether there is a segmentation with a tumour.
-    on_sri24 : bool
-        Whether the grid is the one on which BraTS publishes images that were aligned to SRI24.
-    notices : tuple of str
-    """
+    """What the files of a case hold."""
 
     has_tumor: bool
+    """Whether there is a segmentation with a tumour."""
     on_sri24: bool
+    """Whether the grid is the one on which BraTS publishes images that were aligned to SRI24."""
     notices: tuple[str, ...] = ()
 
 

@@ -53,25 +53,16 @@ editions up to 2021, 3 since 2023.
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of a case.
-
-    Attributes
-    ----------
-    case : Case
-    state : str
-        ``imported``, ``kept`` or ``failed``.
-    has_tumor : bool
-        Whether a segmentation is in the dataset.
-    notices : tuple of str
-    error : Exception or None
-        Why it failed.
-    """
+    """What became of a case."""
 
     case: Case
     state: str
+    """``imported``, ``kept`` or ``failed``."""
     has_tumor: bool = False
+    """Whether a segmentation is in the dataset."""
     notices: tuple[str, ...] = ()
     error: Exception | None = None
+    """Why it failed."""
 
 
 def check_folders(src_dir: Path, bids_dir: Path) -> None:

@@ -16,18 +16,12 @@ Row = Mapping[str, str]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Covariates:
-    """Covariates of N participants.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of q columns, and for those of two values what 1 and 0 are.
-    values : ndarray
-        (N, q) float64.
-    """
+    """Covariates of N participants."""
 
     names: tuple[str, ...]
+    """Names of q columns, and for those of two values what 1 and 0 are."""
     values: np.ndarray
+    """(N, q) float64."""
 
 
 NONE = Covariates(names=(), values=np.empty((0, 0)))

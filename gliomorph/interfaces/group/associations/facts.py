@@ -11,7 +11,7 @@ import attrs
 from .... import __version__
 from ....models.atlas.records import kinds_of
 from ....models.statistics import PARTIAL_COVERAGE, Kind
-from ...task import Record
+from ...records import Record
 from ..records import MapFacts
 from .options import TestOptions
 from .words import Association
@@ -74,44 +74,30 @@ CORRECTIONS = {
 
 @attrs.frozen(kw_only=True)
 class TestFacts(Record):
-    """How a test was made and what it has found.
-
-    Attributes
-    ----------
-    association : Association
-    options : TestOptions
-    positive : str
-        What a positive statistic says.
-    participants : int
-    sizes : mapping of str to int
-        Participants of either group, or with the event and without; empty of numbers.
-    left_out : mapping of str to int
-        How many participants by the reason: who they are stays with the run.
-    covariates : tuple of str
-    voxels, patterns, uncovered, clusters : int
-        Voxels tested, their different sets of lesioned participants, voxels not tested for lack of coverage, and
-        significant clusters.
-    effects : mapping
-        Further entries of the sidecars.
-    warning : str
-        Empty as a rule.
-    """
+    """How a test was made and what it has found."""
 
     __test__ = False  # pytest would take the class for a test
 
     association: Association
     options: TestOptions
     positive: str
+    """What a positive statistic says."""
     participants: int
     sizes: Mapping[str, int]
+    """Participants of either group, or with the event and without; empty of numbers."""
     left_out: Mapping[str, int]
+    """How many participants by the reason: who they are stays with the run."""
     covariates: tuple[str, ...]
     voxels: int
     patterns: int
     uncovered: int
     clusters: int
+    """``voxels``, ``patterns``, ``uncovered``, ``clusters``: Voxels tested, their different sets of lesioned
+    participants, voxels not tested for lack of coverage, and significant clusters."""
     effects: Mapping[str, Any] = attrs.field(factory=dict)
+    """Further entries of the sidecars."""
     warning: str = ""
+    """Empty as a rule."""
 
     @property
     def test(self) -> str:
@@ -214,21 +200,15 @@ class TestFacts(Record):
 
 @attrs.frozen(kw_only=True)
 class TestResults(Record):
-    """What the tests have given.
-
-    Attributes
-    ----------
-    files : mapping of str to Path
-        Maps and tables of clusters by ``<label>_<region>/<key>``, the keys of
-        :func:`~gliomorph.interfaces.derivatives.names.association_names`.
-    facts : mapping of str to TestFacts
-        By ``<label>_<region>``.
-    """
+    """What the tests have given."""
 
     __test__ = False  # pytest would take the class for a test
 
     files: Mapping[str, Path] = attrs.field(factory=dict)
+    """Maps and tables of clusters by ``<label>_<region>/<key>``, the keys of
+    :func:`~gliomorph.interfaces.derivatives.names.association_names`."""
     facts: Mapping[str, TestFacts] = attrs.field(factory=dict)
+    """By ``<label>_<region>``."""
 
 
 def _as_covariates(names: Sequence[str]) -> str:

@@ -22,21 +22,14 @@ LARGEST = 80.0
 
 @attrs.frozen(kw_only=True, eq=False)
 class EffectMaps:
-    """How large an effect is at V voxels.
-
-    Attributes
-    ----------
-    maps : mapping of str to ndarray
-        (V,) by name; NaN where nothing is told.
-    facts : dict
-        For the sidecars.
-    notice : str
-        What has to be known; empty as a rule.
-    """
+    """How large an effect is at V voxels."""
 
     maps: Mapping[str, np.ndarray]
+    """(V,) by name; NaN where nothing is told."""
     facts: dict[str, Any]
+    """For the sidecars."""
     notice: str = ""
+    """What has to be known; empty as a rule."""
 
 
 def hazard_maps(

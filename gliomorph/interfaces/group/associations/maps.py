@@ -46,24 +46,16 @@ PEAK_EFFECTS = (
 
 @attrs.frozen(kw_only=True, eq=False)
 class AssociationMaps:
-    """The result of a test.
-
-    Attributes
-    ----------
-    maps : mapping of str to ndarray
-        (X, Y, Z) float32. 0 where nothing was tested: ``z`` or ``t``; ``logp``, −log10 of the corrected p; ``count``,
-        participants lesioned; ``tfce`` where it was asked for. NaN there: ``difference`` and ``oddsratio`` of groups,
-        and also where fewer than the smallest cell of either group are lesioned; of ``cox`` those of
-        :func:`~gliomorph.interfaces.group.associations.hazards.hazard_maps`.
-    facts : TestFacts
-    clusters : list of dict
-        Rows of the table of significant clusters.
-    notices : tuple of str
-    """
+    """The result of a test."""
 
     maps: Mapping[str, np.ndarray]
+    """(X, Y, Z) float32. 0 where nothing was tested: ``z`` or ``t``; ``logp``, −log10 of the corrected p; ``count``,
+    participants lesioned; ``tfce`` where it was asked for. NaN there: ``difference`` and ``oddsratio`` of groups, and
+    also where fewer than the smallest cell of either group are lesioned; of ``cox`` those of
+    :func:`~gliomorph.interfaces.group.associations.hazards.hazard_maps`."""
     facts: TestFacts
     clusters: list[dict[str, Any]]
+    """Rows of the table of significant clusters."""
     notices: tuple[str, ...]
 
 

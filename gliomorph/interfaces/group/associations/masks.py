@@ -18,30 +18,20 @@ from .words import AssociationError
 
 @attrs.frozen(kw_only=True, eq=False)
 class LesionMasks:
-    """Lesions of N participants in the voxels that enough of them share.
-
-    Attributes
-    ----------
-    participants : tuple of str
-        Sorted labels without ``sub-``.
-    voxels : ndarray
-        (V,) flat indices, x fastest.
-    bits : LesionBits
-        Of those voxels and participants.
-    volumes_ml : ndarray
-        (N,) of the whole masks, in template space.
-    template : SimpleITK.Image
-        The grid.
-    notices : tuple of str
-        Scans that do not count and participants without a lesion.
-    """
+    """Lesions of N participants in the voxels that enough of them share."""
 
     participants: tuple[str, ...]
+    """Sorted labels without ``sub-``."""
     voxels: np.ndarray
+    """(V,) flat indices, x fastest."""
     bits: LesionBits
+    """The masks in those voxels, of those participants."""
     volumes_ml: np.ndarray
+    """(N,) of the whole masks, in template space."""
     template: sitk.Image
+    """The grid."""
     notices: tuple[str, ...]
+    """Scans that do not count and participants without a lesion."""
 
     def volume(self, values: np.ndarray, voxels: np.ndarray, elsewhere: float = 0) -> np.ndarray:
         """Values of flat voxels as (X, Y, Z) of their type, ``elsewhere`` in the others."""

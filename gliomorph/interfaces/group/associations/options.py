@@ -23,35 +23,6 @@ def _names(values: Iterable[str]) -> tuple[str, ...]:
 class TestOptions:
     """Options of all tests of a run.
 
-    Attributes
-    ----------
-    permutations : int
-        Random orders of ``fwer``; the smallest corrected p is 1 / (permutations + 1).
-    seed : int
-        Of the orders, at least 0.
-    correction : {"fwer", "fdr"}
-        By the largest statistic of each permutation, or Benjamini and Hochberg's rate of the tests' own p.
-    tfce : bool
-        Threshold-free cluster enhancement, with ``fwer`` only.
-    alpha : float
-        Largest corrected p that is significant.
-    min_lesions : int
-        Participants lesioned, and as many spared, in every voxel that is tested.
-    min_coverage : float
-        Share of a test's participants whose field of view has to hold a voxel, for tests of groups; the others require
-        all of them.
-    min_cell : int
-        Participants in either group (in every voxel too) or with the event; difference and odds ratio are shown where
-        as many of either group are lesioned. 1 shows everything.
-    volume : bool
-        Whether lesion volume is a covariate of the tests that take covariates.
-    covariates : tuple of str
-        Further columns of ``participants.tsv`` that are covariates of the same tests.
-    region : str
-        What a lesion is: ``WT``, the whole tumour, or a sub-region.
-    threads : int
-        The result does not depend on it.
-
     Raises
     ------
     AssociationError
@@ -61,17 +32,32 @@ class TestOptions:
     __test__ = False  # pytest would take the class for a test
 
     permutations: int = PERMUTATIONS
+    """Random orders of ``fwer``; the smallest corrected p is 1 / (permutations + 1)."""
     seed: int = 0
+    """Seed of the orders, at least 0."""
     correction: Correction = "fwer"
+    """One of ``"fwer"``, ``"fdr"``. By the largest statistic of each permutation, or Benjamini and Hochberg's rate of
+    the tests' own p."""
     tfce: bool = False
+    """Threshold-free cluster enhancement, with ``fwer`` only."""
     alpha: float = 0.05
+    """Largest corrected p that is significant."""
     min_lesions: int = MIN_LESIONS
+    """Participants lesioned, and as many spared, in every voxel that is tested."""
     min_coverage: float = MIN_COVERAGE
+    """Share of a test's participants whose field of view has to hold a voxel, for tests of groups; the others require
+    all of them."""
     min_cell: int = MIN_CELL
+    """Participants in either group (in every voxel too) or with the event; difference and odds ratio are shown where
+    as many of either group are lesioned. 1 shows everything."""
     volume: bool = True
+    """Whether lesion volume is a covariate of the tests that take covariates."""
     covariates: tuple[str, ...] = attrs.field(converter=_names, default=())
+    """Further columns of ``participants.tsv`` that are covariates of the same tests."""
     region: str = "WT"
+    """What a lesion is: ``WT``, the whole tumour, or a sub-region."""
     threads: int = 1
+    """The result does not depend on it."""
 
     def __attrs_post_init__(self) -> None:
         if wrong := [*self._out_of_range(), *self._unknown(), *self._contradictions()]:

@@ -22,35 +22,23 @@ EVENTS = {"1": 1.0, "yes": 1.0, "true": 1.0, "0": 0.0, "no": 0.0, "false": 0.0}
 
 @attrs.frozen(kw_only=True, eq=False)
 class Sample:
-    """The participants of a test.
-
-    Attributes
-    ----------
-    association : Association
-    participants : tuple of str
-        N sorted labels without ``sub-``.
-    values : ndarray
-        (N,) float64: 1 in the group and 0 otherwise, the number, or the time.
-    events : ndarray or None
-        (N,) 1 where the event was seen; None for tests without events.
-    positive : str
-        What a positive statistic says.
-    sizes : mapping of str to int
-        Participants of either group, or with the event and without; empty of numbers.
-    left_out : mapping of str to tuple of str
-        Participants by the reason.
-    covariates : Covariates
-        Of those participants; none of tests that take none.
-    """
+    """The participants of a test."""
 
     association: Association
     participants: tuple[str, ...]
+    """N sorted labels without ``sub-``."""
     values: np.ndarray
+    """(N,) float64: 1 in the group and 0 otherwise, the number, or the time."""
     events: np.ndarray | None
+    """(N,) 1 where the event was seen; None for tests without events."""
     positive: str
+    """What a positive statistic says."""
     sizes: Mapping[str, int]
+    """Participants of either group, or with the event and without; empty of numbers."""
     left_out: Mapping[str, tuple[str, ...]]
+    """Participants by the reason."""
     covariates: Covariates = NONE
+    """Covariates of those participants; none for tests that take none."""
 
     @property
     def notices(self) -> tuple[str, ...]:

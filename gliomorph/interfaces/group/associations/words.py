@@ -29,23 +29,15 @@ class AssociationError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Association:
-    """One word of ``--tests``.
-
-    Attributes
-    ----------
-    kind : str
-    column : str
-        The group, the number or the time.
-    value : str
-        Who is in the group, against all others; empty where the column has two values.
-    event : str
-        The column of events; empty where every time ends with one.
-    """
+    """One word of ``--tests``."""
 
     kind: Kind
     column: str
+    """The group, the number or the time."""
     value: str = ""
+    """Who is in the group, against all others; empty where the column has two values."""
     event: str = ""
+    """The column of events; empty where every time ends with one."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -39,19 +39,12 @@ MEAN_TEXTS = {
 
 @attrs.frozen(kw_only=True, eq=False)
 class AtlasMap:
-    """A map.
-
-    Attributes
-    ----------
-    key : str
-        As in :func:`~gliomorph.interfaces.derivatives.names.map_names`.
-    values : ndarray
-        (X, Y, Z) float32.
-    facts : MapFacts
-    """
+    """A map."""
 
     key: str
+    """As in :func:`~gliomorph.interfaces.derivatives.names.map_names`."""
     values: np.ndarray
+    """(X, Y, Z) float32."""
     facts: MapFacts
 
 

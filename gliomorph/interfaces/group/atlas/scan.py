@@ -36,22 +36,14 @@ SMALLEST_ML = 0.1
 
 @attrs.frozen(kw_only=True, eq=False)
 class Frame:
-    """The template that an atlas lies in.
-
-    Attributes
-    ----------
-    image : SimpleITK.Image
-    brain : ndarray
-        (X, Y, Z) bool.
-    grid : Grid
-    midline_mm : float
-        The mid-sagittal plane, x in RAS.
-    """
+    """The template that an atlas lies in."""
 
     image: sitk.Image
     brain: np.ndarray
+    """(X, Y, Z) bool."""
     grid: Grid
     midline_mm: float
+    """The mid-sagittal plane, x in RAS."""
 
     @classmethod
     def of(cls, template: Path, template_brain: Path) -> Frame:

@@ -109,18 +109,12 @@ class ParcellationError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Parcel:
-    """A region of a parcellation.
-
-    Attributes
-    ----------
-    label : str
-        ASCII letters and digits, unique even where capitals do not count.
-    name : str
-        For readers, as the table has it.
-    """
+    """A region of a parcellation."""
 
     label: str
+    """ASCII letters and digits, unique even where capitals do not count."""
     name: str
+    """For readers, as the table has it."""
 
 
 def read_parcels(table: Path) -> dict[int, Parcel]:

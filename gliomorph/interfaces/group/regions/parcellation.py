@@ -24,33 +24,22 @@ SIDES = (Parcel(label="left", name="left hemisphere"), Parcel(label="right", nam
 
 @attrs.frozen(kw_only=True)
 class Parcellation:
-    """Regions of a template's brain that exclude each other.
-
-    Attributes
-    ----------
-    name : str
-        ``hemispheres``, or the label map's file.
-    path : Path
-        On the template's full grid, uint16: 1 to n in the order of ``parcels``.
-    parcels : tuple of Parcel
-        Those with a voxel there.
-    sizes : tuple of int
-        Their voxels.
-    voxel_ml : float
-        Volume of a voxel.
-    digest : str
-        Of voxels, labels and names.
-    notices : tuple of str
-        What a reader should know.
-    """
+    """Regions of a template's brain that exclude each other."""
 
     name: str
+    """``hemispheres``, or the label map's file."""
     path: Path
+    """On the template's full grid, uint16: 1 to n in the order of ``parcels``."""
     parcels: tuple[Parcel, ...]
+    """The parcels with a voxel there."""
     sizes: tuple[int, ...]
+    """Their voxels."""
     voxel_ml: float
+    """Volume of a voxel."""
     digest: str
+    """Hash of voxels, labels and names."""
     notices: tuple[str, ...] = ()
+    """What a reader should know."""
 
     @property
     def facts(self) -> dict[str, str]:

@@ -24,17 +24,11 @@ Reason = Literal["missing", "not a number", "not in the table", "more than one r
 
 @attrs.frozen(kw_only=True)
 class Variable:
-    """One word of ``--strata``.
-
-    Attributes
-    ----------
-    column : str
-    edges : tuple of float
-        Increasing; empty for categories.
-    """
+    """One word of ``--strata``."""
 
     column: str
     edges: tuple[float, ...] = ()
+    """Increasing; empty for categories."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,42 +42,27 @@ class NotAssigned:
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """Something about the table that a reader should know.
-
-    Attributes
-    ----------
-    kind : str
-        ``unknown column``, ``duplicated participants``, ``no values``, ``too many categories`` (errors); ``constant``,
-        ``not numbers``, ``not assigned``, ``similar categories``, ``withheld``, ``no scan``, ``no row`` (notices).
-    text : str
-        One sentence.
-    column : str
-        Empty where it is about the whole table.
-    participants : tuple of str
-    """
+    """Something about the table that a reader should know."""
 
     kind: str
+    """``unknown column``, ``duplicated participants``, ``no values``, ``too many categories`` (errors); ``constant``,
+    ``not numbers``, ``not assigned``, ``similar categories``, ``withheld``, ``no scan``, ``no row`` (notices)."""
     text: str
+    """One sentence."""
     column: str = ""
+    """Empty where it is about the whole table."""
     participants: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class Bin:
-    """Participants that share a category or lie between two edges.
-
-    Attributes
-    ----------
-    text : str
-        The category, or the edges in words: follows the column's name in the label.
-    description : str
-    participants : tuple of str
-        Sorted.
-    """
+    """Participants that share a category or lie between two edges."""
 
     text: str
+    """The category, or the edges in words: follows the column's name in the label."""
     description: str
     participants: tuple[str, ...]
+    """Sorted."""
 
 
 @attrs.define(kw_only=True)

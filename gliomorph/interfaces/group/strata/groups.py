@@ -27,22 +27,14 @@ UNASKED = small_cells()
 
 @attrs.frozen(kw_only=True)
 class Stratification:
-    """All that is known of the strata.
-
-    Attributes
-    ----------
-    strata : tuple of Stratum
-        By column in the order asked for; categories sorted, bins increasing. Empty bins and withheld strata are among
-        them.
-    not_assigned : tuple of NotAssigned
-    errors : tuple of Finding
-        A caller stops at these; their columns have no strata.
-    notices : tuple of Finding
-    """
+    """All that is known of the strata."""
 
     strata: tuple[Stratum, ...] = ()
+    """By column in the order asked for; categories sorted, bins increasing. Empty bins and withheld strata are among
+    them."""
     not_assigned: tuple[NotAssigned, ...] = ()
     errors: tuple[Finding, ...] = ()
+    """A caller stops at these; their columns have no strata."""
     notices: tuple[Finding, ...] = ()
 
     @property

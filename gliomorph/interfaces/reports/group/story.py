@@ -9,17 +9,12 @@ import attrs
 
 from ...files.text import people
 from ...group.associations.facts import TestFacts
-from ...task import Record
+from ...records import Record
 
 
 @attrs.frozen(kw_only=True)
 class Excluded(Record):
-    """A scan that is not in the atlas.
-
-    Attributes
-    ----------
-    scan, stage, cause : str
-    """
+    """A scan that is not in the atlas."""
 
     scan: str = ""
     stage: str = ""
@@ -28,21 +23,14 @@ class Excluded(Record):
 
 @attrs.frozen(kw_only=True)
 class Group(Record):
-    """A stratum or a region that has maps.
-
-    Attributes
-    ----------
-    label, name : str
-        ``name`` is for readers.
-    participants : int
-    folder : str
-        Where its maps are: a relative path that is not yet percent-encoded.
-    """
+    """A stratum or a region that has maps."""
 
     label: str
     name: str
+    """``label``, ``name``: ``name`` is for readers."""
     participants: int
     folder: str
+    """Where its maps are: a relative path that is not yet percent-encoded."""
 
     @property
     def people(self) -> str:
@@ -66,21 +54,14 @@ class Regions(Record):
 
 @attrs.frozen(kw_only=True)
 class Test(Record):
-    """A voxel-wise test.
-
-    Attributes
-    ----------
-    label : str
-    facts : TestFacts
-    names : mapping of str to str
-        Final names of its files by key, relative and not yet percent-encoded.
-    """
+    """A voxel-wise test."""
 
     __test__ = False  # pytest would take the class for a test
 
     label: str
     facts: TestFacts
     names: Mapping[str, str]
+    """Final names of its files by key, relative and not yet percent-encoded."""
 
 
 @attrs.frozen(kw_only=True)
@@ -96,46 +77,28 @@ class Used(Record):
 
 @attrs.frozen(kw_only=True)
 class Story(Record):
-    """All texts of the page.
-
-    Attributes
-    ----------
-    title : str
-    used : Used
-    warning : str
-        What those should know who get the page; empty as a rule.
-    flow : tuple of (str, int)
-        How many scans are left after each step.
-    excluded : tuple of Excluded
-    strata : tuple of Group
-    contrasts : mapping of str to str
-        Description of each contrast by its label.
-    notices : tuple of str
-        What to know of the strata.
-    methods : str
-        For the methods section of a paper.
-    regions : Regions or None
-        None without a parcellation.
-    tests : tuple of Test
-    tests_problem : str
-        Why there are none; empty if nothing went wrong.
-    pages : mapping of str to str
-        Scan (``sub-X`` or ``sub-X_ses-Y``) to its page, a relative path that is not yet percent-encoded.
-    viewer : str
-        Where the interactive viewer goes, in the same way.
-    """
+    """All texts of the page."""
 
     title: str
     used: Used
     warning: str = ""
+    """What those should know who get the page; empty as a rule."""
     flow: tuple[tuple[str, int], ...] = ()
+    """How many scans are left after each step."""
     excluded: tuple[Excluded, ...] = ()
     strata: tuple[Group, ...] = ()
     contrasts: Mapping[str, str] = attrs.field(factory=dict)
+    """Description of each contrast by its label."""
     notices: tuple[str, ...] = ()
+    """What to know of the strata."""
     methods: str = ""
+    """For the methods section of a paper."""
     regions: Regions | None = None
+    """None without a parcellation."""
     tests: tuple[Test, ...] = ()
     tests_problem: str = ""
+    """Why there are none; empty if nothing went wrong."""
     pages: Mapping[str, str] = attrs.field(factory=dict)
+    """Scan (``sub-X`` or ``sub-X_ses-Y``) to its page, a relative path that is not yet percent-encoded."""
     viewer: str = ""
+    """Where the interactive viewer goes, in the same way."""

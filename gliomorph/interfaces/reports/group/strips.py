@@ -22,31 +22,21 @@ QUALITY = 80
 
 @attrs.frozen(kw_only=True)
 class Strip:
-    """Slices of one plane.
-
-    Attributes
-    ----------
-    plane : str
-        ``axial``, ``coronal`` or ``sagittal``.
-    uri : str
-        The picture, ``len(labels)`` slices of ``width`` by ``height`` pixels, the first on top.
-    width, height : int
-        Of one slice.
-    labels : list of str
-        Plane and position of every slice, RAS mm.
-    letters : str
-        What lies left and right of a slice.
-    start : int
-        The slice with the most of the map.
-    """
+    """Slices of one plane."""
 
     plane: str
+    """``axial``, ``coronal`` or ``sagittal``."""
     uri: str
+    """The picture, ``len(labels)`` slices of ``width`` by ``height`` pixels, the first on top."""
     width: int
     height: int
+    """``width``, ``height``: size of one slice."""
     labels: list[str]
+    """Plane and position of every slice, RAS mm."""
     letters: str
+    """What lies left and right of a slice."""
     start: int
+    """The slice with the most of the map."""
 
 
 def slice_strips(values: sitk.Image, background: sitk.Image, count: int = 32) -> list[Strip]:

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 
 from ....models.regions import EITHER, LABELS, TEXTS
 from ...files.images import from_array, read_image, to_array, voxel_volume_ml
-from ...task import Ports
+from ...records import Ports
 from .. import figures
 from ..cuts import Cut, brightness, choose_cuts, spread_cuts
 from ..pages import MEASURES, Album, Measure, Picture, as_json, as_number, flag, render, shown
@@ -39,58 +39,41 @@ METHOD_CAPTIONS = {
 
 @attrs.frozen(kw_only=True)
 class MethodResult:
-    """What one registration method wrote, every image on the template's full grid.
-
-    Attributes
-    ----------
-    method : str
-        As on the command line, such as ``syn-cfm``.
-    image, mask : Path
-        Warped image and tumour mask.
-    jacobian : Path
-        det J of the forward map (template to subject); above 1 a region is larger in the subject.
-    displacement : Path
-        Forward displacement from the template to the aligned image, vector image (LPS, mm).
-    healthy : Path or None
-        Warped image with the appearance residual (metamorphic methods).
-    quality : dict
-        Flat measures: the row of ``group_quality.tsv``.
-    used : dict
-        Device, seconds, peak memory, seed, settings, weights…
-    """
+    """What one registration method wrote, every image on the template's full grid."""
 
     method: str
+    """As on the command line, such as ``syn-cfm``."""
     image: Path
     mask: Path
+    """``image``, ``mask``: Warped image and tumour mask."""
     jacobian: Path
+    """det J of the forward map (template to subject); above 1 a region is larger in the subject."""
     displacement: Path
+    """Forward displacement from the template to the aligned image, vector image (LPS, mm)."""
     healthy: Path | None = None
+    """Warped image with the appearance residual (metamorphic methods)."""
     quality: dict[str, object] = attrs.field(factory=dict)
+    """Flat measures: the row of ``group_quality.tsv``."""
     used: dict[str, Any] = attrs.field(factory=dict)
+    """Device, seconds, peak memory, seed, settings, weights…"""
 
 
 @attrs.frozen(kw_only=True)
 class PageImages(Ports):
-    """What a page shows of a scan whatever the method.
-
-    Attributes
-    ----------
-    raw, n4 : Path
-        Native image before and after bias correction; ``n4`` is brain-extracted (zero outside the brain).
-    labels : Path or None
-        The tumour's labels in the native frame: 1, 2, and 3 or 4 where it has sub-regions.
-    template, aligned : Path
-        On the template's full grid; ``aligned`` is the image after the affine and histogram matching.
-    aligned_mask : Path or None
-        Tumour mask on that grid.
-    """
+    """What a page shows of a scan whatever the method."""
 
     raw: Path
     n4: Path
+    """``raw``, ``n4``: Native image before and after bias correction; ``n4`` is brain-extracted (zero outside the
+    brain)."""
     labels: Path | None
+    """The tumour's labels in the native frame: 1, 2, and 3 or 4 where it has sub-regions."""
     template: Path
     aligned: Path
+    """``template``, ``aligned``: On the template's full grid; ``aligned`` is the image after the affine and histogram
+    matching."""
     aligned_mask: Path | None
+    """Tumour mask on that grid."""
 
 
 def scan_report(

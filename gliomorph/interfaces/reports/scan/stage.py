@@ -7,8 +7,9 @@ from pathlib import Path
 import attrs
 
 from ...derivatives.publish import Publication
+from ...records import Ports, as_dict
 from ...scan.records import AlignInfo, BiasInfo, BrainInfo, MethodFiles, TumorInfo
-from ...task import Ports, as_dict, task
+from ...task import task
 from .report import MethodResult, PageImages, scan_report
 
 

@@ -11,39 +11,26 @@ from attrs import validators as valid
 
 @attrs.frozen(kw_only=True)
 class DistillationSettings:
-    """Weights of the terms, 0 for those that are left out, and what the terms depend on.
-
-    Attributes
-    ----------
-    dice : float
-        Of (1 − Dice) beside the cross-entropy, in :func:`.distillation_losses.ground_truth`.
-    kd : float
-        λ in [0, 1], of :func:`.distillation_losses.softened_cross_entropy`; the truth has 1 − λ.
-    kl : float
-        α, of :func:`.distillation_losses.bottleneck_divergence`.
-    attention : float
-        Of :func:`.distillation_losses.attention_transfer`, at the bottleneck.
-    contrastive : float
-        Of :func:`.distillation_losses.contrastive`, at the second-to-last layer.
-    adversarial : float
-        Of :class:`.adversarial.AdversarialTerm`.
-    temperature : float
-        T of the softened outputs.
-    margin : float
-        ξ, the distance of other subjects that the contrastive term is content with.
-    embedding : int
-        Length of the vectors that it compares.
-    """
+    """Weights of the terms, 0 for those that are left out, and what the terms depend on."""
 
     dice: float = attrs.field(default=1.0, validator=valid.ge(0))
+    """Weight of (1 − Dice) beside the cross-entropy, in :func:`.distillation_losses.ground_truth`."""
     kd: float = attrs.field(default=0.0, validator=[valid.ge(0), valid.le(1)])
+    """λ in [0, 1], of :func:`.distillation_losses.softened_cross_entropy`; the truth has 1 − λ."""
     kl: float = attrs.field(default=0.0, validator=valid.ge(0))
+    """α, of :func:`.distillation_losses.bottleneck_divergence`."""
     attention: float = attrs.field(default=0.0, validator=valid.ge(0))
+    """Weight of :func:`.distillation_losses.attention_transfer`, at the bottleneck."""
     contrastive: float = attrs.field(default=0.0, validator=valid.ge(0))
+    """Weight of :func:`.distillation_losses.contrastive`, at the second-to-last layer."""
     adversarial: float = attrs.field(default=0.0, validator=valid.ge(0))
+    """Weight of :class:`.adversarial.AdversarialTerm`."""
     temperature: float = attrs.field(default=5.0, validator=valid.gt(0))
+    """T of the softened outputs."""
     margin: float = attrs.field(default=1.0, validator=valid.gt(0))
+    """ξ, the distance of other subjects that the contrastive term is content with."""
     embedding: int = attrs.field(default=16, validator=valid.ge(1))
+    """Length of the vectors that it compares."""
 
     @property
     def taught(self) -> dict[str, float]:

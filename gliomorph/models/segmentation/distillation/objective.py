@@ -38,17 +38,12 @@ class StudentObjective(nn.Module):
         What is trained: also a teacher, by settings that need none.
     teacher : UNet or None
         Trained; of the student's width and dimension. Not used where the settings need none.
-
-    Attributes
-    ----------
-    projection : ProjectionHead
-        Where the contrastive term has a weight.
-    adversarial : AdversarialTerm
-        Where that term has a weight.
     """
 
     projection: ProjectionHead
+    """Where the contrastive term has a weight."""
     adversarial: AdversarialTerm
+    """Where that term has a weight."""
 
     def __init__(self, settings: DistillationSettings, student: UNet, teacher: UNet | None = None) -> None:
         super().__init__()

@@ -4,8 +4,7 @@ The teacher is trained first, against the truth alone. Its weights, hence the de
 student's encoder, the bottleneck included, learns to feed that decoder: with L_GT + α L_KL, as the methods
 ``shared-decoder`` and ``shared-decoder-no-skips`` of :mod:`.distillation_methods` say:
 
-    share_decoder(teacher, student)
-    objective = StudentObjective(settings_of("shared-decoder"), student, teacher)
+    share_decoder(teacher, student) objective = StudentObjective(settings_of("shared-decoder"), student, teacher)
 
 A teacher with ``skips=False`` makes the framework of §3.3.1, any other that of §3.3.2.
 """

@@ -43,18 +43,12 @@ class SlurmError(OSError):
 
 @attrs.frozen
 class Ending:
-    """How a job ended.
-
-    Attributes
-    ----------
-    state : str
-        Of Slurm, or :data:`FORGOTTEN`.
-    exit_code : str
-        ``code:signal``; empty where Slurm does not know it any more.
-    """
+    """How a job ended."""
 
     state: str
+    """A state of Slurm, or :data:`FORGOTTEN`."""
     exit_code: str = ""
+    """``code:signal``; empty where Slurm does not know it any more."""
 
 
 def is_live(state: str) -> bool:

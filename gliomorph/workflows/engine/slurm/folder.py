@@ -31,24 +31,16 @@ TAIL = 4000
 
 @attrs.frozen(kw_only=True)
 class Record:
-    """The job that is submitted for a task.
-
-    Attributes
-    ----------
-    name : str
-        In Slurm: this task's alone.
-    job : str
-        Its id; empty until ``sbatch`` has given one.
-    node : str
-        ``stage@scan``, or the scan.
-    run : str
-        Id of the run in the scan's graph: one that goes on with this job takes it over.
-    """
+    """The job that is submitted for a task."""
 
     name: str
+    """In Slurm: this task's alone."""
     job: str = ""
+    """Its id; empty until ``sbatch`` has given one."""
     node: str
+    """``stage@scan``, or the scan."""
     run: str = ""
+    """Id of the run in the scan's graph: one that goes on with this job takes it over."""
 
     @property
     def scan(self) -> str:
@@ -58,15 +50,10 @@ class Record:
 
 @attrs.frozen
 class JobFolder:
-    """Files of one job.
-
-    Attributes
-    ----------
-    path : Path
-        ``<cache>/slurm/<key of the task>``.
-    """
+    """Files of one job."""
 
     path: Path
+    """``<cache>/slurm/<key of the task>``."""
 
     @property
     def key(self) -> str:

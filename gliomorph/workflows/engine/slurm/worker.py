@@ -50,27 +50,18 @@ class _Attempt:
 
 @attrs.define
 class SlurmWorker(base.Worker):
-    """Runs everything that is submitted as one Slurm job, with the stages in it.
-
-    Attributes
-    ----------
-    cluster : Cluster
-    resources : Resources
-        Resources and options of the jobs.
-    watch : callable
-        Takes the events of every stage.
-    say : callable
-        Called with what the user should know.
-    runs : mapping of str to str
-        By scan, the run whose id is in its graph.
-    """
+    """Runs everything that is submitted as one Slurm job, with the stages in it."""
 
     _plugin_name = "gliomorph-slurm"
     cluster: Cluster = attrs.field(kw_only=True)
     resources: Resources = attrs.field(kw_only=True)
+    """Resources and options of the jobs."""
     watch: Watch = nobody
+    """Takes the events of every stage."""
     say: Callable[[str], None] = attrs.field(default=lambda _: None)
+    """Called with what the user should know."""
     runs: Mapping[str, str] = attrs.field(factory=dict)
+    """By scan, the run whose id is in its graph."""
     journal: Journal | None = attrs.field(default=None, init=False, eq=False, repr=False)
     _waiting: dict[str, _Attempt] = attrs.field(factory=dict, init=False, eq=False, repr=False)
     _names: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)

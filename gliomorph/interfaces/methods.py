@@ -1,0 +1,92 @@
+"""Registration methods: what is known of each, in one line.
+
+A new method is a function in :mod:`~gliomorph.interfaces.registration` and a line of :data:`REGISTRY`: command line,
+estimates, the registration stage, Nipype and the documents' table follow.
+"""
+
+from __future__ import annotations
+
+import importlib
+import reprlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import validators as valid
+
+if TYPE_CHECKING:
+    from .registration.problem import Answer, Problem
+
+
+@attrs.frozen(kw_only=True)
+class Header:
+    """Which method a network serves."""
+
+    method: str = attrs.field(validator=valid.instance_of(str))
+    masking: str = attrs.field(validator=valid.instance_of(str))
+    """``method``, ``masking``: As in :class:`~gliomorph.models.registration.networks.NetworkSettings`."""
+    dimension: int = attrs.field(default=3, validator=valid.instance_of(int))
+    modalities: int = attrs.field(default=1, validator=valid.instance_of(int))
+    """``dimension``, ``modalities``: Likewise. Scans are 3-D images of one modality."""
+
+    def __str__(self) -> str:
+        # shortened and escaped: a file's words go to the terminal
+        return ", ".join(f"{name}={reprlib.repr(value)}" for name, value in attrs.asdict(self).items())
+
+
+@attrs.frozen
+class Method:
+    """A registration method."""
+
+    face: str
+    """Name of its Nipype interface."""
+    function: str
+    """``module:name`` below :mod:`~gliomorph.interfaces.registration`; imported when it is used."""
+    text: str
+    """What it is, for help and documents."""
+    memory_gb: tuple[float, float]
+    """Peak of the process at voxels of 1 and of 2 mm, as measured by ``python -m benchmarks.stages``."""
+    work_gb: tuple[float, float] = (0.14, 0.025)
+    """Room of its intermediate results, likewise."""
+    network: Header | None = None
+    """The network that a learned method takes."""
+
+    @property
+    def module(self) -> str:
+        """Name of the function's module."""
+        return self.function.partition(":")[0]
+
+    def solve(self, problem: Problem) -> Answer:
+        """Register the moving image of a problem to the fixed one."""
+        module = importlib.import_module(f"{__package__}.registration.{self.module}")
+        function: Callable[[Problem], Answer] = getattr(module, self.function.partition(":")[2])
+        return function(problem)
+
+
+SYN_GB, ANTS_FILES_GB = (1.6, 0.7), (0.22, 0.05)
+LINEAR_GB, NETWORK_GB, OPTIMISED_GB = (1.3, 1.05), (1.9, 1.3), (1.7, 1.3)
+
+REGISTRY = {
+    "rigid": Method("Rigid", "rigid:rigid", "rigid, mutual information of the whole brain", LINEAR_GB),
+    "rigid-cfm": Method("RigidCFM", "rigid:rigid_cfm", "rigid, the tumour left out", LINEAR_GB),
+    "affine": Method("Affine", "rigid:affine", "the alignment's affine, no further registration", LINEAR_GB),
+    "syn": Method("SyN", "syn:syn", "ANTs SyN, mutual information", SYN_GB, ANTS_FILES_GB),
+    "syn-cfm": Method("SyNCFM", "syn:syn_cfm", "SyN, the tumour left out", SYN_GB, ANTS_FILES_GB),
+    "syn-cc": Method("SyNCC", "syn:syn_cc", "SyN, local cross-correlation", SYN_GB, ANTS_FILES_GB),
+    "greedy": Method("Greedy", "greedy:greedy", "PICSL greedy, local cross-correlation", (1.6, 0.7)),
+    "greedy-cfm": Method("GreedyCFM", "greedy:greedy_cfm", "greedy, the tumour left out", (1.6, 0.7)),
+    "voxelmorph": Method("VoxelMorph", "torch_methods:predicted", "network, shape alone, no mask", NETWORK_GB,
+        network=Header(method="voxelmorph", masking="none")),
+    "voxelmorph-cfm": Method("VoxelMorphCFM", "torch_methods:predicted", "network, shape alone, the tumour left out",
+        NETWORK_GB, network=Header(method="voxelmorph", masking="cfm")),
+    "lddmm": Method("LDDMM", "torch_methods:lddmm", "optimisation, shape alone, no mask", OPTIMISED_GB),
+    "metamorphosis": Method("Metamorphosis", "torch_methods:metamorphosis",
+        "optimisation, shape everywhere, appearance in the tumour", OPTIMISED_GB),
+    "metamorph-g": Method("MetaMorphG", "torch_methods:predicted", "network, metamorphosis by one initial momentum",
+        NETWORK_GB, network=Header(method="metamorph-g", masking="local")),
+    "metamorph-r": Method("MetaMorphR", "torch_methods:predicted", "network, metamorphosis by a residual in each step",
+        NETWORK_GB, network=Header(method="metamorph-r", masking="local")),
+}  # fmt: skip
+METHODS = tuple(REGISTRY)
+NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}
+"""The network that each learned registration method takes."""

@@ -1,0 +1,58 @@
+"""PICSL greedy (Yushkevich, University of Pennsylvania): diffeomorphic registration by local cross-correlation."""
+
+from __future__ import annotations
+
+import io
+
+import SimpleITK as sitk
+
+from ..files.masks import dilated, filled
+from .problem import Answer, Problem
+
+OPTIONS = "-m NCC 2x2x2 -n 100x50x20 -s 1.7320508vox 0.7071068vox -wp 0"
+"""Metric with its window's radius, iterations from a quarter of the resolution to the whole, smoothing of each step's
+update and of the sum."""
+
+
+def greedy(problem: Problem) -> Answer:
+    """Greedy of the whole images."""
+    return _run(problem, problem.moving)
+
+
+def greedy_cfm(problem: Problem) -> Answer:
+    """Greedy with cost-function masking: neither the tumour's place nor its signal has a part in the cost.
+
+    The mask leaves windows out by their centres. The tumour, dilated by two voxels, is filled besides, so that the
+    windows around it, wide ones at coarse levels, do not see it.
+    """
+    tumor = dilated(problem.tumor)
+    return _run(problem, filled(problem.moving, tumor), sitk.Cast(tumor == 0, sitk.sitkFloat32))
+
+
+def _run(problem: Problem, moving: sitk.Image, mask: sitk.Image | None = None) -> Answer:
+    """Greedy from the identity, for the images are affinely aligned already."""
+    try:
+        import picsl_greedy
+    except ImportError as error:
+        raise ImportError("greedy needs the package picsl-greedy: pip install picsl-greedy") from error
+    images = {"fixed": problem.fixed, "moving": moving, "warp": None, "inverse": None}
+    # greedy adds noise to both images; 0 means a seed from the clock to it
+    words = f"-i fixed moving {OPTIONS} -seed {problem.seed or 2**31 - 1} -o warp -oinv inverse -V 0"
+    if mask is not None:
+        images, words = images | {"mask": mask}, f"{words} -mm mask"
+    solver, log = picsl_greedy.Greedy3D(), io.StringIO()
+    try:
+        solver.execute(words, out=log, err=log, **images)
+    except Exception as error:
+        error.add_note("greedy could not register these images: do both hold a brain, and do they overlap?")
+        raise
+    return Answer(
+        forward=_transform(solver["warp"]),
+        inverse=_transform(solver["inverse"]),
+        used={"settings": {"options": OPTIONS, "masks": ["moving_mask"] * (mask is not None)}},
+    )
+
+
+def _transform(warp: sitk.Image) -> sitk.Transform:
+    """A displacement of greedy (mm, LPS, fixed to moving points) as the transform that it is."""
+    return sitk.DisplacementFieldTransform(sitk.Cast(warp, sitk.sitkVectorFloat64))
