@@ -86,8 +86,9 @@ def run_group(
     selection = select(members, planned, causes, method, settings)
     if problem := _nothing_to_show(settings, selection):
         return Outcome(problem=problem)
+    people = [member.scan.split("_")[0] for member in selection.inputs]
     try:
-        found = find_strata(settings, [member.scan.split("_")[0] for member in selection.inputs])
+        found = find_strata(settings.atlas, settings.bids_dir / "participants.tsv", people)
     except SettingsError as error:
         return Outcome(problem=str(error))
     warning = settings.atlas.cells.warning(len(selection.inputs))
@@ -198,7 +199,9 @@ def _inputs(
 
 
 def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
-    _, failure = submitted(graph, "group", 3, settings, console, verbose, graph.plan.run)
+    _, failure = submitted(
+        graph, "group", 3, settings.cluster, settings.resources, console, verbose, graph.plan.run
+    )
     return f"{failure.stage}: {cause_of(failure.error)}" if failure else ""
 
 
