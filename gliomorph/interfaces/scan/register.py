@@ -21,22 +21,16 @@ from ..task import task
 
 @attrs.frozen(kw_only=True)
 class AlignedPair(Ports):
-    """A patient and the template on the working grid, as in :class:`~.problem.Problem`.
-
-    Attributes
-    ----------
-    moving, fixed, tumor, fixed_brain : Path
-        Images and masks on one grid.
-    rigid, affine : Path
-        ITK transforms, template points to native points.
-    """
+    """A patient and the template on the working grid, as in :class:`~.problem.Problem`."""
 
     moving: Path
     fixed: Path
     tumor: Path
     fixed_brain: Path
+    """``moving``, ``fixed``, ``tumor``, ``fixed_brain``: Images and masks on one grid."""
     rigid: Path
     affine: Path
+    """``rigid``, ``affine``: ITK transforms, template points to native points."""
 
 
 def register(
