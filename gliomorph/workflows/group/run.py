@@ -25,10 +25,10 @@ from ...interfaces.derivatives.names import (
 from ...interfaces.derivatives.publish_group import GroupPlan
 from ...interfaces.derivatives.records import all_outputs_exist, read_record
 from ...interfaces.files.images import write_text
-from ...interfaces.files.labels import REGIONS
 from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
+from ...models.regions import REGIONS
 from ...models.small_cells import EVERYBODY
 from ..context import RunContext
 from ..engine.failures import Failure, cause_of
