@@ -21,14 +21,13 @@ import numpy as np
 from gliomorph.interfaces.machine.limits import peak_gb, reset_peak
 from gliomorph.models.atlas import (
     EVERYBODY,
-    PARTS,
-    REGIONS,
     AtlasSums,
     Grid,
     Participant,
     frequency_map,
     release,
 )
+from gliomorph.models.regions import LABELS, REGIONS
 from gliomorph.models.small_cells import small_cells
 
 from .tables import markdown
@@ -85,7 +84,7 @@ def tumor(shape: Sequence[int], random: np.random.Generator) -> np.ndarray:
         box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
         axes = np.ogrid[box]
         distance = sum((axis - c) ** 2 for axis, c in zip(axes, centre, strict=True))
-        labels[box][distance <= radius**2] = PARTS[part]
+        labels[box][distance <= radius**2] = LABELS[part]
     return labels
 
 

@@ -32,7 +32,7 @@ from gliomorph.interfaces.methods import METHODS
 from gliomorph.workflows.engine.progress import stage_and_scan
 from gliomorph.workflows.engine.submission import run_side_by_side
 from gliomorph.workflows.scan.graph import ScanGraph
-from gliomorph.workflows.scan.inputs import graph_inputs
+from gliomorph.workflows.scan.inputs import graph_inputs, publication
 from gliomorph.workflows.scan.plan import plan_scans
 
 from .tables import markdown
@@ -90,7 +90,9 @@ def measure(out: Path, resolution: int, methods: Sequence[str], segment: bool, t
         settings.processing.template, resolution, (), settings.resources.work_dir / "templates"
     )
     (scan,) = plan_scans(settings, template)
-    graph = ScanGraph(**graph_inputs(scan, settings, template, "stages"))
+    plan = publication(scan, bids, settings.output_dir, settings.inputs.derivatives)
+    inputs = graph_inputs(scan, settings.processing, settings.resources, template, plan, "stages")
+    graph = ScanGraph(**inputs)
     worker, cache = Alone(), settings.resources.work_dir / "cache"
     with Submitter(cache_root=cache, worker=worker) as submit:
         errors = run_side_by_side(submit, [("scan", lambda: graph)], 1)

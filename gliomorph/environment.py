@@ -35,7 +35,7 @@ def start_logging() -> None:
 def name_user() -> None:
     """Where the system does not know the user, as in a container, give a name, and a home that is not there.
 
-    Pydra, pybids and MONAI ask for them when they are imported, and fail without an answer; Nipype would write to a
+    Pydra and pybids ask for them when they are imported, and fail without an answer; Nipype would write to a
     folder ``~`` in the current one. The home is the one that Debian gives to users without.
     """
     if not os.path.isabs(os.path.expanduser("~")):

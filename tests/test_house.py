@@ -23,13 +23,13 @@ FLOORS = (
     ("environment",),
     ("interfaces",),
     ("models",),
+    ("face",),
 )
 MODULES, LINES, PARAMETERS = 20, 60, 8
 
 MORE_PARAMETERS = {
     "evaluation.labels.evaluate_labels",
     "evaluation.landmarks.evaluate_landmarks",
-    "interfaces.scan.register.register",
     "models.registration.metamorphosis.register",
     "models.registration.refinement.refine",
 }

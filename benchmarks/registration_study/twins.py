@@ -26,7 +26,7 @@ from gliomorph.interfaces.scan.brain import brain
 from gliomorph.interfaces.scan.crop import crop
 from gliomorph.interfaces.scan.match import match
 from gliomorph.interfaces.scan.n4 import n4
-from gliomorph.interfaces.scan.register import register
+from gliomorph.interfaces.scan.register import AlignedPair, register
 from gliomorph.workflows.keys import code_key, key_of
 
 if TYPE_CHECKING:
@@ -70,19 +70,15 @@ def _register(one: Registration, run: Run, template: TemplateFiles, options: Opt
         moving = _working_image(one, affine_file, template, options)
         fixed = read_image(template.fixed)
         nothing = from_array(np.zeros(to_array(fixed).shape, np.uint8), fixed)
-        forward, *_ = register(
-            moving,
-            template.fixed,
-            write_image(nothing, folder / "no_tumor.nii.gz"),
-            template.fixed_brain,
-            affine_file,
-            affine_file,
-            weights,
-            one.method,
-            seed=0,
-            gpu=options.gpu,
-            refine=run.refine,
+        pair = AlignedPair(
+            moving=moving,
+            fixed=template.fixed,
+            tumor=write_image(nothing, folder / "no_tumor.nii.gz"),
+            fixed_brain=template.fixed_brain,
+            rigid=affine_file,
+            affine=affine_file,
         )
+        forward, *_ = register(pair, weights, one.method, seed=0, gpu=options.gpu, refine=run.refine)
         path = write_transform(compose(affine, read_transform(forward)), _xfm(one, run, options))
     write_text(json.dumps({"key": _key(one, run, options)}) + "\n", _record(path))
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import attrs
 
 from ..interfaces.group.associations.defaults import MIN_LESIONS, PERMUTATIONS, Correction
+from ..models.regions import REGIONS
 from .option import SettingsError, option
 
 if TYPE_CHECKING:
     from ..interfaces.group.associations.options import TestOptions
     from ..interfaces.group.associations.words import Association
-
-TEST_REGIONS = ("WT", "TC", "ET", "NCR", "ED")
 
 
 @attrs.frozen(kw_only=True)
@@ -25,9 +24,9 @@ class Testing:
         help="whether lesions go with columns of participants.tsv: adiffi:COLUMN or liebermeister:COLUMN (two "
         "groups; COLUMN=VALUE: one against all others), glm:COLUMN (numbers), logrank:TIME,EVENT, "
         "cox:TIME,EVENT")  # fmt: skip
-    test_regions: tuple[str, ...] = option(nargs="+", choices=TEST_REGIONS, metavar="REGION", default=("WT",),
+    test_regions: tuple[str, ...] = option(nargs="+", choices=tuple(REGIONS), metavar="REGION", default=("WT",),
         page="associations.md",
-        help=f"what a lesion is, one or several of {', '.join(TEST_REGIONS)}; sub-regions leave out participants "
+        help=f"what a lesion is, one or several of {', '.join(REGIONS)}; sub-regions leave out participants "
         "with a plain mask (default: WT, the whole tumour)")  # fmt: skip
     covariates: tuple[str, ...] = option(nargs="+", metavar="NAME", default=(), page="associations.md",
         help="columns of participants.tsv that glm and cox adjust for beside lesion volume: numbers, or "

@@ -17,7 +17,7 @@ from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
 from ..interfaces.files.text import listed
 from .checks.atlas import atlas_notices
-from .checks.resources import check_disk, check_memory
+from .checks.resources import check_disk, check_memory, needs_of
 from .checks.validation import check_gpu, network_notices, summary_of, validate_bids
 from .checks.worker import check_worker
 from .context import RunContext, notice, resolve
@@ -158,7 +158,10 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         resources, scans = settings.resources, count["run"]
         where = describe_worker(settings.cluster, resources, scans)
         memory = check_memory(settings.processing, resources, scans)
-        console.print("; ".join([where, memory, check_disk(settings, scans)]), highlight=False)
+        at_once = settings.scans_at_once(scans)
+        needs = needs_of(settings.processing, resources, settings.output_dir, scans, at_once)
+        disk = check_disk(needs, resources.clean_workdir)
+        console.print("; ".join([where, memory, disk]), highlight=False)
 
 
 def _group(context: RunContext, planned: Sequence[PlannedScan], log: RunLog) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.atlas import main, tumor
-from gliomorph.models.atlas import PARTS
+from gliomorph.models.regions import LABELS
 
 
 def test_it_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,4 +23,4 @@ def test_it_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_tumour_has_all_labels() -> None:
     labels = tumor((60, 60, 60), np.random.default_rng(0))
-    assert set(np.unique(labels).tolist()) == {0, *PARTS.values()}
+    assert set(np.unique(labels).tolist()) == {0, *LABELS.values()}

@@ -17,12 +17,10 @@ from gliomorph.config.option import SettingsError
 from gliomorph.config.processing import REFINE
 from gliomorph.config.resources import SLURM_CPUS
 from gliomorph.config.settings import LEVELS, Settings
-from gliomorph.config.testing import TEST_REGIONS
 from gliomorph.interfaces.derivatives.names import method_label
 from gliomorph.interfaces.methods import METHODS, NEEDED
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.registration import shipped_network
-from gliomorph.models.atlas.records import REGIONS
 
 
 @pytest.fixture
@@ -87,10 +85,6 @@ def test_covariates_and_regions_that_cannot_be_are_told(make):
         make(tests=("glm:score",), test_regions=("WT", "ot"))
     with pytest.raises(SettingsError, match="--test-regions: none, or one twice"):
         make(tests=("glm:score",), test_regions=("ET", "ET"))
-
-
-def test_regions_of_tests_are_those_of_the_atlas():
-    assert set(TEST_REGIONS) == set(REGIONS)
 
 
 @pytest.mark.parametrize(

@@ -51,3 +51,9 @@ def test_links_and_paths_exist(document):
 
 def test_usage_gives_the_default_of_refine():
     assert f"`--refine N` ({REFINE} by default)" in (ROOT / "docs" / "usage.md").read_text()
+
+
+def test_hooks_before_a_commit_are_the_checks_of_make_lint():
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    hooks = re.findall(r"entry: ([^,]+),", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert hooks == [line.strip().removeprefix("$(BIN)/") for line in recipe.splitlines()]

@@ -26,11 +26,13 @@ from gliomorph.interfaces.networks.files import WeightsError
 from gliomorph.interfaces.networks.segmentation import write_unet
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.scan import segment
-from gliomorph.interfaces.scan.register import register
+from gliomorph.interfaces.scan.register import Register
 from gliomorph.models.registration import catalogue, metamorphosis
 from gliomorph.models.registration.pair import Registration
 from gliomorph.models.segmentation import inference as segmentation
 from gliomorph.models.unet import SegmentationSettings
+
+register = Register.stage
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)
 

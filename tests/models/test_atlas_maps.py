@@ -9,12 +9,9 @@ import attrs
 import numpy as np
 import pytest
 
-from gliomorph.interfaces.files import labels as label_tables
 from gliomorph.models.atlas import (
     FRACTION_BITS,
     LIMIT,
-    PARTS,
-    REGIONS,
     AtlasSums,
     Grid,
     Participant,
@@ -34,6 +31,7 @@ from gliomorph.models.atlas import (
     to_arrays,
 )
 from gliomorph.models.atlas.moments import MOST
+from gliomorph.models.regions import LABELS, REGIONS
 from gliomorph.models.small_cells import SmallCells, small_cells
 from gliomorph.models.statistics import binomial_interval
 
@@ -100,18 +98,11 @@ def members_of(participants: Sequence[Participant], stratum: str, region: str = 
 def inside(participant: Participant, region: str) -> np.ndarray:
     if participant.kind == "mask":
         return participant.labels > 0
-    return np.isin(participant.labels, [PARTS[part] for part in REGIONS[region]])
+    return np.isin(participant.labels, [LABELS[part] for part in REGIONS[region]])
 
 
 def seen_by(participant: Participant) -> np.ndarray:
     return np.ones(GRID.shape, bool) if participant.seen is None else participant.seen
-
-
-def test_regions_are_those_of_the_other_stages() -> None:
-    assert {name: set(parts) for name, parts in REGIONS.items()} == {
-        name: set(parts) for name, parts in label_tables.REGIONS.items()
-    }
-    assert PARTS == label_tables.LABELS
 
 
 @pytest.mark.parametrize("stratum", ["all", *STRATA])
@@ -353,7 +344,7 @@ def test_no_small_cell_follows_from_those_shown(seed: int, everybody: int) -> No
     for person in cohort(30, seed):
         sums.add(attrs.evolve(person, strata=tuple({*column} & {*person.strata}), values={}, where={}))
     shown = release(sums, [column], SmallCells(everybody=everybody, strata=5))
-    primitives = [(s, part) for s in (*column, "none") for part in (*PARTS, "whole")]
+    primitives = [(s, part) for s in (*column, "none") for part in (*LABELS, "whole")]
     cells = [(s, r) for s in ("all", *column) for r in REGIONS]
     visible = {cell: shown.everywhere(*cell) for cell in cells}
     counts = {cell: sums.cells[cell[0]].count(cell[1]) for cell in cells}

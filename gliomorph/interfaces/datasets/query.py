@@ -13,7 +13,8 @@ from typing import Any
 
 import attrs
 
-from ..files.labels import REGION_NAMES, find_table, table_rows, tables_in
+from ...models.regions import NAMES
+from ..files.labels import find_table, table_rows, tables_in
 from ..files.text import printable
 
 TUMOR_LABELS = ("tumor", "tumour", "lesion")
@@ -236,7 +237,7 @@ def _names_tumor(table: Path | None) -> bool:
         named = {name.upper() for _, name in table_rows(table)} if table else set()
     except (OSError, ValueError):
         return False
-    return len(named & REGION_NAMES.keys()) >= 2
+    return len(named & NAMES.keys()) >= 2
 
 
 def parse_entities(path: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 
 import attrs
 
+from ...models.regions import NESTED
+
 ATLAS = "gliomorph"
 """The ``atlas-`` entity of the population maps."""
 
@@ -68,7 +70,7 @@ class ScanNames:
         }
         shares = {
             f"native_probability_{region}": self._path(f"label-{region}_{desc}_probseg.nii.gz")
-            for region in ("WT", "TC", "ET")
+            for region in NESTED
         }
         return {
             "n4": self._path(f"desc-n4_{self.suffix}.nii.gz"),
@@ -87,7 +89,7 @@ class ScanNames:
             f"probability_{region}": self._path(
                 f"{self._space}_seg-student_{res}_label-{region}_desc-{label}_probseg.nii.gz"
             )
-            for region in ("WT", "TC", "ET")
+            for region in NESTED
         }
         return {
             "warped": self._path(f"{space}_desc-{label}_{self.suffix}.nii.gz"),

@@ -10,9 +10,10 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
+from ...models.regions import NESTED
 from ..files.checksums import sha256_of
 from ..files.images import from_array, read_image, to_array, write_image, write_text
-from ..files.labels import PROBABILITY_REGIONS, by_region
+from ..files.labels import by_region
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import label_table
 from ..records import Ports, Record, as_dict
@@ -64,7 +65,7 @@ class ScanImages(Ports):
     labels: Path
     """``n4``, ``labels``: Native: image without its bias field, tumour labels."""
     probabilities: list[Path]
-    """Native, of :data:`~gliomorph.interfaces.files.labels.PROBABILITY_REGIONS`; none where the tumour was given."""
+    """Native, of :data:`~gliomorph.models.regions.NESTED`; none where the tumour was given."""
     preproc: Path
     """The aligned and matched image on the template's full grid."""
 
@@ -150,7 +151,7 @@ PUBLISHED = (
     "residual",
     "forward_xfm",
     "inverse_xfm",
-    *(f"probability_{region}" for region in PROBABILITY_REGIONS),
+    *(f"probability_{region}" for region in NESTED),
 )
 
 

@@ -11,32 +11,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from ...models.regions import EITHER, LABELS, NAMES, NESTED
 from .images import ImageError, from_array, to_array
-
-REGION_NAMES = {"NCR": "NCR", "NET": "NCR", "NCR/NET": "NCR", "ED": "ED", "ET": "ET"}
-"""What label tables call the sub-regions of a tumour; BraTS counts non-enhancing tumour with necrosis."""
-
-
-CONVENTIONS = {
-    frozenset({1, 2, 4}): {"NCR": 1, "ED": 2, "ET": 4},
-    frozenset({1, 2, 3}): {"NCR": 1, "ED": 2, "ET": 3},
-}
-"""BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
-
-EITHER = {index: region for labels in CONVENTIONS.values() for region, index in labels.items()}
-"""The region of each label, in whichever of the conventions."""
-
-LABELS = CONVENTIONS[frozenset({1, 2, 4})]
-"""What the stages pass on and publish."""
 
 MOST_NAMES = 10
 """Of a label table in an error; tables of anatomy have hundreds."""
-
-REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
-
-
-PROBABILITY_REGIONS = ("WT", "TC", "ET")
-"""Whose probabilities are handed on, in this order."""
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -74,7 +53,8 @@ def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] =
 def table_rows(table: Path) -> list[tuple[str, str]]:
     """Index and name of every row of a label table, as they are written.
 
-    The name is the abbreviation; the ``name`` where there is none, or where only that is one of :data:`REGION_NAMES`.
+    The name is the abbreviation; the ``name`` where there is none, or where only that is one of
+    :data:`~gliomorph.models.regions.NAMES`.
 
     Raises
     ------
@@ -95,7 +75,7 @@ def table_rows(table: Path) -> list[tuple[str, str]]:
 
 def _row_name(row: Mapping[str, str | None]) -> str:
     names = [text for key in ("abbreviation", "name") if (text := (row.get(key) or "").strip())]
-    return next((name for name in names if name.upper() in REGION_NAMES), names[0] if names else "")
+    return next((name for name in names if name.upper() in NAMES), names[0] if names else "")
 
 
 def resample_labels(
@@ -147,12 +127,13 @@ def brats_labels(segmentation: sitk.Image, kind: str, name: str, table: Path | N
     name : str
         Of its file, for errors.
     table : Path, optional
-        The ``dseg.tsv`` that says which label is what; without it a ``dseg`` follows one of :data:`CONVENTIONS`.
+        The ``dseg.tsv`` that says which label is what; without it a ``dseg`` follows one of
+        :data:`~gliomorph.models.regions.CONVENTIONS`.
 
     Returns
     -------
     labels : SimpleITK.Image
-        uint8: 0 and 1 for a mask; 0, 1, 2, 4 (:data:`LABELS`) for a label map.
+        uint8: 0 and 1 for a mask; 0, 1, 2, 4 (:data:`~gliomorph.models.regions.LABELS`) for a label map.
 
     Raises
     ------
@@ -191,7 +172,7 @@ def table_regions(table: Path) -> dict[int, str]:
     ----------
     table : Path
         ``dseg.tsv`` with the columns ``index`` and ``abbreviation`` or ``name``
-        (:data:`~gliomorph.interfaces.files.labels.REGION_NAMES`, in capitals or not).
+        (:data:`~gliomorph.models.regions.NAMES`, in capitals or not).
 
     Returns
     -------
@@ -210,7 +191,7 @@ def table_regions(table: Path) -> dict[int, str]:
     if twice := [index for index, count in Counter(index for index, _ in named).items() if count > 1]:
         meanings = ", ".join(text for index, text in named if index == twice[0])
         raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
-    regions = {index: REGION_NAMES[text.upper()] for index, text in named if text.upper() in REGION_NAMES}
+    regions = {index: NAMES[text.upper()] for index, text in named if text.upper() in NAMES}
     if set(regions.values()) != set(LABELS):
         found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
         more = ", …" if len(named) > MOST_NAMES else ""
@@ -224,8 +205,7 @@ def table_regions(table: Path) -> dict[int, str]:
 
 def class_indices(labels: np.ndarray) -> np.ndarray:
     """uint8 indices of a network's classes (background, NCR, ED, ET) for BraTS labels as :func:`brats_labels` gives."""
-    values = [0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]]
-    return np.searchsorted(values, labels).astype(np.uint8)
+    return np.searchsorted([0, *LABELS.values()], labels).astype(np.uint8)
 
 
 def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
@@ -236,9 +216,9 @@ def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:
     ValueError
         Some, but not one of each region.
     """
-    if probabilities and len(probabilities) != len(PROBABILITY_REGIONS):
+    if probabilities and len(probabilities) != len(NESTED):
         raise ValueError(
-            f"probabilities of {', '.join(PROBABILITY_REGIONS)} are required, or none at all, got "
+            f"probabilities of {', '.join(NESTED)} are required, or none at all, got "
             f"{len(probabilities)} files"
         )
-    return dict(zip(PROBABILITY_REGIONS, map(Path, probabilities), strict=False))  # or none at all
+    return dict(zip(NESTED, map(Path, probabilities), strict=False))  # or none at all

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...models.regions import LABELS
 from .text import listed
 
 BRATS_ROWS = (
     (0, "background", "BG"),
-    (1, "necrotic and non-enhancing tumor core", "NCR"),
-    (2, "peritumoral edema", "ED"),
-    (4, "enhancing tumor", "ET"),
+    (LABELS["NCR"], "necrotic and non-enhancing tumor core", "NCR"),
+    (LABELS["ED"], "peritumoral edema", "ED"),
+    (LABELS["ET"], "enhancing tumor", "ET"),
 )
 """Index, name and abbreviation of every label; ET is 4, as in what gliomorph writes."""
 

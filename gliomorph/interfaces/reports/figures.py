@@ -22,13 +22,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
+from ...models.regions import EITHER
 from ..files.images import to_array
 from .cuts import CONVENTION, PIXEL_MM, PLANES, Cut, brightness
 
 LESION = "#ffe600"
 EDGES = "#00e5ff"
 FOLD = "#ff00c8"
-REGIONS = {1: "#d55e00", 2: "#56b4e9", 3: "#cc79a7", 4: "#cc79a7"}
+COLOURS = {"NCR": "#d55e00", "ED": "#56b4e9", "ET": "#cc79a7"}
+REGIONS = {index: COLOURS[part] for index, part in EITHER.items()}
 """BraTS labels: necrotic core, oedema, enhancing tumour (3 since 2023, 4 before); colour-blind safe."""
 
 GREY = colormaps["gray"].resampled(48)  # few levels: a third of the file size, no visible difference

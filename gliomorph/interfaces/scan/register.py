@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import attrs
 import numpy as np
 import SimpleITK as sitk
 
@@ -13,31 +14,34 @@ from ..files.images import from_array, read_image, require_same_grid, write_imag
 from ..files.transforms import read_transform, write_transform
 from ..machine.limits import peak_gb, reset_peak
 from ..methods import NEEDED, REGISTRY
+from ..records import Ports
 from ..registration.problem import Problem
 from ..task import task
 
 
+@attrs.frozen(kw_only=True)
+class AlignedPair(Ports):
+    """A patient and the template on the working grid, as in :class:`~.problem.Problem`."""
+
+    moving: Path
+    fixed: Path
+    tumor: Path
+    fixed_brain: Path
+    """``moving``, ``fixed``, ``tumor``, ``fixed_brain``: Images and masks on one grid."""
+    rigid: Path
+    affine: Path
+    """``rigid``, ``affine``: ITK transforms, template points to native points."""
+
+
 def register(
-    moving: Path,
-    fixed: Path,
-    tumor: Path,
-    fixed_brain: Path,
-    rigid: Path,
-    affine: Path,
-    weights: Path | None,
-    method: str,
-    seed: int,
-    gpu: str,
-    refine: int = 0,
+    pair: AlignedPair, weights: Path | None, method: str, seed: int, gpu: str, refine: int = 0
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
 
     Parameters
     ----------
-    moving, fixed, tumor, fixed_brain : Path
-        As in :class:`~.problem.Problem`, on one grid.
-    rigid, affine : Path
-        ITK transforms, template points to native points.
+    pair : AlignedPair
+        The images, and how they were aligned.
     weights : Path or None
         safetensors of the network, learned methods only; None: the one that comes with gliomorph.
     method : str
@@ -74,12 +78,12 @@ def register(
         )
     problem = Problem(
         method=method,
-        moving=read_image(moving),
-        fixed=read_image(fixed),
-        tumor=read_image(tumor, sitk.sitkUInt8),
-        brain=read_image(fixed_brain, sitk.sitkUInt8),
-        rigid=read_transform(rigid),
-        affine=read_transform(affine),
+        moving=read_image(pair.moving),
+        fixed=read_image(pair.fixed),
+        tumor=read_image(pair.tumor, sitk.sitkUInt8),
+        brain=read_image(pair.fixed_brain, sitk.sitkUInt8),
+        rigid=read_transform(pair.rigid),
+        affine=read_transform(pair.affine),
         weights=Path(weights) if weights else None,
         refine=refine,
         seed=seed,

@@ -11,9 +11,9 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
+from ...models.regions import LABELS, NESTED
 from ..files.checksums import sha256_of
 from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
-from ..files.labels import LABELS, PROBABILITY_REGIONS
 from ..files.transforms import read_transform
 from ..machine.device import Rung, first_that_fits
 from ..machine.limits import free_gb
@@ -33,7 +33,7 @@ BATCH = 4
 """Heads (a head and its mirror image) or windows at a time on a GPU."""
 WINDOW = (96, 96, 96)
 """Voxels, where a whole head does not fit into memory."""
-VALUES = np.array([0, LABELS["NCR"], LABELS["ED"], LABELS["ET"]], np.uint8)
+VALUES = np.array([0, *LABELS.values()], np.uint8)
 """Label of every class of a network."""
 
 
@@ -67,7 +67,7 @@ def segment(
     labels : Path
         uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET).
     probabilities : list of Path
-        float32, native grid, of :data:`PROBABILITY_REGIONS`.
+        float32, native grid, of :data:`~gliomorph.models.regions.NESTED`.
     info : TumorInfo
         With ``device``, ``weights`` and ``weights_sha256``.
 
@@ -190,7 +190,7 @@ def _within(brain: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def _write_regions(shares: np.ndarray, target: sitk.Image) -> list[Path]:
-    """Files of :data:`PROBABILITY_REGIONS` in the current folder, with three decimals."""
+    """Files of :data:`~gliomorph.models.regions.NESTED` in the current folder, with three decimals."""
     from ...models.segmentation.inference import region_probabilities
 
     regions = region_probabilities(shares)
@@ -199,7 +199,7 @@ def _write_regions(shares: np.ndarray, target: sitk.Image) -> list[Path]:
             from_array(np.round(regions[region], 3).clip(0, 1), target),
             Path.cwd() / f"{region}_probability.nii.gz",
         )
-        for region in PROBABILITY_REGIONS
+        for region in NESTED
     ]
 
 

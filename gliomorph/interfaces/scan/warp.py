@@ -29,7 +29,7 @@ def warp(
     image, matched, labels : Path
         Native: bias-corrected image, the same with the template's intensities, tumour labels.
     probabilities : list of Path
-        Native, of :data:`~gliomorph.interfaces.files.labels.PROBABILITY_REGIONS`; none where the tumour was given.
+        Native, of :data:`~gliomorph.models.regions.NESTED`; none where the tumour was given.
     affine : Path
         Template points to native points.
     registered : Registered

@@ -24,7 +24,7 @@ from .maps import (
 from .moments import FRACTION_BITS, LIMIT, Moments
 from .places import Place, hemispheres, place_of
 from .privacy import Release, near, release
-from .records import PARTS, REGIONS, Grid, Member, Participant
+from .records import Grid, Member, Participant
 from .storage import of_arrays, to_arrays
 from .sums import AtlasSums, Cell
 from .tumors import count_components, laterality_index
@@ -33,8 +33,6 @@ __all__ = [
     "EVERYBODY",
     "FRACTION_BITS",
     "LIMIT",
-    "PARTS",
-    "REGIONS",
     "AtlasSums",
     "Cell",
     "Contrast",

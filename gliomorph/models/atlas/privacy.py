@@ -22,8 +22,9 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
+from ..regions import REGIONS
 from ..small_cells import EVERYBODY, SmallCells
-from .records import REGIONS, Grid
+from .records import Grid
 from .sums import AtlasSums
 
 Key = tuple[str, str]

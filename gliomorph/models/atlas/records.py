@@ -7,12 +7,9 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 
+from ..regions import LABELS, REGIONS
 from ..small_cells import EVERYBODY
 
-PARTS = {"NCR": 1, "ED": 2, "ET": 4}
-"""Labels that exclude each other: what is counted."""
-REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
-"""Regions as unions of parts: their counts are sums of counts."""
 WHOLE = "whole"
 """The part that a tumour without labels is: it counts for WT only."""
 KINDS = ("dseg", "mask")
@@ -103,7 +100,7 @@ class Member:
 
 def parts_of(region: str) -> tuple[bool, ...]:
     """Whether NCR, ED, ET and a tumour without labels belong to a region."""
-    return (*(part in REGIONS[region] for part in PARTS), region == "WT")
+    return (*(part in REGIONS[region] for part in LABELS), region == "WT")
 
 
 def kinds_of(region: str) -> tuple[str, ...]:
@@ -122,9 +119,9 @@ def voxels_of_parts(labels: np.ndarray, kind: str, name: str) -> dict[str, np.nd
     if kind == "mask":
         return {WHOLE: inside}
     found = labels[inside]
-    voxels = {part: inside[found == label] for part, label in PARTS.items()}
+    voxels = {part: inside[found == label] for part, label in LABELS.items()}
     if sum(map(len, voxels.values())) < len(inside):
-        other = sorted(set(np.unique(found).tolist()) - set(PARTS.values()))
+        other = sorted(set(np.unique(found).tolist()) - set(LABELS.values()))
         raise ValueError(f"labels of {name} must be 0, 1, 2 or 4, got {', '.join(map(str, other))}")
     return voxels
 
@@ -142,7 +139,7 @@ def _nonzero(flat: np.ndarray) -> np.ndarray:
 def member_of(participant: Participant, voxels: Mapping[str, np.ndarray], grid: Grid) -> Member:
     """What stays of a participant."""
     none = np.empty(0, np.int64)
-    parts = [voxels.get(part, none) for part in (*PARTS, WHOLE)]
+    parts = [voxels.get(part, none) for part in (*LABELS, WHOLE)]
     return Member(
         key=participant.key,
         kind=participant.kind,

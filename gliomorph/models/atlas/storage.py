@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..regions import LABELS
 from ..small_cells import EVERYBODY
 from .moments import Moments
-from .records import PARTS, WHOLE, Grid, Member
+from .records import WHOLE, Grid, Member
 from .sums import AtlasSums, Cell
 
 FORMAT = 2
@@ -91,7 +92,7 @@ def _cell(arrays: Mapping[str, np.ndarray], number: int, means: tuple[str, ...])
         return {key.removeprefix(start): arrays[key] for key in arrays if key.startswith(start)}
 
     return Cell(
-        counts={part: arrays[f"{number}/count/{part}"].copy() for part in (*PARTS, WHOLE)},
+        counts={part: arrays[f"{number}/count/{part}"].copy() for part in (*LABELS, WHOLE)},
         unseen={kind: values.copy() for kind, values in below("unseen").items()},
         moments={mean: Moments.of_arrays(below(f"mean/{index}")) for index, mean in enumerate(means)},
         shape=arrays[f"{number}/shape"].copy() if f"{number}/shape" in arrays else None,

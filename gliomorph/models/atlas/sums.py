@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 import attrs
 import numpy as np
 
+from ..regions import LABELS
 from ..small_cells import EVERYBODY
 from .moments import MOST, Moments, to_fixed
 from .places import recentred
 from .records import (
     KINDS,
-    PARTS,
     WHOLE,
     Grid,
     Member,
@@ -134,7 +134,7 @@ class AtlasSums:
         voxels = np.flatnonzero(inside).astype(np.int32)
         cells = {
             name: Cell(
-                counts={part: np.zeros(grid.size, np.uint16) for part in (*PARTS, WHOLE)},
+                counts={part: np.zeros(grid.size, np.uint16) for part in (*LABELS, WHOLE)},
                 moments={mean: Moments.empty(len(voxels), mean in spreads) for mean in means},
                 shape=np.zeros(grid.size, np.uint16) if name in shapes else None,
             )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from ..unet import UNet
+from ..unet import CLASSES, UNet
 
-NCR, ED, ET = 1, 2, 3
+NCR, ED, ET = range(1, CLASSES)
 """Class indices; 0 is background."""
 SMALL_ET_MM3 = 20
 """Less enhancing tumour than this is read as necrosis: 20 voxels of 1 mm (§3.5.2)."""
-OVERLAP = 0.5
-"""Of neighbouring windows."""
+LEAST_WEIGHT = 1e-3
+"""What a voxel in a window's corner counts at least, against 1 in its middle."""
 
 
 @torch.inference_mode()
@@ -62,12 +63,7 @@ def probabilities(
     def whole(part: Tensor) -> Tensor:
         if window is None or all(side <= most for side, most in zip(part.shape[2:], window, strict=True)):
             return softmax(part)
-        from monai.inferers import sliding_window_inference
-
-        blended: Any = sliding_window_inference(
-            part, tuple(window), batch, softmax, overlap=OVERLAP, mode="gaussian", padding_mode="constant"
-        )
-        return blended / blended.sum(1, keepdim=True)
+        return _blended(softmax, part, window, batch)
 
     if not mirrored:
         return whole(head)[0]
@@ -76,6 +72,31 @@ def probabilities(
     else:
         straight, other = whole(head)[0], whole(head.flip(2))[0]
     return 0.5 * (straight + other.flip(1))
+
+
+def _blended(softmax: Callable[[Tensor], Tensor], heads: Tensor, window: Sequence[int], batch: int) -> Tensor:
+    """Probabilities from windows that overlap by half, with Gaussian weights; a shorter head has zeros around it."""
+    lacks = [max(size - side, 0) for side, size in zip(heads.shape[2:], window, strict=True)]
+    padded = functional.pad(heads, [n for lack in reversed(lacks) for n in (lack // 2, lack - lack // 2)])
+    weight = padded.new_ones(())
+    along: list[list[slice]] = []
+    for side, size in zip(padded.shape[2:], window, strict=True):
+        distance = torch.arange(size, device=padded.device) - (size - 1) / 2
+        weight = weight[..., None] * torch.exp(distance**2 / (-2 * (size / 8) ** 2))
+        last = side - size
+        along.append([slice(start, start + size) for start in (*range(0, last, max(size // 2, 1)), last)])
+    weight = weight.clamp(min=LEAST_WEIGHT)
+    places = [(slice(n, n + 1), slice(None), *box) for n in range(len(heads)) for box in product(*along)]
+    total = padded.new_zeros(len(heads), CLASSES, *padded.shape[2:])
+    weights = torch.zeros_like(total[:, :1])
+    for first in range(0, len(places), batch):
+        group = places[first : first + batch]
+        for place, part in zip(group, softmax(torch.cat([padded[place] for place in group])), strict=True):
+            total[place] += part * weight
+            weights[place] += weight
+    inner = (slice(lack // 2, lack // 2 + side) for lack, side in zip(lacks, heads.shape[2:], strict=True))
+    blended = (total / weights)[:, :, *inner]
+    return blended / blended.sum(1, keepdim=True)
 
 
 def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0) -> np.ndarray:

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..regions import LABELS, NESTED
+from ..regions import REGIONS as PARTS
 from ..unet import CLASSES
-from .inference import ED, ET, NCR
 
-REGIONS = {"ET": (ET,), "TC": (NCR, ET), "WT": (NCR, ED, ET)}
+REGIONS = {r: tuple(i for i, part in enumerate(LABELS, 1) if part in PARTS[r]) for r in reversed(NESTED)}
 """Class indices that make up the nested regions: enhancing tumour, tumour core, whole tumour."""
 
 
@@ -107,7 +108,7 @@ def hausdorff(one: np.ndarray, other: np.ndarray, spacing_mm: Sequence[float]) -
 
     A surface is the centres of those voxels of a mask that have a face in common with its outside or lie on the
     image's border. From each of a surface's, the distance to the nearest of the other surface is taken; of both
-    directions, the greater value holds. So do MONAI's ``compute_hausdorff_distance`` and BraTS; others pool both
+    directions, the greater value holds. So does BraTS; others pool both
     directions before they take a percentile, which gives less.
 
     Parameters

@@ -8,13 +8,11 @@ from .anatomy import TISSUES, Anatomy, prepare_anatomy
 from .outcome import LOG_HAZARD, sample_demographics, sample_survival
 from .patient import CONTRASTS, FoldingError, Patient, sample_parameters, simulate_patient
 from .scanner import GRIDS
-from .tumor import REGIONS
 
 __all__ = [
     "CONTRASTS",
     "GRIDS",
     "LOG_HAZARD",
-    "REGIONS",
     "TISSUES",
     "Anatomy",
     "FoldingError",

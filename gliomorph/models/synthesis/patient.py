@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..regions import LABELS
 from .anatomy import Anatomy, center_weights, ventricle_distance
 from .contrast import MEANS, render, sample_contrast
 from .deformation import (
@@ -23,7 +24,7 @@ from .deformation import (
     upsample,
 )
 from .scanner import GRIDS, acquire, anatomy_at, apply_matrix, native_grid, position, sample_spacing
-from .tumor import REGIONS, Tumor, fit_volume, label_regions, nominal_radius, shape_noise
+from .tumor import Tumor, fit_volume, label_regions, nominal_radius, shape_noise
 
 CONTRASTS = tuple(MEANS)
 SCALES_MM = (12.0, 25.0)
@@ -253,7 +254,7 @@ def _map_figures(
 
 
 def _volumes(labels: np.ndarray, voxel_mm3: float) -> dict[str, float]:
-    volumes = {name: np.count_nonzero(labels == value) * voxel_mm3 / 1000 for name, value in REGIONS.items()}
+    volumes = {name: np.count_nonzero(labels == value) * voxel_mm3 / 1000 for name, value in LABELS.items()}
     return {name: round(volume, 4) for name, volume in (volumes | {"WT": sum(volumes.values())}).items()}
 
 

@@ -13,10 +13,9 @@ import attrs
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from ..regions import LABELS
 from .deformation import smooth_noise, smoothstep
 
-REGIONS = {"NCR": 1, "ED": 2, "ET": 4}
-"""BraTS labels (before 2023): necrotic core, oedema, enhancing tumour."""
 NOISE_SIDE = 61
 NOISE_REACH = 6.0
 """The shape's noise covers this many radii on each side of the centre."""
@@ -57,7 +56,7 @@ class Tumor:
         Returns
         -------
         shares : ndarray, shape (3, …), float32
-            In [0, 1], order of :data:`REGIONS`, sum at most 1.
+            In [0, 1], order of :data:`~gliomorph.models.regions.LABELS`, sum at most 1.
         """
         shares = np.zeros(points.shape, np.float32)
         offset = (points - _column(self.center, points.ndim)) * (self.voxel_mm / self.radius_mm)
@@ -96,7 +95,7 @@ def label_regions(shares: np.ndarray) -> np.ndarray:
     shares : ndarray, shape (3, …)
         Of NCR, ED and ET.
     """
-    values = np.array([0, *REGIONS.values()], np.uint8)
+    values = np.array([0, *LABELS.values()], np.uint8)
     return values[np.concatenate([1 - shares.sum(axis=0, keepdims=True), shares]).argmax(axis=0)]
 
 

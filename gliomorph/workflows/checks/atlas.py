@@ -49,13 +49,14 @@ def atlas_notices(settings: Settings) -> list[str]:
     people = [path.name for path in settings.bids_dir.glob("sub-*") if path.is_dir()]
     # those of earlier runs count, too
     known = {*people, *(path.name for path in settings.output_dir.glob("sub-*") if path.is_dir())}
+    table = settings.bids_dir / "participants.tsv"
     found, samples, wrong = Stratification(), [], []
     try:
-        found = find_strata(settings, people)
+        found = find_strata(settings.atlas, table, people)
     except SettingsError as error:
         wrong.append(str(error))
     try:
-        samples = find_samples(settings, known)
+        samples = find_samples(settings.testing.tests, settings.test_options(), table, known)
     except SettingsError as error:
         wrong.append(str(error))
     if wrong:

@@ -12,7 +12,6 @@ from ...config.estimates import output_files, output_gb, stage_memory_gb, work_f
 from ...config.option import SettingsError
 from ...config.processing import Processing
 from ...config.resources import Resources
-from ...config.settings import Settings
 
 WAY_OUT = "make room, put the work directory elsewhere with -w, or keep it small with --clean-workdir"
 
@@ -65,15 +64,14 @@ def check_memory(processing: Processing, resources: Resources, scans: int) -> st
     return text
 
 
-def check_disk(settings: Settings, scans: int) -> str:
-    """The room that a run takes.
+def check_disk(needs: tuple[Need, Need], clean_workdir: bool) -> str:
+    """The room that a run takes, by its :func:`needs_of`.
 
     Raises
     ------
     SettingsError
         More than is free. What lies on one file system counts together.
     """
-    needs = needs_of(settings, scans)
     systems: dict[int, FileSystem] = {}
     together: dict[int, list[Need]] = {}
     for need in needs:
@@ -83,27 +81,30 @@ def check_disk(settings: Settings, scans: int) -> str:
     for device, system in systems.items():
         _check_room(system, together[device])
     work, output = needs
-    when = " at a time" if settings.resources.clean_workdir else ""
+    when = " at a time" if clean_workdir else ""
     return (
         f"disk: about {work.gigabytes:.1f} GB of work files{when} in {work.folder}, "
         f"{output.gigabytes:.1f} GB of outputs"
     )
 
 
-def needs_of(settings: Settings, scans: int) -> tuple[Need, Need]:
-    """Of the work directory and of the outputs; of the former only scans that are open count where it is cleaned."""
-    methods = settings.processing.registration
-    kept = min(scans, settings.scans_at_once(scans)) if settings.resources.clean_workdir else scans
+def needs_of(
+    processing: Processing, resources: Resources, output_dir: Path, scans: int, at_once: int
+) -> tuple[Need, Need]:
+    """What the work directory and the outputs have to hold; only scans that are open count where the former is
+    cleaned."""
+    methods = processing.registration
+    kept = min(scans, at_once) if resources.clean_workdir else scans
     work = Need(
         name="work files",
-        folder=settings.resources.work_dir,
-        gigabytes=kept * work_gb(settings.processing.resolution, methods),
+        folder=resources.work_dir,
+        gigabytes=kept * work_gb(processing.resolution, methods),
         files=kept * work_files(methods),
     )
     output = Need(
         name="outputs",
-        folder=settings.output_dir,
-        gigabytes=scans * output_gb(settings.processing.resolution, methods),
+        folder=output_dir,
+        gigabytes=scans * output_gb(processing.resolution, methods),
         files=scans * output_files(methods),
     )
     return work, output

@@ -86,7 +86,9 @@ def run_associations(
             template=File(template.image),
             options=attrs.evolve(settings.test_options(), region=region),
         )
-        outputs, failure = submitted(task, f"tests@{region}", 1, settings, console, verbose)
+        outputs, failure = submitted(
+            task, f"tests@{region}", 1, settings.cluster, settings.resources, console, verbose
+        )
         if failure:
             return Associations(failure=attrs.evolve(failure, stage=f"{failure.stage} {region}"))
         names = {name: name.replace("/", f"_{region}/") for name in outputs.files}

@@ -98,7 +98,7 @@ def run_regional(
         code=sums_code(),
         kept=kept_path(settings, "places.json"),
     )
-    outputs, failure = submitted(task, "places@WT", 1, settings, console, verbose)
+    outputs, failure = submitted(task, "places@WT", 1, settings.cluster, settings.resources, console, verbose)
     if failure:
         return Regional(problem=f"{failure.stage}: {cause_of(failure.error)}")
     return _found(settings, parcellation, strata, outputs.places)

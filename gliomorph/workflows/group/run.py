@@ -25,10 +25,10 @@ from ...interfaces.derivatives.names import (
 from ...interfaces.derivatives.publish_group import GroupPlan
 from ...interfaces.derivatives.records import all_outputs_exist, read_record
 from ...interfaces.files.images import write_text
-from ...interfaces.files.labels import REGIONS
 from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
+from ...models.regions import REGIONS
 from ...models.small_cells import EVERYBODY
 from ..context import RunContext
 from ..engine.failures import Failure, cause_of
@@ -86,8 +86,9 @@ def run_group(
     selection = select(members, planned, causes, method, settings)
     if problem := _nothing_to_show(settings, selection):
         return Outcome(problem=problem)
+    people = [member.scan.split("_")[0] for member in selection.inputs]
     try:
-        found = find_strata(settings, [member.scan.split("_")[0] for member in selection.inputs])
+        found = find_strata(settings.atlas, settings.bids_dir / "participants.tsv", people)
     except SettingsError as error:
         return Outcome(problem=str(error))
     warning = settings.atlas.cells.warning(len(selection.inputs))
@@ -198,7 +199,9 @@ def _inputs(
 
 
 def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
-    _, failure = submitted(graph, "group", 3, settings, console, verbose, graph.plan.run)
+    _, failure = submitted(
+        graph, "group", 3, settings.cluster, settings.resources, console, verbose, graph.plan.run
+    )
     return f"{failure.stage}: {cause_of(failure.error)}" if failure else ""
 
 

@@ -8,11 +8,11 @@ import gliomorph
 
 from ...config.settings import Settings
 from ...interfaces.derivatives.names import group_names
-from ...interfaces.files.labels import REGIONS
 from ...interfaces.files.text import people
 from ...interfaces.group.records import Stratum
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
 from ...interfaces.reports.group.story import Group, Story, Test, Used
+from ...models.regions import REGIONS
 from .associations import Associations
 from .members import Member, Selection, registration_of
 from .regions import Regional

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from ...config.atlas import Atlas
 from ...config.option import SettingsError
-from ...config.settings import Settings
 from ...interfaces.files.tables import read_table
+from ...interfaces.group.associations.options import TestOptions
 from ...interfaces.group.associations.samples import Sample
 from ...interfaces.group.associations.stage import read_samples
 from ...interfaces.group.associations.words import AssociationError
 from ...interfaces.group.strata.groups import Stratification, stratify
 
 
-def find_strata(settings: Settings, participants: Iterable[str]) -> Stratification:
+def find_strata(atlas: Atlas, table: Path, participants: Iterable[str]) -> Stratification:
     """Put the participants into the strata that ``--strata`` asks for.
 
     Parameters
     ----------
-    settings : Settings
+    atlas : Atlas
+    table : Path
+        The dataset's ``participants.tsv``.
     participants : iterable of str
-        Those with a scan, with or without ``sub-``.
+        Labels of those with a scan, with or without ``sub-``.
 
     Returns
     -------
@@ -32,29 +36,34 @@ def find_strata(settings: Settings, participants: Iterable[str]) -> Stratificati
     SettingsError
         Without ``participants.tsv``, or with columns or rows that cannot be used.
     """
-    if not settings.atlas.strata:
+    if not atlas.strata:
         return Stratification()
-    path = settings.bids_dir / "participants.tsv"
-    if not path.is_file():
-        raise SettingsError(f"--strata: {path} is required, there is no such file")
+    if not table.is_file():
+        raise SettingsError(f"--strata: {table} is required, there is no such file")
     try:
-        rows = read_table(path)
+        rows = read_table(table)
     except (OSError, ValueError) as error:
         raise SettingsError(f"--strata: {error}") from error
-    found = stratify(settings.atlas.variables, rows, participants, settings.atlas.cells)
+    found = stratify(atlas.variables, rows, participants, atlas.cells)
     if found.errors:
         raise SettingsError("--strata: " + "; ".join(error.text for error in found.errors))
     return found
 
 
-def find_samples(settings: Settings, participants: Iterable[str]) -> list[Sample]:
+def find_samples(
+    tests: Sequence[str], options: TestOptions, table: Path, participants: Iterable[str]
+) -> list[Sample]:
     """The participants of every test that ``--tests`` asks for.
 
     Parameters
     ----------
-    settings : Settings
+    tests : sequence of str
+        The words of ``--tests``.
+    options : TestOptions
+    table : Path
+        The dataset's ``participants.tsv``.
     participants : iterable of str
-        Those with a scan, with or without ``sub-``.
+        Labels of those with a scan, with or without ``sub-``.
 
     Returns
     -------
@@ -66,10 +75,9 @@ def find_samples(settings: Settings, participants: Iterable[str]) -> list[Sample
     SettingsError
         Without ``participants.tsv``, or with all columns that cannot be used.
     """
-    if not settings.testing.tests:
+    if not tests:
         return []
-    table = settings.bids_dir / "participants.tsv"
     try:
-        return read_samples(settings.testing.tests, table, list(participants), settings.test_options())
+        return read_samples(tests, table, list(participants), options)
     except AssociationError as error:
         raise SettingsError(str(error)) from error

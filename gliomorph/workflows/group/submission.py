@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ...config.settings import Settings
+from ...config.cluster import Cluster
+from ...config.resources import Resources
 from ..engine.failures import Failure
 from ..engine.progress import Board
 from ..engine.submission import run_alone, submitting
@@ -15,7 +16,14 @@ from ..keys import cache_folder
 
 
 def submitted(
-    task: Any, name: str, stages: int, settings: Settings, console: Console, verbose: int = 0, run: str = ""
+    task: Any,
+    name: str,
+    stages: int,
+    cluster: Cluster,
+    resources: Resources,
+    console: Console,
+    verbose: int,
+    run: str = "",
 ) -> tuple[Any, Failure | None]:
     """Run a task of the group level one stage at a time, with its progress on the terminal.
 
@@ -27,7 +35,8 @@ def submitted(
         What the terminal calls it; ``stage@what`` for a stage.
     stages : int
         How many it has.
-    settings : Settings
+    cluster : Cluster
+    resources : Resources
     console : Console
     verbose : int
         1 prints tracebacks.
@@ -43,8 +52,8 @@ def submitted(
     title = name.partition("@")[0]
     board = Board(console, title, 1, stages, verbose)
     runs = {name: run} if run else {}
-    worker = make_worker(settings.cluster, settings.resources, 1, console, board.watch, runs)
-    with board, submitting(cache_folder(settings.resources.work_dir), worker) as submit:
+    worker = make_worker(cluster, resources, 1, console, board.watch, runs)
+    with board, submitting(cache_folder(resources.work_dir), worker) as submit:
         try:
             return run_alone(submit, task, name), None
         except Exception as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gliomorph
 
-from ...config.resources import GPU_STAGES
-from ...config.settings import Settings
+from ...config.processing import Processing
+from ...config.resources import GPU_STAGES, Resources
 from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import SPATIAL_REFERENCES
@@ -18,12 +20,16 @@ from .plan import PlannedScan, segmentation_weights
 
 
 def graph_inputs(
-    planned: PlannedScan, settings: Settings, template: TemplateFiles, run: str
+    planned: PlannedScan,
+    processing: Processing,
+    resources: Resources,
+    template: TemplateFiles,
+    plan: Publication,
+    run: str,
 ) -> dict[str, Any]:
     """Inputs of one scan's graph."""
     scan, tumor = planned.scan, planned.scan.tumor
     assert scan.image is not None
-    networks = settings.processing.networks
     return {
         "inputs": ScanInputs(
             image=scan.image,
@@ -31,43 +37,45 @@ def graph_inputs(
             tumor=tumor.path if tumor else None,
             tumor_kind=tumor.kind if tumor else "dseg",
             tumor_table=tumor.table if tumor else None,
-            weights=segmentation_weights(scan, settings),
+            weights=segmentation_weights(scan, processing.weights),
             modality=scan.modality,
         ),
         "template": template,
         "methods": [
-            MethodInputs(name=name, weights=networks.get(name), refine=settings.processing.refinement(name))
-            for name in settings.processing.registration
+            MethodInputs(name=name, weights=processing.networks.get(name), refine=processing.refinement(name))
+            for name in processing.registration
         ],
-        "seed": settings.processing.random_seed,
-        "gpus": {stage: settings.resources.gpu_of(stage) for stage in GPU_STAGES},
-        "plan": publication(planned, settings),
+        "seed": processing.random_seed,
+        "gpus": {stage: resources.gpu_of(stage) for stage in GPU_STAGES},
+        "plan": plan,
         "run": run,
     }
 
 
-def publication(planned: PlannedScan, settings: Settings) -> Publication:
+def publication(
+    planned: PlannedScan, bids_dir: Path, output_dir: Path, derivatives: Mapping[str, Path]
+) -> Publication:
     """Names and metadata of a scan's outputs, as the publishing and report stages take them."""
     scan, names = planned.scan, planned.names
     assert names is not None
     assert scan.image is not None
     return Publication(
         names=names,
-        out_dir=str(settings.output_dir),
+        out_dir=str(output_dir),
         keys=planned.keys,
         input_keys=dict(planned.input_keys),
         page_code=page_code(),
         contents=dict(planned.contents),
         notices=list(scan.notices),
         spatial_reference=SPATIAL_REFERENCES.get(names.template, f"tpl-{names.template}"),
-        raw=f"bids:raw:{scan.image.relative_to(settings.bids_dir).as_posix()}",
-        tumor_sources=_tumor_sources(scan, settings),
+        raw=f"bids:raw:{scan.image.relative_to(bids_dir).as_posix()}",
+        tumor_sources=_tumor_sources(scan, derivatives),
         generated_by=f"gliomorph {gliomorph.__version__}",
     )
 
 
-def _tumor_sources(scan: Scan, settings: Settings) -> list[str]:
+def _tumor_sources(scan: Scan, derivatives: Mapping[str, Path]) -> list[str]:
     if scan.tumor is None:
         return []
-    root = settings.inputs.derivatives[scan.tumor.source]
+    root = derivatives[scan.tumor.source]
     return [f"bids:{scan.tumor.source}:{scan.tumor.path.relative_to(root).as_posix()}"]

@@ -18,7 +18,7 @@ from ..engine.progress import Board
 from ..engine.submission import run_side_by_side, submitting
 from ..engine.workers import make_worker, taken_over
 from .graph import ScanGraph
-from .inputs import graph_inputs
+from .inputs import graph_inputs, publication
 from .plan import PlannedScan
 
 PER_SCAN, PER_METHOD = 11, 3
@@ -92,7 +92,10 @@ def with_pages_settled(planned: Sequence[PlannedScan], context: RunContext) -> l
 
 
 def _graph(planned: PlannedScan, context: RunContext, run: str) -> Any:
-    return ScanGraph(**graph_inputs(planned, context.settings, context.template, run))
+    settings = context.settings
+    plan = publication(planned, settings.bids_dir, settings.output_dir, settings.inputs.derivatives)
+    inputs = graph_inputs(planned, settings.processing, settings.resources, context.template, plan, run)
+    return ScanGraph(**inputs)
 
 
 def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:

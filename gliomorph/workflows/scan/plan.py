@@ -102,7 +102,7 @@ def _plan(
     """What to do with a scan, its keys made of its files and of the methods' ``options``."""
     if scan.problem or scan.image is None:
         return PlannedScan(scan=scan, status="impossible", reason=scan.problem)
-    weights = segmentation_weights(scan, settings)
+    weights = segmentation_weights(scan, settings.processing.weights)
     if scan.tumor is None and (reason := _cannot_segment(scan, settings, weights)):
         return PlannedScan(scan=scan, status="impossible", reason=reason)
     names = ScanNames(
@@ -135,11 +135,11 @@ def _plan(
     return attrs.evolve(planned, status="done" if planned.has_current_page(settings.output_dir) else "page")
 
 
-def segmentation_weights(scan: Scan, settings: Settings) -> Path | None:
+def segmentation_weights(scan: Scan, given: Path | None) -> Path | None:
     """The network that segments a scan without a given mask: ``--weights``, else the one that comes with us."""
     if scan.tumor is not None:
         return None
-    return settings.processing.weights or shipped_student(scan.modality)
+    return given or shipped_student(scan.modality)
 
 
 def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.derivatives.names import (
     ScanNames,
     anat_folder,
+    association_names,
     contrast_names,
     group_names,
     map_names,
@@ -22,7 +24,7 @@ from gliomorph.interfaces.derivatives.publish import DSEG_TABLE, Publication, si
 from gliomorph.interfaces.files.images import write_image
 from gliomorph.interfaces.methods import METHODS
 from gliomorph.workflows.checks.validation import validator_issues
-from gliomorph.workflows.dataset import write_dataset
+from gliomorph.workflows.dataset import IGNORED, write_dataset
 
 SCANS = {
     "sub-01": ("01", "", "sub-01", "T1w"),
@@ -189,3 +191,14 @@ def test_left_overs_are_known_by_their_names_and_nothing_else_is(tmp_path: Path)
         (tmp_path / name).touch()
     found = [path for pattern in stale_patterns("SRI24", 1) for path in tmp_path.glob(pattern)]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in found) == sorted(names)
+
+
+def test_names_of_associations_have_bids_entities_in_bids_order_and_are_ignored() -> None:
+    names = association_names("SRI24", 1, "WT", "glmage", "fwer")
+    stem = "tpl-SRI24/anat/tpl-SRI24_atlas-gliomorph_res-1_contrast-glmage"
+    assert names["t"] == f"{stem}_stat-t_label-WT_statmap.nii.gz"
+    assert names["logp"] == f"{stem}_stat-logp_label-WT_desc-fwer_statmap.nii.gz"
+    assert names["clusters"] == f"{stem}_label-WT_desc-fwerclusters_stats.tsv"
+    for name in (*names.values(), names["clusters"].replace(".tsv", ".json")):
+        assert any(fnmatch(name.split("/")[-1], pattern) for pattern in IGNORED)
+    assert len(set(names.values())) == len(names)

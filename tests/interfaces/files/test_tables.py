@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from gliomorph.interfaces.files.labels import LABELS
 from gliomorph.interfaces.files.tables import BRATS_ROWS, brats_rows, json_text, label_table, table
+from gliomorph.models.regions import LABELS
 
 
 def test_plain_values_stand_as_they_are_between_tabs() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gliomorph.interfaces.machine import limits
 from gliomorph.interfaces.machine.limits import (
     System,
     available_cpus,
@@ -135,3 +136,16 @@ def test_defaults_of_the_command_line_follow(machine: Machine, monkeypatch: pyte
     assert available_cpus(machine({"cpu.max": "50000 100000"})) == 1
     assert available_memory_gb(machine({"memory.max": "1000000"})) == pytest.approx(0.001)
     assert available_memory_gb(machine({"memory.max": "max"})) > 0.001
+
+
+def test_memory_that_is_free_on_the_cpu_is_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "available_memory_gb", lambda: 1.5)
+    assert limits.free_gb("cpu") == 1.5
+
+
+def test_peak_is_that_of_what_follows() -> None:
+    limits.reset_peak()
+    before = limits.peak_gb()
+    held = bytearray(200_000_000)
+    assert limits.peak_gb() >= before + 0.15
+    assert len(held) == 200_000_000

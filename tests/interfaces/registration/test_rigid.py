@@ -13,7 +13,9 @@ from gliomorph.interfaces.files.transforms import (
     read_transform,
     write_transform,
 )
-from gliomorph.interfaces.scan.register import register
+from gliomorph.interfaces.scan.register import Register
+
+register = Register.stage
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 

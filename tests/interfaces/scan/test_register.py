@@ -24,11 +24,13 @@ from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
 from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.registration.syn import CC_RADIUS
-from gliomorph.interfaces.scan.register import register
+from gliomorph.interfaces.scan.register import Register
 from gliomorph.models.registration import metamorphosis
 from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration.pair import Registration
+
+register = Register.stage
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 

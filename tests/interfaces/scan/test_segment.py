@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
-from gliomorph.interfaces.files.labels import PROBABILITY_REGIONS, by_region
+from gliomorph.interfaces.files.labels import by_region
 from gliomorph.interfaces.files.transforms import write_transform
 from gliomorph.interfaces.networks.files import WeightsError
 from gliomorph.interfaces.networks.segmentation import write_unet
 from gliomorph.interfaces.scan import segment as module
 from gliomorph.interfaces.scan.segment import segment
+from gliomorph.models.regions import NESTED
 from gliomorph.models.unet import SegmentationSettings
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)
@@ -88,7 +89,7 @@ def test_labels_and_probabilities_lie_on_the_native_grid(heads, frame, oracle, i
     assert phantoms.dice(to_array(found) > 0, known > 0) > 0.93
     assert phantoms.dice(np.isin(to_array(found), (1, 4)), np.isin(known, (1, 4))) > 0.85
     files = by_region(probabilities)
-    assert tuple(files) == PROBABILITY_REGIONS
+    assert tuple(files) == NESTED
     assert all(path.name.startswith(region) for region, path in files.items())
     whole, core, enhancing = (to_array(read_image(files[region])) for region in ("WT", "TC", "ET"))
     assert whole.max() <= 1

@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
-from gliomorph.interfaces.files.labels import PROBABILITY_REGIONS
 from gliomorph.interfaces.files.transforms import (
     apply_to_points,
     compose,
@@ -20,6 +19,7 @@ from gliomorph.interfaces.records import as_dict
 from gliomorph.interfaces.registration.ants import to_ants
 from gliomorph.interfaces.scan.records import Registered
 from gliomorph.interfaces.scan.warp import warp
+from gliomorph.models.regions import NESTED
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 
@@ -161,10 +161,10 @@ def test_coverage_ends_with_the_native_field_of_view(heads, transforms, tmp_path
 
 def test_probabilities_are_warped_as_the_image_is(heads, transforms, here):
     image = heads["anisotropic"]["image"]
-    given = [image] * len(PROBABILITY_REGIONS)
+    given = [image] * len(NESTED)
     files = warped_head(heads["anisotropic"], transforms, heads, probabilities=given)
     expected = to_array(read_image(files["warped"]))
-    for region in PROBABILITY_REGIONS:
+    for region in NESTED:
         assert np.array_equal(to_array(read_image(files[f"probability_{region}"])), expected)
     assert not any(name.startswith("probability_") for name in warped_head(heads["LPS"], transforms, heads))
 

@@ -58,7 +58,7 @@ def test_windows_do_not_matter_to_a_network_that_sees_single_voxels() -> None:
 
 def test_windows_matter_little_to_a_network_that_sees_little() -> None:
     # it goes wrong in the outermost layer of a window, which has 1/50 of another window's weight there; more only
-    # within a quarter window of the head's border, where every window's weight is at MONAI's floor of 1e-3
+    # within a quarter window of the head's border, where every window's weight is the least one of 1e-3
     network, head = convolution(3), images(40, 24, 24)
     difference = probabilities(network, head, (16, 16, 16)) - probabilities(network, head)
     assert difference[:, 4:-4, 4:-4, 4:-4].abs().max() < 0.02
@@ -143,3 +143,40 @@ def test_regions_are_nested_sums() -> None:
     np.testing.assert_allclose(regions["WT"], 1 - found[0])
     np.testing.assert_allclose(regions["WT"] - regions["TC"], found[ED])
     np.testing.assert_allclose(regions["TC"] - regions["ET"], found[NCR])
+
+
+class Places(nn.Module):
+    """A network whose score of class 1 is, in the first voxel it sees, how far that is up the first axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.seen: list[int] = []
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        self.seen.append(len(windows))
+        scores = windows.new_zeros(len(windows), 4, *windows.shape[2:])
+        scores[:, 1] = torch.where(windows[:, :1, :1, :1, :1] > 0, 1e3, -1e3)[:, 0]
+        return scores
+
+
+@pytest.mark.parametrize(("batch", "seen"), [(1, [1, 1, 1]), (2, [2, 1])])
+def test_windows_overlap_by_half_and_count_by_their_gaussians(batch: int, seen: list[int]) -> None:
+    """Three windows of 16 on 32 voxels: the first says class 1, the others do not; weights as of σ = 16 / 8."""
+    network, head = Places(), torch.zeros(1, 32, 16, 16)
+    head[:, 0] = 1
+    found = probabilities(network, head, (16, 16, 16), batch=batch)[1, :, 8, 8].numpy()
+    distance = (np.arange(16) - 7.5) / 2
+    weight = np.maximum(np.exp(-(distance**2) / 2) * np.exp(-(0.25**2)), 1e-3)
+    said = np.ones(16)
+    said[8:] = weight[8:] / (weight[8:] + weight[:8])
+    assert network.seen == seen
+    np.testing.assert_allclose(found[:16], said, atol=1e-6)
+    assert found[16:].max() < 1e-6
+
+
+def test_a_head_shorter_than_the_window_has_zeros_around_it() -> None:
+    network, head = convolution(3), images(24, 8, 16)
+    padded = torch.nn.functional.pad(head, (0, 0, 4, 4))
+    found = probabilities(network, head, (16, 16, 16))
+    torch.testing.assert_close(found, probabilities(network, padded, (16, 16, 16))[:, :, 4:-4])

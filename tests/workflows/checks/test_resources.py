@@ -17,6 +17,7 @@ from gliomorph.interfaces.methods import REGISTRY
 from gliomorph.workflows.checks import resources
 from gliomorph.workflows.checks.resources import (
     FileSystem,
+    Need,
     check_disk,
     check_memory,
     file_system_of,
@@ -65,18 +66,27 @@ def test_every_method_and_known_stages_have_an_estimate() -> None:
         assert estimates.process_memory_gb(resolution, ("syn",)) > max(stages.values())
 
 
+def room_of(settings: Settings, scans: int) -> tuple[Need, Need]:
+    at_once = settings.scans_at_once(scans)
+    return needs_of(settings.processing, settings.resources, settings.output_dir, scans, at_once)
+
+
+def disk_of(settings: Settings, scans: int) -> str:
+    return check_disk(room_of(settings, scans), settings.resources.clean_workdir)
+
+
 def memory_of(settings: Settings, scans: int) -> str:
     return check_memory(settings.processing, settings.resources, scans)
 
 
 def test_room_grows_with_scans_and_methods(settings: Settings, machine: Machine) -> None:
     machine(1000)
-    one, ten = (needs_of(settings, scans) for scans in (1, 10))
+    one, ten = (room_of(settings, scans) for scans in (1, 10))
     assert [need.gigabytes * 10 for need in one] == pytest.approx([need.gigabytes for need in ten])
     assert [need.files * 10 for need in one] == [need.files for need in ten]
-    two = needs_of(changed(settings, registration=("affine", "syn")), 1)
+    two = room_of(changed(settings, registration=("affine", "syn")), 1)
     assert all(more.gigabytes > less.gigabytes for more, less in zip(two, one, strict=True))
-    assert f"{ten[0].gigabytes:.1f} GB of work files in {settings.resources.work_dir}" in check_disk(
+    assert f"{ten[0].gigabytes:.1f} GB of work files in {settings.resources.work_dir}" in disk_of(
         settings, 10
     )
 
@@ -84,24 +94,24 @@ def test_room_grows_with_scans_and_methods(settings: Settings, machine: Machine)
 def test_work_directory_that_is_cleaned_holds_the_scans_at_once(settings: Settings, machine: Machine) -> None:
     machine(1000)
     clean = changed(settings, clean_workdir=True, nprocs=2)
-    work, output = needs_of(clean, 100)
-    assert work.gigabytes == pytest.approx(needs_of(settings, clean.scans_at_once(100))[0].gigabytes)
-    assert output == needs_of(settings, 100)[1]
-    assert "GB of work files at a time in" in check_disk(clean, 100)
+    work, output = room_of(clean, 100)
+    assert work.gigabytes == pytest.approx(room_of(settings, clean.scans_at_once(100))[0].gigabytes)
+    assert output == room_of(settings, 100)[1]
+    assert "GB of work files at a time in" in disk_of(clean, 100)
 
 
 def test_what_lies_on_one_file_system_counts_together(settings: Settings, machine: Machine) -> None:
-    work, output = needs_of(settings, 10)
+    work, output = room_of(settings, 10)
     between = max(work.gigabytes, output.gigabytes) + 0.1
     machine(between, apart=True)
-    check_disk(settings, 10)
+    disk_of(settings, 10)
     machine(between)
     with pytest.raises(
         SettingsError, match=r"GB are needed and .* GB are free: .* and .*outputs in .*--clean-workdir"
     ):
-        check_disk(settings, 10)
+        disk_of(settings, 10)
     machine(work.gigabytes + output.gigabytes + 0.1)
-    check_disk(settings, 10)
+    disk_of(settings, 10)
 
 
 def test_this_file_system_has_room_for_something(tmp_path: Path) -> None:
@@ -116,9 +126,9 @@ def test_too_few_inodes_are_told_unless_the_file_system_has_none(
     with pytest.raises(
         SettingsError, match=r"files will be made and its file system has room for 100 \(inodes\)"
     ):
-        check_disk(settings, 10)
+        disk_of(settings, 10)
     machine(1000, files=None)
-    check_disk(settings, 10)
+    disk_of(settings, 10)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from changed_settings import changed
 
 from gliomorph.config.option import SettingsError
 from gliomorph.config.settings import Settings
+from gliomorph.interfaces.group.strata.groups import Stratification
 from gliomorph.workflows.checks.atlas import atlas_notices
 from gliomorph.workflows.group.strata import find_samples, find_strata
 
@@ -27,8 +28,12 @@ def settings(folder: Path, table: str | None = TABLE, **options: Any) -> Setting
     )
 
 
+def strata_of(asked: Settings, participants: list[str]) -> Stratification:
+    return find_strata(asked.atlas, asked.bids_dir / "participants.tsv", participants)
+
+
 def test_without_a_word_there_are_no_strata_and_no_table_is_needed(tmp_path: Path) -> None:
-    assert find_strata(settings(tmp_path, None), ["1"]).strata == ()
+    assert strata_of(settings(tmp_path, None), ["1"]).strata == ()
 
 
 @pytest.mark.parametrize(
@@ -64,13 +69,13 @@ def test_a_cohort_smaller_than_the_smallest_cell_is_told_before_the_run(tmp_path
 
 
 def test_one_participant_is_no_stratum_unless_it_is_asked_for(tmp_path: Path) -> None:
-    found = find_strata(settings(tmp_path, strata=("sex",), min_cell=None), ["1", "2", "3"])
+    found = strata_of(settings(tmp_path, strata=("sex",), min_cell=None), ["1", "2", "3"])
     assert found.published == ()
     assert [notice.text for notice in found.notices] == [
         "no maps of sex = 'F': 2 participants, fewer than 5",
         "no maps of sex = 'M': 1 participant, fewer than 5",
     ]
-    found = find_strata(settings(tmp_path, strata=("sex",)), ["1", "2", "3"])
+    found = strata_of(settings(tmp_path, strata=("sex",)), ["1", "2", "3"])
     assert [stratum.participants for stratum in found.published] == [("1", "3"), ("2",)]
 
 
@@ -84,7 +89,7 @@ def test_who_is_left_out_of_a_test_is_told_before_the_run(tmp_path: Path) -> Non
     assert atlas_notices(asked) == []
     told = atlas_notices(changed(asked, dry_run=True))
     assert "glm:age: 1 participant left out, 'age' is missing: '2'" in told
-    assert find_samples(settings(tmp_path), ["1"]) == []
+    assert find_samples((), asked.test_options(), tmp_path / "no table", ["1"]) == []
 
 
 def test_participants_of_earlier_runs_can_be_in_a_test(tmp_path: Path) -> None:

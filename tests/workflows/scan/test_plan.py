@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from safetensors.numpy import save_file
 from gliomorph.config.processing import REFINE
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
+from gliomorph.interfaces.derivatives.publish import Publication
 from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
@@ -45,6 +47,15 @@ def settings(tmp_path: Path) -> Settings:
         derivatives={"masks": tmp_path / "masks"},
         registration=("affine", "syn-cfm"),
     )
+
+
+def publication_of(planned: PlannedScan, settings: Settings) -> Publication:
+    return publication(planned, settings.bids_dir, settings.output_dir, settings.inputs.derivatives)
+
+
+def inputs_of(planned: PlannedScan, settings: Settings, template: TemplateFiles) -> dict[str, Any]:
+    plan = publication_of(planned, settings)
+    return graph_inputs(planned, settings.processing, settings.resources, template, plan, "run")
 
 
 def publish(planned: PlannedScan, settings: Settings) -> None:
@@ -179,7 +190,7 @@ def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
     assert before.keys["metamorph-r"] != after.keys["metamorph-r"]
     default, same = (changed(plain, refine=count) for count in (None, REFINE))
     assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
-    inputs = graph_inputs(after, refined, template, "run")
+    inputs = inputs_of(after, refined, template)
     assert [method.refine for method in inputs["methods"]] == [0, 9]
     (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
     assert list(register._task.refine) == [0, 9]
@@ -240,13 +251,13 @@ def test_label_table_that_is_a_broken_link_is_impossible_by_name(
 def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateFiles) -> None:
     table = settings.inputs.derivatives["masks"] / "seg-brats_dseg.tsv"
     table.write_text("words")
-    inputs = graph_inputs(plan_scans(settings, template)[0], settings, template, "run")
+    inputs = inputs_of(plan_scans(settings, template)[0], settings, template)
     (tumor,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "tumor@sub-01"]
     assert Path(tumor._task.table) == table
 
 
 def test_publication_names_sources_as_bids_uris(settings: Settings, template: TemplateFiles) -> None:
-    published = publication(plan_scans(settings, template)[0], settings)
+    published = publication_of(plan_scans(settings, template)[0], settings)
     assert published.raw == "bids:raw:sub-01/anat/sub-01_T1w.nii.gz"
     assert published.tumor_sources == ["bids:masks:sub-01/anat/sub-01_seg-brats_dseg.nii.gz"]
     assert set(published.keys) == set(published.input_keys) == {"affine", "syn-cfm"}
@@ -272,4 +283,4 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
     first, _ = plan_scans(settings, template)
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     mask = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
-    assert set(publication(first, settings).contents) == {str(image), str(mask)}
+    assert set(publication_of(first, settings).contents) == {str(image), str(mask)}

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import attrs
 
-from ...files.labels import CONVENTIONS
+from ....models.regions import CONVENTIONS
 
 EXTENSIONS = (".nii.gz", ".nii")
 GRADES = ("HGG", "LGG")

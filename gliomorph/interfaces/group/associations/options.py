@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from ....models.atlas.records import REGIONS
+from ....models.regions import REGIONS
 from ....models.small_cells import MIN_CELL
 from ...files.text import quoted
 from .defaults import MIN_COVERAGE, MIN_LESIONS, PERMUTATIONS, Correction

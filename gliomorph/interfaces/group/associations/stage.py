@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pandas as pd
 
-from ....models.atlas.records import PARTS, REGIONS
+from ....models.regions import LABELS, REGIONS
 from ...files.images import write_image, write_text
 from ...files.tables import read_table
 from ...files.text import listed, people
@@ -73,7 +73,7 @@ def associate(
         {label: scan.files["coverage"] for label, scan in known.items() if "coverage" in scan.files},
         template,
         options.min_lesions,
-        () if options.region == "WT" else tuple(PARTS[part] for part in REGIONS[options.region]),
+        () if options.region == "WT" else tuple(LABELS[part] for part in REGIONS[options.region]),
     )
     files: dict[str, Path] = {}
     facts: dict[str, TestFacts] = {}

@@ -8,7 +8,6 @@ import attrs
 import numpy as np
 
 from ....models.atlas import (
-    REGIONS,
     AtlasSums,
     Release,
     centroid_density,
@@ -21,6 +20,7 @@ from ....models.atlas import (
     shape_map,
 )
 from ....models.atlas.records import kinds_of
+from ....models.regions import REGIONS
 from ..records import MapFacts
 from .scan import MEANS, REACH_MM, Frame
 

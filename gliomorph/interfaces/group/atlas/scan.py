@@ -12,8 +12,6 @@ import SimpleITK as sitk
 
 from ....models.atlas import (
     LIMIT,
-    PARTS,
-    REGIONS,
     Grid,
     Participant,
     count_components,
@@ -22,6 +20,7 @@ from ....models.atlas import (
     midline,
     surroundings,
 )
+from ....models.regions import LABELS, REGIONS
 from ...files.images import read_image, to_array
 from ...files.transforms import displacement_on, jacobian_determinant, linear_part, matrix_of, read_transform
 from ..records import GroupScan
@@ -169,4 +168,4 @@ def region_mask(labels: np.ndarray, region: str, kind: str) -> np.ndarray:
     """Voxels of a region in BraTS labels (1 NCR, 2 ED, 4 ET); a plain mask is WT as a whole."""
     if kind == "mask":
         return labels > 0
-    return np.isin(labels, [PARTS[part] for part in REGIONS[region]])
+    return np.isin(labels, [LABELS[part] for part in REGIONS[region]])

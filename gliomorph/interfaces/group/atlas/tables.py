@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ....models.atlas import REGIONS, AtlasSums
+from ....models.atlas import AtlasSums
 from ....models.atlas.records import is_in, parts_of
+from ....models.regions import REGIONS
 from ....models.small_cells import SmallCells
 from .scan import Frame
 

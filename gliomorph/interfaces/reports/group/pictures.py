@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from ....models.regions import TEXTS
 from ....models.small_cells import EVERYBODY
 from ...files.images import from_array, read_image, to_array
 from .. import figures
@@ -16,13 +17,6 @@ from ..cuts import CONVENTION, Cut, choose_cuts, spread_cuts
 from ..pages import Picture, embedded
 from .story import Group
 
-REGION_TEXTS = {
-    "WT": "whole tumour",
-    "TC": "tumour core",
-    "ET": "enhancing tumour",
-    "NCR": "necrotic core",
-    "ED": "oedema",
-}
 SLICES = 4
 STRETCH = 1.5
 """det J at the ends of the colour bar: this, and its inverse."""
@@ -191,7 +185,7 @@ def _region_picture(region: str, values: sitk.Image, template: sitk.Image, cuts:
     array = to_array(values)
     peak = np.unravel_index(int(array.argmax()), array.shape)
     x, y, z = values.TransformIndexToPhysicalPoint([int(i) for i in peak])
-    name = f"{region} ({REGION_TEXTS[region]})" if region in REGION_TEXTS else region
+    name = f"{region} ({TEXTS[region]})" if region in TEXTS else region
     where = (
         f"highest {100 * array.max():.1f} % at {-x:.0f}, {-y:.0f}, {z:.0f} mm"
         if array.max() > 0

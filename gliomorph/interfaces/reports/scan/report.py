@@ -16,6 +16,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
+from ....models.regions import EITHER, LABELS, TEXTS
 from ...files.images import from_array, read_image, to_array, voxel_volume_ml
 from ...records import Ports
 from .. import figures
@@ -25,8 +26,6 @@ from ..pages import MEASURES, Album, Measure, Picture, as_json, as_number, flag,
 JACOBIAN_LIMIT = 2.5
 """Colours of det J go from 1/2.5 to 2.5 on every page, so that methods and scans compare."""
 BIAS_LIMIT = 1.5
-REGION_NAMES = {1: "NCR", 2: "ED", 3: "ET", 4: "ET"}
-REGION_LEGEND = {1: "necrotic core (NCR)", 2: "oedema (ED)", 4: "enhancing tumour (ET)"}
 INPUT_CAPTION = "The image as it came in: slices spread over the tumour, or the brain where there is none."
 METHOD_CAPTIONS = {
     "template": "Template, with the lesion as warped.",
@@ -135,7 +134,7 @@ def scan_report(
         ],
         measures=_measures_table(methods),
         used=[("run", as_json(used)), *((result.method, as_json(result.used)) for result in methods)],
-        regions=[(figures.REGIONS[i], text) for i, text in REGION_LEGEND.items()],
+        regions=[(figures.REGIONS[i], f"{TEXTS[part]} ({part})") for part, i in LABELS.items()],
     )
 
 
@@ -160,7 +159,7 @@ def _summary(
     if labels is not None:
         values, counts = np.unique(to_array(labels), return_counts=True)
         parts = dict(zip(values.tolist(), counts * voxel_volume_ml(labels), strict=True))
-        text = [f"{name} {parts[i]:.1f} ml" for i, name in REGION_NAMES.items() if i in parts]
+        text = [f"{name} {parts[i]:.1f} ml" for i, name in EITHER.items() if i in parts]
         rows.append(("Regions", ", ".join(text) or "empty segmentation"))
     rows.append(("Template", str(used.get("template") or template.name)))
     if used.get("version"):

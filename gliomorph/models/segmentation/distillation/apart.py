@@ -31,6 +31,6 @@ class Apart(nn.Module, Generic[Network]):
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Apart[Network]:
         """The hook behind ``.to``, ``.cuda`` and ``.double``, which would pass by what is not registered."""
-        self.network._apply(fn, recurse)
-        super()._apply(fn, recurse)
+        self.network._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch does not annotate it
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self

@@ -7,6 +7,8 @@ The terms are in :mod:`.distillation_losses` and :mod:`.adversarial`, their weig
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -105,7 +107,7 @@ class StudentObjective(nn.Module):
     def _terms(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> dict[str, Tensor]:
         """The terms that take a teacher and have a weight."""
         settings = self.settings
-        measures = {
+        measures: dict[str, Callable[[], Tensor]] = {
             "kd": lambda: softened_cross_entropy(student["scores"], teacher["scores"], settings.temperature),
             "kl": lambda: bottleneck_divergence(student["bottleneck"], teacher["bottleneck"]),
             "attention": lambda: attention_transfer(student["bottleneck"], teacher["bottleneck"]),

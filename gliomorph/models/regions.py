@@ -1,0 +1,17 @@
+"""Regions of a brain tumour, and the values of their labels: the one table that all others are made from."""
+
+LABELS = {"NCR": 1, "ED": 2, "ET": 4}
+"""Parts that exclude each other, in the order of a network's classes; ET is 4, as in BraTS until the 2022 edition."""
+CONVENTIONS = {frozenset(labels.values()): labels for labels in (LABELS, LABELS | {"ET": 3})}
+"""BraTS label maps: ET is 4 until the 2022 edition and 3 since."""
+EITHER = {index: part for labels in CONVENTIONS.values() for part, index in labels.items()}
+"""The part of each label, in whichever of the conventions."""
+REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR": ("NCR",), "ED": ("ED",)}
+"""Regions as unions of parts: their counts are sums of counts."""
+NESTED = ("WT", "TC", "ET")
+"""Regions whose probabilities are passed on, in this order."""
+NAMES = {"NCR": "NCR", "NET": "NCR", "NCR/NET": "NCR", "ED": "ED", "ET": "ET"}
+"""What label tables call the parts; BraTS counts non-enhancing tumour with necrosis."""
+_TEXTS = ("whole tumour", "tumour core", "enhancing tumour", "necrotic core", "oedema")
+TEXTS = dict(zip(REGIONS, _TEXTS, strict=True))
+"""What pages call the regions."""
