@@ -19,6 +19,7 @@ from gliomorph.interfaces.files.images import write_text
 from gliomorph.workflows import run
 from gliomorph.workflows.checks.validation import check_folders
 from gliomorph.workflows.engine import pool as worker
+from gliomorph.workflows.engine.progress import watched
 from gliomorph.workflows.scan import participants
 
 
@@ -55,10 +56,8 @@ def stub_graph(**inputs: Any) -> Any:
 
 async def in_this_process(self: worker.PoolWorker, job: Any, rerun: bool = False) -> Any:
     """In place of a child."""
-    self.watch("start", job, None)
-    result = job.run(rerun=rerun)
-    self.watch("done", job, None)
-    return result
+    with watched(job, self.watch):
+        return job.run(rerun=rerun)
 
 
 def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> None:

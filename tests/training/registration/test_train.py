@@ -27,7 +27,7 @@ from gliomorph.interfaces.datasets.template_files import prepare_template
 from gliomorph.interfaces.files.images import from_array, read_image, write_image
 from gliomorph.interfaces.files.transforms import read_transform, write_transform
 from gliomorph.interfaces.networks.registration import load_network
-from gliomorph.interfaces.scan.register import register
+from gliomorph.interfaces.scan.register import AlignedPair, register
 from gliomorph.models.registration.training import EpochSettings
 from gliomorph.training.folder import TrainingFolder, TrainingFolderError
 from gliomorph.training.scans import TrainingDataError
@@ -240,18 +240,15 @@ def test_a_finished_network_registers_in_the_pipeline(
     moving = write_image(sitk.Resample(fixed, warp), tmp_path / "moving.nii.gz")
     tumor = from_array(phantoms.ball(fixed, phantoms.TUMOR_AT, 20).astype("uint8"), fixed)
     identity = write_transform(sitk.AffineTransform(3), tmp_path / "identity.h5")
-    forward, _, appearance, used = register(
-        moving,
-        files.fixed,
-        write_image(tumor, tmp_path / "tumor.nii.gz"),
-        files.fixed_brain,
-        identity,
-        identity,
-        weights,
-        method,
-        seed=0,
-        gpu="none",
+    pair = AlignedPair(
+        moving=moving,
+        fixed=files.fixed,
+        tumor=write_image(tumor, tmp_path / "tumor.nii.gz"),
+        fixed_brain=files.fixed_brain,
+        rigid=identity,
+        affine=identity,
     )
+    forward, _, appearance, used = register(pair, weights, method, seed=0, gpu="none")
     record = json.loads(used.read_text())
     assert record["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert (appearance is not None) == method.startswith("metamorph")
