@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib.metadata import version
 
 import numpy as np
 import SimpleITK as sitk
@@ -53,7 +54,10 @@ def _run(problem: Problem, moving: sitk.Image, mask: sitk.Image | None = None) -
     return Answer(
         forward=_transform(solver["warp"]),
         inverse=_transform(solver["inverse"]),
-        used={"settings": {"options": OPTIONS, "masks": ["moving_mask"] * (mask is not None)}},
+        used={
+            "settings": {"options": OPTIONS, "masks": ["moving_mask"] * (mask is not None)},
+            "greedy": version("picsl-greedy"),
+        },
     )
 
 
