@@ -22,8 +22,8 @@ import attrs
 import torch
 
 from gliomorph.interfaces.datasets.templates import load_template
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.synthesis.engine import DataEngine
-from gliomorph.models.unet import MODALITIES
 from gliomorph.training.segmentation.data import engine_of
 
 from .tables import markdown

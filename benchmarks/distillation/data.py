@@ -18,7 +18,7 @@ from gliomorph.interfaces.files.images import from_array, replacing, to_array
 from gliomorph.interfaces.files.labels import class_indices, resample_labels
 from gliomorph.interfaces.networks.grid import network_grid, on_network_grid
 from gliomorph.models import synthesis
-from gliomorph.models.unet import MODALITIES
+from gliomorph.models.regions import MODALITIES
 from gliomorph.training.segmentation.data import PreparedExamples
 
 from .spread import spread

@@ -11,7 +11,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from gliomorph.interfaces.networks.segmentation import load_unet
-from gliomorph.models.unet import MODALITIES
+from gliomorph.models.regions import MODALITIES
 from gliomorph.training.pictures import COLOURS
 
 from .data import cohort

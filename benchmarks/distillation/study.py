@@ -9,9 +9,10 @@ from pathlib import Path
 import attrs
 
 from gliomorph.interfaces.files.images import write_text
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.distillation.methods import SHARED_DECODER, settings_of
 from gliomorph.models.segmentation.training import Optimisation
-from gliomorph.models.unet import MODALITIES, SegmentationSettings
+from gliomorph.models.unet import SegmentationSettings
 
 TEACHER, BASELINE = "teacher", "baseline"
 AGAIN = "baseline-again"

@@ -10,13 +10,14 @@ import torch
 
 from gliomorph.interfaces.files.images import replacing, write_text
 from gliomorph.interfaces.networks.segmentation import load_unet, write_unet
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.distillation.methods import DistillationSettings, settings_of
 from gliomorph.models.segmentation.distillation.objective import StudentObjective
 from gliomorph.models.segmentation.distillation.shared_decoder import share_decoder
 from gliomorph.models.segmentation.inference import decide, probabilities
 from gliomorph.models.segmentation.metrics import measure
 from gliomorph.models.segmentation.training import Batch, SegmentationTrainer
-from gliomorph.models.unet import MODALITIES, UNet
+from gliomorph.models.unet import UNet
 from gliomorph.training.scans import example_seed
 from gliomorph.training.segmentation.data import PreparedExamples, one_by_one
 

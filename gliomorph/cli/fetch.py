@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..environment import template_folders
+from ..interfaces.files.checksums import sha256_of
 from ..interfaces.files.images import read_image, write_image, write_text
 
 SOURCES = {
@@ -64,7 +64,7 @@ def fetch(name: str, folder: Path, url: str | None = None) -> Path:
                 shutil.copyfileobj(answer, out)
         except (urllib.error.URLError, OSError) as error:
             raise FetchError(f"{url or source} could not be fetched: {error}") from error
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        found = sha256_of(file)
         if found != expected:
             raise FetchError(f"{url or source}: sha256 {expected} is required, the file has {found}")
         image = sitk.DICOMOrient(read_image(file), "LPS")

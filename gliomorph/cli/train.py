@@ -12,9 +12,10 @@ import attrs
 
 from ..environment import template_folders
 from ..interfaces.machine.device import DeviceError
+from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import SHARED_DECODER
 from .train_registration_options import REGISTRATION, registration_options
-from .train_segmentation_options import ENSEMBLE, MODALITIES, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
+from .train_segmentation_options import ENSEMBLE, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
 
 if TYPE_CHECKING:
     from ..models.synthesis.engine import DataEngine

@@ -11,12 +11,12 @@ from typing import Any
 
 from .. import __version__
 from ..interfaces.machine.device import GPU_CHOICES
+from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import METHODS
 from .numbers import not_negative, positive, rate, share
 from .train_registration_options import REGISTRATION, add_registration_options, epilog_of
 
 PROGRAM = "gliomorph-train"
-MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 METHOD_NAMES = tuple(METHODS)
 
 ONLY_BIDS = ("derivatives", "train_fraction")

@@ -10,9 +10,8 @@ from typing import Any
 
 import attrs
 
+from ..models.regions import MODALITIES
 from .option import SettingsError, option
-
-MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 
 
 def _without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:

@@ -1,5 +1,7 @@
-"""Regions of a brain tumour, and the values of their labels: the one table that all others are made from."""
+"""Sequences of a tumour scan, regions of the tumour, and the values of their labels: made once, for all others."""
 
+MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
+"""Input channels of a teacher, in this order; a student has one of them."""
 LABELS = {"NCR": 1, "ED": 2, "ET": 4}
 """Parts that exclude each other, in the order of a network's classes; ET is 4, as in BraTS until the 2022 edition."""
 CONVENTIONS = {frozenset(labels.values()): labels for labels in (LABELS, LABELS | {"ET": 3})}

@@ -9,10 +9,7 @@ import torch
 from attrs import validators as valid
 from torch import Tensor, nn
 
-from .regions import LABELS
-
-MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
-"""Input channels of a teacher, in this order; a student has one of them."""
+from .regions import LABELS, MODALITIES
 
 CLASSES = 1 + len(LABELS)
 """Background, NCR, ED, ET, in this order."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import gliomorph
 
 from ..interfaces.files.images import write_text
+from ..interfaces.files.sidecars import BIDS_VERSION
 
-BIDS_VERSION = "1.10.0"
 README = """Derivatives of gliomorph: brain tumours in template space, and their atlas.
 
 sub-X.html is a scan's page, gliomorph.html the cohort's. Names and transforms are explained in gliomorph's

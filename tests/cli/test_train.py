@@ -16,8 +16,8 @@ from command_lines import help_of, one_line
 
 from gliomorph.cli import train as cli_train
 from gliomorph.interfaces.networks.segmentation import load_unet
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.distillation.methods import METHODS
-from gliomorph.models.unet import MODALITIES
 from gliomorph.training.segmentation import train as train_segmentation
 from gliomorph.training.segmentation.options import TrainingOptions
 

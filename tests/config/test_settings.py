@@ -12,7 +12,6 @@ from safetensors.numpy import save_file
 
 from gliomorph.config import settings as module
 from gliomorph.config.cluster import OPEN_GRAPHS
-from gliomorph.config.inputs import MODALITIES
 from gliomorph.config.option import SettingsError
 from gliomorph.config.processing import REFINE
 from gliomorph.config.resources import SLURM_CPUS
@@ -21,6 +20,7 @@ from gliomorph.interfaces.derivatives.names import method_label
 from gliomorph.interfaces.methods import METHODS, NEEDED
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.registration import shipped_network
+from gliomorph.models.regions import MODALITIES
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ import torch
 from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.networks.segmentation import write_unet
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.training import Optimisation
 from gliomorph.models.synthesis.engine import DataEngine
-from gliomorph.models.unet import MODALITIES, SegmentationSettings
+from gliomorph.models.unet import SegmentationSettings
 from gliomorph.training.folder import TrainingFolder
 from gliomorph.training.segmentation.data import engine_of
 from gliomorph.training.segmentation.options import TrainingOptions

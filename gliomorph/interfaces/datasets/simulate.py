@@ -18,12 +18,12 @@ import SimpleITK as sitk
 from ... import __version__
 from ...models import synthesis
 from ..files.images import from_array, to_array, write_image, write_text
+from ..files.sidecars import BIDS_VERSION
 from ..files.tables import BRATS_ROWS, json_text, label_table, table
 from ..files.transforms import compose, displacement_to_itk, write_transform
 from .templates import Template
 
 PROGRAM = "gliomorph-simulate"
-BIDS_VERSION = "1.10.0"
 GRIDS = (*synthesis.GRIDS, "mixed")
 SUFFIXES = {"T1w": "T1w", "T1ce": "ce-gadolinium_T1w", "T2w": "T2w", "FLAIR": "FLAIR"}
 TISSUE_ROWS = ((1, "cerebrospinal fluid", "CSF"), (2, "grey matter", "GM"), (3, "white matter", "WM"))

@@ -1,4 +1,4 @@
-"""Which file it is: its content's checksum."""
+"""SHA-256 checksums of files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,4 @@ def content_hash(path: Path | None) -> str:
         return ""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(path))
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(path)

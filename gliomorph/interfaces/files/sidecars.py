@@ -9,6 +9,9 @@ from typing import Any
 
 from .images import replacing, write_text
 
+BIDS_VERSION = "1.10.0"
+"""The version of the standard that our datasets follow."""
+
 
 def copy(source: Path, target: Path) -> Path:
     """Copy under a temporary name, then rename."""

@@ -18,12 +18,12 @@ HELD = 4
 
 
 def loaded_student(path: Path, modality: str) -> list[Member]:
-    """As :func:`~.segmentation_weights.load_student`; the networks are shared, and not to be changed."""
+    """As :func:`~.segmentation.load_student`; the networks are shared, and not to be changed."""
     return _student(path, _change(path), modality)
 
 
 def loaded_network(path: Path, method: str) -> RegistrationNetwork:
-    """As :func:`~.weights.load_network`; the network is shared, and not to be changed."""
+    """As :func:`~.registration.load_network`; the network is shared, and not to be changed."""
     return _network(path, _change(path), method)
 
 

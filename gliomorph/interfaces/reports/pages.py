@@ -19,11 +19,9 @@ import jinja2
 import numpy as np
 
 from ..files.images import replacing, write_text
+from ..scan.records import SHRINKAGE
 from . import figures
 from .cuts import CONVENTION
-
-SHRINKAGE = 0.7
-"""A tumour that keeps less than this share of its volume is flagged."""
 
 
 @attrs.frozen

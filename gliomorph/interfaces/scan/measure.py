@@ -15,12 +15,10 @@ from ..files.masks import overlap
 from ..files.transforms import matrix_of, read_transform
 from ..records import as_dict
 from ..task import task
-from .records import MethodFiles, WarpedFiles
+from .records import SHRINKAGE, MethodFiles, WarpedFiles
 
 MIN_BRAIN_DICE = 0.8
 """Below this overlap of the warped brain with the template's the scan is kept out of the atlas."""
-SHRINKAGE = 0.7
-"""A tumour that keeps less of its volume than this is flagged."""
 FOLDED_SHARE = 0.001
 
 

@@ -13,6 +13,9 @@ import attrs
 
 from ..records import Ports, Record
 
+SHRINKAGE = 0.7
+"""A tumour that keeps less than this share of its volume is flagged."""
+
 
 @attrs.frozen(kw_only=True)
 class BrainInfo(Record):

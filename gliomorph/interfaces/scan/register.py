@@ -21,7 +21,7 @@ from ..task import task
 
 @attrs.frozen(kw_only=True)
 class AlignedPair(Ports):
-    """A patient and the template on the working grid, as in :class:`~.problem.Problem`."""
+    """A patient and the template on the working grid, as in a :class:`.Problem`."""
 
     moving: Path
     fixed: Path

@@ -120,7 +120,7 @@ class SimulatedPairs:
     count: int
     seed: int
     part: int
-    """One of :data:`~.training_data.PARTS`: no patient is in two of them."""
+    """One of :data:`~gliomorph.training.scans.PARTS`: no patient is in two of them."""
 
     def __len__(self) -> int:
         return self.count

@@ -104,7 +104,7 @@ class _Run:
     options: RegistrationOptions
     folder: TrainingFolder
     parts: Mapping[str, Pairs]
-    """By :data:`~.training_data.PARTS`."""
+    """By :data:`~gliomorph.training.scans.PARTS`."""
     trainer: EpochTrainer
 
     @property

@@ -10,10 +10,11 @@ import torch
 
 from ...interfaces.networks.files import WeightsError
 from ...interfaces.networks.segmentation import load_unet
+from ...models.regions import MODALITIES
 from ...models.segmentation.distillation.methods import SHARED_DECODER, settings_of
 from ...models.segmentation.distillation.objective import StudentObjective
 from ...models.segmentation.distillation.shared_decoder import share_decoder
-from ...models.unet import MODALITIES, SegmentationSettings, UNet
+from ...models.unet import SegmentationSettings, UNet
 from .options import TrainingOptions
 
 

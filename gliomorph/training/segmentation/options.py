@@ -10,9 +10,10 @@ import attrs
 from attrs import validators as valid
 
 from ...interfaces.networks.files import weights_sha256
+from ...models.regions import MODALITIES
 from ...models.segmentation.distillation.methods import METHODS, SHARED_DECODER, settings_of
 from ...models.segmentation.training import Optimisation
-from ...models.unet import DIVISOR, MODALITIES, SegmentationSettings
+from ...models.unet import DIVISOR, SegmentationSettings
 from ..options import record_of
 
 FRACTIONS = (0.25, 0.5, 1.0)

@@ -25,7 +25,8 @@ from gliomorph.interfaces.networks.segmentation import (
     shipped_student,
     write_unet,
 )
-from gliomorph.models.unet import MODALITIES, SegmentationSettings
+from gliomorph.models.regions import MODALITIES
+from gliomorph.models.unet import SegmentationSettings
 
 STUDENT = trainings.STUDENT
 READERS = [read_modalities, read_members, load_unet, lambda path: load_student(path, "T1w")]

@@ -15,10 +15,10 @@ import torch
 import trainings
 
 from gliomorph.interfaces.networks.files import card_of
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.inference import decide, probabilities
 from gliomorph.models.segmentation.metrics import measure
 from gliomorph.models.segmentation.training import Batch
-from gliomorph.models.unet import MODALITIES
 from gliomorph.training.cards import summary
 from gliomorph.training.segmentation.card import model_card
 

@@ -19,8 +19,9 @@ from gliomorph.interfaces.files.images import from_array, read_image, to_array, 
 from gliomorph.interfaces.files.masks import foreground
 from gliomorph.interfaces.networks.grid import network_grid
 from gliomorph.interfaces.scan import brain
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.synthesis.engine import DataEngine
-from gliomorph.models.unet import MODALITIES, standardize
+from gliomorph.models.unet import standardize
 from gliomorph.training.scans import PARTS, TrainingDataError, example_seed, split
 from gliomorph.training.segmentation.data import (
     PreparedExamples,

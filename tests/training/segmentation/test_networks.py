@@ -12,8 +12,9 @@ import trainings
 
 from gliomorph.interfaces.networks.files import WeightsError
 from gliomorph.interfaces.networks.segmentation import load_unet
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.distillation.objective import StudentObjective
-from gliomorph.models.unet import MODALITIES, UNet
+from gliomorph.models.unet import UNet
 from gliomorph.training.segmentation.networks import objective_of
 
 STUDENT, TEACHER = trainings.STUDENT, trainings.TEACHER

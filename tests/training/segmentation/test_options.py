@@ -12,8 +12,8 @@ import pytest
 import trainings
 
 from gliomorph import __version__
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.training import Optimisation
-from gliomorph.models.unet import MODALITIES
 from gliomorph.training.segmentation.options import TrainingOptions
 
 SEEN = Path("bids")

@@ -17,8 +17,9 @@ from trainings import kept, options_of, run
 
 from gliomorph.interfaces.networks.files import WeightsError
 from gliomorph.interfaces.networks.segmentation import load_unet
+from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.training import Optimisation
-from gliomorph.models.unet import MODALITIES, SegmentationSettings
+from gliomorph.models.unet import SegmentationSettings
 from gliomorph.training.segmentation.options import TrainingOptions
 
 pytest_plugins = ["training_fixtures"]

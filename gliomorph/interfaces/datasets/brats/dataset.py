@@ -18,9 +18,9 @@ import attrs
 from .... import __version__
 from ...files.checksums import sha256_of
 from ...files.images import ImageError, remove_leftovers, replacing, write_text
-from ...files.sidecars import beside, copy, write_sidecar
+from ...files.sidecars import BIDS_VERSION, beside, copy, write_sidecar
 from ...files.tables import brats_rows, json_text, label_table, table
-from ..simulate import BIDS_VERSION, SUFFIXES
+from ..simulate import SUFFIXES
 from .cases import BratsError, Case
 from .check import Findings, examine, left_out
 

@@ -14,15 +14,15 @@ class DistillationSettings:
     """Weights of the terms, 0 for those that are left out, and what the terms depend on."""
 
     dice: float = attrs.field(default=1.0, validator=valid.ge(0))
-    """Weight of (1 − Dice) beside the cross-entropy, in :func:`.distillation_losses.ground_truth`."""
+    """Weight of (1 − Dice) beside the cross-entropy, in :func:`.losses.ground_truth`."""
     kd: float = attrs.field(default=0.0, validator=[valid.ge(0), valid.le(1)])
-    """λ in [0, 1], of :func:`.distillation_losses.softened_cross_entropy`; the truth has 1 − λ."""
+    """λ in [0, 1], of :func:`.losses.softened_cross_entropy`; the truth has 1 − λ."""
     kl: float = attrs.field(default=0.0, validator=valid.ge(0))
-    """α, of :func:`.distillation_losses.bottleneck_divergence`."""
+    """α, of :func:`.losses.bottleneck_divergence`."""
     attention: float = attrs.field(default=0.0, validator=valid.ge(0))
-    """Weight of :func:`.distillation_losses.attention_transfer`, at the bottleneck."""
+    """Weight of :func:`.losses.attention_transfer`, at the bottleneck."""
     contrastive: float = attrs.field(default=0.0, validator=valid.ge(0))
-    """Weight of :func:`.distillation_losses.contrastive`, at the second-to-last layer."""
+    """Weight of :func:`.losses.contrastive`, at the second-to-last layer."""
     adversarial: float = attrs.field(default=0.0, validator=valid.ge(0))
     """Weight of :class:`.adversarial.AdversarialTerm`."""
     temperature: float = attrs.field(default=5.0, validator=valid.gt(0))

@@ -2,7 +2,7 @@
 
     L = λ L_KD + (1 − λ) L_GT + α L_KL + …                                        (Eq. 3.8)
 
-The terms are in :mod:`.distillation_losses` and :mod:`.adversarial`, their weights in :mod:`.distillation_methods`.
+The terms are in :mod:`.losses` and :mod:`.adversarial`, their weights in :mod:`.distillation_methods`.
 """
 
 from __future__ import annotations
