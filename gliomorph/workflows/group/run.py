@@ -25,6 +25,7 @@ from ...interfaces.derivatives.names import (
 from ...interfaces.derivatives.publish_group import GroupPlan
 from ...interfaces.derivatives.records import all_outputs_exist, read_record
 from ...interfaces.files.images import write_text
+from ...interfaces.files.sidecars import beside
 from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
@@ -210,7 +211,9 @@ def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
     if known.get("InputsKey") != key:
         return False
     wanted = [names[n] for n in ("coverage", "quality", "regions", "patients", "report", "frequency_WT")]
-    return all_outputs_exist(out_dir, {"outputs": [*wanted, *known.get("Outputs", [])]})
+    wanted += known.get("Outputs", [])
+    sidecars = [str(beside(Path(name), ".json")) for name in wanted if name.endswith(".nii.gz")]
+    return all_outputs_exist(out_dir, {"outputs": [*wanted, *sidecars]})
 
 
 def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.query import Scan, TumorMask
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder, group_names
+from gliomorph.interfaces.files import sidecars
 from gliomorph.interfaces.group.regions.parcellation import Parcellation
 from gliomorph.interfaces.reports.group.story import Excluded
 from gliomorph.models.small_cells import SmallCells
@@ -265,6 +266,8 @@ def finish(settings: Settings, graph: Any) -> None:
         path = settings.output_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
+        if name.endswith(".nii.gz"):
+            sidecars.beside(path, ".json").write_text("{}")
     (settings.output_dir / names["description"]).write_text(json.dumps({"InputsKey": graph.plan.key}))
 
 
@@ -350,6 +353,7 @@ def test_strata_have_their_scans_and_what_is_withheld_is_told(
         "another result",
         "an exclusion",
         "a missing map",
+        "a missing sidecar",
         "an emptied page",
         "code",
         "an option",
@@ -376,6 +380,9 @@ def test_atlas_is_made_again_after_any_change(
         plans.append(planned("sub-02", status="run"))
     elif change == "a missing map":
         (settings.output_dir / group_names("Tiny", 4, ["WT"])["frequency_WT"]).unlink()
+    elif change == "a missing sidecar":
+        image = settings.output_dir / group_names("Tiny", 4, ["WT"])["frequency_WT"]
+        sidecars.beside(image, ".json").unlink()
     elif change == "an emptied page":
         os.truncate(settings.output_dir / group_names("Tiny", 4, ["WT"])["report"], 0)
     elif change == "a test":
