@@ -24,8 +24,12 @@ class BrainInfo(Record):
     method: str
     """``given``, ``skull-stripped input``, ``synthstrip`` or ``hd-bet``."""
     volume_ml: float
-    notices: list[str]
+    notices: list[str] = attrs.field(factory=list)
     """What a reader of the page must know."""
+    flags: list[str] = attrs.field(factory=list)
+    """What can change the result: it is in the summary and in the quality table, too."""
+    doubts: list[str] = attrs.field(factory=list)
+    """Why the mask may not be the patient's: such a scan is kept out of the atlas until a user confirms it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,8 +56,12 @@ class TumorInfo(Record):
     weights: str | None = None
     weights_sha256: str | None = None
     """``device``, ``weights``, ``weights_sha256``: Where a network segmented: on what, by which file."""
-    notices: list[str]
+    notices: list[str] = attrs.field(factory=list)
     """What a reader of the page must know."""
+    flags: list[str] = attrs.field(factory=list)
+    """What can change the result: it is in the summary and in the quality table, too."""
+    doubts: list[str] = attrs.field(factory=list)
+    """Why the mask may not be the patient's: such a scan is kept out of the atlas until a user confirms it."""
 
 
 @attrs.frozen(kw_only=True)

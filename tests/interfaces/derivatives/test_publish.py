@@ -118,6 +118,8 @@ def test_record_tells_how_and_how_well(stages, tmp_path):
         "share_of_brain": 0.1,
         "labels": [0, 1, 2, 4],
         "notices": ["a word"],
+        "flags": [],
+        "doubts": [],
         "sources": ["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
     }
     assert not any("metamorphosis" in name for name in record["outputs"])
