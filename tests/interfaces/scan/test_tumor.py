@@ -136,7 +136,7 @@ def test_necrosis_and_non_enhancing_tumour_are_one_region(table):
     """As BraTS numbered them until 2016."""
     image = sitk.GetImageFromArray(np.arange(5, dtype=np.float32).reshape(1, 1, 5))
     rows = table((1, "NCR"), (2, "ED"), (3, "NET"), (4, "ET"))
-    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)).ravel().tolist() == [0, 1, 2, 1, 4]
+    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)[0]).ravel().tolist() == [0, 1, 2, 1, 4]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_table_that_leaves_labels_open_is_refused(heads, table, rows, said, tm
 
 def test_a_mask_needs_no_table(heads, table):
     labels = read_image(heads["RAS"]["labels"])
-    with_table = brats_labels(labels, "mask", "seg.nii.gz", table((1, "WM")))
+    with_table, *_ = brats_labels(labels, "mask", "seg.nii.gz", table((1, "WM")))
     assert np.array_equal(to_array(with_table), to_array(labels) > 0)
 
 
