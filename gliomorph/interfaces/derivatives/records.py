@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ..scan.records import Remarks
 
 
 def is_complete(out_dir: Path, record: Path, key: str) -> bool:
@@ -22,6 +25,12 @@ def all_outputs_exist(out_dir: Path, record: dict[str, Any]) -> bool:
         return all((out_dir / str(name)).stat().st_size > 0 for name in outputs)
     except OSError:
         return False
+
+
+def remarks_in(record: Mapping[str, Any]) -> Remarks:
+    """What a scan's record says to look at; nothing where it is of somebody's making."""
+    texts = {key: record.get(key) for key in ("flags", "doubts")}
+    return Remarks(**{key: list(map(str, found)) for key, found in texts.items() if isinstance(found, list)})
 
 
 def read_record(path: Path) -> dict[str, Any]:
