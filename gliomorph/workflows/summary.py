@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shlex
 import traceback
@@ -17,8 +15,9 @@ from rich.table import Table
 
 import gliomorph
 
-from ..interfaces.derivatives.records import read_record, remarks_in
+from ..interfaces.derivatives.scan_record import read_scan_record
 from ..interfaces.files.images import write_text
+from ..interfaces.files.tables import read_tsv, table
 from ..interfaces.files.text import alike
 from ..interfaces.scan.records import Remarks, out_of_atlas
 from .engine.failures import Failure, cause_of
@@ -46,11 +45,8 @@ class RunLog:
 
     def finish(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table of all scans."""
-        table = io.StringIO()
-        writer = csv.DictWriter(table, COLUMNS, delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(table.getvalue(), self.folder / "summary.tsv")
+        cells = [[row[column] for column in COLUMNS] for row in rows]
+        write_text(table(COLUMNS, cells), self.folder / "summary.tsv")
 
 
 def last_causes(logs: Path) -> dict[str, tuple[str, str]]:
@@ -59,21 +55,20 @@ def last_causes(logs: Path) -> dict[str, tuple[str, str]]:
     What is no such table, of a run on a disk that was full, say, is passed over.
     """
     causes: dict[str, tuple[str, str]] = {}
-    for table in sorted(logs.glob("*/summary.tsv")):
-        for row in _rows(table):
+    for path in sorted(logs.glob("*/summary.tsv")):
+        for row in _rows(path):
             causes.pop(row["scan"], None)
             if row["status"] == "failed":
                 causes[row["scan"]] = (row["stage"], row["cause"])
     return causes
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        with table.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines, delimiter="\t"))
-    except (OSError, ValueError, csv.Error):
+        columns, rows = read_tsv(path)
+    except (OSError, ValueError):
         return []
-    return [row for row in rows if all(isinstance(row.get(name), str) for name in COLUMNS)]
+    return [row.cells for row in rows if row.whole and set(COLUMNS) <= set(columns)]
 
 
 def rows_of(
@@ -94,12 +89,13 @@ def rows_of(
 
 
 def remarks_of(planned: Sequence[PlannedScan], out_dir: Path) -> dict[str, Remarks]:
-    """What the records of scans say to look at, of this run or of an earlier one."""
+    """What the records of done scans say to look at, of this run or of an earlier one."""
     found = {}
     for scan in planned:
         if scan.names and scan.input_keys and scan.is_published(out_dir):
-            record = read_record(out_dir / scan.names.registration(next(iter(scan.input_keys))))
-            found[scan.scan.label] = remarks_in(record)
+            record = read_scan_record(out_dir / scan.names.registration(next(iter(scan.input_keys))))
+            assert record is not None
+            found[scan.scan.label] = Remarks(flags=record.flags, doubts=record.doubts)
     return found
 
 

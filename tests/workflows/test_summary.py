@@ -126,8 +126,8 @@ def test_remarks_are_read_from_records_of_earlier_runs(tmp_path: Path) -> None:
     scan = attrs.evolve(planned("sub-01", "done"), names=names, input_keys={"affine": "i"})
     path = tmp_path / names.registration("affine")
     path.parent.mkdir(parents=True)
-    record = {"key": scan.keys["affine"], "outputs": [names.report], "flags": ["two masks"], "doubts": 5}
-    path.write_text(json.dumps(record))
+    record = {"method": "affine", "quality": {}, "key": scan.keys["affine"], "outputs": [names.report]}
+    path.write_text(json.dumps(record | {"flags": ["two masks"], "doubts": 5}))
     assert remarks_of([scan, planned("sub-02", "impossible")], tmp_path) == {}
     (tmp_path / names.report).write_text("page")
     assert remarks_of([scan], tmp_path) == {"sub-01": Remarks(flags=["two masks"])}
@@ -153,8 +153,8 @@ def test_success_prints_no_table() -> None:
 
 def test_newest_word_on_a_scan_counts(tmp_path: Path) -> None:
     def finish(run: str, *rows: tuple[str, str, str, str]) -> None:
-        keys = ("scan", "status", "stage", "cause")
-        RunLog(folder=tmp_path / run).finish([dict(zip(keys, row, strict=True)) for row in rows])
+        keys = ("scan", "status", "stage", "cause", "look_at")
+        RunLog(folder=tmp_path / run).finish([dict(zip(keys, [*row, ""], strict=True)) for row in rows])
 
     assert last_causes(tmp_path) == {}
     finish(
@@ -186,7 +186,7 @@ def test_log_holds_command_options_and_whole_tracebacks(tmp_path: Path) -> None:
     "content", [b"", b"\0\xff\xfe", b"a\tb\n1\t2\n", b"scan\tstatus\nsub-01\tfailed\n", b'scan\t"' * 50000]
 )
 def test_damaged_summary_of_an_earlier_run_is_passed_over(tmp_path: Path, content: bytes) -> None:
-    row = {"scan": "sub-02", "status": "failed", "stage": "n4", "cause": "dark"}
+    row = {"scan": "sub-02", "status": "failed", "stage": "n4", "cause": "dark", "look_at": ""}
     RunLog(folder=tmp_path / "20260101T000000Z-aaaa").finish([row])
     (tmp_path / "20260102T000000Z-aaaa").mkdir()
     (tmp_path / "20260102T000000Z-aaaa" / "summary.tsv").write_bytes(content)
