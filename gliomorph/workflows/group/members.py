@@ -12,6 +12,7 @@ import pandas as pd
 from ...config.settings import Settings
 from ...interfaces.derivatives.names import ScanNames, method_label
 from ...interfaces.derivatives.records import all_outputs_exist, read_record
+from ...interfaces.files.folders import files_in
 from ...interfaces.group.records import GroupScan, participant_of
 from ...interfaces.group.strata.groups import one_scan_each
 from ...interfaces.reports.group.story import Excluded
@@ -34,7 +35,7 @@ def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
     """Scans with complete outputs of at least one method, sorted by label."""
     found: dict[tuple[Path, str], dict[str, dict[str, Any]]] = {}
     tail = f"_space-{template}_res-{resolution}_desc-*_registration.json"
-    for path in sorted([*out_dir.glob(f"sub-*/anat/*{tail}"), *out_dir.glob(f"sub-*/ses-*/anat/*{tail}")]):
+    for path in files_in(out_dir, f"sub-*/anat/*{tail}", f"sub-*/ses-*/anat/*{tail}"):
         record = read_record(path)
         stem = path.name.split("_space-")[0]
         method = str(record.get("method", ""))
