@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shlex
 import traceback
@@ -18,6 +16,7 @@ from rich.table import Table
 import gliomorph
 
 from ..interfaces.files.images import write_text
+from ..interfaces.files.tables import read_tsv, table
 from .engine.failures import Failure, cause_of
 from .scan.plan import PlannedScan
 
@@ -43,11 +42,8 @@ class RunLog:
 
     def finish(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the table of all scans."""
-        table = io.StringIO()
-        writer = csv.DictWriter(table, COLUMNS, delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(table.getvalue(), self.folder / "summary.tsv")
+        cells = [[row[column] for column in COLUMNS] for row in rows]
+        write_text(table(COLUMNS, cells), self.folder / "summary.tsv")
 
 
 def last_causes(logs: Path) -> dict[str, tuple[str, str]]:
@@ -56,21 +52,20 @@ def last_causes(logs: Path) -> dict[str, tuple[str, str]]:
     What is no such table, of a run on a disk that was full, say, is passed over.
     """
     causes: dict[str, tuple[str, str]] = {}
-    for table in sorted(logs.glob("*/summary.tsv")):
-        for row in _rows(table):
+    for path in sorted(logs.glob("*/summary.tsv")):
+        for row in _rows(path):
             causes.pop(row["scan"], None)
             if row["status"] == "failed":
                 causes[row["scan"]] = (row["stage"], row["cause"])
     return causes
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        with table.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines, delimiter="\t"))
-    except (OSError, ValueError, csv.Error):
+        columns, rows = read_tsv(path)
+    except (OSError, ValueError):
         return []
-    return [row for row in rows if all(isinstance(row.get(name), str) for name in COLUMNS)]
+    return [row.cells for row in rows if row.whole and set(COLUMNS) <= set(columns)]
 
 
 def rows_of(planned: Sequence[PlannedScan], failures: Sequence[Failure]) -> list[dict[str, str]]:

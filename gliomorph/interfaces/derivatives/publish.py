@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ..records import Ports, Record, as_dict
 from ..scan.records import MethodFiles, TumorInfo
 from ..task import task
 from .names import ScanNames
+from .scan_record import PublishedTumor, ScanRecord
 
 
 class ChangedInputError(RuntimeError):
@@ -117,16 +117,17 @@ def publish(
     for files in results:
         used = files.registration()
         method = used["method"]
-        record = used | {
-            "version": plan.generated_by,
-            "key": plan.keys[method],
-            "inputs_key": plan.input_keys[method],
-            "page_code": plan.page_code,
-            "scan": plan.names.label,
-            "template": plan.names.template,
-            "tumor": as_dict(tumor) | {"sources": plan.tumor_sources},
-            "quality": files.row(),
-        }
+        record = ScanRecord(
+            registration=used,
+            version=plan.generated_by,
+            key=plan.keys[method],
+            inputs_key=plan.input_keys[method],
+            page_code=plan.page_code,
+            scan=plan.names.label,
+            template=plan.names.template,
+            tumor=PublishedTumor(**as_dict(tumor), sources=plan.tumor_sources),
+            quality=files.row(),
+        )
         known = as_dict(files)
         wanted = [key for key in PUBLISHED if key in known and (key != "dseg" or tumor.kind == "dseg")]
         written += _publish_method(out, plan, {key: known[key] for key in wanted}, record, shared)
@@ -223,9 +224,9 @@ def _among(labels: sitk.Image, values: tuple[int, ...]) -> sitk.Image:
 
 
 def _publish_method(
-    out: Path, plan: Publication, files: dict[str, Path], record: dict[str, Any], shared: list[Path]
+    out: Path, plan: Publication, files: dict[str, Path], record: ScanRecord, shared: list[Path]
 ) -> list[Path]:
-    method = record["method"]
+    method = record.method
     names = plan.names.registered(method)
     written = []
     for key, source in files.items():
@@ -235,8 +236,8 @@ def _publish_method(
         if key == "dseg":
             written.append(write_text(DSEG_TABLE, beside(out / names[key], ".tsv")))
     outputs = sorted({path.relative_to(out).as_posix() for path in [*shared, *written]})
-    text = json.dumps(record | {"outputs": outputs}, indent=1)
-    return [*written, write_text(text + "\n", out / names["registration"])]
+    text = attrs.evolve(record, outputs=outputs).text()
+    return [*written, write_text(text, out / names["registration"])]
 
 
 Publish = task(publish, "published")

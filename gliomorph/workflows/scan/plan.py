@@ -12,7 +12,7 @@ from ...config.settings import Settings
 from ...interfaces.datasets.query import Scan, find_scans
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import ScanNames, anat_folder
-from ...interfaces.derivatives.records import is_complete, read_record
+from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
 from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
@@ -46,11 +46,10 @@ class PlannedScan:
 
     def has_current_page(self, out_dir: Path) -> bool:
         """Whether the published page is of this code, by the scan's records."""
-        names = self.names
-        return names is not None and all(
-            read_record(out_dir / names.registration(method)).get("page_code") == page_code()
-            for method in self.input_keys
-        )
+        if self.names is None:
+            return False
+        records = [read_scan_record(out_dir / self.names.registration(method)) for method in self.input_keys]
+        return all(record is not None and record.page_code == page_code() for record in records)
 
     def is_published(self, out_dir: Path) -> bool:
         """Whether every output is on disk, made from these inputs by this code of the stages."""

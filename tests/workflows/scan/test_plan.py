@@ -67,7 +67,8 @@ def publish(planned: PlannedScan, settings: Settings) -> None:
     for method, key in planned.keys.items():
         files = planned.names.registered(method)
         (out / files["warped"]).write_text("voxels")
-        record = {"key": key, "page_code": page_code(), "outputs": [files["warped"]]}
+        facts = {"method": method, "quality": {}, "key": key, "page_code": page_code()}
+        record = facts | {"outputs": [files["warped"]]}
         (out / files["registration"]).write_text(json.dumps(record))
 
 
