@@ -13,6 +13,7 @@ from ...interfaces.datasets.query import Scan, find_scans
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import ScanNames, anat_folder
 from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
+from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
 from ..contents import Contents
@@ -119,21 +120,27 @@ def _plan(
         source=scan.tumor.source if scan.tumor else STUDENT,
         suffix=scan.image.name.split(".")[0].rsplit("_", 1)[-1],
     )
+    tumor = scan.tumor
+    files = {
+        "image": scan.image,
+        "tumor": tumor.path if tumor else None,
+        "table": tumor.table if tumor else None,
+        "brain": scan.brain_mask,
+        "weights": weights,
+    }
     try:
-        inputs = {
-            "image": contents.hash_of(scan.image),
-            "tumor": contents.hash_of(scan.tumor.path if scan.tumor else None),
-            "table": contents.hash_of(scan.tumor.table if scan.tumor else None),
-            "brain": contents.hash_of(scan.brain_mask),
-            "weights": contents.hash_of(weights),
-        }
+        hashes = {what: contents.hash_of(path) for what, path in files.items()}
     except OSError as error:
-        reason = printable(f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})")
+        path = Path(str(error.filename))
+        reason = printable(f"{path.name}: {missing_content(path) or f'cannot be read ({error.strerror})'}")
         return PlannedScan(scan=scan, names=names, status="impossible", reason=reason)
-    keys = {method: key_of(**own, **inputs) for method, own in options.items()}
-    table = scan.tumor.table if scan.tumor else None
-    files = (scan.image, scan.tumor.path if scan.tumor else None, table, scan.brain_mask, weights)
-    read = {str(path): found for path, found in zip(files, inputs.values(), strict=True) if path}
+    kind = {
+        "modality": scan.modality,
+        "kind": tumor.kind if tumor else "",
+        "space": tumor.space if tumor else "",
+    }
+    keys = {method: key_of(**own, **hashes, **kind) for method, own in options.items()}
+    read = {str(path): hashes[what] for what, path in files.items() if path}
     planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read)
     if not planned.is_published(settings.output_dir):
         return planned
