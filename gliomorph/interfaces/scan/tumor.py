@@ -21,6 +21,9 @@ from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
 from .records import TumorInfo
 
+SURE_IN_BRAIN = 0.8
+"""A tumour mask with a smaller share in the brain may be another patient's, or in another frame."""
+
 
 def tumor(
     image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path, table: Path | None = None
@@ -62,6 +65,7 @@ def tumor(
     voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
     given, notices, flags = brats_labels(voxels, kind, name, table)
     frame = "world"
+    doubts: list[str] = []
     labels = resample_labels(given, native)
     if not to_array(labels).any():
         _require_visible(given, native, name, image.name)
@@ -80,7 +84,8 @@ def tumor(
             f"{image.name}; do both come from the same subject and frame?"
         )
     if in_brain < 0.95:
-        flags.append(f"{1 - in_brain:.0%} of the tumour mask lies outside the brain")
+        remarks = doubts if in_brain < SURE_IN_BRAIN else flags
+        remarks.append(f"{1 - in_brain:.0%} of the tumour mask lies outside the brain")
     out = write_image(labels, Path.cwd() / "tumor.nii.gz")
     volume = float(inside.sum()) * voxel_volume_ml(native)
     share = float(inside.sum() / max(1, to_array(brain).sum()))
@@ -92,6 +97,7 @@ def tumor(
         labels=np.unique(to_array(labels)).tolist(),
         notices=notices,
         flags=flags,
+        doubts=doubts,
     )
 
 

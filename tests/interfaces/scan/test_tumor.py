@@ -321,11 +321,16 @@ def test_mask_outside_the_brain_is_refused(heads, draw, here):
         tumor(head["image"], head["brain"], draw(outside, like), "mask", head["image"])
 
 
-def test_mask_partly_outside_the_brain_is_noticed(heads, draw, here):
+@pytest.mark.parametrize(("at", "doubtful"), [(70, False), (75, True)])
+def test_mask_partly_outside_the_brain_is_flagged_and_from_a_fifth_on_doubtful(
+    heads, draw, here, at, doubtful
+):
     head, like = heads["RAS"], phantoms.frame("RAS")
-    rim = phantoms.ball(like, phantoms.at(0, 70, 0), 14)
+    rim = phantoms.ball(like, phantoms.at(0, at, 0), 14)
     _, info = tumor(head["image"], head["brain"], draw(rim, like), "mask", head["image"])
-    assert "of the tumour mask lies outside the brain" in info.flags[0]
+    (text,) = info.doubts if doubtful else info.flags
+    assert "of the tumour mask lies outside the brain" in text
+    assert not (info.flags if doubtful else info.doubts)
 
 
 def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(heads, tmp_path, here):
