@@ -69,7 +69,6 @@ TESTED_ELSEWHERE = {
     "interfaces.group.regions.tables",
     "interfaces.group.strata.bins",
     "interfaces.networks.files",
-    "interfaces.networks.loaded",
     "interfaces.registration.ants",
     "interfaces.registration.problem",
     "interfaces.registration.syn",
