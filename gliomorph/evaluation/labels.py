@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from ..interfaces.datasets.templates import Template, load_template
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
+from ..interfaces.files.folders import files_in
 from ..interfaces.files.images import from_array, read_image, to_array
 from ..interfaces.files.labels import find_table
 from ..interfaces.files.tables import read_tsv
@@ -191,7 +192,7 @@ def find_structures(
     found: dict[str, list[tuple[tuple[int, int], Structure]]] = {}
     notices = []
     folder, parts = labels_dir / scan.where, set(scan.scan.split("_"))
-    for path in sorted([*folder.glob("*.nii.gz"), *folder.glob("*.nii")]):
+    for path in files_in(folder, "*.nii.gz", "*.nii"):
         *pieces, suffix = path.name.split(".")[0].split("_")
         entities = dict(piece.partition("-")[::2] for piece in pieces)
         own = {piece for piece in pieces if piece.partition("-")[0] not in OF_THE_FILE}

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from ..files.folders import files_in
 from .scan_record import read_scan_record
 
 RECORD = re.compile(
@@ -121,10 +122,8 @@ def find_registrations(
     if not deriv_dir.is_dir():
         raise EvaluationError(f"{deriv_dir}: not a folder (in a container: is it mounted?)")
     found, notices = [], []
-    pattern = "_registration.json"
-    for path in sorted(
-        [*deriv_dir.glob(f"sub-*/anat/*{pattern}"), *deriv_dir.glob(f"sub-*/ses-*/anat/*{pattern}")]
-    ):
+    name = "*_registration.json"
+    for path in files_in(deriv_dir, f"sub-*/anat/{name}", f"sub-*/ses-*/anat/{name}"):
         registration = _read(path, deriv_dir)
         if registration is None:
             notices.append(f"{path.name}: not the record of a registration by gliomorph, passed over")

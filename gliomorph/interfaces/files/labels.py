@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...models.regions import EITHER, LABELS, NAMES, NESTED
+from .folders import files_in
 from .images import ImageError, from_array, to_array
 from .tables import read_tsv
 
@@ -20,7 +21,7 @@ MOST_NAMES = 10
 
 def tables_in(folder: Path) -> list[Path]:
     """The label tables of a folder, not of those below."""
-    return list(folder.glob("*dseg.tsv"))
+    return files_in(folder, "*dseg.tsv")
 
 
 def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] = tables_in) -> Path | None:

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from ...interfaces.datasets.templates import Template
 from ...interfaces.derivatives.registrations import Registration, find_registrations
+from ...interfaces.files.folders import files_in
 from ...interfaces.files.images import ImageError, read_image, require_same_grid, to_array
 from ...interfaces.files.labels import resample_labels
 from ...interfaces.files.transforms import linear_part, read_transform
@@ -99,7 +100,7 @@ def prepare_pairs(
 
 def _find_aligned(root: Path, template: Template) -> list[AlignedScan]:
     tail = f"_space-{template.name}_res-{template.resolution}_desc-preproc_{MODALITY}.nii.gz"
-    images = sorted([*root.glob(f"sub-*/anat/*{tail}"), *root.glob(f"sub-*/ses-*/anat/*{tail}")])
+    images = files_in(root, f"sub-*/anat/*{tail}", f"sub-*/ses-*/anat/*{tail}")
     if not images:
         raise TrainingDataError(
             f"{root}: a folder that gliomorph has written is required, with sub-*/[ses-*/]anat/*{tail}, and holds "

@@ -11,6 +11,7 @@ import pandas as pd
 from ...config.settings import Settings
 from ...interfaces.derivatives.names import ScanNames, method_label
 from ...interfaces.derivatives.scan_record import ScanRecord, all_outputs_exist, read_scan_record
+from ...interfaces.files.folders import files_in
 from ...interfaces.group.records import GroupScan, participant_of
 from ...interfaces.group.strata.groups import one_scan_each
 from ...interfaces.reports.group.story import Excluded
@@ -33,7 +34,7 @@ def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
     """Scans with complete outputs of at least one method, sorted by label."""
     found: dict[tuple[Path, str], dict[str, ScanRecord]] = {}
     tail = f"_space-{template}_res-{resolution}_desc-*_registration.json"
-    for path in sorted([*out_dir.glob(f"sub-*/anat/*{tail}"), *out_dir.glob(f"sub-*/ses-*/anat/*{tail}")]):
+    for path in files_in(out_dir, f"sub-*/anat/*{tail}", f"sub-*/ses-*/anat/*{tail}"):
         record = read_scan_record(path)
         if record is None or not record.fits_the_atlas:
             continue
