@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ....models.statistics import LesionBits
 from ...files.images import from_array, read_image, require_same_grid, to_array, voxel_volume_ml
 from ...files.text import listed, people
-from ..strata.groups import one_scan_each
+from ..sessions import one_scan_each
 from .words import AssociationError
 
 
@@ -85,7 +85,8 @@ def read_masks(
     if not tumors:
         raise AssociationError("lesion masks are required, there are none")
     grid = read_image(template)
-    chosen, further = one_scan_each(tumors)
+    choice = one_scan_each(tumors)
+    chosen = choice.chosen
     participants = tuple(sorted(chosen))
     lesions = {
         name: np.flatnonzero(_read(chosen[name], tumors, grid, labels)).astype(np.uint32)
@@ -114,7 +115,9 @@ def read_masks(
         volumes_ml=sizes * voxel_volume_ml(grid),
         template=grid,
         notices=tuple(
-            _notices(further, [p for p, size in zip(participants, sizes, strict=True) if not size])
+            _notices(
+                tuple(choice.left_out), [p for p, size in zip(participants, sizes, strict=True) if not size]
+            )
         ),
     )
 
