@@ -13,7 +13,7 @@ from ..interfaces.datasets.templates import Template, load_template
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
 from ..interfaces.files.folders import files_in
 from ..interfaces.files.images import from_array, read_image, to_array
-from ..interfaces.files.labels import find_table
+from ..interfaces.files.labels import find_table, whole_labels
 from ..interfaces.files.tables import read_tsv
 from ..interfaces.files.transforms import read_transform
 from ..models.segmentation.metrics import hausdorff, mean_surface_distance
@@ -219,13 +219,14 @@ def read_structure(structure: Structure) -> sitk.Image:
     Raises
     ------
     ImageError, EvaluationError
-        A file that cannot be read, or a mask with several values.
+        A file that cannot be read, a label map with values between labels, or a mask with several values.
     """
     image = read_image(structure.path)
     values = to_array(image)
     if structure.indices:
-        return from_array(np.isin(values, structure.indices).astype(np.float32), image)
-    kinds = np.unique(values[values != 0])
+        labels = whole_labels(values, structure.path.name)
+        return from_array(np.isin(labels, structure.indices).astype(np.float32), image)
+    kinds = np.unique(np.round(values[values != 0], 2))
     if len(kinds) > 1:
         raise EvaluationError(
             f"{structure.path.name}: a mask has one value besides 0, this one has {len(kinds)} "

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from scipy.ndimage import distance_transform_edt
 
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
-from ..interfaces.files.images import read_image, require_same_grid, to_array, voxel_volume_ml
-from ..interfaces.files.labels import resample_labels
+from ..interfaces.files.images import from_array, read_image, require_same_grid, to_array, voxel_volume_ml
+from ..interfaces.files.labels import resample_labels, whole_labels
 from ..interfaces.files.transforms import apply_to_points, read_transform
 from ..interfaces.reports.pages import as_number
 from .study import TRUTH_REGIONS, TRUTH_TABLE
@@ -234,8 +234,8 @@ def read_truth(files: Mapping[str, Path]) -> Truth:
         A file that cannot be read.
     """
     transform = read_transform(files["xfm"])
-    labels, brain = read_image(files["labels"], sitk.sitkUInt8), read_image(files["brain"])
-    on_template = read_image(files["template_labels"], sitk.sitkUInt8)
+    labels, on_template = (_read_labels(files[key]) for key in ("labels", "template_labels"))
+    brain = read_image(files["brain"])
     inside = to_array(sitk.Resample(brain, on_template, transform, sitk.sitkLinear, 0.0)) >= 0.5
     points = region_points(inside, to_array(on_template) > 0, on_template)
     return Truth(
@@ -246,6 +246,11 @@ def read_truth(files: Mapping[str, Path]) -> Truth:
         points=points,
         places={region: apply_to_points(transform, chosen) for region, chosen in points.items()},
     )
+
+
+def _read_labels(path: Path) -> sitk.Image:
+    image = read_image(path)
+    return from_array(whole_labels(to_array(image), path.name).astype(np.uint8), image)
 
 
 def require_same_patient(files: Mapping[str, Path], registration: Registration) -> None:

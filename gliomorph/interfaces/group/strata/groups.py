@@ -129,8 +129,9 @@ def stratify(
 ) -> Stratification:
     """Put every participant that has a scan into one bin of every variable, or say why not.
 
-    A bin holds its lower edge and not its upper one. Missing are empty cells and ``n/a``; in a column with edges,
-    other text than a finite number is "not a number". Which strata are published is decided by :func:`withhold`.
+    A bin holds its lower edge and not its upper one. Missing is what :data:`~.bins.MISSING` lists; in a column with
+    edges, other text than a finite number is "not a number". Which strata are published is decided by
+    :func:`withhold`.
 
     Parameters
     ----------
