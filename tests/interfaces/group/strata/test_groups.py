@@ -17,7 +17,6 @@ from gliomorph.interfaces.group.strata.groups import (
     LONGEST_LABEL,
     Stratification,
     contrasts_of,
-    one_scan_each,
     parse_strata,
     stratify,
 )
@@ -275,12 +274,6 @@ def test_the_table_is_read_as_it_stands(tmp_path: Path) -> None:
     path.write_text("id\tsex\n1\tF\n")
     with pytest.raises(ValueError, match="requires a column participant_id, got 'id', 'sex'"):
         read_table(path)
-
-
-def test_one_scan_of_every_participant_in_any_order() -> None:
-    scans = ["sub-b_ses-2", "sub-a", "sub-b_ses-1", "sub-b_ses-3"]
-    expected = ({"a": "sub-a", "b": "sub-b_ses-1"}, ("sub-b_ses-2", "sub-b_ses-3"))
-    assert one_scan_each(scans) == one_scan_each(scans[::-1]) == expected
 
 
 def test_plain_text_is_ascii() -> None:
