@@ -2,12 +2,57 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from .frames import affine_of, described
 from .images import ImageError, from_array, read_image, to_array
+
+GIVE_ONE_FRAME = (
+    "give the mask the image's header if its voxels are the image's (as after a program that lost the header), or "
+    "resample it onto the image's grid if its header is right"
+)
+TRUST_VOXELS = f"{GIVE_ONE_FRAME}; --trust-voxels takes every such mask voxel by voxel"
+
+
+def in_one_frame(mask: sitk.Image, image: sitk.Image, name: str, of: str) -> tuple[sitk.Image, str]:
+    """A mask in the frame of an image with as many voxels, and why it is not there.
+
+    The same number of voxels along every axis is hardly chance: such a mask was drawn on the image's voxels, and lies
+    on them where the headers differ by rounding, half a voxel at most anywhere. Where they differ by more, nobody but
+    the user knows which of both is right. A mask on another grid goes by its own header.
+
+    Parameters
+    ----------
+    mask, image : SimpleITK.Image
+    name, of : str
+        What the reason calls them.
+
+    Returns
+    -------
+    mask : SimpleITK.Image
+    reason : str
+        Empty where mask and image agree, or have different grids.
+    """
+    if mask.GetSize() != image.GetSize():
+        return mask, ""
+    ends = np.array(
+        [[*corner, 1] for corner in itertools.product(*((0, size - 1) for size in image.GetSize()))]
+    )
+    frames = affine_of(mask), affine_of(image)
+    apart = np.linalg.norm(ends @ (frames[0] - frames[1]).T, axis=1).max()
+    if apart <= min(image.GetSpacing()) / 2:
+        placed = sitk.Image(mask)
+        placed.CopyInformation(image)
+        return placed, ""
+    own, other = map(described, frames)
+    return mask, (
+        f"{name} has as many voxels as {of}, but a header that puts them elsewhere, up to {apart:.3g} mm away: {own}; "
+        f"{of} has {other}"
+    )
 
 
 def brain_with_rim(brain: sitk.Image) -> sitk.Image:

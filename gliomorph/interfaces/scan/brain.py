@@ -6,10 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
-from ..files.images import ImageError, read_image, to_array, voxel_volume_ml, write_image
-from ..files.masks import finite_image, foreground
+from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.labels import inside_of_mask
+from ..files.masks import TRUST_VOXELS, finite_image, foreground, in_one_frame
 from ..task import task
 from .records import BrainInfo
 
@@ -79,9 +81,15 @@ def is_skull_stripped(image: sitk.Image) -> bool:
 
 
 def _given(path: Path, image: sitk.Image) -> sitk.Image:
+    given, differing = in_one_frame(read_image(path), image, path.name, "the image")
+    if differing:
+        raise ImageError(f"{differing}: {TRUST_VOXELS}")
+    inside, _ = inside_of_mask(np.nan_to_num(to_array(given)), path.name)
     mask = sitk.Resample(
-        sitk.Cast(read_image(path) > 0.5, sitk.sitkUInt8), image, sitk.Transform(), sitk.sitkNearestNeighbor
+        from_array(inside.astype(np.uint8), given), image, sitk.Transform(), sitk.sitkNearestNeighbor
     )
+    if not inside.any():
+        raise ImageError(f"{path.name}: the brain mask is empty (no voxel above 0)")
     if not to_array(mask).any():
         raise ImageError(f"{path.name}: the brain mask does not overlap the image (world coordinates)")
     return mask

@@ -17,6 +17,7 @@ from ..files.images import (
     write_image,
 )
 from ..files.labels import brats_labels, resample_labels, tumor_only
+from ..files.masks import TRUST_VOXELS, in_one_frame
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
 from .records import TumorInfo
@@ -30,7 +31,8 @@ def tumor(
 ) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 
-    The segmentation is resampled by world coordinates, label by label. Where it lies wholly outside the image
+    The segmentation is resampled by world coordinates, label by label; one with as many voxels as the image and another
+    frame is refused (:func:`~gliomorph.interfaces.files.masks.in_one_frame`). Where it lies wholly outside the image
     but on the template's own grid (BraTS practice: the patient was aligned rigidly to the template before the
     tumour was drawn), the frames are related by a rigid registration of the image to the template; a notice
     says so, since two such registrations differ by some millimetres.
@@ -66,10 +68,13 @@ def tumor(
     given, notices, flags = brats_labels(voxels, kind, name, table)
     frame = "world"
     doubts: list[str] = []
-    labels = resample_labels(given, native)
+    given, differing = in_one_frame(given, native, name, image.name)
+    labels, fixed = resample_labels(given, native), read_image(template)
+    if differing and (to_array(labels).any() or not same_box(given, fixed)):
+        raise ImageError(f"{differing}: {TRUST_VOXELS}")
     if not to_array(labels).any():
         _require_visible(given, native, name, image.name)
-        labels = _through_template(given, native, brain, read_image(template), name)
+        labels = _through_template(given, native, brain, fixed, name)
         frame = "template"
         flags.append(
             "the tumour mask does not overlap the image in world coordinates, but lies on the template's grid: "
