@@ -16,7 +16,7 @@ from gliomorph.cli.run import main as run_gliomorph
 from gliomorph.cli.simulate import main as run_simulate
 from gliomorph.interfaces.datasets.query import Scan, find_scans
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder
-from gliomorph.interfaces.derivatives.records import read_record
+from gliomorph.interfaces.derivatives.scan_record import read_scan_record
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_text
 from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels
 from gliomorph.interfaces.networks.files import WeightsError, card_of, weights_sha256
@@ -203,8 +203,8 @@ def _labels_path(scan: Scan, out: Path, args: argparse.Namespace, sha256: str) -
         resolution=args.resolution,
         source=STUDENT,
     )
-    tumor = read_record(out / names.registration(METHOD)).get("tumor", {})
-    if tumor.get("weights_sha256") != sha256 or scan.label in last_causes(out / "logs"):
+    record = read_scan_record(out / names.registration(METHOD))
+    if record is None or record.tumor.weights_sha256 != sha256 or scan.label in last_causes(out / "logs"):
         return None
     return out / names.native()["native_dseg"]
 

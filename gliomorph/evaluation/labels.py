@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -13,8 +11,10 @@ import SimpleITK as sitk
 
 from ..interfaces.datasets.templates import Template, load_template
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
+from ..interfaces.files.folders import files_in
 from ..interfaces.files.images import from_array, read_image, to_array
 from ..interfaces.files.labels import find_table
+from ..interfaces.files.tables import read_tsv
 from ..interfaces.files.transforms import read_transform
 from ..models.segmentation.metrics import hausdorff, mean_surface_distance
 from .study import LABELS_TABLE
@@ -192,7 +192,7 @@ def find_structures(
     found: dict[str, list[tuple[tuple[int, int], Structure]]] = {}
     notices = []
     folder, parts = labels_dir / scan.where, set(scan.scan.split("_"))
-    for path in sorted([*folder.glob("*.nii.gz"), *folder.glob("*.nii")]):
+    for path in files_in(folder, "*.nii.gz", "*.nii"):
         *pieces, suffix = path.name.split(".")[0].split("_")
         entities = dict(piece.partition("-")[::2] for piece in pieces)
         own = {piece for piece in pieces if piece.partition("-")[0] not in OF_THE_FILE}
@@ -246,18 +246,17 @@ def _best(name: str, choices: list[tuple[tuple[int, int], Structure]]) -> Struct
 def _indices(table: Path, wanted: Collection[str]) -> dict[str, tuple[int, ...]]:
     """Label values by wanted name; a name that several rows have is all of them together."""
     try:
-        lines = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"), newline=""), delimiter="\t")
-        rows = [(lines.line_num, row) for row in lines]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise EvaluationError(f"{table.name}: no tab-separated text in UTF-8 ({error})") from error
+        _, rows = read_tsv(table)
+    except ValueError as error:
+        raise EvaluationError(str(error)) from error
     found: dict[str, list[int]] = {}
-    for number, row in rows:
-        texts = {(row.get(key) or "").strip() for key in ("name", "abbreviation")}
+    for row in rows:
+        texts = {row.cells.get(key, "").strip() for key in ("name", "abbreviation")}
         for name in sorted(texts & set(wanted)):
-            index = (row.get("index") or "").strip()
+            index = row.cells.get("index", "").strip()
             if not index.isdecimal():
                 raise EvaluationError(
-                    f"{table.name}, line {number}: a whole number as index is required, got {index!r}"
+                    f"{table.name}, line {row.line}: a whole number as index is required, got {index!r}"
                 )
             found.setdefault(name, []).append(int(index))
     return {name: tuple(indices) for name, indices in found.items()}

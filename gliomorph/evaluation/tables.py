@@ -5,15 +5,13 @@ Files are found by walking the folder; no name that is read from a table, CSV or
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..interfaces.derivatives.registrations import EvaluationError
 from ..interfaces.files.images import write_text
-from ..interfaces.files.tables import table
+from ..interfaces.files.tables import read_tsv, table
 
 
 def check_out_dir(out_dir: Path, deriv_dir: Path) -> None:
@@ -39,22 +37,15 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
         A table that lacks one of ``columns``, or a row that is too short.
     """
     try:
-        lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), delimiter="\t")
-        missing = [column for column in columns if column not in (lines.fieldnames or ())]
-        if missing:
-            raise EvaluationError(
-                f"{path}, line 1: column {', '.join(missing)} is required; make the table anew"
-            )
-        rows = []
-        for row in lines:
-            if None in row or None in row.values():
-                raise EvaluationError(
-                    f"{path}, line {lines.line_num}: {len(lines.fieldnames or ())} tab-separated cells are required"
-                )
-            rows.append(row)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise EvaluationError(f"{path}: no tab-separated text in UTF-8 ({error})") from error
-    return rows
+        head, rows = read_tsv(path)
+    except ValueError as error:
+        raise EvaluationError(str(error)) from error
+    if missing := [column for column in columns if column not in head]:
+        raise EvaluationError(f"{path}, line 1: column {', '.join(missing)} is required; make the table anew")
+    for row in rows:
+        if not row.whole:
+            raise EvaluationError(f"{path}, line {row.line}: {len(head)} tab-separated cells are required")
+    return [row.cells for row in rows]
 
 
 def _cell(value: object) -> object:

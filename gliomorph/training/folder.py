@@ -7,13 +7,14 @@ import io
 import json
 import math
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import torch
 
+from ..interfaces.files.folders import files_in
 from ..interfaces.files.images import remove_leftovers, replacing, write_text
 from ..interfaces.networks.files import card_of, weights_sha256
 
@@ -97,8 +98,8 @@ class TrainingFolder:
         state = self.load(torch.device("cpu"))
         return state is None or not state["epoch"]
 
-    def _weights(self) -> Iterator[Path]:
-        return (path for path in self.path.glob("*.safetensors") if not path.name.startswith("."))
+    def _weights(self) -> list[Path]:
+        return files_in(self.path, "*.safetensors")
 
     def _require_card(self) -> None:
         """Raise unless weights have their model card, with which a training ends."""

@@ -67,7 +67,8 @@ class Pipeline:
         """What a network with this hash leaves of a subject."""
         stem = derivatives / f"sub-{subject}" / "anat" / f"sub-{subject}"
         write_image(read_image(cohorts.labels_path(self.bids, subject)), f"{stem}_{LABELS}")
-        record = {"method": "affine", "tumor": {"kind": "dseg", "weights_sha256": sha256}}
+        tumor = {"kind": "dseg", "frame": "network", "sources": [], "weights_sha256": sha256}
+        record = {"method": "affine", "quality": {}, "tumor": tumor}
         Path(f"{stem}_{RECORD}").write_text(json.dumps(record))
 
 

@@ -1,18 +1,15 @@
-"""What counts as done."""
+"""Keys of results."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import gliomorph
 from gliomorph.interfaces import sources
-from gliomorph.interfaces.derivatives.records import all_outputs_exist, is_complete
 from gliomorph.interfaces.files.checksums import content_hash
 from gliomorph.workflows.keys import code_key, group_code, key_of, page_code, scan_code, sums_code
 
@@ -90,36 +87,3 @@ def test_each_hash_covers_its_own_code_wherever_the_package_lies(
         after = codes(copy, monkeypatch)
         assert {code for code in CODES if after[code] != before[code]} == expected, name
         (copy / name).write_bytes(content)
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Path:
-    for name in ("a.nii.gz", "b.json"):
-        (tmp_path / name).write_text("x")
-    path = tmp_path / "record.json"
-    path.write_text(json.dumps({"key": "k", "outputs": ["a.nii.gz", "b.json"]}))
-    return path
-
-
-def test_complete_with_all_files_and_the_key(record: Path) -> None:
-    assert is_complete(record.parent, record, "k")
-    assert not is_complete(record.parent, record, "other")
-
-
-@pytest.mark.parametrize("damage", ["missing", "empty", "no record", "half a record", "a list"])
-def test_incomplete_after_any_damage(record: Path, damage: str) -> None:
-    if damage == "missing":
-        (record.parent / "b.json").unlink()
-    elif damage == "empty":
-        (record.parent / "a.nii.gz").write_text("")
-    elif damage == "no record":
-        record.unlink()
-    else:
-        record.write_text(record.read_text()[:20] if damage == "half a record" else "[1]")
-    assert not is_complete(record.parent, record, "k")
-
-
-@pytest.mark.parametrize("outputs", [None, [], "a.nii.gz"])
-def test_record_without_a_list_of_outputs_is_no_proof(tmp_path: Path, outputs: Any) -> None:
-    (tmp_path / "a.nii.gz").write_text("x")
-    assert not all_outputs_exist(tmp_path, {"outputs": outputs})

@@ -6,7 +6,6 @@ the given folders. Nothing is downloaded here.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml
+from ..files.tables import read_tsv
 
 TISSUES = ("CSF", "GM", "WM")
 MARGIN_MM = 8.0
@@ -190,9 +190,8 @@ def _tissues(home: Path, name: str) -> dict[str, sitk.Image]:
         table = next((t for t in tables if t.exists()), None)
         if table is None:
             continue
-        with table.open(newline="", encoding="utf-8") as lines:
-            # tables of other label maps may lie there, whatever is in them
-            index = {row.get("name"): row.get("index", "") for row in csv.DictReader(lines, delimiter="\t")}
+        # tables of other label maps may lie there, whatever is in them
+        index = {row.cells.get("name"): row.cells.get("index", "") for row in read_tsv(table, "replace")[1]}
         if all(tissue in index for tissue in TISSUES):
             labels = read_image(dseg, sitk.sitkUInt8)
             return {t: sitk.Cast(labels == int(index[t]), sitk.sitkFloat32) for t in TISSUES}

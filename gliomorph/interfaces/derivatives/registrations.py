@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from .records import read_record
+from ..files.folders import files_in
+from .scan_record import read_scan_record
 
 RECORD = re.compile(
     r"(?P<stem>sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*?)_space-(?P<template>[A-Za-z0-9]+)"
@@ -38,6 +39,8 @@ class Registration:
     """As on the command line, such as ``syn-cfm``."""
     quality: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     """The row of ``group_quality.tsv``."""
+    outputs: Sequence[str] = attrs.field(factory=list, repr=False)
+    """All files of the run that wrote it, relative to the derivatives."""
 
     @property
     def label(self) -> str:
@@ -119,10 +122,8 @@ def find_registrations(
     if not deriv_dir.is_dir():
         raise EvaluationError(f"{deriv_dir}: not a folder (in a container: is it mounted?)")
     found, notices = [], []
-    pattern = "_registration.json"
-    for path in sorted(
-        [*deriv_dir.glob(f"sub-*/anat/*{pattern}"), *deriv_dir.glob(f"sub-*/ses-*/anat/*{pattern}")]
-    ):
+    name = "*_registration.json"
+    for path in files_in(deriv_dir, f"sub-*/anat/{name}", f"sub-*/ses-*/anat/{name}"):
         registration = _read(path, deriv_dir)
         if registration is None:
             notices.append(f"{path.name}: not the record of a registration by gliomorph, passed over")
@@ -159,9 +160,8 @@ def find_registrations(
 
 
 def _read(path: Path, deriv_dir: Path) -> Registration | None:
-    name, record = RECORD.fullmatch(path.name), read_record(path)
-    method, quality = record.get("method"), record.get("quality")
-    if not name or not isinstance(method, str) or not isinstance(quality, dict):
+    name, record = RECORD.fullmatch(path.name), read_scan_record(path)
+    if name is None or record is None:
         return None
     registration = Registration(
         scan=name["stem"],
@@ -169,7 +169,8 @@ def _read(path: Path, deriv_dir: Path) -> Registration | None:
         where=path.parent.relative_to(deriv_dir).as_posix(),
         template=name["template"],
         resolution=int(name["resolution"]),
-        method=method,
-        quality=quality,
+        method=record.method,
+        quality=record.quality,
+        outputs=record.outputs,
     )
     return registration if registration.label == name["label"] else None

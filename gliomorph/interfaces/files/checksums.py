@@ -6,6 +6,8 @@ import errno
 import hashlib
 from pathlib import Path
 
+from .folders import missing_content
+
 
 def sha256_of(path: Path) -> str:
     """sha256 of a file's bytes, hexadecimal."""
@@ -19,10 +21,13 @@ def content_hash(path: Path | None) -> str:
     Raises
     ------
     OSError
-        There is no such file, it cannot be read, or it is a pipe or a device, which have no end.
+        There is no such file, it cannot be read, its content was not fetched, or it is a pipe or a device, which have
+        no end.
     """
     if path is None:
         return ""
+    if reason := missing_content(path):
+        raise OSError(errno.ENODATA, reason, str(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(path))
     return sha256_of(path)

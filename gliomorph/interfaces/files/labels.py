@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...models.regions import EITHER, LABELS, NAMES, NESTED
+from .folders import files_in
 from .images import ImageError, from_array, to_array
+from .tables import read_tsv
 
 MOST_NAMES = 10
 """Of a label table in an error; tables of anatomy have hundreds."""
@@ -20,7 +21,7 @@ MOST_NAMES = 10
 
 def tables_in(folder: Path) -> list[Path]:
     """The label tables of a folder, not of those below."""
-    return list(folder.glob("*dseg.tsv"))
+    return files_in(folder, "*dseg.tsv")
 
 
 def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] = tables_in) -> Path | None:
@@ -65,16 +66,12 @@ def table_rows(table: Path) -> list[tuple[str, str]]:
     """
     if table.exists() and not table.is_file():
         raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(table))
-    with table.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        try:
-            rows = list(csv.DictReader(lines, delimiter="\t"))
-        except csv.Error as error:
-            raise ValueError(f"{table.name}: not a table of tab-separated values ({error})") from error
-    return [((row.get("index") or "").strip(), _row_name(row)) for row in rows]
+    _, rows = read_tsv(table, "replace")
+    return [(row.cells.get("index", "").strip(), _row_name(row.cells)) for row in rows]
 
 
-def _row_name(row: Mapping[str, str | None]) -> str:
-    names = [text for key in ("abbreviation", "name") if (text := (row.get(key) or "").strip())]
+def _row_name(cells: Mapping[str, str]) -> str:
+    names = [text for key in ("abbreviation", "name") if (text := cells.get(key, "").strip())]
     return next((name for name in names if name.upper() in NAMES), names[0] if names else "")
 
 

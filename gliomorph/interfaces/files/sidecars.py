@@ -25,6 +25,15 @@ def write_sidecar(image: Path, content: dict[str, Any]) -> Path:
     return write_text(json.dumps(content, indent=1) + "\n", beside(image, ".json"))
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds; empty where it is none, or cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def beside(image: Path, extension: str) -> Path:
     """An image's or a table's name with another extension."""
     return image.with_name(image.name.removesuffix(".nii.gz").removesuffix(".tsv") + extension)

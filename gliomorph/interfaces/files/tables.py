@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...models.regions import LABELS
 from .text import listed
@@ -22,7 +23,7 @@ BRATS_ROWS = (
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Tab-separated lines; a value with a tab, a quote or a line's end is quoted, so that ``csv`` reads it again."""
+    """Tab-separated lines; values with a tab, a quote or a line's end are quoted, as :func:`read_tsv` reads them."""
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows([header, *rows])
     return text.getvalue()
@@ -60,6 +61,55 @@ def json_text(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
+class Row(NamedTuple):
+    """A row of a table."""
+
+    line: int
+    """Number of the line at which it ends, from 1."""
+    cells: dict[str, str]
+    """Text by column; cells that a short row lacks are empty."""
+    whole: bool
+    """Whether it has as many cells as the table has columns."""
+
+
+def read_tsv(path: Path, errors: str = "strict") -> tuple[list[str], list[Row]]:
+    """Read a table of tab-separated values, as :func:`table` and spreadsheets write it; empty lines are passed over.
+
+    Parameters
+    ----------
+    path : Path
+    errors : str
+        What is done with bytes that are not UTF-8, as :meth:`bytes.decode` names it.
+
+    Returns
+    -------
+    columns : list of str
+    rows : list of Row
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is no table, or in UTF-16.
+    """
+    data = path.read_bytes()
+    try:
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or data[:2].count(0) == 1:
+            raise ValueError("the file is UTF-16, UTF-8 is required: save it as UTF-8")
+        text = data.decode("utf-8-sig", errors)
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
+        columns = next(lines, [])
+        rows = []
+        for cells in filter(None, lines):
+            filled = cells + (len(columns) - len(cells)) * [""]
+            named = dict(zip(columns, filled, strict=False))  # what a long row has beyond is left out
+            rows.append(Row(lines.line_num, named, len(cells) == len(columns)))
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path}: not a table of tab-separated values ({error})") from error
+    return columns, rows
+
+
 def read_table(path: Path) -> list[dict[str, str]]:
     """Rows of a ``participants.tsv`` as they stand; cells that a short row lacks are empty.
 
@@ -68,12 +118,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
     ValueError
         Without a column ``participant_id``, or no table.
     """
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        try:
-            reader = csv.DictReader(lines, delimiter="\t", restval="")
-            names, rows = reader.fieldnames or (), list(reader)
-        except csv.Error as error:
-            raise ValueError(f"{path}: not a table of tab-separated values ({error})") from error
-    if "participant_id" not in names:
-        raise ValueError(f"{path} requires a column participant_id, got {listed(names)}")
-    return [{key: text for key, text in row.items() if key is not None} for row in rows]
+    columns, rows = read_tsv(path, "replace")
+    if "participant_id" not in columns:
+        raise ValueError(f"{path} requires a column participant_id, got {listed(columns)}")
+    return [row.cells for row in rows]

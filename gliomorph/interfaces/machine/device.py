@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import socket
@@ -11,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
+
+from ..files.locks import lock
 
 GPU_SLOTS = "GLIOMORPH_GPU_SLOTS"
 """Names how many stages use one GPU at a time."""
@@ -94,21 +95,11 @@ def slot_of(names: Sequence[str], slots: int) -> Iterator[int]:
         for slot in range(slots):
             for number, name in enumerate(names):
                 with (folder / f"{name}-{slot}").open("w") as handle:
-                    if _locked(handle):
+                    # where the file system has no locks, a slot is everybody's
+                    if lock(handle, wait=False) != "busy":
                         yield number
                         return
         time.sleep(POLL_SECONDS)
-
-
-def _locked(handle: IO[str]) -> bool:
-    """Whether the file is ours now; on a file system without such locks it is everybody's."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 @attrs.frozen(kw_only=True)

@@ -11,8 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...interfaces.datasets.templates import Template
-from ...interfaces.derivatives.records import read_record
 from ...interfaces.derivatives.registrations import Registration, find_registrations
+from ...interfaces.files.folders import files_in
 from ...interfaces.files.images import ImageError, read_image, require_same_grid, to_array
 from ...interfaces.files.labels import resample_labels
 from ...interfaces.files.transforms import linear_part, read_transform
@@ -53,11 +53,10 @@ class AlignedScan:
                 "whose transform tells the alignment; run gliomorph again with --registration affine"
             )
         newest = max(able, key=lambda one: one.record.stat().st_mtime_ns)
-        outputs = read_record(newest.record).get("outputs", [])
         masks = [
             path
             for path in sorted(self.image.parent.glob(f"{self.label}_label-tumor_desc-*_mask.nii.gz"))
-            if path.relative_to(self.root).as_posix() in outputs
+            if path.relative_to(self.root).as_posix() in newest.outputs
         ]
         if len(masks) != 1:
             names = ", ".join(path.name for path in masks) or "none"
@@ -101,7 +100,7 @@ def prepare_pairs(
 
 def _find_aligned(root: Path, template: Template) -> list[AlignedScan]:
     tail = f"_space-{template.name}_res-{template.resolution}_desc-preproc_{MODALITY}.nii.gz"
-    images = sorted([*root.glob(f"sub-*/anat/*{tail}"), *root.glob(f"sub-*/ses-*/anat/*{tail}")])
+    images = files_in(root, f"sub-*/anat/*{tail}", f"sub-*/ses-*/anat/*{tail}")
     if not images:
         raise TrainingDataError(
             f"{root}: a folder that gliomorph has written is required, with sub-*/[ses-*/]anat/*{tail}, and holds "

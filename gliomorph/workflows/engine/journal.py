@@ -8,7 +8,6 @@ journal is locked (``flock``) as long as its run lives, which every machine of a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 import attrs
+
+from ...interfaces.files.locks import lock
 
 FOLDER = ".runs"
 
@@ -53,8 +54,7 @@ def _new(folder: Path) -> tuple[Path, IO[str]]:
     while True:
         path = folder / secrets.token_hex(8)
         file = path.open("x")
-        with contextlib.suppress(OSError):  # a file system without such locks: nobody can tell
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return path, file
@@ -65,10 +65,10 @@ def left_unfinished(cache: Path) -> set[str]:
     """Keys of what runs that are no more have begun and not ended; their journals are removed."""
     keys: set[str] = set()
     for path in (cache / FOLDER).glob("*"):
-        with contextlib.suppress(OSError), path.open("r+") as file:  # it is gone, locked, or cannot be
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            keys |= _unfinished(file.read())
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError), path.open("r+") as file:  # it may be gone
+            if lock(file, wait=False) == "held":
+                keys |= _unfinished(file.read())
+                path.unlink(missing_ok=True)
     return keys
 
 

@@ -11,7 +11,6 @@ and the first one alone removes what others may have left.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -24,11 +23,14 @@ import cloudpickle as cp
 from filelock import SoftFileLock, Timeout
 
 from ...interfaces.files.images import write_text
+from ...interfaces.files.locks import lock
 from .cleaning import remove_unfinished
 from .journal import left_unfinished
 from .slurm.commands import SlurmError
 from .slurm.folder import live_folders
 
+IN_USE = ".in-use"
+"""The file of a cache whose lock every run there holds."""
 NOTE = "_outputs.json"
 """In a good result's folder: the files that it names."""
 
@@ -56,9 +58,9 @@ def sweep(cache: Path, alone: bool, running: Callable[[], set[str]] = set) -> in
     if not alone:
         remove_unfinished(cache, left_unfinished(cache) - kept)
         return sum(_drop_if_bad(folder) for folder in folders if folder.name not in kept)
-    for lock in locks:
-        if lock.stem.removesuffix("_save") not in kept:
-            lock.unlink(missing_ok=True)
+    for path in locks:
+        if path.stem.removesuffix("_save") not in kept:
+            path.unlink(missing_ok=True)
     if not kept:
         for info in cache.glob("*_info.json"):
             info.unlink(missing_ok=True)
@@ -170,11 +172,15 @@ class Hold:
         removed : bool
         """
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if live_folders(self.cache):
+            if lock(self._handle, wait=False) != "held" or live_folders(self.cache):
                 return False
         except (OSError, SlurmError):
             return False
+        # the lock goes last: who comes meanwhile waits for it, and finds nothing half removed
+        for path in self.cache.iterdir():
+            if path.name != IN_USE:
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(self.cache, ignore_errors=True)
         return True
 
@@ -196,12 +202,11 @@ def swept(cache: Path) -> Iterator[Hold]:
     with handle:
         if alone:
             dropped = sweep(cache, True, lambda: _in_slurm(cache))
-            fcntl.flock(handle, fcntl.LOCK_SH)
+            lock(handle, shared=True)
         else:
-            with (cache / ".sweeping").open(
-                "w"
-            ) as turn:  # one after the other: what one tidies another may begin
-                _lock(turn, fcntl.LOCK_EX)
+            # one after the other: what one tidies another may begin
+            with (cache / ".sweeping").open("w") as turn:
+                lock(turn)
                 dropped = sweep(cache, False, lambda: _in_slurm(cache))
         yield Hold(cache, dropped, handle)
 
@@ -209,36 +214,30 @@ def swept(cache: Path) -> Iterator[Hold]:
 @contextlib.contextmanager
 def shared(cache: Path) -> Iterator[None]:
     """Hold a cache that a run holds already, from another process: it stays held if that run is killed."""
-    with (cache / ".in-use").open("w") as handle:
-        _lock(handle, fcntl.LOCK_SH)
+    with (cache / IN_USE).open("w") as handle:
+        lock(handle, shared=True)
         yield
 
 
 def _held(cache: Path) -> tuple[IO[str], bool]:
     """The cache's lock, and whether nobody else has it. Who comes second waits until the first one has swept."""
-    path = cache / ".in-use"
+    path = cache / IN_USE
     while True:
-        cache.mkdir(parents=True, exist_ok=True)
         try:
+            cache.mkdir(parents=True, exist_ok=True)
             handle = path.open("w")
-        except FileNotFoundError:  # the last run removes the cache at this moment
-            continue
-        alone = _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (FileExistsError, FileNotFoundError):
+            if cache.is_file() or cache.is_symlink():
+                raise
+            continue  # the last run removes the cache at this moment, maybe while mkdir looks what is there
+        # others may be there where the file system has no locks
+        alone = lock(handle, wait=False) == "held"
         if not alone:
-            _lock(handle, fcntl.LOCK_SH)
+            lock(handle, shared=True)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
                 return handle, alone
         handle.close()
-
-
-def _lock(handle: IO[str], how: int) -> bool:
-    """Lock a file. Some file systems have no such locks: others may be there, then."""
-    try:
-        fcntl.flock(handle, how)
-    except OSError:
-        return False
-    return True
 
 
 def _in_slurm(cache: Path) -> set[str]:

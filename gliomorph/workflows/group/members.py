@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import attrs
 import pandas as pd
 
 from ...config.settings import Settings
 from ...interfaces.derivatives.names import ScanNames, method_label
-from ...interfaces.derivatives.records import all_outputs_exist, read_record
+from ...interfaces.derivatives.scan_record import ScanRecord, all_outputs_exist, read_scan_record
+from ...interfaces.files.folders import files_in
 from ...interfaces.group.records import GroupScan, participant_of
 from ...interfaces.group.strata.groups import one_scan_each
 from ...interfaces.reports.group.story import Excluded
@@ -26,38 +26,27 @@ class Member:
     folder: Path
     stem: str
     """``folder``, ``stem``: Where its outputs lie and what their names begin with."""
-    records: Mapping[str, dict[str, Any]]
+    records: Mapping[str, ScanRecord]
     """``_registration.json`` by method."""
 
 
 def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
     """Scans with complete outputs of at least one method, sorted by label."""
-    found: dict[tuple[Path, str], dict[str, dict[str, Any]]] = {}
+    found: dict[tuple[Path, str], dict[str, ScanRecord]] = {}
     tail = f"_space-{template}_res-{resolution}_desc-*_registration.json"
-    for path in sorted([*out_dir.glob(f"sub-*/anat/*{tail}"), *out_dir.glob(f"sub-*/ses-*/anat/*{tail}")]):
-        record = read_record(path)
+    for path in files_in(out_dir, f"sub-*/anat/*{tail}", f"sub-*/ses-*/anat/*{tail}"):
+        record = read_scan_record(path)
+        if record is None or not record.fits_the_atlas:
+            continue
         stem = path.name.split("_space-")[0]
-        method = str(record.get("method", ""))
-        named = path.name.endswith(f"_desc-{method_label(method)}_registration.json")
-        if named and _is_record(record) and all_outputs_exist(out_dir, record):
-            found.setdefault((path.parent, stem), {})[method] = record
+        named = path.name.endswith(f"_desc-{method_label(record.method)}_registration.json")
+        if named and all_outputs_exist(out_dir, record.outputs):
+            found.setdefault((path.parent, stem), {})[record.method] = record
     members = [
         Member(scan=_label(folder.relative_to(out_dir)), folder=folder, stem=stem, records=records)
         for (folder, stem), records in found.items()
     ]
     return sorted(members, key=lambda member: member.scan)
-
-
-def _is_record(record: Mapping[str, Any]) -> bool:
-    """Whether a record says what the group level asks; files in the output folder may be anyone's."""
-    quality, tumor = record.get("quality"), record.get("tumor")
-    return (
-        isinstance(record.get("key"), str)
-        and isinstance(quality, dict)
-        and {"status", "reason", "flag"} <= quality.keys()
-        and isinstance(tumor, dict)
-        and {"kind", "frame", "sources"} <= tumor.keys()
-    )
 
 
 @attrs.frozen(kw_only=True)
@@ -88,8 +77,8 @@ def select(
         plan = current.get(member.scan)
         if record is None or (plan and _is_outdated(record, plan, method, settings)):
             continue
-        if record["quality"]["status"] != "ok":
-            cause = record["quality"]["reason"]
+        if record.quality["status"] != "ok":
+            cause = record.quality["reason"]
             excluded.append(Excluded(scan=member.scan, stage="measure", cause=cause))
         elif plan is None or plan.status != "impossible" or _masks_not_named(plan, settings):
             passed.append(member)
@@ -114,11 +103,11 @@ def select(
     return Selection(inputs=inputs, excluded=sorted(excluded, key=lambda row: row.scan), flow=flow)
 
 
-def _is_outdated(record: Mapping[str, Any], plan: PlannedScan, method: str, settings: Settings) -> bool:
+def _is_outdated(record: ScanRecord, plan: PlannedScan, method: str, settings: Settings) -> bool:
     """Whether a run would make the outputs anew: from other inputs or by other options."""
-    if record["tumor"]["sources"] and _masks_not_named(plan, settings):
+    if record.tumor.sources and _masks_not_named(plan, settings):
         return False
-    return plan.input_keys.get(method) not in (None, record.get("inputs_key"))
+    return plan.input_keys.get(method) not in (None, record.inputs_key)
 
 
 def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
@@ -128,7 +117,7 @@ def _masks_not_named(plan: PlannedScan, settings: Settings) -> bool:
 
 def registration_of(method: str, inputs: Sequence[Member]) -> str:
     """The method, and how far its answers were refined by the scans' records."""
-    iterations = sorted({int(member.records[method].get("refine", 0)) for member in inputs})
+    iterations = sorted({int(member.records[method].registration.get("refine", 0)) for member in inputs})
     if not any(iterations):
         return method
     return f"{method}, refined by {' or '.join(map(str, iterations))} iterations of optimisation"
@@ -155,13 +144,13 @@ def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> tup
             source="",
             suffix=_suffix(member, method, settings),
         ).registered(method)
-        kind = "dseg" if member.records[method]["tumor"]["kind"] == "dseg" else "mask"
+        record = member.records[method]
+        kind = "dseg" if record.tumor.kind == "dseg" else "mask"
         wanted = {key: names[key] for key in ("warped", "coverage", "forward_xfm", "healthy", "residual")}
         bundle = {"tumor": names[kind]} | wanted
-        published = set(member.records[method]["outputs"])
+        published = set(record.outputs)
         files = {key: settings.output_dir / name for key, name in bundle.items() if name in published}
-        key = member.records[method]["key"]
-        scans.append(GroupScan(label=member.scan, kind=kind, key=key, files=files))
+        scans.append(GroupScan(label=member.scan, kind=kind, key=record.key, files=files))
     return tuple(scans)
 
 
@@ -188,14 +177,13 @@ def quality_table(members: Sequence[Member]) -> str:
     for member in members:
         subject, _, session = member.scan.partition("_")
         for method, record in sorted(member.records.items()):
-            tumor = record["tumor"]
             first = {"participant_id": subject, "session_id": session or "n/a", "method": method}
             mask = {
-                "mask_source": ", ".join(tumor["sources"]) or "student network",
-                "mask_frame": tumor["frame"],
-                "tumor_share_of_brain": tumor.get("share_of_brain"),
+                "mask_source": ", ".join(record.tumor.sources) or "student network",
+                "mask_frame": record.tumor.frame,
+                "tumor_share_of_brain": record.tumor.share_of_brain,
             }
-            measures = {k: v for k, v in record["quality"].items() if k != "method"}
+            measures = {k: v for k, v in record.quality.items() if k != "method"}
             rows.append(first | {k: measures.pop(k) for k in ("status", "reason", "flag")} | measures | mask)
     text: str = pd.DataFrame(rows).replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a")
     return text

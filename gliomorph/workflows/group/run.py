@@ -23,9 +23,9 @@ from ...interfaces.derivatives.names import (
     stale_patterns,
 )
 from ...interfaces.derivatives.publish_group import GroupPlan
-from ...interfaces.derivatives.records import all_outputs_exist, read_record
+from ...interfaces.derivatives.scan_record import all_outputs_exist
 from ...interfaces.files.images import write_text
-from ...interfaces.files.sidecars import beside
+from ...interfaces.files.sidecars import beside, read_object
 from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
@@ -154,7 +154,7 @@ def _key(
     """One hash of everything that the atlas and its page are made of."""
     method = settings.processing.registration[0]
     return key_of(
-        scans={m.scan: m.records[method]["key"] for m in selection.inputs},
+        scans={m.scan: m.records[method].key for m in selection.inputs},
         table=hashlib.sha256(quality.encode()).hexdigest(),
         excluded=[attrs.asdict(row) for row in selection.excluded],
         strata=[attrs.asdict(stratum) for stratum in found.published],
@@ -207,13 +207,13 @@ def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> s
 
 
 def _is_done(out_dir: Path, names: Mapping[str, str], key: str) -> bool:
-    known = read_record(out_dir / names["description"])
+    known = read_object(out_dir / names["description"])
     if known.get("InputsKey") != key:
         return False
     wanted = [names[n] for n in ("coverage", "quality", "regions", "patients", "report", "frequency_WT")]
     wanted += known.get("Outputs", [])
     sidecars = [str(beside(Path(name), ".json")) for name in wanted if name.endswith(".nii.gz")]
-    return all_outputs_exist(out_dir, {"outputs": [*wanted, *sidecars]})
+    return all_outputs_exist(out_dir, [*wanted, *sidecars])
 
 
 def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -> dict[str, Any]:

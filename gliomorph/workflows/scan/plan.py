@@ -12,7 +12,8 @@ from ...config.settings import Settings
 from ...interfaces.datasets.query import Scan, find_scans
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import ScanNames, anat_folder
-from ...interfaces.derivatives.records import is_complete, read_record
+from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
+from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
 from ..contents import Contents
@@ -33,7 +34,7 @@ class PlannedScan:
     contents: Mapping[str, str] = attrs.field(factory=dict)
     """sha256 of every file that is read, by its path."""
     status: str = "run"
-    """``run``, ``page`` (its results are done, its page is of other code and is made anew), ``done`` or
+    """``run``, ``page`` (its results are done, its page is of other code or remarks and is made anew), ``done`` or
     ``impossible``."""
     reason: str = ""
     """Why it is not run, or why its old page stays."""
@@ -43,13 +44,18 @@ class PlannedScan:
         """By method, the hash of inputs and code: outputs that carry it need not be made again."""
         return {method: code_key(key) for method, key in self.input_keys.items()}
 
+    @property
+    def page_key(self) -> str:
+        """The key of the page: its code and what is known of the scan's files, of which results do not depend."""
+        scan = self.scan
+        return key_of(code=page_code(), remarks=[scan.notices, scan.flags, scan.doubts])
+
     def has_current_page(self, out_dir: Path) -> bool:
-        """Whether the published page is of this code, by the scan's records."""
-        names = self.names
-        return names is not None and all(
-            read_record(out_dir / names.registration(method)).get("page_code") == page_code()
-            for method in self.input_keys
-        )
+        """Whether the published page is of this code and says what is known now, by the scan's records."""
+        if self.names is None:
+            return False
+        records = [read_scan_record(out_dir / self.names.registration(method)) for method in self.input_keys]
+        return all(record is not None and record.page_key == self.page_key for record in records)
 
     def is_published(self, out_dir: Path) -> bool:
         """Whether every output is on disk, made from these inputs by this code of the stages."""
@@ -114,21 +120,27 @@ def _plan(
         source=scan.tumor.source if scan.tumor else STUDENT,
         suffix=scan.image.name.split(".")[0].rsplit("_", 1)[-1],
     )
+    tumor = scan.tumor
+    files = {
+        "image": scan.image,
+        "tumor": tumor.path if tumor else None,
+        "table": tumor.table if tumor else None,
+        "brain": scan.brain_mask,
+        "weights": weights,
+    }
     try:
-        inputs = {
-            "image": contents.hash_of(scan.image),
-            "tumor": contents.hash_of(scan.tumor.path if scan.tumor else None),
-            "table": contents.hash_of(scan.tumor.table if scan.tumor else None),
-            "brain": contents.hash_of(scan.brain_mask),
-            "weights": contents.hash_of(weights),
-        }
+        hashes = {what: contents.hash_of(path) for what, path in files.items()}
     except OSError as error:
-        reason = printable(f"{Path(str(error.filename)).name}: cannot be read ({error.strerror})")
+        path = Path(str(error.filename))
+        reason = printable(f"{path.name}: {missing_content(path) or f'cannot be read ({error.strerror})'}")
         return PlannedScan(scan=scan, names=names, status="impossible", reason=reason)
-    keys = {method: key_of(**own, **inputs) for method, own in options.items()}
-    table = scan.tumor.table if scan.tumor else None
-    files = (scan.image, scan.tumor.path if scan.tumor else None, table, scan.brain_mask, weights)
-    read = {str(path): found for path, found in zip(files, inputs.values(), strict=True) if path}
+    kind = {
+        "modality": scan.modality,
+        "kind": tumor.kind if tumor else "",
+        "space": tumor.space if tumor else "",
+    }
+    keys = {method: key_of(**own, **hashes, **kind) for method, own in options.items()}
+    read = {str(path): hashes[what] for what, path in files.items() if path}
     planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read)
     if not planned.is_published(settings.output_dir):
         return planned

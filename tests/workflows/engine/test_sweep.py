@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -280,6 +281,48 @@ def test_run_that_starts_while_the_cache_is_removed_makes_a_new_one(cache: Path)
     other.join(10)
     first.__exit__(None, None, None)
     assert started == [True]
+
+
+def test_run_whose_cache_goes_while_mkdir_looks_at_it_makes_a_new_one(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a folder is there and then is not, ``Path.mkdir(exist_ok=True)`` says that a file is in its place."""
+    make = os.mkdir
+
+    def gone_meanwhile(path: Path, *mode: int) -> None:
+        monkeypatch.setattr(os, "mkdir", make)
+        shutil.rmtree(cache)
+        raise FileExistsError(path)
+
+    monkeypatch.setattr(os, "mkdir", gone_meanwhile)
+    with swept(cache) as hold:
+        assert hold.dropped == 0
+        assert left(cache) == {".in-use"}
+
+
+def test_file_or_dead_link_in_place_of_the_cache_is_an_error(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch()
+    link.symlink_to("nowhere")
+    for path in (file, link):
+        with pytest.raises(FileExistsError, match=path.name):
+            swept(path).__enter__()
+
+
+def test_the_lock_of_a_cache_is_the_last_to_be_removed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that starts meanwhile waits for it; without it, it would find and use folders that are going."""
+    remove, before = shutil.rmtree, []
+
+    def recorded(path: Path, *args: Any, **options: Any) -> None:
+        before.append(left(cache))
+        remove(path, *args, **options)
+
+    with swept(cache) as hold:
+        monkeypatch.setattr(shutil, "rmtree", recorded)
+        assert hold.remove_if_last()
+    assert len(before) > 1
+    assert all(".in-use" in names for names in before)
+    assert before[-1] == {".in-use"}
 
 
 def test_many_runs_at_once_on_one_cache_do_not_meet(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from changed_settings import changed
@@ -17,7 +18,6 @@ from gliomorph.config.processing import REFINE
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.publish import Publication
-from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
@@ -67,7 +67,8 @@ def publish(planned: PlannedScan, settings: Settings) -> None:
     for method, key in planned.keys.items():
         files = planned.names.registered(method)
         (out / files["warped"]).write_text("voxels")
-        record = {"key": key, "page_code": page_code(), "outputs": [files["warped"]]}
+        facts = {"method": method, "quality": {}, "key": key, "page_key": planned.page_key}
+        record = facts | {"outputs": [files["warped"]]}
         (out / files["registration"]).write_text(json.dumps(record))
 
 
@@ -97,6 +98,14 @@ def test_page_of_other_code_is_old_and_its_scan_is_not_run_again(
     publish(plan_scans(settings, template)[0], settings)
     monkeypatch.setattr(plan, "page_code", lambda: "other")
     assert statuses(settings, template) == {"sub-01": "page", "sub-02": "run"}
+
+
+def test_page_that_does_not_say_what_is_known_now_is_old(settings: Settings, template: TemplateFiles) -> None:
+    first, _ = plan_scans(settings, template)
+    known = attrs.evolve(first, scan=attrs.evolve(first.scan, flags=("another mask lies there",)))
+    assert known.keys == first.keys
+    publish(known, settings)
+    assert statuses(settings, template)["sub-01"] == "page"
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])
@@ -224,28 +233,28 @@ def test_scan_without_mask_says_where_it_was_looked_for(
     assert f"none in -d ({path})" in planned[0].reason
 
 
-def test_image_that_is_a_broken_link_is_impossible_by_name(
-    settings: Settings, template: TemplateFiles
+@pytest.mark.parametrize("what", ["image", "mask", "table", "brain mask"])
+@pytest.mark.parametrize("unlocked", [False, True])
+def test_file_whose_content_was_not_fetched_makes_its_scan_impossible_and_says_how_to_fetch_it(
+    settings: Settings, template: TemplateFiles, what: str, unlocked: bool
 ) -> None:
-    """datalad without ``datalad get``."""
-    path = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
-    path.unlink()
-    path.symlink_to("nowhere")
+    """Without the table its labels would be guessed, without the brain mask another would be made."""
+    masks = settings.inputs.derivatives["masks"] / "sub-01" / "anat"
+    path = {
+        "image": settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz",
+        "mask": masks / "sub-01_seg-brats_dseg.nii.gz",
+        "table": masks / "sub-01_seg-brats_dseg.tsv",
+        "brain mask": masks / "sub-01_desc-brain_mask.nii.gz",
+    }[what]
+    path.unlink(missing_ok=True)
+    if unlocked:
+        path.write_text("/annex/objects/MD5E-s4096--0123456789abcdef.nii.gz\n")
+    else:
+        path.symlink_to("../../.git/annex/objects/qF/8V/MD5E-s4096--01/MD5E-s4096--01.nii.gz")
     first, second = plan_scans(settings, template)
     assert (first.status, second.status) == ("impossible", "run")
-    assert first.reason == "sub-01_T1w.nii.gz: cannot be read (No such file or directory)"
-
-
-def test_label_table_that_is_a_broken_link_is_impossible_by_name(
-    settings: Settings, template: TemplateFiles
-) -> None:
-    """Else its labels would be guessed."""
-    (settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.tsv").symlink_to(
-        "nowhere"
-    )
-    first, second = plan_scans(settings, template)
-    assert (first.status, second.status) == ("impossible", "run")
-    assert first.reason == "sub-01_seg-brats_dseg.tsv: cannot be read (No such file or directory)"
+    assert first.reason.startswith(f"{path.name}: its content is not here (git-annex)")
+    assert "`datalad get`" in first.reason
 
 
 def test_label_table_goes_into_the_graph(settings: Settings, template: TemplateFiles) -> None:

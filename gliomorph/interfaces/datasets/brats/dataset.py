@@ -6,7 +6,6 @@ are all there is kept as it is.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from .... import __version__
 from ...files.checksums import sha256_of
 from ...files.images import ImageError, remove_leftovers, replacing, write_text
 from ...files.sidecars import BIDS_VERSION, beside, copy, write_sidecar
-from ...files.tables import brats_rows, json_text, label_table, table
+from ...files.tables import brats_rows, json_text, label_table, read_tsv, table
 from ..simulate import SUFFIXES
 from .cases import BratsError, Case
 from .check import Findings, examine, left_out
@@ -142,11 +141,10 @@ def read_participants(bids_dir: Path) -> dict[str, dict[str, str]]:
     path = bids_dir / "participants.tsv"
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    if any(None in row or None in row.values() or not set(COLUMNS) <= set(row) for row in rows):
+    columns, rows = read_tsv(path)
+    if rows and not (set(COLUMNS) <= set(columns) and all(row.whole for row in rows)):
         raise BratsError(f"{path}: every row has to have {', '.join(COLUMNS)}; mend the table, or remove it")
-    return {row["participant_id"].removeprefix("sub-"): row for row in rows}
+    return {row.cells["participant_id"].removeprefix("sub-"): row.cells for row in rows}
 
 
 def write_participants(bids_dir: Path, cases: Iterable[Case]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
+from ...files.tables import read_tsv
 from ...files.text import listed, plain, quoted
 from ..strata.groups import LONGEST_LABEL
 
@@ -160,19 +160,12 @@ def read_parcels(table: Path) -> dict[int, Parcel]:
 
 def _rows(table: Path) -> Sequence[Mapping[str, str]]:
     try:
-        with table.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines, delimiter="\t", restval="")
-            columns = reader.fieldnames or ()
-            rows = list(reader)
-    except (OSError, ValueError, csv.Error) as error:
-        raise ParcellationError(f"{table}: cannot be read as a table ({error})") from error
+        columns, rows = read_tsv(table)
+    except (OSError, ValueError) as error:
+        raise ParcellationError(str(error)) from error
     if not {"index", "name"} <= set(columns):
-        raise ParcellationError(f"{table}: columns index and name are required, got {_listed(columns)}")
-    return rows
-
-
-def _listed(columns: Iterable[str]) -> str:
-    return listed(str(column) for column in columns)
+        raise ParcellationError(f"{table}: columns index and name are required, got {listed(columns)}")
+    return [row.cells for row in rows]
 
 
 def _index(text: str, table: Path) -> int:
@@ -183,7 +176,7 @@ def _index(text: str, table: Path) -> int:
 
 def _parcel(row: Mapping[str, str], index: int, table: Path) -> Parcel:
     name = row["name"].strip()
-    short = (row.get("abbreviation") or "").strip()
+    short = row.get("abbreviation", "").strip()
     label = plain(name if short.casefold() in ("", "n/a") else short)
     if not label or len(label) > LONGEST_LABEL:
         raise ParcellationError(

@@ -9,7 +9,6 @@ import phantoms
 import pytest
 
 import gliomorph.interfaces.group.atlas.stage as module
-from gliomorph.interfaces.derivatives.records import read_record
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.group.atlas.scan import region_mask
 from gliomorph.interfaces.group.atlas.stage import atlas
@@ -378,22 +377,6 @@ def test_region_of_labels(region):
     labels = np.array([0, 1, 2, 4])
     assert labels[region_mask(labels, region, "dseg")].tolist() == WHICH[region]
     assert region_mask(labels, region, "mask").tolist() == [False, True, True, True]
-
-
-@pytest.mark.parametrize(
-    ("content", "record"), [('{"a": 1}', {"a": 1}), ("[1]", {}), ("{", {}), ("", {}), (None, {})]
-)
-def test_record_that_is_none_is_empty(tmp_path, content, record):
-    path = tmp_path / "x_registration.json"
-    if content is not None:
-        path.write_text(content)
-    assert read_record(path) == record
-
-
-def test_record_in_another_encoding_is_empty(tmp_path):
-    path = tmp_path / "x_registration.json"
-    path.write_bytes(b'{"a": "\xff"}')
-    assert read_record(path) == {}
 
 
 REGIONAL = tuple(
