@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
 from ..files.labels import inside_of_mask
-from ..files.masks import TRUST_VOXELS, finite_image, foreground, in_one_frame
+from ..files.masks import BACKGROUND, SIGNED, TRUST_VOXELS, finite_image, foreground, in_one_frame
 from ..task import task
 from .records import BrainInfo
 
@@ -74,7 +74,7 @@ def brain_of(
 def is_skull_stripped(image: sitk.Image) -> bool:
     """Whether background is mostly exact zero and what is left has a brain's volume."""
     voxels = to_array(image)
-    if (voxels == 0).mean() < 0.3:
+    if (voxels == 0).mean() < BACKGROUND:
         return False
     volume = float(to_array(foreground(image)).sum()) * voxel_volume_ml(image)
     return volume <= BRAIN_ML[1]
@@ -103,8 +103,14 @@ def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image
         command, method = [tool, "-i", str(path), "-o", str(out), "--save_bet_mask"], "hd-bet"
         mask = scratch / "stripped_bet.nii.gz"
     else:
+        signed = (to_array(image) < 0).mean()
+        state = (
+            "has negative values and no background of one value"
+            if signed > SIGNED
+            else "is not skull-stripped"
+        )
         raise ImageError(
-            f"{path.name}: the image is not skull-stripped and no brain mask is given. Give one "
+            f"{path.name}: the image {state}, and no brain mask is given. Give one "
             "(…_desc-brain_mask.nii.gz in a folder named with -d), or install SynthStrip (mri_synthstrip) or HD-BET"
         )
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -100,11 +100,25 @@ def test_given_mask_on_another_grid_is_placed_by_world_coordinates(heads, frame,
 
 
 def test_given_mask_elsewhere_is_refused(heads, tmp_path, here):
-    mask = read_image(heads["RAS"]["brain"])
+    mask = phantoms.wider(read_image(heads["RAS"]["brain"]))
     mask.SetOrigin((900.0, 0.0, 0.0))
     path = write_image(mask, tmp_path / "far_mask.nii.gz")
     with pytest.raises(ImageError, match=r"far_mask\.nii\.gz: the brain mask does not overlap the image"):
         brain(heads["RAS"]["image"], path)
+
+
+def test_given_mask_with_the_image_s_voxels_and_another_header_is_refused(heads, here):
+    with pytest.raises(
+        ImageError,
+        match=r"LAS_brain\.nii\.gz has as many voxels as the image, but .* LAS, .* RAS, .*--trust-voxels",
+    ):
+        brain(heads["RAS"]["image"], heads["LAS"]["brain"])
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 255])
+def test_given_mask_of_any_number_is_used_as_it_is(heads, tmp_path, here, scale):
+    mask, _ = brain(heads["RAS"]["image"], altered(heads["RAS"]["brain"], tmp_path, lambda v: scale * v))
+    assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
 
 
 def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_tools, here):
