@@ -28,8 +28,6 @@ FLOORS = (
 MODULES, LINES, PARAMETERS = 20, 60, 8
 
 MORE_PARAMETERS = {
-    "evaluation.labels.evaluate_labels",
-    "evaluation.landmarks.evaluate_landmarks",
     "models.registration.metamorphosis.register",
     "models.registration.refinement.refine",
 }
