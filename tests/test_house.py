@@ -83,7 +83,6 @@ TESTED_ELSEWHERE = {
     "training.options",
     "training.registration.card",
     "training.scans",
-    "workflows.checks.atlas",
     "workflows.checks.worker",
     "workflows.engine.cleaning",
     "workflows.engine.failures",

@@ -13,7 +13,7 @@ from ....models.statistics import LesionBits
 from ...files.images import from_array, read_image, require_same_grid, to_array, voxel_volume_ml
 from ...files.labels import tumor_only
 from ...files.text import listed, people
-from ..strata.groups import one_scan_each
+from ..sessions import one_scan_each
 from .words import AssociationError
 
 
@@ -86,7 +86,8 @@ def read_masks(
     if not tumors:
         raise AssociationError("lesion masks are required, there are none")
     grid = read_image(template)
-    chosen, further = one_scan_each(tumors)
+    choice = one_scan_each(tumors)
+    chosen = choice.chosen
     participants = tuple(sorted(chosen))
     lesions = {
         name: np.flatnonzero(_read(chosen[name], tumors, grid, labels)).astype(np.uint32)
@@ -115,7 +116,9 @@ def read_masks(
         volumes_ml=sizes * voxel_volume_ml(grid),
         template=grid,
         notices=tuple(
-            _notices(further, [p for p, size in zip(participants, sizes, strict=True) if not size])
+            _notices(
+                tuple(choice.left_out), [p for p, size in zip(participants, sizes, strict=True) if not size]
+            )
         ),
     )
 
