@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ...interfaces.derivatives.publish_group import GroupPlan
 from ...interfaces.derivatives.scan_record import all_outputs_exist
 from ...interfaces.files.images import write_text
 from ...interfaces.files.sidecars import beside, read_object
+from ...interfaces.files.text import alike
 from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
@@ -91,8 +93,9 @@ def run_group(
     except SettingsError as error:
         return Outcome(problem=str(error))
     warning = settings.atlas.cells.warning(len(selection.inputs))
-    notice(console, [*filter(None, [warning]), *(notice.text for notice in found.notices)])
-    table = quality_table(members)
+    notices = [*filter(None, [warning]), *selection.notices, *(notice.text for notice in found.notices)]
+    notice(console, notices)
+    table = quality_table(members, selection)
     key = _key(settings, selection, table, found, context.parcellation)
     names = group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
@@ -123,7 +126,7 @@ def run_group(
             quality=write_text(table, settings.resources.work_dir / "group_quality.tsv"),
             parcellation=regional.table,
             **_places(settings, names, inputs),
-            **_metadata(settings, registration_of(method, selection.inputs)),
+            **_metadata(settings, registration_of(method, selection.inputs), selection.confirmed),
         ),
     )
     return Outcome(problem=_submit(graph, context), tests=tests.failure)
@@ -135,6 +138,10 @@ def _nothing_to_show(settings: Settings, selection: Selection) -> str:
         nothing = (
             f"no scan has valid outputs of {settings.processing.registration[0]} in {settings.output_dir}"
         )
+        if selection.flow[2][1]:  # they passed the gate
+            causes = Counter(alike(row.cause) for row in selection.excluded)
+            left_out = "; ".join(f"{count} left out: {cause}" for cause, count in causes.items())
+            nothing = f"no scan is left ({left_out})"
         return f"{nothing}: there is nothing to make an atlas of"
     refusal = settings.atlas.cells.refusal(len(selection.inputs))
     return refusal and refusal + _left_behind(settings)
@@ -236,7 +243,7 @@ def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -
     }
 
 
-def _metadata(settings: Settings, registration: str) -> dict[str, Any]:
+def _metadata(settings: Settings, registration: str, confirmed: Sequence[str]) -> dict[str, Any]:
     """Metadata of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`."""
     reference = SPATIAL_REFERENCES.get(settings.processing.template, f"tpl-{settings.processing.template}")
     return {
@@ -254,5 +261,6 @@ def _metadata(settings: Settings, registration: str) -> dict[str, Any]:
             "LevelType": "group",
             "DerivedFrom": settings.bids_dir.as_uri(),
             "SpatialReference": reference,
+            **({"ConfirmedScans": list(confirmed)} if confirmed else {}),
         },
     }
