@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from ..files.images import (
     ImageError,
     from_array,
+    image_and_notices,
     read_image,
     same_box,
     to_array,
@@ -19,14 +20,20 @@ from ..files.images import (
 from ..files.labels import brats_labels, resample_labels
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
-from .records import TumorInfo
+from .records import AS_THEY_STAND, Reading, TumorInfo
 
 SURE_IN_BRAIN = 0.8
 """A tumour mask with a smaller share in the brain may be another patient's, or in another frame."""
 
 
 def tumor(
-    image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path, table: Path | None = None
+    image: Path,
+    brain_mask: Path,
+    segmentation: Path,
+    kind: str,
+    template: Path,
+    table: Path | None = None,
+    reading: Reading = AS_THEY_STAND,
 ) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 
@@ -47,6 +54,8 @@ def tumor(
         The template on its full grid.
     table : Path, optional
         Of a ``dseg``, as :func:`brats_labels` reads it.
+    reading : Reading
+        What is trusted of the headers.
 
     Returns
     -------
@@ -62,10 +71,13 @@ def tumor(
         Empty mask, unknown labels, a table that does not tell them, or frames that cannot be related.
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
-    voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
+    name = segmentation.name
+    voxels, odd = image_and_notices(
+        segmentation, orientation=reading.orientation, like=native if reading.trust_voxels else None
+    )
     given = brats_labels(voxels, kind, name, table)
     frame = "world"
-    flags: list[str] = []
+    flags = [f"{name}: {text}" for text in odd]
     doubts: list[str] = []
     labels = resample_labels(given, native)
     if not to_array(labels).any():

@@ -94,7 +94,9 @@ def with_pages_settled(planned: Sequence[PlannedScan], context: RunContext) -> l
 def _graph(planned: PlannedScan, context: RunContext, run: str) -> Any:
     settings = context.settings
     plan = publication(planned, settings.bids_dir, settings.output_dir, settings.inputs.derivatives)
-    inputs = graph_inputs(planned, settings.processing, settings.resources, context.template, plan, run)
+    inputs = graph_inputs(
+        planned, settings.processing, settings.resources, context.template, plan, run, settings.inputs.reading
+    )
     return ScanGraph(**inputs)
 
 
