@@ -10,6 +10,8 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from .text import AXES
+
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From RAS (NIfTI, nibabel) to LPS (ITK), and back."""
 LARGEST_SHEAR = 0.1
@@ -113,17 +115,10 @@ def affine_of(image: sitk.Image) -> np.ndarray:
 
 def described(affine: np.ndarray) -> str:
     """A frame in words, for errors: orientation, voxel size, place of the first voxel (RAS)."""
-    letters = "".join(nib.aff2axcodes(affine))
+    letters, tilt = "".join(nib.aff2axcodes(affine)), math.degrees(nib.affines.obliquity(affine).max())
+    letters += f", oblique by {tilt:.2g}°" if tilt > 0.1 else ""
     origin = ", ".join(f"{value:.1f}" for value in affine[:3, 3])
     return f"{letters}, voxels of {_millimetres(np.linalg.norm(affine[:3, :3], axis=0))}, first voxel at ({origin})"
-
-
-def is_orientation(text: str) -> bool:
-    """Whether three letters name three axes: one each of R/L, A/P and S/I, in any case."""
-    return len(text) == 3 and sorted(_AXES.get(letter, -1) for letter in text.upper()) == [0, 1, 2]
-
-
-_AXES = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
 
 
 def _sform(header: nib.Nifti1Header) -> np.ndarray | None:
@@ -164,7 +159,7 @@ def _by_letters(orientation: str, edges: np.ndarray, shape: np.ndarray) -> np.nd
     affine = np.eye(4)
     affine[:3, :3] = 0
     for axis, letter in enumerate(orientation.upper()):
-        affine[_AXES[letter], axis] = edges[axis] if letter in "RAS" else -edges[axis]
+        affine[AXES[letter], axis] = edges[axis] if letter in "RAS" else -edges[axis]
     affine[:3, 3] = -affine[:3, :3] @ ((shape - 1) / 2)
     return affine
 

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .frames import affine_of, described
-from .images import ImageError, from_array, read_image, to_array
+from .images import ImageError, from_array, image_and_notices, to_array
 
 BACKGROUND = 0.3
 """Share of an image that is background where it is skull-stripped."""
@@ -73,18 +73,18 @@ def overlap(moving: sitk.Image, fixed: sitk.Image, transform: sitk.Transform) ->
     return float(2 * (a & b).sum() / max(1, a.sum() + b.sum()))
 
 
-def finite_image(path: Path) -> tuple[sitk.Image, list[str]]:
-    """The image with voxels that are not finite set to 0, and a notice where there were any."""
-    image = read_image(path)
+def finite_image(path: Path, orientation: str = "") -> tuple[sitk.Image, list[str]]:
+    """The image with voxels that are not finite set to 0, and what was odd in its voxels and its header."""
+    image, notices = image_and_notices(path, orientation=orientation)
     voxels = to_array(image)
     bad = ~np.isfinite(voxels)
     if bad.all():
         raise ImageError(f"{Path(path).name}: every voxel is NaN or infinite")
     if not bad.any():
-        values, notices = voxels, []
+        values = voxels
     else:
         values = np.where(bad, 0, voxels).astype(np.float32)
-        notices = [f"{bad.mean():.1%} of the voxels are NaN or infinite and count as background"]
+        notices.append(f"{bad.mean():.1%} of the voxels are NaN or infinite and count as background")
     if values.max() <= values.min():
         raise ImageError(f"{Path(path).name}: the image is constant ({values.max():g})")
     values, changes = _on_zero(values)

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from ..files.images import (
     ImageError,
     from_array,
+    image_and_notices,
     read_image,
     same_box,
     to_array,
@@ -20,14 +21,20 @@ from ..files.labels import brats_labels, resample_labels, tumor_only
 from ..files.masks import TRUST_VOXELS, in_one_frame
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
-from .records import TumorInfo
+from .records import AS_THEY_STAND, Reading, TumorInfo
 
 SURE_IN_BRAIN = 0.8
 """A tumour mask with a smaller share in the brain may be another patient's, or in another frame."""
 
 
 def tumor(
-    image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path, table: Path | None = None
+    image: Path,
+    brain_mask: Path,
+    segmentation: Path,
+    kind: str,
+    template: Path,
+    table: Path | None = None,
+    reading: Reading = AS_THEY_STAND,
 ) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 
@@ -49,6 +56,8 @@ def tumor(
         The template on its full grid.
     table : Path, optional
         Of a ``dseg``, as :func:`brats_labels` reads it.
+    reading : Reading
+        What is trusted of the headers.
 
     Returns
     -------
@@ -64,8 +73,12 @@ def tumor(
         Empty mask, unknown labels, a table that does not tell them, or frames that cannot be related.
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
-    voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
+    name = segmentation.name
+    voxels, odd = image_and_notices(
+        segmentation, orientation=reading.orientation, like=native if reading.trust_voxels else None
+    )
     given, notices, flags = brats_labels(voxels, kind, name, table)
+    flags = [*(f"{name}: {text}" for text in odd), *flags]
     frame = "world"
     doubts: list[str] = []
     given, differing = in_one_frame(given, native, name, image.name)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gliomorph.interfaces.files import frames
-from gliomorph.interfaces.files.frames import FrameError, affine_of, described, frame_of, is_orientation
+from gliomorph.interfaces.files.frames import FrameError, affine_of, described, frame_of
 from gliomorph.interfaces.files.images import ImageError, image_and_notices, read_grid, read_image
 
 SHAPE = (5, 6, 7)
@@ -219,13 +219,6 @@ def test_orientation_that_is_asked_for_is_the_voxels(tmp_path, letters):
     assert f"{letters.upper()} is trusted" in notices[0]
     known = write(tmp_path / "known.nii", plain())
     assert np.allclose(affine_of(read_image(known, orientation=letters)), plain().get_sform())
-
-
-@pytest.mark.parametrize(
-    ("text", "fits"), [("RAS", True), ("pil", True), ("RLS", False), ("RA", False), ("xyz", False)]
-)
-def test_orientations_are_three_axes(text, fits):
-    assert is_orientation(text) is fits
 
 
 def test_frames_are_described_in_words():

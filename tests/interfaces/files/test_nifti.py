@@ -1,4 +1,4 @@
-"""Headers and voxels are read of both editions and all ways of storing, also where nibabel finds fault with the rest."""
+"""Headers and voxels are read of both editions and all ways of storing, also where nibabel refuses the rest."""
 
 import gzip
 from pathlib import Path

@@ -103,15 +103,14 @@ def turned(labels):
 
 
 def resized(labels):
-    labels.SetSpacing([4, 4, 4.05])
+    labels.SetSpacing([4, 4, 4.2])
 
 
 OTHER_HEADERS = {
-    identity: r"up to \d+ mm away: RAS, voxels of 1 × 1 × 1 mm, first voxel at \(0\.0, 0\.0, 0\.0\); LPS_T1w\.nii\.gz has "
-    r"LPS, voxels of 4 × 4 × 4 mm",
+    identity: r"RAS, voxels of 1 × 1 × 1 mm, first voxel at \(0\.0, 0\.0, 0\.0\); .* LPS, voxels of 4 × 4 × 4 mm",
     mirrored: r"up to 156 mm away: RPS.* has LPS",
-    turned: r"up to \d\.\d+ mm away: LPS",
-    resized: r"elsewhere.*4 × 4 × 4\.05 mm",
+    turned: r"up to 12\.2 mm away: LPS, oblique by 2\.9°.* has LPS, voxels",
+    resized: r"up to 7\.8 mm away: LPS, voxels of 4 × 4 × 4\.2 mm",
 }
 
 
