@@ -18,7 +18,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ...interfaces.datasets.query import Scan, TumorMask, find_scans
+from ...interfaces.datasets.masks import TumorMask
+from ...interfaces.datasets.query import Scan, find_scans
 from ...interfaces.datasets.simulate import anatomy_of
 from ...interfaces.datasets.templates import Template
 from ...interfaces.files.images import ImageError, read_image, to_array, voxel_volume_ml

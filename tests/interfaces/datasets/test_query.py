@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
-from gliomorph.interfaces.datasets.query import QueryError, find_scans, parse_entities, tumor_kind
+from gliomorph.interfaces.datasets.entities import parse_entities
+from gliomorph.interfaces.datasets.masks import tumor_kind
+from gliomorph.interfaces.datasets.query import QueryError, find_scans
 from gliomorph.interfaces.files.labels import find_table, table_rows
 
 
