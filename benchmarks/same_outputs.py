@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 
 MEASURED = ("seconds", "peak_memory_gb")
-VOLATILE = {*MEASURED, "key", "inputs_key", "page_code", "version", "InputsKey", "GeneratedBy", "Version"}
+VOLATILE = {*MEASURED, "key", "inputs_key", "page_key", "version", "InputsKey", "GeneratedBy", "Version"}
 """Keys of JSON files and columns of tables that two runs of one version may write differently."""
 LOGS = "logs"
 RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+")

@@ -100,7 +100,7 @@ def publish(**given: Any) -> int:
         record = {
             "method": method,
             "key": plan.keys[method],
-            "page_code": plan.page_code,
+            "page_key": plan.page_key,
             "outputs": sorted([*shared, *_with_sidecars(own)]),
         }
         written.append(write_text(json.dumps(record, indent=1), out / names["registration"]))

@@ -29,7 +29,7 @@ from .group.run import run_group
 from .keys import cache_folder
 from .scan.participants import run_participants, with_pages_settled
 from .scan.plan import PlannedScan, plan_scans
-from .summary import RunLog, last_causes, print_failures, rows_of
+from .summary import RunLog, last_causes, print_failures, print_remarks, remarks_of, rows_of
 
 
 def run(settings: Settings, argv: Sequence[str], console: Console) -> int:
@@ -118,7 +118,9 @@ def _conclude(
     argv: Sequence[str],
 ) -> int:
     """Log and tell who failed and who is done; 1 if anything that was asked for is missing."""
-    console, rows = context.console, rows_of(planned, failures)
+    console, remarks = context.console, remarks_of(planned, context.settings.output_dir)
+    rows = rows_of(planned, failures, remarks)
+    print_remarks(console, remarks)
     print_failures(console, rows, argv)
     try:
         for failure in failures:

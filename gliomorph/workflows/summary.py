@@ -1,4 +1,4 @@
-"""The end of a run: who failed where and why, the command that runs them again, the log folder."""
+"""The end of a run: who failed where and why, what to look at, the command that runs them again, the log folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from rich.table import Table
 
 import gliomorph
 
+from ..interfaces.derivatives.scan_record import read_scan_record
 from ..interfaces.files.images import write_text
 from ..interfaces.files.tables import read_tsv, table
+from ..interfaces.files.text import alike
+from ..interfaces.scan.records import Remarks, out_of_atlas
 from .engine.failures import Failure, cause_of
 from .scan.plan import PlannedScan
 
-COLUMNS = ("scan", "status", "stage", "cause")
+COLUMNS = ("scan", "status", "stage", "cause", "look_at")
 
 
 @attrs.frozen(kw_only=True)
@@ -68,16 +71,57 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return [row.cells for row in rows if row.whole and set(COLUMNS) <= set(columns)]
 
 
-def rows_of(planned: Sequence[PlannedScan], failures: Sequence[Failure]) -> list[dict[str, str]]:
-    """One row a scan: ``done`` or ``failed``, with stage and cause."""
+def rows_of(
+    planned: Sequence[PlannedScan], failures: Sequence[Failure], remarks: Mapping[str, Remarks]
+) -> list[dict[str, str]]:
+    """One row a scan: ``done`` or ``failed``, with stage and cause, and what to look at."""
     failed = {f.scan: (f.stage, cause_of(f.error)) for f in failures}
     failed |= {p.scan.label: ("query", p.reason) for p in planned if p.status == "impossible"}
     rows = []
     for label in sorted({p.scan.label for p in planned}):
         stage, cause = failed.get(label, ("", ""))
         status = "failed" if label in failed else "done"
-        rows.append({"scan": label, "status": status, "stage": stage, "cause": cause})
+        row = {"scan": label, "status": status, "stage": stage, "cause": cause, "look_at": ""}
+        if status == "done" and label in remarks:
+            row["look_at"] = "; ".join([*remarks[label].doubts, *remarks[label].flags])
+        rows.append(row)
     return rows
+
+
+def remarks_of(planned: Sequence[PlannedScan], out_dir: Path) -> dict[str, Remarks]:
+    """What the records of done scans say to look at, of this run or of an earlier one."""
+    found = {}
+    for scan in planned:
+        if scan.names and scan.input_keys and scan.is_published(out_dir):
+            record = read_scan_record(out_dir / scan.names.registration(next(iter(scan.input_keys))))
+            assert record is not None
+            found[scan.scan.label] = Remarks(flags=record.flags, doubts=record.doubts)
+    return found
+
+
+def print_remarks(console: Console, remarks: Mapping[str, Remarks]) -> None:
+    """What to look at before the results are used, a line for what several scans share; doubts first."""
+    groups: dict[tuple[bool, str], dict[str, str]] = {}
+    for scan, found in remarks.items():
+        for is_flag, texts in enumerate((found.doubts, found.flags)):
+            for text in texts:
+                groups.setdefault((bool(is_flag), alike(text)), {})[scan] = text
+    if not groups:
+        return
+    scans = {scan for group in groups.values() for scan in group}
+    console.print(f"Look at {len(scans)} of {len(remarks)} scans:", highlight=False)
+    for (is_flag, kind), group in sorted(groups.items()):
+        who = f"{len(group)} scan{'s' * (len(group) > 1)}" + ", doubtful" * (not is_flag)
+        text = kind if len({*group.values()}) > 1 else next(iter(group.values()))
+        line = f"  {who}: {text} ({_some(sorted(group))})"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if doubtful := sorted(scan for scan, found in remarks.items() if found.doubts):
+        text = f"Doubtful scans are {out_of_atlas(_some(doubtful, ' '))}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _some(scans: Sequence[str], between: str = ", ", most: int = 5) -> str:
+    return between.join([*scans[:most], *(["…"] if len(scans) > most else [])])
 
 
 def print_failures(console: Console, rows: Sequence[Mapping[str, str]], argv: Sequence[str]) -> None:

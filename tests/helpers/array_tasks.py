@@ -35,7 +35,7 @@ def Record(size: int, plan: Publication, run: str) -> int:
     out = Path(plan.out_dir)
     write_text(f"<p>{size}</p>", out / plan.names.report)
     for method, key in plan.keys.items():
-        content = {"key": key, "page_code": plan.page_code, "outputs": [plan.names.report]}
+        content = {"key": key, "page_key": plan.page_key, "outputs": [plan.names.report]}
         write_text(json.dumps(content), out / plan.names.registration(method))
     return 1
 

@@ -15,8 +15,8 @@ from ..files.images import from_array, read_image, to_array, write_image, write_
 from ..files.labels import by_region
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import label_table
-from ..records import Ports, Record, as_dict
-from ..scan.records import MethodFiles, TumorInfo
+from ..records import Ports, as_dict
+from ..scan.records import BrainInfo, MethodFiles, Remarks, TumorInfo
 from ..task import task
 from .names import ScanNames
 from .scan_record import PublishedTumor, ScanRecord
@@ -31,7 +31,7 @@ DSEG_TABLE = label_table()
 
 
 @attrs.frozen(kw_only=True)
-class Publication(Record):
+class Publication(Remarks):
     """Where a scan's outputs go, and what is known of them before they are made."""
 
     names: ScanNames
@@ -41,12 +41,10 @@ class Publication(Record):
     keys: dict[str, str]
     input_keys: dict[str, str]
     """``keys``, ``input_keys``: By method, the hash of inputs and code, and of inputs alone."""
-    page_code: str
-    """Hash of the page's code."""
+    page_key: str
+    """Hash of the page's code and of the remarks that it shows."""
     contents: dict[str, str]
     """sha256 of every input by its path."""
-    notices: list[str]
-    """Choices and fallbacks that a reader of the page should know."""
     spatial_reference: str
     """The template's, for sidecars."""
     raw: str
@@ -73,6 +71,7 @@ class ScanImages(Ports):
 def publish(
     plan: Publication,
     images: ScanImages,
+    brain: BrainInfo,
     tumor: TumorInfo,
     results: list[MethodFiles],
     page: Path,
@@ -85,6 +84,7 @@ def publish(
     ----------
     plan : Publication
     images : ScanImages
+    brain : BrainInfo
     tumor : TumorInfo
         Its ``kind`` decides whether labels are published.
     results : list of MethodFiles
@@ -113,7 +113,7 @@ def publish(
     for figure in figures:
         written.append(copy(figure, out / plan.names.figures / figure.name))
     written.append(copy(page, out / plan.names.report))
-    shared = list(written)
+    shared, remarks = list(written), Remarks.of(plan, brain, tumor)
     for files in results:
         used = files.registration()
         method = used["method"]
@@ -122,16 +122,26 @@ def publish(
             version=plan.generated_by,
             key=plan.keys[method],
             inputs_key=plan.input_keys[method],
-            page_code=plan.page_code,
+            page_key=plan.page_key,
             scan=plan.names.label,
             template=plan.names.template,
             tumor=PublishedTumor(**as_dict(tumor), sources=plan.tumor_sources),
-            quality=files.row(),
+            flags=remarks.flags,
+            doubts=remarks.doubts,
+            quality=_quality(files.row(), remarks),
         )
         known = as_dict(files)
         wanted = [key for key in PUBLISHED if key in known and (key != "dseg" or tumor.kind == "dseg")]
         written += _publish_method(out, plan, {key: known[key] for key in wanted}, record, shared)
     return len(written)
+
+
+def _quality(row: dict[str, Any], remarks: Remarks) -> dict[str, Any]:
+    """A method's row of ``group_quality.tsv`` with what is known of the scan whatever the method."""
+    flag = "; ".join(filter(None, [*remarks.doubts, *remarks.flags, row["flag"]]))
+    if remarks.doubts and row["status"] == "ok":
+        row |= {"status": "doubtful", "reason": "; ".join(remarks.doubts)}
+    return row | {"flag": flag}
 
 
 def _require_unchanged(contents: dict[str, str]) -> None:

@@ -34,12 +34,15 @@ class ScanRecord(Record):
     key: str = ""
     inputs_key: str = ""
     """``key``, ``inputs_key``: Hash of inputs and code, and of inputs alone."""
-    page_code: str = ""
-    """Hash of the page's code."""
+    page_key: str = ""
+    """Hash of the page's code and of the remarks that it shows."""
     scan: str = ""
     template: str = ""
     tumor: PublishedTumor
     """Without ``kind`` where the file lacks what the atlas asks of a tumour."""
+    flags: list[str] = attrs.field(factory=list)
+    doubts: list[str] = attrs.field(factory=list)
+    """``flags``, ``doubts``: What the files and all stages remark, as :class:`~.scan.records.Remarks` has it."""
     quality: dict[str, Any]
     """The row of ``group_quality.tsv``."""
     outputs: list[str] = attrs.field(factory=list)

@@ -46,6 +46,17 @@ def plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", decomposed)
 
 
+def alike(text: str) -> str:
+    """The same text for all scans and numbers, by which messages are counted.
+
+    Examples
+    --------
+    >>> alike("sub-01_T1w.nii.gz: 11% of the tumour mask lies outside the brain")
+    'sub-….nii.gz: … of the tumour mask lies outside the brain'
+    """
+    return re.sub(r"sub-\w+", "sub-…", re.sub(r"(?<![\w-])\d+(\.\d+)?( ?%)?", "…", text))
+
+
 def people(count: int) -> str:
     return f"{count} participant{'s' * (count != 1)}"
 

@@ -139,7 +139,7 @@ def flag(column: str, value: object) -> str:
         return f"the tumour shrinks by {100 * (1 - number):.0f} %"
     if column == "folds" and number:
         return "the deformation folds"
-    if column == "status" and str(value).lower() in ("excluded", "failed"):
+    if column == "status" and str(value).lower() in ("excluded", "failed", "doubtful"):
         return "not in the atlas"
     if column == "flag" and shown(value) != "–":
         return "look at this scan"

@@ -17,19 +17,42 @@ SHRINKAGE = 0.7
 """A tumour that keeps less than this share of its volume is flagged."""
 
 
+def out_of_atlas(*scans: str) -> str:
+    """What becomes of scans with doubts, and the way out."""
+    return f"kept out of the atlas; look at the page, and let it in with --confirm {' '.join(scans)}"
+
+
 @attrs.frozen(kw_only=True)
-class BrainInfo(Record):
+class Remarks(Record):
+    """What a reader must know of a scan."""
+
+    notices: list[str] = attrs.field(factory=list)
+    """Choices and fallbacks, for the page alone."""
+    flags: list[str] = attrs.field(factory=list)
+    """What can change the result: it is in the summary and in the quality table, too."""
+    doubts: list[str] = attrs.field(factory=list)
+    """Why the mask may not be the patient's: such a scan is kept out of the atlas until a user confirms it."""
+
+    @classmethod
+    def of(cls, *sources: Remarks) -> Remarks:
+        """The remarks of several sources, each once."""
+        return Remarks(
+            **{
+                field.name: list(
+                    dict.fromkeys(text for found in sources for text in getattr(found, field.name))
+                )
+                for field in attrs.fields(Remarks)
+            }
+        )
+
+
+@attrs.frozen(kw_only=True)
+class BrainInfo(Remarks):
     """How a brain mask was made."""
 
     method: str
     """``given``, ``skull-stripped input``, ``synthstrip`` or ``hd-bet``."""
     volume_ml: float
-    notices: list[str] = attrs.field(factory=list)
-    """What a reader of the page must know."""
-    flags: list[str] = attrs.field(factory=list)
-    """What can change the result: it is in the summary and in the quality table, too."""
-    doubts: list[str] = attrs.field(factory=list)
-    """Why the mask may not be the patient's: such a scan is kept out of the atlas until a user confirms it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +64,7 @@ class BiasInfo(Record):
 
 
 @attrs.frozen(kw_only=True)
-class TumorInfo(Record):
+class TumorInfo(Remarks):
     """What is known of a tumour's labels."""
 
     kind: str
@@ -56,12 +79,6 @@ class TumorInfo(Record):
     weights: str | None = None
     weights_sha256: str | None = None
     """``device``, ``weights``, ``weights_sha256``: Where a network segmented: on what, by which file."""
-    notices: list[str] = attrs.field(factory=list)
-    """What a reader of the page must know."""
-    flags: list[str] = attrs.field(factory=list)
-    """What can change the result: it is in the summary and in the quality table, too."""
-    doubts: list[str] = attrs.field(factory=list)
-    """Why the mask may not be the patient's: such a scan is kept out of the atlas until a user confirms it."""
 
 
 @attrs.frozen(kw_only=True)

@@ -102,7 +102,7 @@ def segment(
     values = VALUES[classes]
     labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
     count = float((values > 0).sum())
-    notice = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
+    flag = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
     info = TumorInfo(
         kind="dseg",
         frame="network",
@@ -112,7 +112,7 @@ def segment(
         device=rung.device.split(":")[0],
         weights=weights.name,
         weights_sha256=sha256_of(weights),
-        notices=[notice, *([rung.notice] if rung.notice else [])],
+        flags=[flag, *([rung.notice] if rung.notice else [])],
     )
     return labels, _write_regions(shares, target), info
 

@@ -21,6 +21,9 @@ from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
 from .records import TumorInfo
 
+SURE_IN_BRAIN = 0.8
+"""A tumour mask with a smaller share in the brain may be another patient's, or in another frame."""
+
 
 def tumor(
     image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path, table: Path | None = None
@@ -61,13 +64,15 @@ def tumor(
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
     voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
     given = brats_labels(voxels, kind, name, table)
-    frame, notices = "world", []
+    frame = "world"
+    flags: list[str] = []
+    doubts: list[str] = []
     labels = resample_labels(given, native)
     if not to_array(labels).any():
         _require_visible(given, native, name, image.name)
         labels = _through_template(given, native, brain, read_image(template), name)
         frame = "template"
-        notices.append(
+        flags.append(
             "the tumour mask does not overlap the image in world coordinates, but lies on the template's grid: "
             "it was brought in through a rigid registration of the image to the template, which places it "
             "within some millimetres only"
@@ -80,7 +85,8 @@ def tumor(
             f"{image.name}; do both come from the same subject and frame?"
         )
     if in_brain < 0.95:
-        notices.append(f"{1 - in_brain:.0%} of the tumour mask lies outside the brain")
+        remarks = doubts if in_brain < SURE_IN_BRAIN else flags
+        remarks.append(f"{1 - in_brain:.0%} of the tumour mask lies outside the brain")
     out = write_image(labels, Path.cwd() / "tumor.nii.gz")
     volume = float(inside.sum()) * voxel_volume_ml(native)
     share = float(inside.sum() / max(1, to_array(brain).sum()))
@@ -90,7 +96,8 @@ def tumor(
         volume_ml=round(volume, 3),
         share_of_brain=round(share, 5),
         labels=np.unique(to_array(labels)).tolist(),
-        notices=notices,
+        flags=flags,
+        doubts=doubts,
     )
 
 

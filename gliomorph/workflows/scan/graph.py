@@ -280,6 +280,7 @@ def _published(
             labels=labels,
             probabilities=native.probabilities,
             preproc=preproc.image,
+            brain=native.brain.info,
             tumor=native.tumor.info,
             results=results,
             page=page.page,

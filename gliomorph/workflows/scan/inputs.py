@@ -14,7 +14,6 @@ from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import SPATIAL_REFERENCES
 from ...interfaces.derivatives.publish import Publication
-from ..keys import page_code
 from .graph import MethodInputs, ScanInputs
 from .plan import PlannedScan, segmentation_weights
 
@@ -64,9 +63,11 @@ def publication(
         out_dir=str(output_dir),
         keys=planned.keys,
         input_keys=dict(planned.input_keys),
-        page_code=page_code(),
+        page_key=planned.page_key,
         contents=dict(planned.contents),
         notices=list(scan.notices),
+        flags=list(scan.flags),
+        doubts=list(scan.doubts),
         spatial_reference=SPATIAL_REFERENCES.get(names.template, f"tpl-{names.template}"),
         raw=f"bids:raw:{scan.image.relative_to(bids_dir).as_posix()}",
         tumor_sources=_tumor_sources(scan, derivatives),

@@ -34,7 +34,7 @@ class PlannedScan:
     contents: Mapping[str, str] = attrs.field(factory=dict)
     """sha256 of every file that is read, by its path."""
     status: str = "run"
-    """``run``, ``page`` (its results are done, its page is of other code and is made anew), ``done`` or
+    """``run``, ``page`` (its results are done, its page is of other code or remarks and is made anew), ``done`` or
     ``impossible``."""
     reason: str = ""
     """Why it is not run, or why its old page stays."""
@@ -44,12 +44,18 @@ class PlannedScan:
         """By method, the hash of inputs and code: outputs that carry it need not be made again."""
         return {method: code_key(key) for method, key in self.input_keys.items()}
 
+    @property
+    def page_key(self) -> str:
+        """The key of the page: its code and what is known of the scan's files, of which results do not depend."""
+        scan = self.scan
+        return key_of(code=page_code(), remarks=[scan.notices, scan.flags, scan.doubts])
+
     def has_current_page(self, out_dir: Path) -> bool:
-        """Whether the published page is of this code, by the scan's records."""
+        """Whether the published page is of this code and says what is known now, by the scan's records."""
         if self.names is None:
             return False
         records = [read_scan_record(out_dir / self.names.registration(method)) for method in self.input_keys]
-        return all(record is not None and record.page_code == page_code() for record in records)
+        return all(record is not None and record.page_key == self.page_key for record in records)
 
     def is_published(self, out_dir: Path) -> bool:
         """Whether every output is on disk, made from these inputs by this code of the stages."""

@@ -16,8 +16,9 @@ from gliomorph.interfaces.derivatives.publish import Publication, ScanImages, pu
 from gliomorph.interfaces.files import images, sidecars
 from gliomorph.interfaces.files.checksums import sha256_of
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
-from gliomorph.interfaces.scan.records import MethodFiles, TumorInfo
+from gliomorph.interfaces.scan.records import BrainInfo, MethodFiles, TumorInfo
 
+QUALITY = {"status": "ok", "reason": "", "flag": "", "folds": 0}
 GRID = phantoms.grid((6, 5, 4))
 LABELS = np.random.default_rng(0).choice([0, 1, 2, 4], (6, 5, 4)).astype(np.uint8)
 TUMOR = TumorInfo(
@@ -42,7 +43,7 @@ def stages(tmp_path):
             for name in ("forward_xfm", "inverse_xfm")
         }
         files["used"] = write_text(json.dumps({"method": method, "seconds": 1}), folder / "used.json")
-        files["quality"] = write_text(json.dumps({"status": "ok", "folds": 0}), folder / "quality.json")
+        files["quality"] = write_text(json.dumps(QUALITY), folder / "quality.json")
         return MethodFiles(**files)
 
     names = ScanNames(
@@ -59,9 +60,8 @@ def stages(tmp_path):
         out_dir=str(tmp_path / "out"),
         keys={method: f"key of {method}" for method in methods},
         input_keys={method: f"inputs of {method}" for method in methods},
-        page_code="code",
+        page_key="code",
         contents={},
-        notices=[],
         spatial_reference="https://example.org/sri24",
         raw="bids:raw:sub-01/ses-a/anat/sub-01_ses-a_acq-x_T1w.nii.gz",
         tumor_sources=["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
@@ -75,6 +75,7 @@ def stages(tmp_path):
             probabilities=[],
             preproc=image("preproc.nii.gz"),
         ),
+        "brain": BrainInfo(method="given", volume_ml=1500.0),
         "tumor": TUMOR,
         "results": [bundle("metamorphosis", "healthy", "residual"), bundle("syn-cfm")],
         "page": write_text("<html></html>", work / "page.html"),
@@ -110,7 +111,7 @@ def test_record_tells_how_and_how_well(stages, tmp_path):
     assert record["inputs_key"] == "inputs of syn-cfm"
     assert record["scan"] == "sub-01_ses-a"
     assert record["template"] == "SRI24"
-    assert record["quality"] == {"status": "ok", "folds": 0}
+    assert record["quality"] == QUALITY
     assert record["tumor"] == {
         "kind": "dseg",
         "frame": "world",
@@ -123,6 +124,23 @@ def test_record_tells_how_and_how_well(stages, tmp_path):
         "sources": ["bids:masks:sub-01/ses-a/anat/seg.nii.gz"],
     }
     assert not any("metamorphosis" in name for name in record["outputs"])
+
+
+def test_flags_and_doubts_are_in_every_methods_row(stages, tmp_path):
+    stages["plan"] = attrs.evolve(stages["plan"], flags=["two masks"])
+    stages["brain"] = attrs.evolve(stages["brain"], flags=["a small brain", "two masks"])
+    publish(**stages)
+    for record in records(tmp_path / "out").values():
+        assert record["flags"] == ["two masks", "a small brain"]
+        assert record["quality"] == QUALITY | {"flag": "two masks; a small brain"}
+    stages["tumor"] = attrs.evolve(TUMOR, doubts=["another grid"])
+    quality = QUALITY | {"status": "excluded", "reason": "folds", "flag": "2 folds"}
+    write_text(json.dumps(quality), stages["results"][0].quality)
+    publish(**stages)
+    other, doubtful = (record["quality"] for _, record in sorted(records(tmp_path / "out").items()))
+    flag = "another grid; two masks; a small brain"
+    assert doubtful == QUALITY | {"status": "doubtful", "reason": "another grid", "flag": flag}
+    assert other == quality | {"flag": f"{flag}; 2 folds"}
 
 
 def test_contents_are_those_of_the_stages(stages, tmp_path):

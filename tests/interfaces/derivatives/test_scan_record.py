@@ -33,10 +33,11 @@ RECORD = ScanRecord(
     version="gliomorph 0",
     key="k",
     inputs_key="i",
-    page_code="c",
+    page_key="c",
     scan="sub-01",
     template="SRI24",
     tumor=TUMOR,
+    doubts=["outside the brain"],
     quality={"method": "syn-cfm", "ncc": None, "status": "ok", "reason": "", "flag": ""},
     outputs=["a.nii.gz", "b.json"],
 )

@@ -103,7 +103,7 @@ def test_labels_and_probabilities_lie_on_the_native_grid(heads, frame, oracle, i
     )
     assert info.weights_sha256 == hashlib.sha256(b"weights").hexdigest()
     assert (info.device, info.kind, info.labels) == ("cpu", "dseg", [0, 1, 2, 4])
-    assert "look at it" in info.notices[0]
+    assert "look at it" in info.flags[0]
 
 
 def test_probabilities_are_of_every_region_or_of_none(tmp_path):

@@ -40,7 +40,7 @@ def test_segmentation_on_the_images_grid_is_kept(heads, frame, here):
     assert labels.parent == here
     assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
     assert info.labels == [0, 1, 2, 4]
-    assert (info.kind, info.frame, info.notices) == ("dseg", "world", [])
+    assert (info.kind, info.frame, info.flags, info.doubts) == ("dseg", "world", [], [])
     _, volume = centre_and_volume(read_image(head["labels"]), [1, 2, 4])
     assert info.volume_ml == pytest.approx(volume, abs=1e-3)
     brain_ml = to_array(read_image(head["brain"])).sum() * voxel_volume_ml(read_image(head["brain"]))
@@ -259,12 +259,16 @@ def test_mask_outside_the_brain_is_refused(heads, draw, here):
         tumor(head["image"], head["brain"], draw(outside, like), "mask", head["image"])
 
 
-def test_mask_partly_outside_the_brain_is_noticed(heads, draw, here):
+@pytest.mark.parametrize(("at", "doubtful"), [(70, False), (75, True)])
+def test_mask_partly_outside_the_brain_is_flagged_and_from_a_fifth_on_doubtful(
+    heads, draw, here, at, doubtful
+):
     head, like = heads["RAS"], phantoms.frame("RAS")
-    rim = phantoms.ball(like, phantoms.at(0, 70, 0), 14)
+    rim = phantoms.ball(like, phantoms.at(0, at, 0), 14)
     _, info = tumor(head["image"], head["brain"], draw(rim, like), "mask", head["image"])
-    assert len(info.notices) == 1
-    assert "of the tumour mask lies outside the brain" in info.notices[0]
+    (text,) = info.doubts if doubtful else info.flags
+    assert "of the tumour mask lies outside the brain" in text
+    assert not (info.flags if doubtful else info.doubts)
 
 
 def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(heads, tmp_path, here):
@@ -278,7 +282,7 @@ def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(head
     template = heads["LPS"]["image"]
     labels, info = tumor(far["image"], far["brain"], heads["LPS"]["labels"], "dseg", template)
     assert info.frame == "template"
-    assert "through a rigid registration" in info.notices[0]
+    assert "through a rigid registration" in info.flags[0]
     centre, volume = centre_and_volume(read_image(labels), [1, 2, 4])
     _, drawn = centre_and_volume(read_image(heads["LPS"]["labels"]), [1, 2, 4])
     # a registration at 4 mm: within a voxel

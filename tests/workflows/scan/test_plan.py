@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from changed_settings import changed
@@ -17,7 +18,6 @@ from gliomorph.config.processing import REFINE
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.publish import Publication
-from gliomorph.workflows.keys import page_code
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
@@ -67,7 +67,7 @@ def publish(planned: PlannedScan, settings: Settings) -> None:
     for method, key in planned.keys.items():
         files = planned.names.registered(method)
         (out / files["warped"]).write_text("voxels")
-        facts = {"method": method, "quality": {}, "key": key, "page_code": page_code()}
+        facts = {"method": method, "quality": {}, "key": key, "page_key": planned.page_key}
         record = facts | {"outputs": [files["warped"]]}
         (out / files["registration"]).write_text(json.dumps(record))
 
@@ -98,6 +98,14 @@ def test_page_of_other_code_is_old_and_its_scan_is_not_run_again(
     publish(plan_scans(settings, template)[0], settings)
     monkeypatch.setattr(plan, "page_code", lambda: "other")
     assert statuses(settings, template) == {"sub-01": "page", "sub-02": "run"}
+
+
+def test_page_that_does_not_say_what_is_known_now_is_old(settings: Settings, template: TemplateFiles) -> None:
+    first, _ = plan_scans(settings, template)
+    known = attrs.evolve(first, scan=attrs.evolve(first.scan, flags=("another mask lies there",)))
+    assert known.keys == first.keys
+    publish(known, settings)
+    assert statuses(settings, template)["sub-01"] == "page"
 
 
 @pytest.mark.parametrize("change", ["image", "mask", "table", "template", "brain mask", "seed", "code"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import SimpleITK as sitk
 
 from ....models.small_cells import EVERYBODY
 from ...files.images import read_image, to_array
+from ...files.text import alike
 from ..pages import MEASURES, Measure, as_json, as_number, flag, render, shown
 from .pictures import cohort_pictures, contrast_pictures, strata_pictures
 from .story import Excluded, Story
@@ -110,8 +110,7 @@ def _causes(excluded: Sequence[Excluded]) -> list[tuple[str, str, int]]:
     """Stage, cause and number of scans; figures in a cause do not make it another one."""
     counts: dict[tuple[str, str], int] = {}
     for row in excluded:
-        cause = re.sub(r"\d+(\.\d+)?( ?%)?", "…", row.cause)
-        key = (row.stage, re.sub(r"sub-\w+", "another", cause))
+        key = (row.stage, alike(row.cause))
         counts[key] = counts.get(key, 0) + 1
     return [(stage, cause, count) for (stage, cause), count in sorted(counts.items())]
 

@@ -8,7 +8,7 @@ import attrs
 
 from ...derivatives.publish import Publication
 from ...records import Ports, as_dict
-from ...scan.records import AlignInfo, BiasInfo, BrainInfo, MethodFiles, TumorInfo
+from ...scan.records import AlignInfo, BiasInfo, BrainInfo, MethodFiles, Remarks, TumorInfo, out_of_atlas
 from ...task import task
 from .report import MethodResult, PageImages, scan_report
 
@@ -47,6 +47,7 @@ def scan_page(
     methods = [_method(files) for files in results]
     told = [f"{m.method}: {text}" for m in methods for text in m.used.get("notices", [])]
     flags = [f"{m.method}: {m.quality['flag']}" for m in methods if m.quality.get("flag")]
+    remarks = Remarks.of(plan, infos.brain, infos.tumor)
     page = scan_report(
         scan=plan.names.label,
         images=images,
@@ -62,7 +63,12 @@ def scan_page(
             "tumour": as_dict(infos.tumor),
             "alignment": as_dict(infos.alignment),
         },
-        notices=[*plan.notices, *infos.brain.notices, *infos.tumor.notices, *told, *flags],
+        notices=[
+            *(f"⚠ {text}: {out_of_atlas(plan.names.label)}" for text in remarks.doubts),
+            *(f"⚠ {text}" for text in [*remarks.flags, *flags]),
+            *remarks.notices,
+            *told,
+        ],
         folder=folder,
     )
     return page, sorted((folder / "figures").glob("*.png"))
