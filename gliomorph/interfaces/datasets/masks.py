@@ -15,6 +15,7 @@ from .entities import (
     OF_IMAGES,
     Image,
     PassedOver,
+    is_bids,
     is_native,
     matches,
     parse_entities,
@@ -112,7 +113,9 @@ def masks_of(
         for folder in (home, *files_in(home, "anat", "ses-*", "ses-*/anat")):
             for path in files_in(folder, "*.nii", "*.nii.gz"):
                 if stem_and_suffix(path)[1] not in NO_MASKS:
-                    found.append(_mask_file(path, subject, root, source, order, tables_of))
+                    file = _mask_file(path, subject, root, source, order, tables_of)
+                    if file.kind or not is_bids(f"/{path.relative_to(root).as_posix()}"):
+                        found.append(file)
     return found
 
 

@@ -6,7 +6,7 @@ names are not BIDS (``bids-validator``) are passed over with a notice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -129,13 +129,13 @@ def find_scans(
     QueryError
         No subject at all, or a label that was asked for and does not exist.
     """
-    subjects = {p.name.removeprefix("sub-"): p for p in files_in(bids_dir, "sub-*") if p.is_dir()}
+    subjects = [name.removeprefix("sub-") for name in folder_names(bids_dir)]
     if not subjects:
         raise QueryError(f"no sub-* folder in {bids_dir} (in a container: is the dataset mounted there?)")
     if missing := [label for label in participants if label not in subjects]:
         raise QueryError(
             f"--participant-label {' '.join(missing)}: no such subject in {bids_dir}, which has "
-            f"{len(subjects)} ({printable(', '.join(list(subjects)[:5]))}…); in a container, check what is mounted "
+            f"{len(subjects)} ({printable(', '.join(subjects[:5]))}…); in a container, check what is mounted "
             "there"
         )
     search = _Search(
@@ -159,6 +159,11 @@ def find_scans(
     return sorted(scans, key=lambda scan: scan.label)
 
 
+def folder_names(root: Path, pattern: str = "sub-*") -> list[str]:
+    """Folders of subjects in a dataset, or what else the pattern is of."""
+    return [path.name for path in files_in(root, pattern) if path.is_dir()]
+
+
 def _said_of_all(search: _Search, scans: Sequence[Scan]) -> list[str]:
     paths = [scan.image.relative_to(search.bids_dir) for scan in scans if scan.image]
     ignored = [path.as_posix() for path in ignored_paths(search.bids_dir, paths)]
@@ -179,7 +184,7 @@ def _label(subject: str, session: str) -> str:
 def _scans_of(search: _Search, subject: str, masks: Sequence[MaskFile]) -> list[Scan]:
     """All scans of a subject: its sessions, and what lies outside them."""
     home = search.bids_dir / f"sub-{subject}"
-    names = [path.name.removeprefix("ses-") for path in files_in(home, "ses-*") if path.is_dir()]
+    names = [name.removeprefix("ses-") for name in folder_names(home, "ses-*")]
     sessions = {
         session: images_in(search.bids_dir, Path(home.name, *folders, "anat"), search.filters)
         for session, folders in {"": [], **{name: [f"ses-{name}"] for name in names}}.items()
@@ -314,12 +319,17 @@ def _remarks(
 
 def _with_remarks(scan: Scan, derivatives: Mapping[str, Path], used: set[Path]) -> Scan:
     """The scan, without files that another scan of the subject uses, and with what it means that it has no mask."""
-    passed_over = tuple(each for each in scan.passed_over if each.path not in used)
+    given = tuple(derivatives.values())
+    passed_over = tuple(
+        each
+        for each in scan.passed_over
+        if each.path not in used and not (each.reason == BESIDE and set(given) & {*each.path.parents})
+    )
     flags = list(scan.flags)
     if scan.image and not scan.tumor:
-        given = [each for each in passed_over if each.source]
         if derivatives:
-            there = f"; passed over: {some_of(given)}" if given else ""
+            masks = [each for each in passed_over if each.source]
+            there = f"; passed over: {some_of(masks)}" if masks else ""
             flags.append(
                 f"no tumour mask of this image in -d {', '.join(derivatives)}: a network segments it{there}"
             )
@@ -333,26 +343,49 @@ def some_of(files: Sequence[PassedOver]) -> str:
     return ", ".join(str(each) for each in files[:MOST_NAMES]) + more
 
 
-def require_use(name: str, root: Path, scans: Sequence[Scan]) -> None:
-    """Refuse a folder of derivatives of which no scan could use anything.
+def require_use(
+    derivatives: Mapping[str, Path], scans: Sequence[Scan], find_all: Callable[[], list[Scan]]
+) -> None:
+    """Refuse a folder of derivatives that holds no mask of any scan.
+
+    Parameters
+    ----------
+    derivatives : mapping of str to Path
+        The folders.
+    scans : sequence of Scan
+        Those of the run.
+    find_all : callable
+        Gives the scans of the whole dataset, which are asked where those of the run use nothing of a folder.
 
     Raises
     ------
     QueryError
-        It names what was found there.
+        It names what was found in the folder.
     """
-    passed_over = {each.path: each for scan in scans for each in scan.passed_over if each.source == name}
-    serves = {scan.tumor.source for scan in scans if scan.tumor} | {scan.brain_source for scan in scans}
-    if name in serves or any(each.reason == SPARE for each in passed_over.values()):
+    if not any(scan.image for scan in scans) or not (useless := derivatives.keys() - _used(scans)):
         return
-    if passed_over:
-        found = some_of(list(passed_over.values()))
-    else:
+    every = find_all()
+    for name in derivatives:
+        if name in useless - _used(every):
+            raise QueryError(_no_mask(name, derivatives[name], every))
+
+
+def _used(scans: Sequence[Scan]) -> set[str]:
+    """Folders of which scans use something, or would if another did not come before it."""
+    spare = {each.source for scan in scans for each in scan.passed_over if each.reason == SPARE}
+    return spare | {scan.tumor.source for scan in scans if scan.tumor} | {scan.brain_source for scan in scans}
+
+
+def _no_mask(name: str, root: Path, scans: Sequence[Scan]) -> str:
+    passed_over = {each.path: each for scan in scans for each in scan.passed_over if each.source == name}
+    there = some_of(list(passed_over.values()))
+    if not passed_over:
         names = sorted(
             path.relative_to(root).as_posix() for path in islice(root.rglob("*.nii*"), MOST_WALKED)
         )
-        found = listed(names, MOST_NAMES)
-    raise QueryError(
-        f"-d {name}={root}: no mask of any of the {len(scans)} scans is recognised in it; it has {found}. "
-        f"Recognised are {RECOGNISED}"
+        there = listed(names, MOST_NAMES)
+    beside = [each for scan in scans for each in scan.passed_over if each.reason == BESIDE]
+    return (
+        f"-d {name}={root}: no mask of any of the {len(scans)} scans is recognised in it; it has {there}. "
+        f"Recognised are {RECOGNISED}" + f". The dataset itself has {some_of(beside)}" * bool(beside)
     )
