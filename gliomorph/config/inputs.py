@@ -17,7 +17,8 @@ FILTERED = ("t1w", "t1ce", "t2w", "flair", "mask")
 """Kinds of files that filters choose among."""
 
 
-def _without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:
+def without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:
+    """A converter of labels, which may begin with ``sub-`` or ``ses-``."""
     return lambda values: tuple(str(value).removeprefix(prefix) for value in values)
 
 
@@ -57,10 +58,10 @@ class Inputs:
     """What is read of the dataset and of the folders beside it."""
 
     participants: tuple[str, ...] = option("--participant-label", "--participant_label", nargs="+",
-        metavar="LABEL", default=(), converter=_without("sub-"),
+        metavar="LABEL", default=(), converter=without("sub-"),
         help="subjects, with or without sub-")  # fmt: skip
     sessions: tuple[str, ...] = option("--session-label", "--session_label", nargs="+", metavar="LABEL",
-        default=(), converter=_without("ses-"),
+        default=(), converter=without("ses-"),
         help="sessions, with or without ses-")  # fmt: skip
     bids_filters: Mapping[str, Mapping[str, Any]] = option("--bids-filter-file", type=Path, metavar="FILE",
         default=attrs.Factory(dict), converter=_read_filters,

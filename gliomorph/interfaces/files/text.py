@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_TEXT = 40
 """Of a cell that a message quotes."""
@@ -59,6 +59,11 @@ def alike(text: str) -> str:
 
 def people(count: int) -> str:
     return f"{count} participant{'s' * (count != 1)}"
+
+
+def some(texts: Sequence[str], between: str = ", ", most: int = 5) -> str:
+    """The first of several labels, as they are."""
+    return between.join([*texts[:most], *(["…"] if len(texts) > most else [])])
 
 
 def quoted(text: str) -> str:

@@ -16,7 +16,7 @@ from ..files.images import (
     voxel_volume_ml,
     write_image,
 )
-from ..files.labels import brats_labels, resample_labels
+from ..files.labels import brats_labels, resample_labels, tumor_only
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
 from .records import TumorInfo
@@ -61,7 +61,7 @@ def tumor(
     -------
     labels : Path
         uint8 on the image's grid: BraTS labels 0, 1, 2, 4 for a ``dseg`` (ET is written as 4 whatever the
-        input says), 0 and 1 for a ``mask``.
+        input says; a resection cavity, which counts as no tumour, as 5), 0 and 1 for a ``mask``.
     info : TumorInfo
         What is known of them.
 
@@ -72,9 +72,8 @@ def tumor(
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
     voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
-    given = brats_labels(voxels, kind, name, table)
+    given, notices, flags = brats_labels(voxels, kind, name, table)
     frame = "world"
-    flags: list[str] = []
     doubts: list[str] = []
     labels = resample_labels(given, native)
     fixed = read_image(template)
@@ -94,7 +93,7 @@ def tumor(
             f"the tumour mask {cause}: it was brought in through a rigid registration of the image to the template, "
             "which places it within some millimetres only, and worse if it was drawn on a warped image"
         )
-    inside = to_array(labels) > 0
+    inside = tumor_only(to_array(labels)) > 0
     in_brain = float((inside & (to_array(brain) > 0)).sum() / inside.sum())
     if in_brain < 0.5:
         raise ImageError(
@@ -113,6 +112,7 @@ def tumor(
         volume_ml=round(volume, 3),
         share_of_brain=round(share, 5),
         labels=np.unique(to_array(labels)).tolist(),
+        notices=notices,
         flags=flags,
         doubts=doubts,
     )

@@ -23,7 +23,7 @@ from ...interfaces.datasets.query import Scan, find_scans, some_of
 from ...interfaces.datasets.simulate import anatomy_of
 from ...interfaces.datasets.templates import Template
 from ...interfaces.files.images import ImageError, read_image, to_array, voxel_volume_ml
-from ...interfaces.files.labels import brats_labels, class_indices, resample_labels
+from ...interfaces.files.labels import brats_labels, class_indices, resample_labels, tumor_only
 from ...interfaces.files.masks import finite_image
 from ...interfaces.networks.grid import network_grid, on_network_grid
 from ...interfaces.scan.brain import brain_of
@@ -233,14 +233,14 @@ def _read_labels(
     lesion may be too small for the network's grid and be in its place all the same.
     """
     name = tumor.path.name
-    given = brats_labels(read_image(tumor.path, sitk.sitkFloat32), "dseg", name, tumor.table)
-    drawn = to_array(given) > 0
+    given, _, flags = brats_labels(read_image(tumor.path, sitk.sitkFloat32), "dseg", name, tumor.table)
+    drawn = tumor_only(to_array(given)) > 0
     there = to_array(sitk.Resample(brain, given, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
     share = float(there[drawn].mean())
     require_within(share, f"{name}: only {share:.0%} of the tumour lies within the brain of {image}")
-    labels = to_array(resample_labels(given, grid))
+    labels = tumor_only(to_array(resample_labels(given, grid)))
     if labels.any():
-        return class_indices(labels), []
+        return class_indices(labels), [f"{name}: {flag}" for flag in flags]
     volume_mm3 = 1000 * float(drawn.sum()) * voxel_volume_ml(given)
     notice = (
         f"{name}: nothing of the tumour ({volume_mm3:.3g} mm³) is left at the network's voxel size of "

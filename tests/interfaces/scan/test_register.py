@@ -1,7 +1,12 @@
 """The contract of every registration method: transforms both ways, a record, nothing else."""
 
+from __future__ import annotations
+
 import json
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -9,6 +14,7 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 import tiny_networks
+from little_memory import short_of_memory
 
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import (
@@ -19,13 +25,14 @@ from gliomorph.interfaces.files.transforms import (
     write_transform,
 )
 from gliomorph.interfaces.methods import NEEDED
+from gliomorph.interfaces.networks import loaded as loaded_networks
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
 from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.registration.syn import CC_RADIUS
 from gliomorph.interfaces.scan.register import Register
-from gliomorph.models.registration import metamorphosis
+from gliomorph.models.registration import catalogue, metamorphosis
 from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration.pair import Registration
@@ -360,3 +367,84 @@ def test_images_on_other_grids_are_refused(pair, here, tmp_path, name, shape, sp
 def test_unknown_method_is_an_error(pair, here):
     with pytest.raises(KeyError, match="voodoo"):
         register(**pair, method="voodoo", seed=0, gpu="none")
+
+
+@pytest.fixture
+def registered(
+    gpu: None, files: dict[str, Path], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int], tuple[list[Any], dict[str, Any], Path]]:
+    """Registration by an optimisation that moves everything by one voxel of its grid."""
+
+    def shifted(moving: np.ndarray, *_: Any, **options: Any) -> Registration:
+        step = np.zeros((3, *moving.shape), np.float32)
+        step[0] = 1
+        return Registration(
+            displacement=step, inverse_displacement=-step, appearance=np.ones_like(moving), energy=[]
+        )
+
+    def run(times: int) -> tuple[list[Any], dict[str, Any], Path]:
+        seen: list[Any] = []
+
+        def told(moving: np.ndarray, *_: Any, device: str, **options: Any) -> Any:
+            return device, moving.shape
+
+        monkeypatch.setattr(metamorphosis, "register", short_of_memory(shifted, times, seen, told))
+        forward, _, appearance, used = register(
+            moving=files["head"],
+            fixed=files["head"],
+            tumor=files["tumor"],
+            fixed_brain=files["brain"],
+            rigid=files["affine"],
+            affine=files["affine"],
+            weights=None,
+            method="metamorphosis",
+            seed=1,
+            gpu="auto",
+        )
+        assert appearance is not None
+        assert phantoms.same_grid(sitk.ReadImage(str(appearance)), sitk.ReadImage(str(files["head"])))
+        return seen, json.loads(used.read_text()), forward
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("times", "device_told", "notices", "millimetres"),
+    [(0, "cpu", None, 4.0), (1, "cpu", [torch_bridge.HALF], 8.0), (2, "cpu", [torch_bridge.CPU], 4.0)],
+)
+def test_registration_takes_half_the_resolution_then_the_cpu(
+    registered: Any,
+    files: dict[str, Path],
+    times: int,
+    device_told: str,
+    notices: list[str] | None,
+    millimetres: float,
+) -> None:
+    seen, used, forward = registered(times)
+    whole, half = (40, 48, 32), (20, 24, 16)
+    assert seen == [("cpu:0", whole), ("cpu:0", half), ("cpu", whole)][: times + 1]
+    assert (used["device"], used.get("notices")) == (device_told, notices)
+    assert used.get("voxels") == ("half" if times == 1 else None)
+    grid = sitk.ReadImage(str(files["head"]))
+    start = np.array(grid.TransformIndexToPhysicalPoint((20, 20, 16)))
+    moved = np.array(read_transform(forward).TransformPoint(start.tolist())) - start
+    assert np.linalg.norm(moved) == pytest.approx(millimetres, abs=1e-3)
+
+
+def test_network_leaves_the_gpu_whatever_happens(
+    gpu: None, files: dict[str, Path], here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_networks.write_tiny(tmp_path, "metamorph-r")
+    seen: list[Any] = []
+    real = catalogue.predict
+    monkeypatch.setattr(
+        catalogue, "predict", short_of_memory(real, 0, seen, lambda network, *_, **__: id(network))
+    )
+    moved: list[str] = []
+    network = loaded_networks.loaded_network(path, "metamorph-r")
+    monkeypatch.setattr(type(network), "cpu", lambda self: moved.append("cpu") or self)
+    pair = {"moving": files["head"], "fixed": files["head"], "tumor": files["tumor"]}
+    pair |= {"fixed_brain": files["brain"], "rigid": files["affine"], "affine": files["affine"]}
+    for _ in range(2):
+        register(**pair, weights=path, method="metamorph-r", seed=1, gpu="auto")
+    assert seen == [id(network)] * 2 and moved == ["cpu"] * 2

@@ -1,12 +1,18 @@
 """Segmentation of one image by a network: labels and probabilities on its own grid, wherever that lies."""
 
+from __future__ import annotations
+
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
 import phantoms
 import pytest
 import torch
+from little_memory import short_of_memory
 
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.labels import by_region
@@ -203,3 +209,50 @@ def test_network_for_another_modality_is_refused(heads, student, identity_xfm, t
         WeightsError, match=r"student\.safetensors: .* reads FLAIR is required, this one reads T1w"
     ):
         run(patient, heads["LPS"]["image"], identity_xfm, student(), "FLAIR")
+
+
+@pytest.fixture
+def segmented(
+    gpu: None, files: dict[str, Path], tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int], tuple[list[Any], dict[str, Any]]]:
+    torch.manual_seed(0)
+    weights = write_unet(SETTINGS.build(), SETTINGS, tmp_path / "student.safetensors")
+    real = module._probabilities
+
+    def run(times: int) -> tuple[list[Any], dict[str, Any]]:
+        seen: list[Any] = []
+
+        def told(_network: Any, _settings: Any, voxels: np.ndarray, pass_: module.Pass) -> Any:
+            return pass_.device, pass_.batch, pass_.window, voxels.shape
+
+        monkeypatch.setattr(module, "_probabilities", short_of_memory(real, times, seen, told))
+        _, _, info = segment(
+            image=files["head"],
+            native=files["head"],
+            brain_mask=files["brain"],
+            affine=files["affine"],
+            weights=weights,
+            modality="T1w",
+            gpu="auto",
+        )
+        return seen, info
+
+    return run
+
+
+def test_segmentation_takes_smaller_batches_then_half_the_resolution_then_the_cpu(segmented: Any) -> None:
+    seen, info = segmented(4)
+    devices, batches, windows, shapes = zip(*seen, strict=True)
+    assert devices == ("cpu:0",) * 4 + ("cpu",)
+    assert batches == (module.BATCH, 1, 1, 1, 1)
+    assert windows == (None, None, module.WINDOW, module.WINDOW, None)
+    assert all(np.prod(shape) > 4 * np.prod(shapes[3]) for shape in shapes[:3])
+    assert shapes[4] == shapes[0]
+    assert info.device == "cpu" and info.notices[1:] == [module.CPU]
+
+
+@pytest.mark.parametrize(("times", "notices"), [(0, []), (1, []), (2, []), (3, [module.HALF])])
+def test_segmentation_tells_what_changes_its_result(segmented: Any, times: int, notices: list[str]) -> None:
+    seen, info = segmented(times)
+    assert len(seen) == times + 1
+    assert info.notices[1:] == notices

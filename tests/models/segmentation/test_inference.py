@@ -180,3 +180,15 @@ def test_a_head_shorter_than_the_window_has_zeros_around_it() -> None:
     padded = torch.nn.functional.pad(head, (0, 0, 4, 4))
     found = probabilities(network, head, (16, 16, 16))
     torch.testing.assert_close(found, probabilities(network, padded, (16, 16, 16))[:, :, 4:-4])
+
+
+SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)
+
+
+def test_heads_in_one_batch_are_segmented_as_one_by_one() -> None:
+    torch.manual_seed(0)
+    network, images = SETTINGS.build().eval(), torch.randn(1, 32, 24, 16)
+    for window in (None, (16, 16, 16)):
+        alone = probabilities(network, images, window, mirrored=True)
+        together = probabilities(network, images, window, mirrored=True, batch=4)
+        torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)

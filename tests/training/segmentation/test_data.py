@@ -266,7 +266,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "labels that are no whole numbers": (
         lambda b: trainings.change_image(cohorts.labels_path(b, "02"), with_label(2.5)),
-        f"sub-02: {LABELS}: labels that .* are required",
+        f"sub-02: {LABELS}: labels are whole numbers, .* such as 2\\.5:",
     ),
     "no tumour": (
         lambda b: trainings.change_image(cohorts.labels_path(b, "02"), fill(0)),

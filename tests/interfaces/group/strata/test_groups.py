@@ -11,13 +11,12 @@ import pytest
 from gliomorph.interfaces.files.tables import read_table, table
 from gliomorph.interfaces.files.text import plain
 from gliomorph.interfaces.group.records import Stratum
-from gliomorph.interfaces.group.strata.bins import MOST_CATEGORIES, Variable
+from gliomorph.interfaces.group.strata.bins import MISSING, MOST_CATEGORIES, Variable
 from gliomorph.interfaces.group.strata.groups import (
     BY_PLACE,
     LONGEST_LABEL,
     Stratification,
     contrasts_of,
-    one_scan_each,
     parse_strata,
     stratify,
 )
@@ -129,7 +128,7 @@ def test_numbers_are_in_the_bin_between_whose_edges_they_lie(seed: int) -> None:
 
 
 def test_whatever_the_table_says_labels_are_bids_labels_and_unique() -> None:
-    values = [value for value in HOSTILE if value.strip().casefold() not in ("", "n/a")][:MOST_CATEGORIES]
+    values = [value for value in HOSTILE if value.strip().casefold() not in MISSING][:MOST_CATEGORIES]
     rows = [
         {"participant_id": str(i), "se/x": value, "s": "ex" + value, "al": "l"}
         for i, value in enumerate(values)
@@ -167,8 +166,21 @@ def test_missing_values_are_a_group_of_their_own(word: str, value: str) -> None:
     assert notice.participants == group.participants
 
 
+@pytest.mark.parametrize("value", ["NA", "NaN", "null", "None", "-", ".", "?", " Unknown"])
+@pytest.mark.parametrize("word", ["idh", "idh:40"])
+def test_words_for_missing_values_count_as_missing_and_are_named(word: str, value: str) -> None:
+    found = grouped(word, ["50", value, "30", ""])
+    said = f"missing (written '{value.strip()}', which counts as no value)"
+    assert [(g.reason, g.participants) for g in found.not_assigned] == [
+        ("missing", ("003",)),
+        (said, ("001",)),
+    ]
+    assert any(said in notice.text and notice.participants == ("001",) for notice in found.notices)
+    assert all(value.strip() not in stratum.description for stratum in found.strata if word == "idh")
+
+
 def test_text_in_a_column_of_numbers_is_reported() -> None:
-    found = grouped("days:180", ["100", "ALIVE (361 days later)", "200", "nan", "1e400"])
+    found = grouped("days:180", ["100", "ALIVE (361 days later)", "200", "infinite", "1e400"])
     assert [(g.reason, g.participants) for g in found.not_assigned] == [
         ("not a number", ("001", "003", "004"))
     ]
@@ -262,12 +274,6 @@ def test_the_table_is_read_as_it_stands(tmp_path: Path) -> None:
     path.write_text("id\tsex\n1\tF\n")
     with pytest.raises(ValueError, match="requires a column participant_id, got 'id', 'sex'"):
         read_table(path)
-
-
-def test_one_scan_of_every_participant_in_any_order() -> None:
-    scans = ["sub-b_ses-2", "sub-a", "sub-b_ses-1", "sub-b_ses-3"]
-    expected = ({"a": "sub-a", "b": "sub-b_ses-1"}, ("sub-b_ses-2", "sub-b_ses-3"))
-    assert one_scan_each(scans) == one_scan_each(scans[::-1]) == expected
 
 
 def test_plain_text_is_ascii() -> None:
