@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from .atlas import Atlas
-from .cluster import OPEN_GRAPHS, Cluster
+from .cluster import Cluster
 from .estimates import process_memory_gb
 from .inputs import Inputs
 from .option import SettingsError, group, option, options_of, resolved, some_of
@@ -112,6 +113,7 @@ class Settings:
             name: getattr(each, name) for name in names for each in (self, *groups) if hasattr(each, name)
         }
 
+    @cached_property
     def test_options(self) -> TestOptions:
         """How ``--tests`` are made: a voxel that is tested has as many lesions as the smallest cell of strata."""
         smallest = self.atlas.cells.strata
@@ -122,14 +124,3 @@ class Settings:
             min_cell=smallest,
             threads=self.resources.threads(1),
         )
-
-    def scans_at_once(self, scans: int) -> int:
-        """Scans that are worked on at a time.
-
-        On this machine one more than processes, so that none waits for the last stage; elsewhere as many as there are,
-        but of graphs that are opened here not more than :data:`OPEN_GRAPHS`.
-        """
-        worker = self.cluster.worker
-        if worker == "pool" or (worker == "dask" and self.cluster.dask_scheduler is None):
-            return min(scans, self.resources.processes(scans) + 1)
-        return scans if worker == "slurm" else min(scans, OPEN_GRAPHS)

@@ -70,7 +70,7 @@ def run(settings: Settings, argv: Sequence[str], console: Console) -> int:
 def _levels(context: RunContext, argv: Sequence[str]) -> int:
     """The run, while its cache is held."""
     settings = context.settings
-    context.notice(context.parcellation.notices if context.parcellation else ())
+    notice(context.console, context.parcellation.notices if context.parcellation else ())
     planned = plan_scans(settings, context.template)
     if "participant" in settings.levels:
         planned = with_pages_settled(planned, context)
@@ -149,18 +149,19 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         if p.status == "impossible":
             console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
     if old := [p.scan.label for p in planned if p.status == "done" and p.reason]:
-        context.notice(
+        notice(
+            console,
             [
                 f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}): the "
                 "intermediate results that they are made of are gone; to compute a scan again, remove its page"
-            ]
+            ],
         )
     if count["run"]:
-        context.notice(network_notices(settings.processing, settings.inputs.modality))
+        notice(console, network_notices(settings.processing, settings.inputs.modality))
         resources, scans = settings.resources, count["run"]
         where = describe_worker(settings.cluster, resources, scans)
         memory = check_memory(settings.processing, resources, scans)
-        at_once = settings.scans_at_once(scans)
+        at_once = settings.cluster.scans_at_once(scans, resources.processes(scans))
         needs = needs_of(settings.processing, resources, settings.output_dir, scans, at_once)
         disk = check_disk(needs, resources.clean_workdir)
         console.print("; ".join([where, memory, disk]), highlight=False)
