@@ -73,7 +73,7 @@ def atlas_notices(settings: Settings) -> list[str]:
     except SettingsError as error:
         wrong.append(str(error))
     try:
-        samples = find_samples(settings.testing.tests, settings.test_options(), table, known)
+        samples = find_samples(settings.testing.associations, settings.test_options, table, known)
     except SettingsError as error:
         wrong.append(str(error))
     if wrong:

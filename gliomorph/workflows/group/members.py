@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import attrs
 import pandas as pd
 
+from ...config.processing import Processing
 from ...config.settings import Settings
 from ...interfaces.derivatives.names import ScanNames, method_label
 from ...interfaces.derivatives.scan_record import ScanRecord, all_outputs_exist, read_scan_record
@@ -172,33 +173,34 @@ def registration_of(method: str, inputs: Sequence[Member]) -> str:
     return f"{method}, refined by {' or '.join(map(str, iterations))} iterations of optimisation"
 
 
-def kept_path(settings: Settings, name: str) -> str:
+def kept_path(processing: Processing, work_dir: Path, name: str) -> str:
     """Where something is kept for the next time: by template, resolution and method, for scans of each are others."""
-    processing = settings.processing
     method = method_label(processing.registration[0])
     place = f"{processing.template}_res-{processing.resolution}_{method}"
-    return str(settings.resources.work_dir / "atlas" / f"{place}_{name}")
+    return str(work_dir / "atlas" / f"{place}_{name}")
 
 
-def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> tuple[GroupScan, ...]:
+def scan_files(
+    inputs: Sequence[Member], method: str, processing: Processing, out_dir: Path
+) -> tuple[GroupScan, ...]:
     """The atlas' scans with their published files."""
     scans = []
     for member in inputs:
         names = ScanNames(
             label=member.scan,
-            folder=PurePosixPath(member.folder.relative_to(settings.output_dir)),
+            folder=PurePosixPath(member.folder.relative_to(out_dir)),
             stem=member.stem,
-            template=settings.processing.template,
-            resolution=settings.processing.resolution,
+            template=processing.template,
+            resolution=processing.resolution,
             source="",
-            suffix=_suffix(member, method, settings),
+            suffix=_suffix(member, method, processing),
         ).registered(method)
         record = member.records[method]
         kind = "dseg" if record.tumor.kind == "dseg" else "mask"
         wanted = {key: names[key] for key in ("warped", "coverage", "forward_xfm", "healthy", "residual")}
         bundle = {"tumor": names[kind]} | wanted
         published = set(record.outputs)
-        files = {key: settings.output_dir / name for key, name in bundle.items() if name in published}
+        files = {key: out_dir / name for key, name in bundle.items() if name in published}
         scans.append(GroupScan(label=member.scan, kind=kind, key=record.key, files=files))
     return tuple(scans)
 
@@ -212,9 +214,8 @@ def sources_of(scans: Sequence[GroupScan], out_dir: Path) -> tuple[dict[str, str
     )
 
 
-def _suffix(member: Member, method: str, settings: Settings) -> str:
+def _suffix(member: Member, method: str, processing: Processing) -> str:
     """The primary image's suffix, from the warped image that lies beside the record."""
-    processing = settings.processing
     space = f"_space-{processing.template}_res-{processing.resolution}_desc-{method_label(method)}"
     found = sorted(member.folder.glob(f"{member.stem}{space}_*.nii.gz"))
     return found[0].name.split(".")[0].rsplit("_", 1)[-1] if found else "T1w"

@@ -84,7 +84,7 @@ def story_of(
         regions=regional.story(settings.processing.template),
         tests=tuple(
             Test(label=label, facts=tests.results.facts[label], names=names)
-            for label, names in tests.names(settings).items()
+            for label, names in tests.names(settings.processing, settings.testing.correction).items()
         ),
         tests_problem=tests.problem,
         pages={member.scan: f"{member.scan}.html" for member in members},

@@ -89,7 +89,7 @@ def test_who_is_left_out_of_a_test_is_told_before_the_run(tmp_path: Path) -> Non
     assert atlas_notices(asked) == []
     told = atlas_notices(changed(asked, dry_run=True))
     assert "glm:age: 1 participant left out, 'age' is missing: '2'" in told
-    assert find_samples((), asked.test_options(), tmp_path / "no table", ["1"]) == []
+    assert find_samples((), asked.test_options, tmp_path / "no table", ["1"]) == []
 
 
 def test_participants_of_earlier_runs_can_be_in_a_test(tmp_path: Path) -> None:
