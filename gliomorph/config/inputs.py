@@ -15,6 +15,9 @@ from ..interfaces.scan.records import Reading
 from ..models.regions import MODALITIES
 from .option import SettingsError, option
 
+FILTERED = ("t1w", "t1ce", "t2w", "flair", "mask")
+"""Kinds of files that filters choose among."""
+
 
 def without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:
     """A converter of labels, which may begin with ``sub-`` or ``ses-``."""
@@ -41,11 +44,9 @@ def _read_filters(given: Mapping[str, Any] | Path) -> Mapping[str, Any]:
         content = json.loads(given.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--bids-filter-file {given}: cannot be read as JSON ({error})") from error
-    known = {"t1w", "t1ce", "t2w", "flair", "mask"}
-    if not isinstance(content, dict) or not set(content) <= known:
-        raise SettingsError(
-            f"--bids-filter-file {given}: an object with keys among {sorted(known)} is required"
-        )
+    if not isinstance(content, dict):
+        raise SettingsError(f"--bids-filter-file {given}: an object with keys among {FILTERED} is required")
+    content = {key.lower(): entities for key, entities in content.items()}
     for key, entities in content.items():
         if not isinstance(entities, dict):
             raise SettingsError(
@@ -84,6 +85,13 @@ class Inputs:
     def reading(self) -> Reading:
         """What is trusted of the headers."""
         return Reading(orientation=self.orientation, trust_voxels=self.trust_voxels)
+
+    @property
+    def notices(self) -> list[str]:
+        """What the options hold that has no effect."""
+        unread = [key for key in self.bids_filters if key not in FILTERED]
+        text = f"--bids-filter-file: {', '.join(unread)} passed over; {', '.join(FILTERED)} are read"
+        return [text] if unread else []
 
     def __attrs_post_init__(self) -> None:
         if self.orientation and not is_orientation(self.orientation):

@@ -40,7 +40,8 @@ class Settings:
         validator=some_of("analysis level"),
         help="one level, or both")  # fmt: skip
     verbose: int = option("-v", "--verbose", action="count", default=0,
-        help="tracebacks of failures on the terminal; -vv: also the registrations' iterations")  # fmt: skip
+        help="tracebacks of failures on the terminal, with --dry-run the files of every scan; "
+             "-vv: also the registrations' iterations")  # fmt: skip
     inputs: Inputs = group(Inputs, "what is read")
     processing: Processing = group(Processing, "what is done")
     atlas: Atlas = group(Atlas, "the atlas")

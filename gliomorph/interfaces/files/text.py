@@ -52,9 +52,11 @@ def alike(text: str) -> str:
     Examples
     --------
     >>> alike("sub-01_T1w.nii.gz: 11% of the tumour mask lies outside the brain")
-    'sub-….nii.gz: … of the tumour mask lies outside the brain'
+    'sub-…_T1w.nii.gz: … of the tumour mask lies outside the brain'
     """
-    return re.sub(r"sub-\w+", "sub-…", re.sub(r"(?<![\w-])\d+(\.\d+)?( ?%)?", "…", text))
+    return re.sub(
+        r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?", "sub-…", re.sub(r"(?<![\w-])\d+(\.\d+)?( ?%)?", "…", text)
+    )
 
 
 def people(count: int) -> str:

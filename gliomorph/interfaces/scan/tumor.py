@@ -34,13 +34,14 @@ def tumor(
     template: Path,
     table: Path | None = None,
     reading: Reading = AS_THEY_STAND,
+    in_template: bool = False,
 ) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 
     The segmentation is resampled by world coordinates, label by label. Where it lies wholly outside the image
     but on the template's own grid (BraTS practice: the patient was aligned rigidly to the template before the
-    tumour was drawn), the frames are related by a rigid registration of the image to the template; a notice
-    says so, since two such registrations differ by some millimetres.
+    tumour was drawn), or is ``in_template``, the frames are related by a rigid registration of the image to the
+    template; a flag says so, since two such registrations differ by some millimetres.
 
     Parameters
     ----------
@@ -56,6 +57,9 @@ def tumor(
         Of a ``dseg``, as :func:`brats_labels` reads it.
     reading : Reading
         What is trusted of the headers.
+    in_template : bool
+        The segmentation is in the template's space, by its name: world coordinates say nothing of the image, unless
+        that lies on the template's grid itself.
 
     Returns
     -------
@@ -80,14 +84,22 @@ def tumor(
     frame = "world"
     doubts: list[str] = []
     labels = resample_labels(given, native)
-    if not to_array(labels).any():
-        _require_visible(given, native, name, image.name)
-        labels = _through_template(given, native, brain, read_image(template), name)
+    fixed = read_image(template)
+    by_name = in_template and not same_box(native, fixed)
+    if by_name or not to_array(labels).any():
+        if not by_name:
+            _require_visible(given, native, name, image.name)
+            _require_template(given, fixed, name)
+        labels = _through_template(given, native, brain, fixed, name)
         frame = "template"
+        cause = (
+            "is in the template's space by its name"
+            if by_name
+            else "does not overlap the image in world coordinates, but lies on the template's grid"
+        )
         flags.append(
-            "the tumour mask does not overlap the image in world coordinates, but lies on the template's grid: "
-            "it was brought in through a rigid registration of the image to the template, which places it "
-            "within some millimetres only"
+            f"the tumour mask {cause}: it was brought in through a rigid registration of the image to the template, "
+            "which places it within some millimetres only, and worse if it was drawn on a warped image"
         )
     inside = tumor_only(to_array(labels)) > 0
     in_brain = float((inside & (to_array(brain) > 0)).sum() / inside.sum())
@@ -127,15 +139,19 @@ def _require_visible(labels: sitk.Image, native: sitk.Image, name: str, image: s
         )
 
 
-def _through_template(
-    labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
-) -> sitk.Image:
+def _require_template(labels: sitk.Image, template: sitk.Image, name: str) -> None:
+    """Raise if a tumour that lies outside the image is not on the template's grid."""
     if not same_box(labels, template):
         raise ImageError(
             f"{name}: the tumour mask and the image do not overlap in world coordinates, and the mask is not on "
             "the template's grid either: their frames cannot be related. Give a mask drawn on this image, or "
             "one resampled to it"
         )
+
+
+def _through_template(
+    labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
+) -> sitk.Image:
     files = register_ants(
         template, sitk.Mask(native, brain), "Rigid", seed=0, **RIGID_OPTIONS, **pyramid(template)
     )

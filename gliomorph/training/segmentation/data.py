@@ -18,7 +18,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ...interfaces.datasets.query import Scan, TumorMask, find_scans
+from ...interfaces.datasets.masks import TumorMask
+from ...interfaces.datasets.query import Scan, find_scans, some_of
 from ...interfaces.datasets.simulate import anatomy_of
 from ...interfaces.datasets.templates import Template
 from ...interfaces.files.images import ImageError, read_image, to_array, voxel_volume_ml
@@ -145,7 +146,7 @@ def prepare(
 
     def prepared(scan: Scan) -> tuple[Path, list[str]]:
         path, notices = _prepare_scan(scan, modalities, voxel_mm, folder)
-        return path, [*scan.notices, *notices]
+        return path, [*scan.notices, *scan.flags, *notices]
 
     return prepare_all(scans, prepared, report)
 
@@ -179,14 +180,9 @@ def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
             f"no {', '.join(missing)} image; {', '.join(modalities)} are required, found {found}"
         )
     if scan.tumor is None or scan.tumor.kind != "dseg":
-        found = scan.tumor.path.name if scan.tumor else "none"
+        masks = [each for each in scan.passed_over if each.source]
+        found = scan.tumor.path.name if scan.tumor else some_of(masks) or "none"
         raise ImageError(f"a label map (seg-brats_dseg) in a folder given with -d is required, found {found}")
-    if not scan.tumor.path.name.startswith(f"{scan.label}_"):
-        raise ImageError(
-            f"{scan.tumor.path.name}: a label map of {scan.label} is required, by its name it is not"
-        )
-    if scan.tumor.space:
-        raise ImageError(f"{scan.tumor.path.name}: a label map in the image's own space is required")
     return {modality: images[modality] for modality in modalities}
 
 

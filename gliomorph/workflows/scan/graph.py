@@ -59,6 +59,8 @@ class ScanInputs(Record):
     """``mask`` or ``dseg``."""
     tumor_table: Path | None
     """What a ``dseg``'s labels are, where a table says so."""
+    tumor_in_template: bool
+    """Whether the given tumour is in the template's space, by its name."""
     weights: Path | None
     """safetensors of the student."""
     modality: str
@@ -155,6 +157,7 @@ def _native(
             template=template.image,
             table=inputs.tumor_table,
             reading=inputs.reading,
+            in_template=inputs.tumor_in_template,
         ),
         "tumor",
     )

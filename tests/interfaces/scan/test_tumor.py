@@ -352,6 +352,25 @@ def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(head
     assert volume == pytest.approx(drawn, rel=0.05)
 
 
+def test_mask_in_the_templates_space_by_its_name_does_not_go_by_world_coordinates(heads, tmp_path, here):
+    """The image lies 12 mm away from the template: the two overlap, and world coordinates would misplace the tumour."""
+    shift = np.array([12.0, -8.0, 4.0])
+    near = {}
+    for key in ("image", "brain"):
+        image = read_image(heads["LAS"][key])
+        image.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
+        near[key] = write_image(image, tmp_path / f"{key}.nii.gz")
+    template, drawn = heads["LPS"]["image"], heads["LPS"]["labels"]
+    labels, info = tumor(near["image"], near["brain"], drawn, "dseg", template, in_template=True)
+    assert info.frame == "template"
+    assert "is in the template's space by its name" in info.flags[0]
+    centre, _ = centre_and_volume(read_image(labels), [1, 2, 4])
+    # a registration at 4 mm: within a voxel
+    assert np.linalg.norm(centre - shift - phantoms.TUMOR_AT) < 4
+    labels, info = tumor(template, heads["LPS"]["brain"], drawn, "dseg", template, in_template=True)
+    assert info.frame == "world" and not info.flags  # the image is the template's frame itself
+
+
 def test_resampling_labels_onto_their_own_grid_changes_nothing(frame):
     labels = phantoms.labels_image(phantoms.frame(frame))
     again = resample_labels(labels, labels)

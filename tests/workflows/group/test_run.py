@@ -17,7 +17,8 @@ from contexts import context_of
 from rich.console import Console
 
 from gliomorph.config.settings import Settings
-from gliomorph.interfaces.datasets.query import Scan, TumorMask
+from gliomorph.interfaces.datasets.masks import TumorMask
+from gliomorph.interfaces.datasets.query import Scan
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder, group_names
 from gliomorph.interfaces.files import sidecars
