@@ -19,12 +19,12 @@ from functools import partial
 
 import attrs
 import numpy as np
+from scipy.stats import binomtest
 
 from gliomorph.interfaces.machine.limits import peak_gb, reset_peak
 from gliomorph.models.statistics import (
     Patterns,
     PermutationTest,
-    binomial_interval,
     cox_score_test,
     find_patterns,
     fisher_statistic,
@@ -188,8 +188,8 @@ def calibration_table(rates: dict[int, dict[str, Calibration]]) -> str:
     rows = []
     for subjects, found in rates.items():
         for name, known in found.items():
-            low, high = binomial_interval(known.errors, known.cohorts, CONFIDENCE, "clopper-pearson")
-            interval = f"{float(low):.1%} to {float(high):.1%}"
+            exact = binomtest(known.errors, known.cohorts).proportion_ci(CONFIDENCE)
+            interval = f"{exact.low:.1%} to {exact.high:.1%}"
             rows.append([str(subjects), name, f"{known.rate:.1%}", interval, f"{known.allowed:.1%}"])
     return markdown(["subjects", "statistic", "cohorts with an error", "95 % interval", "ties allow"], rows)
 

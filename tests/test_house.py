@@ -26,14 +26,8 @@ FLOORS = (
     ("face",),
 )
 MODULES, LINES, PARAMETERS = 20, 60, 8
-
-MORE_PARAMETERS = {
-    "evaluation.labels.evaluate_labels",
-    "evaluation.landmarks.evaluate_landmarks",
-    "models.registration.metamorphosis.register",
-    "models.registration.refinement.refine",
-}
-"""Functions with more parameters than :data:`PARAMETERS`."""
+WHOLE, FILES = ("Settings", "RunContext"), 12
+"""All options of a run, and how many files they may pass as a whole: others take the group that they need."""
 
 HALF_SENTENCES = ("Of ", "Those ", "That of ", "Whose ")
 HALF_SENTENCES_LEFT = 26
@@ -112,9 +106,15 @@ def test_functions_are_short() -> None:
 
 
 def test_functions_have_few_parameters() -> None:
-    assert {
-        name for name, node in house.functions(ROOT) if house.parameters(node) > PARAMETERS
-    } == MORE_PARAMETERS
+    counts = {name: house.parameters(node) for name, node in house.functions(ROOT)}
+    assert {name: count for name, count in counts.items() if count > PARAMETERS} == {}
+
+
+def test_options_as_a_whole_pass_few_files_and_climb_back_into_none() -> None:
+    found = house.takers(ROOT, WHOLE)
+    assert len(found) <= FILES, sorted(found)
+    # calls follow imports, which run in no circle; what is called back does not
+    assert [name for kept in found.values() for name in kept] == []
 
 
 def test_every_module_has_its_tests_at_the_mirrored_place() -> None:
@@ -210,6 +210,19 @@ def test_functions_are_measured_without_docstring_self_and_decorators() -> None:
 def test_functions_are_found_in_classes_and_in_functions(small: Path) -> None:
     write(small / "low/d.py", "class Thing:\n    def g(self):\n        def h(): ...\n")
     assert [name for name, _ in house.functions(small)] == ["high.b.f", "low.d.g", "low.d.h"]
+
+
+def test_functions_that_keep_a_value_for_later_are_found(small: Path) -> None:
+    text = "def f(a: Thing):\n    g(a)\n    return {}\n\ndef h() -> Thing: ...\n"
+    for name, last in {
+        "a": "partial(g, a)",
+        "b": "lambda: g(x=a)",
+        "c": "(g(a) for b in a)",
+        "d": "a.x",
+    }.items():
+        write(small / f"high/{name}.py", text.format(last))
+    kept = {"high.a": ["high.a.f"], "high.b": ["high.b.f"], "high.c": ["high.c.f"], "high.d": []}
+    assert house.takers(small, ("Thing",)) == kept
 
 
 def test_modules_without_tests_are_found(small: Path, tmp_path: Path) -> None:

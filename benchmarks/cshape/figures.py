@@ -16,6 +16,7 @@ from gliomorph.models import geometry
 from gliomorph.models.kernels import in_voxels
 from gliomorph.models.registration.metamorph import MetaMorphR
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings, register
+from gliomorph.models.registration.pair import pair_of
 
 from .data import SPACING, Shapes
 from .methods import OPTIMISED, PLANS, Answers, answers_path, deformed, solver_path
@@ -109,7 +110,7 @@ def follow(test: Shapes, folder: Path) -> None:
 
 def _registered(settings: MetamorphosisSettings, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Moving, fixed, mask → the deformed image, and the same with its new appearance."""
-    result = register(*images, SPACING, settings)
+    result = register(pair_of(*images, SPACING), settings)
     moving = torch.from_numpy(images[0])[None, None]
     shape = geometry.warp(moving, torch.from_numpy(result.displacement)[None])[0, 0].numpy()
     return shape, shape + result.appearance

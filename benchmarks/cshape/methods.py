@@ -18,6 +18,7 @@ from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration.metamorphosis import register as register_metamorphosis
 from gliomorph.models.registration.networks import NetworkSettings
+from gliomorph.models.registration.pair import pair_of
 
 from .data import SIDE, SIGMA, SPACING, STEPS, TEST_SEED, TRAINING_SEED, Shapes, simulate
 from .train import Plan, trained
@@ -167,12 +168,12 @@ def solve(method: str, training: int, test: int, folder: Path) -> str:
 
 
 def _network(network: torch.nn.Module, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    result = predict(network, *images, SPACING)
+    result = predict(network, pair_of(*images, SPACING))
     return result.displacement, result.appearance
 
 
 def _optimised(settings: MetamorphosisSettings, *images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    result = register_metamorphosis(*images, SPACING, settings)
+    result = register_metamorphosis(pair_of(*images, SPACING), settings)
     return result.displacement, result.appearance
 
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -25,6 +25,9 @@ from gliomorph.interfaces.machine.limits import peak_gb, reset_peak
 
 from .images import Images, load
 from .runs import SHIPPED
+
+if TYPE_CHECKING:
+    from gliomorph.models.registration.pair import Pair
 
 Action = Callable[[Images], object]
 """A registration of a pair."""
@@ -61,11 +64,10 @@ def training(images: Images, run: dict[str, Any]) -> dict[str, float]:
     """
     from gliomorph.models.registration.catalogue import build
     from gliomorph.models.registration.objective import Objective
-    from gliomorph.models.registration.pair import Pair, pair_of
     from gliomorph.models.registration.training import Trainer, TrainingSettings
 
     def batch(part: Images) -> Pair:
-        return pair_of(part.moving, part.fixed, part.tumor, (1.0, 1.0, 1.0), part.brain, run["device"])
+        return pair_on(attrs.evolve(part, spacing_mm=(1.0, 1.0, 1.0)), run["device"])
 
     network = build(network_settings(run)).to(run["device"])
     network.checkpointed = run["checkpointed"]
@@ -149,15 +151,7 @@ def optimised(run: dict[str, Any], brief: bool) -> Action:
         settings = attrs.evolve(settings, iterations=once, appearance_iterations=1)
 
     def action(images: Images) -> object:
-        return register(
-            images.moving,
-            images.fixed,
-            images.tumor,
-            images.spacing_mm,
-            settings=settings,
-            brain_mask=images.brain,
-            device=run["device"],
-        )
+        return register(pair_on(images, run["device"]), settings)
 
     return action
 
@@ -172,15 +166,7 @@ def predicted(run: dict[str, Any]) -> Action:
     network = build(network_settings(run)).to(run["device"])
 
     def action(images: Images) -> object:
-        return predict(
-            network,
-            images.moving,
-            images.fixed,
-            images.tumor,
-            images.spacing_mm,
-            images.brain,
-            run["device"],
-        )
+        return predict(network, pair_on(images, run["device"]))
 
     return action
 
@@ -199,11 +185,17 @@ def shipped(run: dict[str, Any], brief: bool) -> Action:
     settings = settings_for(network.settings, count)
 
     def action(images: Images) -> object:
-        pair = (images.moving, images.fixed, images.tumor, images.spacing_mm)
-        answer = predict(network, *pair, images.brain, run["device"])
-        return refine(answer, *pair, count, settings, images.brain, run["device"])
+        pair = pair_on(images, run["device"])
+        return refine(predict(network, pair), pair, count, settings)
 
     return action
+
+
+def pair_on(images: Images, device: str) -> Pair:
+    """The images as models take them."""
+    from gliomorph.models.registration.pair import pair_of
+
+    return pair_of(images.moving, images.fixed, images.tumor, images.spacing_mm, images.brain, device)
 
 
 def network_settings(run: dict[str, Any]) -> Any:

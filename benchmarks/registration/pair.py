@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from gliomorph.interfaces.datasets.templates import load_template, working_grid
 from gliomorph.interfaces.files.images import replacing, to_array
 from gliomorph.interfaces.files.transforms import displacement_to_itk
-from gliomorph.models.synthesis.deformation import exponential, jacobian_determinant, random_velocity
+from gliomorph.models.jacobians import jacobian_determinant
+from gliomorph.models.synthesis.deformation import exponential, random_velocity
 
 from .images import Images
 

@@ -6,10 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..environment import template_folders
 from .numbers import positive
+
+if TYPE_CHECKING:
+    from ..interfaces.derivatives.registrations import Registrations
 
 PROGRAM = "gliomorph-evaluate"
 COMPARE_EPILOG = """
@@ -69,16 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(options: argparse.Namespace) -> list[str]:
     # only now: --help needs neither torch nor matplotlib
     from ..evaluation.compare import evaluate_compare
-    from ..interfaces.methods import METHODS
 
-    study, written = evaluate_compare(
-        options.deriv_dir,
-        options.out_dir,
-        baseline=options.baseline,
-        template=options.template,
-        resolution=options.resolution,
-        order=METHODS,
-    )
+    study, written = evaluate_compare(_registrations(options), options.out_dir, options.baseline)
     left_out = [f"{scan}: left out, lacks {', '.join(lacking)}" for scan, lacking in study.missing.items()]
     methods = ", ".join(study.registrations.methods)
     scans = f"{len(study.scans)} scan{'s' * (len(study.scans) != 1)}"
@@ -92,17 +88,13 @@ def _compare(options: argparse.Namespace) -> list[str]:
 
 def _labels(options: argparse.Namespace) -> list[str]:
     from ..evaluation.labels import evaluate_labels
-    from ..interfaces.methods import METHODS
 
     table = evaluate_labels(
-        options.deriv_dir,
+        _registrations(options),
         options.out_dir,
         options.labels_dir,
         names=options.label,
         template_folders=[*options.template_dir, *template_folders()],
-        template=options.template,
-        resolution=options.resolution,
-        order=METHODS,
         report=lambda line: print(line, flush=True),
     )
     return [*_written([table]), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
@@ -110,17 +102,13 @@ def _labels(options: argparse.Namespace) -> list[str]:
 
 def _landmarks(options: argparse.Namespace) -> list[str]:
     from ..evaluation.landmarks import evaluate_landmarks
-    from ..interfaces.methods import METHODS
 
     tables = evaluate_landmarks(
-        options.deriv_dir,
+        _registrations(options),
         options.out_dir,
         options.files,
         coordinates=options.coordinates,
         before=options.before,
-        template=options.template,
-        resolution=options.resolution,
-        order=METHODS,
         report=lambda line: print(line, flush=True),
     )
     return [*_written(tables), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
@@ -128,18 +116,23 @@ def _landmarks(options: argparse.Namespace) -> list[str]:
 
 def _truth(options: argparse.Namespace) -> list[str]:
     from ..evaluation.truth import evaluate_truth
-    from ..interfaces.methods import METHODS
 
     table = evaluate_truth(
-        options.deriv_dir,
+        _registrations(options),
         options.out_dir,
         options.truth_dir,
-        template=options.template,
-        resolution=options.resolution,
-        order=METHODS,
         report=lambda line: print(line, flush=True),
     )
     return [*_written([table]), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
+
+
+def _registrations(options: argparse.Namespace) -> Registrations:
+    from ..interfaces.derivatives.registrations import find_registrations
+    from ..interfaces.methods import METHODS
+
+    return find_registrations(
+        options.deriv_dir, template=options.template, resolution=options.resolution, order=METHODS
+    )
 
 
 def _written(paths: Sequence[Path]) -> list[str]:

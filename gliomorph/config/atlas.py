@@ -10,6 +10,7 @@ from ..interfaces.group.associations.defaults import MIN_COVERAGE
 from ..interfaces.group.strata.bins import Variable
 from ..interfaces.group.strata.groups import parse_strata
 from ..models.small_cells import MIN_CELL, SmallCells, small_cells
+from .inputs import without
 from .option import SettingsError, option
 
 
@@ -24,6 +25,14 @@ class Atlas:
         help="maps of the tumours of each region as well, and their overlap with it: hemispheres, the path of a label "
         "map in the template's space with a _dseg.tsv beside it, or the atlas- or seg- name of one in the template's "
         "folder")  # fmt: skip
+    atlas_session: tuple[str, ...] = option(nargs="+", metavar="LABEL", default=(), converter=without("ses-"),
+        page="atlas.md#which-scan-counts",
+        help="the session that counts of a participant with several, such as preop, or several by preference (default: "
+        "the earliest by acq_time of sessions.tsv, else the first by its label)")  # fmt: skip
+    confirm: tuple[str, ...] = option(nargs="+", metavar="LABEL", default=(), converter=without("sub-"),
+        page="atlas.md#doubtful-scans",
+        help="scans that were kept out as doubtful and that you have found to be right, such as sub-02 sub-03_ses-1: "
+        "they count")  # fmt: skip
     min_cell: int | None = option(type=int, metavar="N", default=None, page="atlas.md",
         help="maps, of all participants too, show nothing that fewer than N participants share; 1 shows everything, "
         f"for simulated patients or maps that nobody else will see (default: {MIN_CELL} in strata, while the maps of "
@@ -48,6 +57,11 @@ class Atlas:
     def cells(self) -> SmallCells:
         """How few participants a map may be of."""
         return small_cells(self.min_cell)
+
+    def confirms(self, scan: str) -> bool:
+        """Whether ``--confirm`` names a scan, or its participant with all scans."""
+        label = scan.removeprefix("sub-")
+        return label in self.confirm or label.split("_")[0] in self.confirm
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:

@@ -43,3 +43,13 @@ class Cluster:
             check_sbatch(self.slurm_args)
         except ValueError as error:
             raise SettingsError(f"--slurm-args: {error}") from error
+
+    def scans_at_once(self, scans: int, processes: int) -> int:
+        """Scans that are worked on at a time.
+
+        On this machine one more than processes, so that none waits for the last stage; elsewhere as many as there are,
+        but of graphs that are opened here not more than :data:`OPEN_GRAPHS`.
+        """
+        if self.worker == "pool" or (self.worker == "dask" and self.dask_scheduler is None):
+            return min(scans, processes + 1)
+        return scans if self.worker == "slurm" else min(scans, OPEN_GRAPHS)

@@ -13,8 +13,12 @@ import attrs
 from ..models.regions import MODALITIES
 from .option import SettingsError, option
 
+FILTERED = ("t1w", "t1ce", "t2w", "flair", "mask")
+"""Kinds of files that filters choose among."""
 
-def _without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:
+
+def without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:
+    """A converter of labels, which may begin with ``sub-`` or ``ses-``."""
     return lambda values: tuple(str(value).removeprefix(prefix) for value in values)
 
 
@@ -38,11 +42,9 @@ def _read_filters(given: Mapping[str, Any] | Path) -> Mapping[str, Any]:
         content = json.loads(given.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"--bids-filter-file {given}: cannot be read as JSON ({error})") from error
-    known = {"t1w", "t1ce", "t2w", "flair", "mask"}
-    if not isinstance(content, dict) or not set(content) <= known:
-        raise SettingsError(
-            f"--bids-filter-file {given}: an object with keys among {sorted(known)} is required"
-        )
+    if not isinstance(content, dict):
+        raise SettingsError(f"--bids-filter-file {given}: an object with keys among {FILTERED} is required")
+    content = {key.lower(): entities for key, entities in content.items()}
     for key, entities in content.items():
         if not isinstance(entities, dict):
             raise SettingsError(
@@ -56,10 +58,10 @@ class Inputs:
     """What is read of the dataset and of the folders beside it."""
 
     participants: tuple[str, ...] = option("--participant-label", "--participant_label", nargs="+",
-        metavar="LABEL", default=(), converter=_without("sub-"),
+        metavar="LABEL", default=(), converter=without("sub-"),
         help="subjects, with or without sub-")  # fmt: skip
     sessions: tuple[str, ...] = option("--session-label", "--session_label", nargs="+", metavar="LABEL",
-        default=(), converter=_without("ses-"),
+        default=(), converter=without("ses-"),
         help="sessions, with or without ses-")  # fmt: skip
     bids_filters: Mapping[str, Mapping[str, Any]] = option("--bids-filter-file", type=Path, metavar="FILE",
         default=attrs.Factory(dict), converter=_read_filters,
@@ -70,6 +72,13 @@ class Inputs:
     modality: str = option(help="the primary image (default: %(default)s)", choices=MODALITIES, default="T1w")
     skip_bids_validation: bool = option("--skip-bids-validation", "--skip_bids_validation", default=False,
         help="do not run bids-validator-deno on bids_dir")  # fmt: skip
+
+    @property
+    def notices(self) -> list[str]:
+        """What the options hold that has no effect."""
+        unread = [key for key in self.bids_filters if key not in FILTERED]
+        text = f"--bids-filter-file: {', '.join(unread)} passed over; {', '.join(FILTERED)} are read"
+        return [text] if unread else []
 
     def __attrs_post_init__(self) -> None:
         for name, path in self.derivatives.items():

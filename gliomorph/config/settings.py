@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from .atlas import Atlas
-from .cluster import OPEN_GRAPHS, Cluster
+from .cluster import Cluster
 from .estimates import process_memory_gb
 from .inputs import Inputs
 from .option import SettingsError, group, option, options_of, resolved, some_of
@@ -39,7 +40,8 @@ class Settings:
         validator=some_of("analysis level"),
         help="one level, or both")  # fmt: skip
     verbose: int = option("-v", "--verbose", action="count", default=0,
-        help="tracebacks of failures on the terminal; -vv: also the registrations' iterations")  # fmt: skip
+        help="tracebacks of failures on the terminal, with --dry-run the files of every scan; "
+             "-vv: also the registrations' iterations")  # fmt: skip
     inputs: Inputs = group(Inputs, "what is read")
     processing: Processing = group(Processing, "what is done")
     atlas: Atlas = group(Atlas, "the atlas")
@@ -112,6 +114,7 @@ class Settings:
             name: getattr(each, name) for name in names for each in (self, *groups) if hasattr(each, name)
         }
 
+    @cached_property
     def test_options(self) -> TestOptions:
         """How ``--tests`` are made: a voxel that is tested has as many lesions as the smallest cell of strata."""
         smallest = self.atlas.cells.strata
@@ -122,14 +125,3 @@ class Settings:
             min_cell=smallest,
             threads=self.resources.threads(1),
         )
-
-    def scans_at_once(self, scans: int) -> int:
-        """Scans that are worked on at a time.
-
-        On this machine one more than processes, so that none waits for the last stage; elsewhere as many as there are,
-        but of graphs that are opened here not more than :data:`OPEN_GRAPHS`.
-        """
-        worker = self.cluster.worker
-        if worker == "pool" or (worker == "dask" and self.cluster.dask_scheduler is None):
-            return min(scans, self.resources.processes(scans) + 1)
-        return scans if worker == "slurm" else min(scans, OPEN_GRAPHS)

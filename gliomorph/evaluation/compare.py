@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from ..interfaces.derivatives.registrations import find_registrations
+from ..interfaces.derivatives.registrations import Registrations
 from .page import comparison_page
 from .study import Study, compare_methods, extra_values, scan_rows, summary_rows
 from .tables import check_out_dir, write_rows
 
 
 def evaluate_compare(
-    deriv_dir: Path,
-    out_dir: Path,
-    *,
-    baseline: str = "",
-    template: str = "",
-    resolution: int = 0,
-    order: Sequence[str] = (),
+    registrations: Registrations, out_dir: Path, baseline: str = ""
 ) -> tuple[Study, list[Path]]:
     """Compare the methods, and write tables and page.
 
     Parameters
     ----------
-    deriv_dir, out_dir : Path
-        What ``gliomorph`` has written; where ``comparison.tsv``, ``comparison_scans.tsv`` and ``comparison.html`` go,
-        and where ``labels.tsv``, ``landmarks.tsv`` and ``truth.tsv`` are looked for.
+    registrations : Registrations
+    out_dir : Path
+        Where ``comparison.tsv``, ``comparison_scans.tsv`` and ``comparison.html`` go, and where ``labels.tsv``,
+        ``landmarks.tsv`` and ``truth.tsv`` are looked for.
     baseline : str
         The method that the others are tested against; empty: the first there is of
         :data:`~gliomorph.evaluation.study.BASELINES`, or of all.
-    template, resolution, order
-        As for :func:`~gliomorph.interfaces.derivatives.registrations.find_registrations`.
 
     Returns
     -------
@@ -44,8 +36,7 @@ def evaluate_compare(
         Fewer than two methods, a baseline that is not among them, no scan that has all of them, or a table
         of labels, landmarks or truth that cannot be read.
     """
-    check_out_dir(out_dir, deriv_dir)
-    registrations = find_registrations(deriv_dir, template=template, resolution=resolution, order=order)
+    check_out_dir(out_dir, registrations.folder)
     study = compare_methods(registrations, baseline, extra_values(out_dir, registrations))
     written = [
         write_rows(summary_rows(study), out_dir / "comparison.tsv"),

@@ -10,10 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..interfaces.datasets.templates import Template, load_template
-from ..interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
+from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
 from ..interfaces.files.folders import files_in
 from ..interfaces.files.images import from_array, read_image, to_array
-from ..interfaces.files.labels import find_table
+from ..interfaces.files.labels import find_table, whole_labels
 from ..interfaces.files.tables import read_tsv
 from ..interfaces.files.transforms import read_transform
 from ..models.segmentation.metrics import hausdorff, mean_surface_distance
@@ -28,29 +28,25 @@ OF_THE_FILE = ("space", "seg", "atlas", "label", "desc", "res", "den")
 
 
 def evaluate_labels(
-    deriv_dir: Path,
+    known: Registrations,
     out_dir: Path,
     labels_dir: Path,
     *,
     names: Sequence[str] = (),
     template_folders: Sequence[Path] = (),
-    template: str = "",
-    resolution: int = 0,
-    order: Sequence[str] = (),
     report: Callable[[str], None] = print,
 ) -> Path:
     """Dice and surface distances of every scan, method and structure, as ``labels.tsv``.
 
     Parameters
     ----------
-    deriv_dir, out_dir, labels_dir : Path
-        What ``gliomorph`` has written; where the table goes; the native structures, in the layout of BIDS.
+    known : Registrations
+    out_dir, labels_dir : Path
+        Where the table goes; the native structures, in the layout of BIDS.
     names : sequence of str
         Of the template's ``label-NAME`` masks; empty: all of them.
     template_folders : sequence of Path
         Where ``tpl-*`` folders are looked for.
-    template, resolution, order
-        As for :func:`~gliomorph.interfaces.derivatives.registrations.find_registrations`.
     report : callable
         Told each finished scan, and each scan and structure that is missing.
 
@@ -65,10 +61,9 @@ def evaluate_labels(
     TemplateError, ImageError, ValueError
         Files that cannot be read.
     """
-    check_out_dir(out_dir, deriv_dir)
+    check_out_dir(out_dir, known.folder)
     if not labels_dir.is_dir():
         raise EvaluationError(f"-d {labels_dir}: not a folder (in a container: is it mounted?)")
-    known = find_registrations(deriv_dir, template=template, resolution=resolution, order=order)
     target = load_template(known.template, known.resolution, template_folders)
     wanted = _wanted(target, names)
     for notice in known.notices:
@@ -87,7 +82,7 @@ def evaluate_labels(
     if not rows:
         raise EvaluationError(
             f"{labels_dir} holds no label-NAME_mask and no dseg with a table of {', '.join(wanted)} for any of the "
-            f"{len(known.by_scan)} scans in {deriv_dir}; they are looked for in sub-X/[ses-Y/]anat"
+            f"{len(known.by_scan)} scans in {known.folder}; they are looked for in sub-X/[ses-Y/]anat"
         )
     return write_rows(rows, out_dir / LABELS_TABLE)
 
@@ -219,13 +214,14 @@ def read_structure(structure: Structure) -> sitk.Image:
     Raises
     ------
     ImageError, EvaluationError
-        A file that cannot be read, or a mask with several values.
+        A file that cannot be read, a label map with values between labels, or a mask with several values.
     """
     image = read_image(structure.path)
     values = to_array(image)
     if structure.indices:
-        return from_array(np.isin(values, structure.indices).astype(np.float32), image)
-    kinds = np.unique(values[values != 0])
+        labels = whole_labels(values, structure.path.name)
+        return from_array(np.isin(labels, structure.indices).astype(np.float32), image)
+    kinds = np.unique(np.round(values[values != 0], 2))
     if len(kinds) > 1:
         raise EvaluationError(
             f"{structure.path.name}: a mask has one value besides 0, this one has {len(kinds)} "

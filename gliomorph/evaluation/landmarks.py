@@ -9,12 +9,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from ..interfaces.derivatives.registrations import (
-    EvaluationError,
-    Registration,
-    Registrations,
-    find_registrations,
-)
+from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
 from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
 from .landmark_files import Landmarks, common, read_landmarks, require_inside
 from .study import LANDMARKS_TABLE
@@ -49,23 +44,21 @@ class Correspondence:
 
 
 def evaluate_landmarks(
-    deriv_dir: Path,
+    known: Registrations,
     out_dir: Path,
     files: Sequence[Path],
     *,
     coordinates: str = "RAS",
     before: str = "affine",
-    template: str = "",
-    resolution: int = 0,
-    order: Sequence[str] = (),
     report: Callable[[str], None] = print,
 ) -> list[Path]:
     """Errors of every scan and method as ``landmarks.tsv``, of every landmark as ``landmarks_points.tsv``.
 
     Parameters
     ----------
-    deriv_dir, out_dir : Path
-        What ``gliomorph`` has written; where the tables go.
+    known : Registrations
+    out_dir : Path
+        Where the tables go.
     files : sequence of Path
         Landmarks of scans; with one of the template each scan is compared with that, without, each further scan of
         a subject with the subject's first.
@@ -73,8 +66,6 @@ def evaluate_landmarks(
         Of all files: ``RAS`` or ``LPS``, mm.
     before : str
         One of :data:`BEFORE`.
-    template, resolution, order
-        As for :func:`~gliomorph.interfaces.derivatives.registrations.find_registrations`.
     report : callable
         Told each finished scan, and each scan and file that is missing.
 
@@ -88,8 +79,7 @@ def evaluate_landmarks(
         A file that is no landmark file, landmarks outside their image or without a counterpart, or nothing to
         compare.
     """
-    check_out_dir(out_dir, deriv_dir)
-    known = find_registrations(deriv_dir, template=template, resolution=resolution, order=order)
+    check_out_dir(out_dir, known.folder)
     given = [read_landmarks(path, coordinates) for path in files]
     for notice in known.notices:
         report(notice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import attrs
@@ -10,9 +10,9 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import distance_transform_edt
 
-from ..interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
-from ..interfaces.files.images import read_image, require_same_grid, to_array, voxel_volume_ml
-from ..interfaces.files.labels import resample_labels
+from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
+from ..interfaces.files.images import from_array, read_image, require_same_grid, to_array, voxel_volume_ml
+from ..interfaces.files.labels import resample_labels, whole_labels
 from ..interfaces.files.transforms import apply_to_points, read_transform
 from ..interfaces.reports.pages import as_number
 from .study import TRUTH_REGIONS, TRUTH_TABLE
@@ -24,23 +24,19 @@ POINTS = 20_000
 
 
 def evaluate_truth(
-    deriv_dir: Path,
+    known: Registrations,
     out_dir: Path,
     truth_dir: Path,
     *,
-    template: str = "",
-    resolution: int = 0,
-    order: Sequence[str] = (),
     report: Callable[[str], None] = print,
 ) -> Path:
     """Errors of every scan and method against the known truth, as ``truth.tsv``.
 
     Parameters
     ----------
-    deriv_dir, out_dir, truth_dir : Path
-        What ``gliomorph`` has written; where the table goes; ``derivatives/truth`` of the simulated cohort.
-    template, resolution, order
-        As for :func:`~gliomorph.interfaces.derivatives.registrations.find_registrations`.
+    known : Registrations
+    out_dir, truth_dir : Path
+        Where the table goes; ``derivatives/truth`` of the simulated cohort.
     report : callable
         Told each finished scan, and each scan without truth.
 
@@ -55,10 +51,9 @@ def evaluate_truth(
     ImageError, ValueError
         Files that cannot be read, or the truth of another cohort.
     """
-    check_out_dir(out_dir, deriv_dir)
+    check_out_dir(out_dir, known.folder)
     if not truth_dir.is_dir():
         raise EvaluationError(f"TRUTH_DIR {truth_dir}: not a folder (in a container: is it mounted?)")
-    known = find_registrations(deriv_dir, template=template, resolution=resolution, order=order)
     for notice in known.notices:
         report(notice)
     rows: list[dict[str, object]] = []
@@ -76,7 +71,7 @@ def evaluate_truth(
     if not rows:
         raise EvaluationError(
             f"{truth_dir} holds no sub-X/anat/sub-X_from-native_to-TPL_mode-image_desc-truth_xfm.h5 of any of the "
-            f"{len(known.by_scan)} scans in {deriv_dir}: give derivatives/truth of the cohort that "
+            f"{len(known.by_scan)} scans in {known.folder}: give derivatives/truth of the cohort that "
             "gliomorph-simulate has written"
         )
     return write_rows(rows, out_dir / TRUTH_TABLE)
@@ -234,8 +229,8 @@ def read_truth(files: Mapping[str, Path]) -> Truth:
         A file that cannot be read.
     """
     transform = read_transform(files["xfm"])
-    labels, brain = read_image(files["labels"], sitk.sitkUInt8), read_image(files["brain"])
-    on_template = read_image(files["template_labels"], sitk.sitkUInt8)
+    labels, on_template = (_read_labels(files[key]) for key in ("labels", "template_labels"))
+    brain = read_image(files["brain"])
     inside = to_array(sitk.Resample(brain, on_template, transform, sitk.sitkLinear, 0.0)) >= 0.5
     points = region_points(inside, to_array(on_template) > 0, on_template)
     return Truth(
@@ -246,6 +241,11 @@ def read_truth(files: Mapping[str, Path]) -> Truth:
         points=points,
         places={region: apply_to_points(transform, chosen) for region, chosen in points.items()},
     )
+
+
+def _read_labels(path: Path) -> sitk.Image:
+    image = read_image(path)
+    return from_array(whole_labels(to_array(image), path.name).astype(np.uint8), image)
 
 
 def require_same_patient(files: Mapping[str, Path], registration: Registration) -> None:

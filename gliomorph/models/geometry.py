@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from . import jacobians
+
 Interpolation = Literal["linear", "nearest", "cubic"]
 
 
@@ -233,12 +235,7 @@ def jacobian(displacement: Tensor) -> Tensor:
 
 def determinant(matrix: Tensor) -> Tensor:
     """Determinants (batch, 1, …) of 2×2 or 3×3 matrices (batch, D, D, …), entry by entry."""
-    rows = [list(row.unbind(1)) for row in matrix.unbind(1)]
-    if len(rows) == 2:
-        (a, b), (c, d) = rows
-        return (a * d - b * c)[:, None]
-    (a, b, c), (d, e, f), (g, h, i) = rows
-    return (a * (e * i - f * h) + b * (f * g - d * i) + c * (d * h - e * g))[:, None]
+    return jacobians.determinant([row.unbind(1) for row in matrix.unbind(1)])[:, None]
 
 
 def resize(displacement: Tensor, shape: Sequence[int]) -> Tensor:

@@ -33,15 +33,8 @@ class RunContext:
     """Name of the run, which is that of its log folder."""
     console: Console
     """Where messages go."""
-
-    @property
-    def cache(self) -> Path:
-        """Pydra's cache."""
-        return cache_folder(self.settings.resources.work_dir)
-
-    def notice(self, texts: Iterable[str]) -> None:
-        """Print notices."""
-        notice(self.console, texts)
+    cache: Path
+    """Pydra's cache."""
 
 
 def notice(console: Console, texts: Iterable[str]) -> None:
@@ -63,22 +56,21 @@ def resolve(settings: Settings, console: Console) -> RunContext:
     SettingsError, TemplateError
         A template or a parcellation that cannot be used.
     """
+    processing, cache = settings.processing, cache_folder(settings.resources.work_dir)
     template = prepare_template(
-        settings.processing.template,
-        settings.processing.resolution,
-        settings.processing.template_dirs,
-        _prepared(settings),
+        processing.template, processing.resolution, processing.template_dirs, cache / "templates"
     )
     return RunContext(
         settings=settings,
         template=template,
-        parcellation=find_parcellation(settings, template),
+        parcellation=find_parcellation(settings, template, cache),
         run_id=new_run_id(),
         console=console,
+        cache=cache,
     )
 
 
-def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellation | None:
+def find_parcellation(settings: Settings, template: TemplateFiles, cache: Path) -> Parcellation | None:
     """The parcellation of ``--parcellation`` on the template's grid; None where none was asked for, or no atlas.
 
     Raises
@@ -91,11 +83,7 @@ def find_parcellation(settings: Settings, template: TemplateFiles) -> Parcellati
         return None
     try:
         return prepare_parcellation(
-            word, processing.template, template, processing.template_dirs, _prepared(settings)
+            word, processing.template, template, processing.template_dirs, cache / "templates"
         )
     except ParcellationError as error:
         raise SettingsError(str(error)) from error
-
-
-def _prepared(settings: Settings) -> Path:
-    return cache_folder(settings.resources.work_dir) / "templates"

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from ..config.settings import Settings
 from ..environment import prepare_environment
+from ..interfaces.datasets.query import folder_names
 from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
 from ..interfaces.files.text import listed
@@ -29,6 +30,7 @@ from .group.run import run_group
 from .keys import cache_folder
 from .scan.participants import run_participants, with_pages_settled
 from .scan.plan import PlannedScan, plan_scans
+from .scan.selection import chosen_files, summary_of_files
 from .summary import RunLog, last_causes, print_failures, print_remarks, remarks_of, rows_of
 
 
@@ -70,8 +72,9 @@ def run(settings: Settings, argv: Sequence[str], console: Console) -> int:
 def _levels(context: RunContext, argv: Sequence[str]) -> int:
     """The run, while its cache is held."""
     settings = context.settings
-    context.notice(context.parcellation.notices if context.parcellation else ())
-    planned = plan_scans(settings, context.template)
+    notices = [*(context.parcellation.notices if context.parcellation else ()), *settings.inputs.notices]
+    planned = plan_scans(settings, context.template, notices)
+    notice(context.console, notices)
     if "participant" in settings.levels:
         planned = with_pages_settled(planned, context)
         _announce(context, planned)
@@ -145,22 +148,28 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         + f"template {processing.template} at {processing.resolution} mm, {', '.join(processing.registration)}",
         highlight=False,
     )
+    lines = summary_of_files(planned, settings.inputs, folder_names(settings.bids_dir))
+    if settings.dry_run and settings.verbose:
+        lines += chosen_files(planned)
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for p in planned:
         if p.status == "impossible":
             console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
     if old := [p.scan.label for p in planned if p.status == "done" and p.reason]:
-        context.notice(
+        notice(
+            console,
             [
                 f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}): the "
                 "intermediate results that they are made of are gone; to compute a scan again, remove its page"
-            ]
+            ],
         )
     if count["run"]:
-        context.notice(network_notices(settings.processing, settings.inputs.modality))
+        notice(console, network_notices(settings.processing, settings.inputs.modality))
         resources, scans = settings.resources, count["run"]
         where = describe_worker(settings.cluster, resources, scans)
         memory = check_memory(settings.processing, resources, scans)
-        at_once = settings.scans_at_once(scans)
+        at_once = settings.cluster.scans_at_once(scans, resources.processes(scans))
         needs = needs_of(settings.processing, resources, settings.output_dir, scans, at_once)
         disk = check_disk(needs, resources.clean_workdir)
         console.print("; ".join([where, memory, disk]), highlight=False)

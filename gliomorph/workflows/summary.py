@@ -18,7 +18,7 @@ import gliomorph
 from ..interfaces.derivatives.scan_record import read_scan_record
 from ..interfaces.files.images import write_text
 from ..interfaces.files.tables import read_tsv, table
-from ..interfaces.files.text import alike
+from ..interfaces.files.text import alike, some
 from ..interfaces.scan.records import Remarks, out_of_atlas
 from .engine.failures import Failure, cause_of
 from .scan.plan import PlannedScan
@@ -68,7 +68,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         columns, rows = read_tsv(path)
     except (OSError, ValueError):
         return []
-    return [row.cells for row in rows if row.whole and set(COLUMNS) <= set(columns)]
+    # earlier versions had no column of what to look at
+    return [row.cells for row in rows if row.whole and {*COLUMNS} - {"look_at"} <= {*columns}]
 
 
 def rows_of(
@@ -113,15 +114,11 @@ def print_remarks(console: Console, remarks: Mapping[str, Remarks]) -> None:
     for (is_flag, kind), group in sorted(groups.items()):
         who = f"{len(group)} scan{'s' * (len(group) > 1)}" + ", doubtful" * (not is_flag)
         text = kind if len({*group.values()}) > 1 else next(iter(group.values()))
-        line = f"  {who}: {text} ({_some(sorted(group))})"
+        line = f"  {who}: {text} ({some(sorted(group))})"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if doubtful := sorted(scan for scan, found in remarks.items() if found.doubts):
-        text = f"Doubtful scans are {out_of_atlas(_some(doubtful, ' '))}"
+        text = f"Doubtful scans are {out_of_atlas(some(doubtful, ' '))}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _some(scans: Sequence[str], between: str = ", ", most: int = 5) -> str:
-    return between.join([*scans[:most], *(["…"] if len(scans) > most else [])])
 
 
 def print_failures(console: Console, rows: Sequence[Mapping[str, str]], argv: Sequence[str]) -> None:

@@ -13,7 +13,6 @@ from gliomorph.config.option import SettingsError
     [
         ("{", "cannot be read as JSON"),
         ("[]", "an object with keys"),
-        ('{"bold": {}}', r"keys among \['flair'"),
         ('{"t1w": 5}', "t1w: an object of entities is required, got 5"),
         ('{"t1w": ["acquisition"]}', "t1w: an object of entities is required"),
         ('{"t1w": ' + "[" * 100000, "cannot be read as JSON"),
@@ -24,6 +23,17 @@ def test_wrong_filter_file_is_refused(tmp_path, content, message):
     path.write_text(content)
     with pytest.raises(SettingsError, match=message):
         Inputs(bids_filters=path)
+
+
+def test_keys_of_other_apps_are_passed_over_with_a_notice(tmp_path):
+    path = tmp_path / "filter.json"
+    path.write_text('{"T1w": {"run": 2}, "bold": {"task": "rest"}, "roi": {"label": "lesion"}}')
+    inputs = Inputs(bids_filters=path)
+    assert inputs.bids_filters["t1w"] == {"run": 2}
+    assert inputs.notices == [
+        "--bids-filter-file: bold, roi passed over; t1w, t1ce, t2w, flair, mask are read"
+    ]
+    assert Inputs(bids_filters={"mask": {}}).notices == []
 
 
 def test_missing_filter_file_is_named():

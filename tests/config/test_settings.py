@@ -79,7 +79,7 @@ def test_covariates_and_regions_that_cannot_be_are_told(make):
         make(tests=("adiffi:sex", "logrank:t"), covariates=("age",))
     with pytest.raises(SettingsError, match="--tests: covariates: a column counts once, got 'age'"):
         make(tests=("glm:score",), covariates=("age", "age"))
-    options = make(tests=("adiffi:sex", "glm:score"), covariates=("age",)).test_options()
+    options = make(tests=("adiffi:sex", "glm:score"), covariates=("age",)).test_options
     assert options.covariates == ("age",)
     with pytest.raises(SettingsError, match="--test-regions: unknown ot; choose from WT, TC, ET"):
         make(tests=("glm:score",), test_regions=("WT", "ot"))
@@ -91,12 +91,12 @@ def test_covariates_and_regions_that_cannot_be_are_told(make):
     ("cell", "lesions", "expected"), [(None, 5, (5, 5)), (1, 2, (1, 2)), (9, 5, (9, 9)), (None, 1, (5, 5))]
 )
 def test_a_tested_voxel_has_as_many_lesions_as_the_smallest_cell(make, cell, lesions, expected):
-    options = make(tests=("glm:age",), min_cell=cell, min_lesions=lesions, random_seed=4).test_options()
+    options = make(tests=("glm:age",), min_cell=cell, min_lesions=lesions, random_seed=4).test_options
     assert (options.min_cell, options.min_lesions, options.seed) == (*expected, 4)
 
 
 def test_defaults_of_tests_are_those_of_the_stage(make):
-    options = make(tests=("glm:age",), nprocs=1).test_options()
+    options = make(tests=("glm:age",), nprocs=1).test_options
     assert options == type(options)()
 
 
@@ -417,8 +417,9 @@ def test_a_slurm_job_is_given_the_memory_of_its_processes(make):
 
 def test_scans_at_once_are_few_here_and_as_many_as_there_are_elsewhere(make):
     few = {"nprocs": 2, "omp_nthreads": 1, "mem_gb": 100.0}
-    assert make(**few).scans_at_once(1000) == 3
-    assert make(**few).scans_at_once(2) == 2
-    assert make(**few, worker="slurm").scans_at_once(1000) == 1000
+    here = make(**few)
+    assert here.cluster.scans_at_once(1000, here.resources.processes(1000)) == 3
+    assert here.cluster.scans_at_once(2, here.resources.processes(2)) == 2
+    assert make(**few, worker="slurm").cluster.scans_at_once(1000, 2) == 1000
     elsewhere = make(**few, worker="dask", dask_scheduler="tcp://a:1")
-    assert elsewhere.scans_at_once(1000) == OPEN_GRAPHS
+    assert elsewhere.cluster.scans_at_once(1000, 2) == OPEN_GRAPHS

@@ -30,6 +30,7 @@ from gliomorph.config.processing import REFINE
 from gliomorph.evaluation.compare import evaluate_compare
 from gliomorph.evaluation.landmarks import evaluate_landmarks
 from gliomorph.interfaces.datasets.templates import load_template
+from gliomorph.interfaces.derivatives.registrations import find_registrations
 from gliomorph.interfaces.files.images import read_image, to_array
 from gliomorph.interfaces.networks.files import weights_sha256
 from gliomorph.interfaces.networks.registration import shipped_network
@@ -229,7 +230,7 @@ def test_written_inverse_undoes_the_forward_transform(first: Run, method: str) -
 
 
 def test_evaluation_compares_what_the_run_measured(first: Run, tmp_path: Path) -> None:
-    study, (_, scans, _) = evaluate_compare(first.out, tmp_path)
+    study, (_, scans, _) = evaluate_compare(find_registrations(first.out), tmp_path)
     assert set(study.registrations.methods) == set(METHODS) and not study.missing
     with (first.out / "group_quality.tsv").open(newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t")
@@ -248,7 +249,8 @@ def test_evaluation_finds_landmarks_where_the_heads_have_them(first: Run, tmp_pa
         rows = [f"{i},{x},{y},{z}" for i, (x, y, z) in enumerate((points + phantoms.CENTRE).tolist())]
         (tmp_path / f"{name}_landmarks.csv").write_text("\n".join(["Landmark,X,Y,Z", *rows]))
     files = sorted(tmp_path.glob("*.csv"))
-    table, _ = evaluate_landmarks(first.out, tmp_path / "out", files, coordinates="LPS", report=str)
+    known = find_registrations(first.out)
+    table, _ = evaluate_landmarks(known, tmp_path / "out", files, coordinates="LPS", report=str)
     with table.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["method"] == "affine"]
     assert [row["scan"] for row in rows] == ["sub-01", "sub-02", "sub-03"]

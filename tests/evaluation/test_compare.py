@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import ttest_rel, wilcoxon
 
 from gliomorph.evaluation.compare import evaluate_compare
-from gliomorph.interfaces.derivatives.registrations import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 
 EVIL = '<script>alert("x")</script>$\\frac$'
 NCC = {
@@ -41,7 +41,7 @@ def derivatives(tmp_path: Path) -> Path:
 
 
 def test_means_and_paired_tests_are_those_of_scipy(derivatives: Path, tmp_path: Path) -> None:
-    study, written = evaluate_compare(derivatives, tmp_path / "out", order=tuple(NCC))
+    study, written = evaluate_compare(find_registrations(derivatives, order=tuple(NCC)), tmp_path / "out")
     assert study.baseline == "syn-cfm" and len(study.scans) == 5 and not study.missing
     assert [path.name for path in written] == ["comparison.tsv", "comparison_scans.tsv", "comparison.html"]
     rows = {(row["measure"], row["method"]): row for row in read(written[0])}
@@ -58,7 +58,7 @@ def test_means_and_paired_tests_are_those_of_scipy(derivatives: Path, tmp_path: 
 
 def test_scans_that_lack_a_method_are_named_and_left_out(derivatives: Path, tmp_path: Path) -> None:
     evaluations.write_record(derivatives, "sub-09", "affine", ncc_outside=-1.0)
-    study, written = evaluate_compare(derivatives, tmp_path / "out", order=tuple(NCC))
+    study, written = evaluate_compare(find_registrations(derivatives, order=tuple(NCC)), tmp_path / "out")
     assert study.missing == {"sub-09": ("syn-cfm", "lddmm")}
     assert {row["scan"] for row in read(written[1])} == {f"sub-0{i}" for i in range(5)}
     assert "sub-09" in written[2].read_text() and "syn-cfm, lddmm" in written[2].read_text()
@@ -70,7 +70,7 @@ def test_scans_without_a_value_are_left_out_of_that_measure_for_all(
     evaluations.write_record(derivatives, "sub-00", "lddmm", ncc_outside=None)
     for number in range(5):
         evaluations.write_record(derivatives, f"sub-0{number}", "affine", peak_memory_gb=None)
-    _, written = evaluate_compare(derivatives, tmp_path / "out")
+    _, written = evaluate_compare(find_registrations(derivatives), tmp_path / "out")
     rows = {(row["measure"], row["method"]): row for row in read(written[0])}
     assert [rows["ncc_outside", method]["scans"] for method in NCC] == ["4", "4", "4"]
     assert rows["folds", "lddmm"]["scans"] == "5"
@@ -78,12 +78,12 @@ def test_scans_without_a_value_are_left_out_of_that_measure_for_all(
 
 
 def test_baseline_is_a_method_that_is_there(derivatives: Path, tmp_path: Path) -> None:
-    study, _ = evaluate_compare(derivatives, tmp_path / "out", baseline="affine")
+    study, _ = evaluate_compare(find_registrations(derivatives), tmp_path / "out", baseline="affine")
     assert study.baseline == "affine"
     with pytest.raises(
         EvaluationError, match=r"--baseline syn: no such method here; choose from affine, lddmm"
     ):
-        evaluate_compare(derivatives, tmp_path / "out", baseline="syn")
+        evaluate_compare(find_registrations(derivatives), tmp_path / "out", baseline="syn")
 
 
 def test_one_method_or_no_common_scan_is_an_error(tmp_path: Path) -> None:
@@ -91,12 +91,12 @@ def test_one_method_or_no_common_scan_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         EvaluationError, match="at least two methods are required to compare, there is syn only"
     ):
-        evaluate_compare(tmp_path / "d", tmp_path / "out")
+        evaluate_compare(find_registrations(tmp_path / "d"), tmp_path / "out")
     evaluations.write_record(tmp_path / "d", "sub-02", "affine")
     with pytest.raises(
         EvaluationError, match="no scan has all of affine, syn; the first, sub-01, lacks affine"
     ):
-        evaluate_compare(tmp_path / "d", tmp_path / "out")
+        evaluate_compare(find_registrations(tmp_path / "d"), tmp_path / "out")
 
 
 def test_labels_of_this_template_join_the_comparison(derivatives: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_labels_of_this_template_join_the_comparison(derivatives: Path, tmp_path
     ]
     lines.append("sub-00\tn/a\tsub-00\tlddmm\tOther\t4\televen\t0.1\t1\t1\n")
     (out / "labels.tsv").write_text(LABELS + "".join(lines))
-    study, written = evaluate_compare(derivatives, out)
+    study, written = evaluate_compare(find_registrations(derivatives), out)
     dice = next(column for column in study.columns if column.name == f"dice:{EVIL}")
     assert dice.scans == ("sub-00", "sub-01", "sub-02")
     assert dice.values["lddmm"].tolist() == [0.7] * 3
@@ -121,7 +121,7 @@ def test_a_table_of_something_else_is_an_error(derivatives: Path, tmp_path: Path
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "landmarks.tsv").write_text("x\ty\n1\t2\n")
     with pytest.raises(EvaluationError, match=r"landmarks\.tsv, line 1: column scan, method.* is required"):
-        evaluate_compare(derivatives, tmp_path / "out")
+        evaluate_compare(find_registrations(derivatives), tmp_path / "out")
 
 
 def test_page_loads_nothing_and_escapes_everything(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_page_loads_nothing_and_escapes_everything(tmp_path: Path) -> None:
     record = evaluations.write_record(tmp_path / "d", "sub-01", "syn")
     bad = record.with_name(record.name.replace("syn", "other"))
     bad.write_text(record.read_text().replace('"syn"', '"<b>"'))
-    _, written = evaluate_compare(tmp_path / "d", tmp_path / "out")
+    _, written = evaluate_compare(find_registrations(tmp_path / "d"), tmp_path / "out")
     text = written[2].read_text()
     assert "<b>" not in text and "<script>alert" not in text
     assert text.count("<img") == text.count('src="data:image/png;base64,') == 9
@@ -138,5 +138,7 @@ def test_page_loads_nothing_and_escapes_everything(tmp_path: Path) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(derivatives: Path, tmp_path: Path) -> None:
-    first = [p.read_bytes() for p in evaluate_compare(derivatives, tmp_path / "one")[1]]
-    assert first == [p.read_bytes() for p in evaluate_compare(derivatives, tmp_path / "two")[1]]
+    first = [p.read_bytes() for p in evaluate_compare(find_registrations(derivatives), tmp_path / "one")[1]]
+    assert first == [
+        p.read_bytes() for p in evaluate_compare(find_registrations(derivatives), tmp_path / "two")[1]
+    ]

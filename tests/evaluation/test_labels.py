@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.evaluation.labels import evaluate_labels
-from gliomorph.interfaces.derivatives.registrations import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 from gliomorph.interfaces.files.images import ImageError, from_array, write_image
 
 CENTRE, RADIUS = phantoms.at(20, 10, -8), 12
@@ -30,7 +30,7 @@ def evaluate(tmp_path: Path, template_home: Path) -> Callable[..., list[dict[str
     def run(**options: object) -> list[dict[str, str]]:
         said.clear()
         table = evaluate_labels(
-            tmp_path / "derivatives",
+            find_registrations(tmp_path / "derivatives"),
             tmp_path / "out",
             tmp_path / "labels",
             template_folders=[template_home],

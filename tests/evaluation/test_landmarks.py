@@ -13,7 +13,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.evaluation.landmarks import evaluate_landmarks, summarise
-from gliomorph.interfaces.derivatives.registrations import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.files.transforms import compose, linear_part
 
@@ -28,9 +28,8 @@ def evaluate(tmp_path: Path) -> Callable[..., dict[tuple[str, str], dict[str, st
 
     def run(*files: Path, **options: str) -> dict[tuple[str, str], dict[str, str]]:
         said.clear()
-        tables = evaluate_landmarks(
-            tmp_path / "derivatives", tmp_path / "out", files, report=said.append, **options
-        )
+        known = find_registrations(tmp_path / "derivatives")
+        tables = evaluate_landmarks(known, tmp_path / "out", files, report=said.append, **options)
         with tables[0].open(newline="") as lines:
             return {(row["scan"], row["method"]): row for row in csv.DictReader(lines, delimiter="\t")}
 

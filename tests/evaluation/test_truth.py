@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import evaluations
@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from gliomorph.evaluation.truth import POINTS, evaluate_truth, region_points
 from gliomorph.interfaces.datasets import simulate
 from gliomorph.interfaces.datasets.templates import load_template
-from gliomorph.interfaces.derivatives.registrations import EvaluationError
+from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import compose, read_transform
 
@@ -50,11 +50,10 @@ def evaluate(tmp_path: Path, truth_dir: Path) -> Callable[..., dict[str, dict[st
     """Run the evaluation; its rows by method. What was reported is in ``evaluate.said``."""
     said: list[str] = []
 
-    def run(**options: object) -> dict[str, dict[str, str]]:
+    def run(order: Sequence[str] = ()) -> dict[str, dict[str, str]]:
         said.clear()
-        table = evaluate_truth(
-            tmp_path / "derivatives", tmp_path / "out", truth_dir, report=said.append, **options
-        )
+        known = find_registrations(tmp_path / "derivatives", order=order)
+        table = evaluate_truth(known, tmp_path / "out", truth_dir, report=said.append)
         with table.open(newline="") as lines:
             return {row["method"]: row for row in csv.DictReader(lines, delimiter="\t")}
 
@@ -159,10 +158,11 @@ def test_patient_of_another_cohort_is_refused(tmp_path, evaluate, true, cohort):
 
 def test_folder_without_any_truth_is_refused(tmp_path, evaluate, true, truth_dir, cohort):
     register(tmp_path, "syn", true)
+    known = find_registrations(tmp_path / "derivatives")
     with pytest.raises(EvaluationError, match=r"of any of the 1 scans in .*: give derivatives/truth"):
-        evaluate_truth(tmp_path / "derivatives", tmp_path / "out", cohort, report=print)
+        evaluate_truth(known, tmp_path / "out", cohort, report=print)
     with pytest.raises(EvaluationError, match=r"TRUTH_DIR .*nowhere: not a folder"):
-        evaluate_truth(tmp_path / "derivatives", tmp_path / "out", tmp_path / "nowhere")
+        evaluate_truth(known, tmp_path / "out", tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()
 
 

@@ -132,6 +132,31 @@ def parameters(function: ast.FunctionDef) -> int:
     return len([each for each in named if each.arg not in ("self", "cls")])
 
 
+def takers(root: Path, kinds: Sequence[str]) -> dict[str, list[str]]:
+    """Modules whose functions take or give one of these classes, with the functions that keep it for a later call.
+
+    What is kept in a ``partial``, a ``lambda`` or a generator comes back from a file that was called: it climbs.
+    """
+    found: dict[str, list[str]] = {}
+    for name, function in functions(root):
+        given = function.args
+        hints = {each.arg: each.annotation for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+        whole = {arg for arg, hint in hints.items() if isinstance(hint, ast.Name) and hint.id in kinds}
+        if whole or (isinstance(function.returns, ast.Name) and function.returns.id in kinds):
+            kept = found.setdefault(name.rpartition(".")[0], [])
+            kept += [name] * any(_hands_on_later(node, whole) for node in ast.walk(function))
+    return found
+
+
+def _hands_on_later(node: ast.AST, names: set[str]) -> bool:
+    partial = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "partial"
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+    values = [value for call in calls for value in (*call.args, *(word.value for word in call.keywords))]
+    return (partial or isinstance(node, ast.Lambda | ast.GeneratorExp)) and any(
+        isinstance(value, ast.Name) and value.id in names for value in values
+    )
+
+
 def without_tests(root: Path, tests: Path) -> set[str]:
     """Modules without a test file at the mirrored place: ``scan/test_n4.py`` for ``scan/n4.py``."""
     files = {name: root.joinpath(*name.split(".")) for name in modules(root).keys() - folders(root).keys()}

@@ -59,6 +59,6 @@ def displacement_of(path, pair):
 
 
 def arrays(pair):
-    """As :func:`predict` takes them: moving, fixed, mask, spacing."""
+    """As :func:`pair_of` takes them: moving, fixed, mask, spacing."""
     images = [tensor[0, 0].numpy() for tensor in (pair.moving, pair.fixed, pair.mask)]
     return (*images, pair.spacing_mm)

@@ -13,7 +13,7 @@ from rich.console import Console
 from gliomorph.config.option import SettingsError
 from gliomorph.config.settings import Settings
 from gliomorph.workflows import context as module
-from gliomorph.workflows.context import new_run_id, resolve
+from gliomorph.workflows.context import new_run_id, notice, resolve
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def test_parcellation_that_cannot_be_used_is_refused(asked: Settings, console: C
         resolve(changed(asked, parcellation="lobes"), console)
 
 
-def test_notices_are_printed_as_they_are(asked: Settings, console: Console) -> None:
-    resolve(asked, console).notice(["[odd] word"])
+def test_notices_are_printed_as_they_are(console: Console) -> None:
+    notice(console, ["[odd] word"])
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == "notice [odd] word\n"
 

@@ -6,39 +6,37 @@ names are not BIDS (``bids-validator``) are passed over with a notice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from ...models.regions import NAMES
-from ..files.labels import find_table, table_rows, tables_in
-from ..files.text import printable
+from ..files.folders import files_in
+from ..files.labels import tables_in
+from ..files.text import listed, printable
+from .bidsignore import ignored_paths
+from .entities import Image, PassedOver, matches, stem_and_suffix
+from .images import BESIDE, NO_BIDS, SessionImages, images_in
+from .masks import RECOGNISED, SPARE, MaskFile, Masks, TumorMask, doubtful, masks_for, masks_of
 
-TUMOR_LABELS = ("tumor", "tumour", "lesion")
-FALLBACKS = {"T1w": ("T1w", "T1ce"), "T1ce": ("T1ce", "T1w"), "T2w": ("T2w",), "FLAIR": ("FLAIR",)}
+FALLBACKS = {
+    "T1w": ("T1w", "T1ce", "UNIT1"),
+    "T1ce": ("T1ce", "T1w", "UNIT1"),
+    "T2w": ("T2w",),
+    "FLAIR": ("FLAIR",),
+}
+"""What is taken for each modality, the best first; UNIT1, the T1-weighted image of MP2RAGE, counts as T1w."""
+MOST_NAMES = 3
+"""Files that a message names."""
+MOST_WALKED = 1000
+"""Files of a folder that are looked at only to say what it holds."""
 
 
 class QueryError(ValueError):
     """A scan that cannot be run: what is missing, and where it was looked for."""
-
-
-@attrs.frozen(kw_only=True)
-class TumorMask:
-    """A given segmentation of a tumour."""
-
-    path: Path
-    """Binary mask or label map (``kind``)."""
-    kind: str
-    """``mask`` (one label) or ``dseg`` (BraTS sub-regions)."""
-    source: str
-    """Name of the derivatives folder it was found in, as given with ``-d NAME=PATH``."""
-    space: str = ""
-    """The ``space`` entity of its name, empty for the image's own."""
-    table: Path | None = None
-    """The table (``dseg.tsv``) that says what a label map's labels are."""
 
 
 @attrs.frozen(kw_only=True)
@@ -59,6 +57,10 @@ class Scan:
     """Further modalities of the session."""
     tumor: TumorMask | None = None
     brain_mask: Path | None = None
+    brain_source: str = ""
+    """Name of the derivatives folder that the brain mask lies in."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """Images of the session and masks of the subject that no scan uses."""
     notices: tuple[str, ...] = ()
     """Choices and fallbacks that a reader of the report should know."""
     flags: tuple[str, ...] = ()
@@ -69,6 +71,24 @@ class Scan:
     """Why the scan cannot be run; empty if it can."""
 
 
+@attrs.frozen(kw_only=True)
+class _Search:
+    """What is asked of a dataset: the parameters of :func:`find_scans`."""
+
+    bids_dir: Path
+    derivatives: Mapping[str, Path]
+    modality: str
+    sessions: Sequence[str]
+    filters: Mapping[str, Mapping[str, Any]]
+    template: str
+    empty: list[str] = attrs.field(factory=list)
+    """Sessions without any anatomical image."""
+    beside: list[str] = attrs.field(factory=list)
+    """Subjects with images outside their sessions."""
+    filtered: list[str] = attrs.field(factory=list)
+    """Sessions that the filter of the modality leaves out."""
+
+
 def find_scans(
     bids_dir: Path,
     *,
@@ -77,6 +97,8 @@ def find_scans(
     participants: Sequence[str] = (),
     sessions: Sequence[str] = (),
     filters: Mapping[str, Mapping[str, Any]] | None = None,
+    template: str = "",
+    notices: list[str] | None = None,
 ) -> list[Scan]:
     """The scans of a BIDS folder, sorted by label.
 
@@ -92,6 +114,10 @@ def find_scans(
         Labels without ``sub-``/``ses-``; empty means all.
     filters : mapping
         As in fMRIPrep's filter file: ``{"t1w": {"acquisition": "MPRAGE"}, "mask": {…}}``, pybids' entity names.
+    template : str
+        The run's template, in whose space tumour masks may be.
+    notices : list of str
+        Gets what is to be said of the dataset as a whole.
 
     Returns
     -------
@@ -103,183 +129,263 @@ def find_scans(
     QueryError
         No subject at all, or a label that was asked for and does not exist.
     """
-    _known_tables.cache_clear()  # of this search alone: folders may change until the next one
-    subjects = {p.name.removeprefix("sub-"): p for p in sorted(bids_dir.glob("sub-*")) if p.is_dir()}
+    subjects = [name.removeprefix("sub-") for name in folder_names(bids_dir)]
     if not subjects:
         raise QueryError(f"no sub-* folder in {bids_dir} (in a container: is the dataset mounted there?)")
     if missing := [label for label in participants if label not in subjects]:
         raise QueryError(
             f"--participant-label {' '.join(missing)}: no such subject in {bids_dir}, which has "
-            f"{len(subjects)} ({printable(', '.join(list(subjects)[:5]))}…); in a container, check what is mounted "
+            f"{len(subjects)} ({printable(', '.join(subjects[:5]))}…); in a container, check what is mounted "
             "there"
         )
-    scans = []
-    for subject in participants or subjects:
-        folder = subjects[subject]
-        found = [p.name.removeprefix("ses-") for p in sorted(folder.glob("ses-*")) if p.is_dir()]
-        wanted = [s for s in found or [""] if not sessions or s in sessions]
-        scans += [
-            _scan(bids_dir, subject, session, derivatives or {}, modality, filters or {})
-            for session in wanted
-        ]
+    search = _Search(
+        bids_dir=bids_dir,
+        derivatives=derivatives or {},
+        modality=modality,
+        sessions=sessions,
+        filters=filters or {},
+        template=template,
+    )
+    tables = cache(tables_in)  # the folder of a whole dataset is looked through once, not once a scan
+    scans = [
+        scan
+        for subject in participants or subjects
+        for scan in _scans_of(search, subject, masks_of(subject, search.derivatives, tables))
+    ]
     if not scans:
         raise QueryError(f"--session-label {' '.join(sessions)}: no subject in {bids_dir} has such a session")
+    if notices is not None:
+        notices += _said_of_all(search, scans)
     return sorted(scans, key=lambda scan: scan.label)
 
 
+def folder_names(root: Path, pattern: str = "sub-*") -> list[str]:
+    """Folders of subjects in a dataset, or what else the pattern is of."""
+    return [path.name for path in files_in(root, pattern) if path.is_dir()]
+
+
+def _said_of_all(search: _Search, scans: Sequence[Scan]) -> list[str]:
+    paths = [scan.image.relative_to(search.bids_dir) for scan in scans if scan.image]
+    ignored = [path.as_posix() for path in ignored_paths(search.bids_dir, paths)]
+    kinds = (
+        (search.empty, "sessions without an anatomical image are passed over"),
+        (search.filtered, "sessions are passed over by --bids-filter-file"),
+        (search.beside, "subjects have images in sub-X/anat beside their sessions: these are a scan without session"),
+        (ignored, "images that .bidsignore names are read all the same, as by other BIDS Apps; leave subjects out with "
+                  "--participant-label"),
+    )  # fmt: skip
+    return [f"{len(names)} {text}: {listed(names, MOST_NAMES)}" for names, text in kinds if names]
+
+
+def _label(subject: str, session: str) -> str:
+    return printable(f"sub-{subject}" + (f"_ses-{session}" if session else ""))
+
+
+def _scans_of(search: _Search, subject: str, masks: Sequence[MaskFile]) -> list[Scan]:
+    """All scans of a subject: its sessions, and what lies outside them."""
+    home = search.bids_dir / f"sub-{subject}"
+    names = [name.removeprefix("ses-") for name in folder_names(home, "ses-*")]
+    sessions = {
+        session: images_in(search.bids_dir, Path(home.name, *folders, "anat"), search.filters)
+        for session, folders in {"": [], **{name: [f"ses-{name}"] for name in names}}.items()
+    }
+    with_anatomy = [session for session, found in sessions.items() if found.names]
+    scans = [
+        _scan(search, subject, session, sessions[session], masks, with_anatomy)
+        for session in _asked(search, subject, names, sessions)
+    ]
+    used = {path for scan in scans for path in (scan.tumor and scan.tumor.path, scan.brain_mask) if path}
+    return [_with_remarks(scan, search.derivatives, used) for scan in scans]
+
+
+def _asked(
+    search: _Search, subject: str, names: Sequence[str], sessions: Mapping[str, SessionImages]
+) -> list[str]:
+    """The sessions to run; those that nobody can have meant are noted in the search."""
+    if search.sessions:
+        return [name for name in names or [""] if name in search.sessions]
+    if not names:
+        return [""]
+    asked = list(names)
+    if any(found.names for found in sessions.values()):
+        asked = [name for name in names if sessions[name].names]
+        search.empty.extend(_label(subject, name) for name in names if not sessions[name].names)
+    if _primary(sessions[""], search.modality):
+        asked.append("")
+        search.beside.append(_label(subject, ""))
+    wanted = search.filters.get(search.modality.lower(), {})
+    chosen = {key: value for key, value in wanted.items() if key == "session"}
+    if kept := [name for name in asked if matches({"session": name or None}, chosen)]:
+        search.filtered.extend(_label(subject, name) for name in asked if name not in kept)
+        return kept
+    return asked
+
+
+def _primary(found: SessionImages, modality: str) -> str:
+    """What is taken for a modality; empty where there is nothing."""
+    return next((each for each in FALLBACKS[modality] if found.images.get(each)), "")
+
+
 def _scan(
-    bids_dir: Path,
+    search: _Search,
     subject: str,
     session: str,
-    derivatives: Mapping[str, Path],
-    modality: str,
-    filters: Mapping[str, Mapping[str, Any]],
+    found: SessionImages,
+    masks: Sequence[MaskFile],
+    sessions: Sequence[str],
 ) -> Scan:
-    label = printable(f"sub-{subject}" + (f"_ses-{session}" if session else ""))
-    where = Path(f"sub-{subject}", *([f"ses-{session}"] if session else []), "anat")
-    notices: list[str] = []
-    images = _images(bids_dir, where, filters, notices)
-    primary = next((m for m in FALLBACKS[modality] if images.get(m)), None)
-    if primary is None:
-        wanted = " or ".join(FALLBACKS[modality])
-        return Scan(
-            label=label,
-            subject=subject,
-            session=session,
-            problem=f"no {wanted} image in {printable(str(where))}/",
-        )
-    if primary != modality:
-        notices.append(f"no {modality} image: {primary} is used instead")
-    if len(images[primary]) > 1:
-        names = ", ".join(path.name for path in images[primary][1:])
-        notices.append(f"several {primary} images: the first is used, not {names} (see --bids-filter-file)")
-    image = images[primary][0]
-    tumor, brain = _masks(derivatives, where, filters.get("mask", {}), notices)
-    return Scan(
-        label=label,
-        subject=subject,
-        session=session,
-        stem=image.name.rsplit("_", 1)[0],
-        image=image,
-        modality=primary,
-        others={name: paths[0] for name, paths in images.items() if paths and name != primary},
-        tumor=tumor,
-        brain_mask=brain,
+    """One scan; ``sessions`` are those of the subject that hold anatomical images."""
+    scan = Scan(label=_label(subject, session), subject=subject, session=session)
+    primary = _primary(found, search.modality)
+    if not primary:
+        return attrs.evolve(scan, problem=_no_image(search, found), passed_over=tuple(found.passed_over))
+    wanted = search.filters.get("mask", {})
+    candidates = found.images[primary]
+    fitting = [masks_for(each, masks, wanted, search.template, sessions) for each in candidates]
+    close = [each.closeness() for each in fitting]
+    index = close.index(max(close))
+    image, mine = candidates[index], fitting[index]
+    notices, flags = _remarks(search, found, image, mine, decided=close.count(close[index]) == 1)
+    spare = [(each.path, "") for each in candidates if each is not image]
+    spare += [(fit.file.path, fit.file.source) for fit in (*mine.tumors[1:], *mine.brains[1:])]
+    rest = (PassedOver(path=path, source=source, reason=SPARE) for path, source in spare)
+    return attrs.evolve(
+        scan,
+        stem=stem_and_suffix(image.path)[0],
+        image=image.path,
+        modality="T1w" if primary == "UNIT1" else primary,
+        others={name: images[0].path for name, images in found.images.items() if name != primary},
+        tumor=mine.tumors[0].tumor() if mine.tumors else None,
+        brain_mask=mine.brains[0].file.path if mine.brains else None,
+        brain_source=mine.brains[0].file.source if mine.brains else "",
+        passed_over=(*found.passed_over, *mine.passed_over, *rest),
         notices=tuple(notices),
+        flags=tuple(flags),
     )
 
 
-def _images(
-    bids_dir: Path, where: Path, filters: Mapping[str, Mapping[str, Any]], notices: list[str]
-) -> dict[str, list[Path]]:
-    """Images of one session by modality, those with the fewest entities first."""
-    images: dict[str, list[Path]] = {}
-    for path in _nifti(bids_dir / where):
-        suffix = path.name.split(".")[0].rsplit("_", 1)[-1]
-        if suffix not in ("T1w", "T2w", "FLAIR"):
-            continue
-        if not _is_bids(f"/{(where / path.name).as_posix()}"):
-            notices.append(f"{printable(path.name)}: not a BIDS name, passed over")
-            continue
-        entities = parse_entities(path)
-        modality = "T1ce" if suffix == "T1w" and "ceagent" in entities else suffix
-        if _matches(entities, filters.get(modality.lower(), {})):
-            images.setdefault(modality, []).append(path)
-    return {name: sorted(paths, key=lambda p: (p.name.count("_"), p.name)) for name, paths in images.items()}
+def _no_image(search: _Search, found: SessionImages) -> str:
+    """Why a session cannot be run: what was looked for, and what is there instead."""
+    wanted = " or ".join(FALLBACKS[search.modality][:2])
+    if not found.names:
+        return f"no {wanted} image in {printable(str(found.where))}/"
+    reasons = {each.path.name: f" ({each.reason})" for each in found.passed_over}
+    there = [
+        name + reasons.get(name, "") for name in sorted(found.names, key=lambda name: name not in reasons)
+    ]
+    more = f" and {len(there) - MOST_NAMES} more" * (len(there) > MOST_NAMES)
+    return printable(f"no {wanted} image in {found.where}/, which has {', '.join(there[:MOST_NAMES])}{more}")
 
 
-def _masks(
-    derivatives: Mapping[str, Path], where: Path, wanted: Mapping[str, Any], notices: list[str]
-) -> tuple[TumorMask | None, Path | None]:
-    """The best tumour segmentation and brain mask: earlier folders first, native before template space."""
-    tumors: list[tuple[tuple[int, int, int, str], TumorMask]] = []
-    brains: list[Path] = []
-    for order, (name, root) in enumerate(derivatives.items()):
-        for path in _nifti(root / where):
-            if not path.name.isprintable():
-                notices.append(
-                    f"{printable(path.name)}: a name with signs that cannot be printed, passed over"
-                )
-                continue
-            entities = parse_entities(path)
-            space = str(entities.get("space", ""))
-            native = space in ("", "orig", "native", "T1w", "individual")
-            if entities.get("suffix") == "mask" and entities.get("desc") == "brain" and native:
-                brains.append(path)
-            table = find_table(path, root, _known_tables) if entities.get("suffix") == "dseg" else None
-            kind = tumor_kind(entities, table)
-            if kind and _matches(entities, wanted):
-                mask = TumorMask(
-                    path=path, kind=kind, source=name, space="" if native else space, table=table
-                )
-                rank = (int(not native), order, int(kind != "dseg"), path.name)
-                tumors.append((rank, mask))
-    tumors.sort(key=lambda item: item[0])
-    if len(tumors) > 1:
-        rest = ", ".join(mask.path.name for _, mask in tumors[1:])
-        notices.append(f"several tumour masks: {tumors[0][1].path.name} is used, not {rest}")
-    return (tumors[0][1] if tumors else None), (brains[0] if brains else None)
+def _remarks(
+    search: _Search, found: SessionImages, image: Image, mine: Masks, *, decided: bool
+) -> tuple[list[str], list[str]]:
+    """Notices and flags; ``decided`` says that one image alone has a mask as close as this."""
+    notices = [
+        f"{each.path.name}: {NO_BIDS}, passed over" for each in found.passed_over if each.reason == NO_BIDS
+    ]
+    unprintable = [each for each in mine.passed_over if not each.path.name.isprintable()]
+    notices = [
+        printable(text)
+        for text in (*notices, *(f"{each.path.name}: {each.reason}, passed over" for each in unprintable))
+    ]
+    flags: list[str] = []
+    candidates = found.images[image.modality]
+    if image.modality != search.modality:
+        filtered = [
+            each for each in found.passed_over if f"asks for, {search.modality.lower()} " in each.reason
+        ]
+        text = f"no {search.modality} image" + " passes --bids-filter-file" * bool(filtered)
+        (flags if filtered else notices).append(f"{text}: {image.modality} is used instead")
+    if len(candidates) > 1:
+        names = ", ".join(each.path.name for each in candidates if each is not image)
+        if decided:
+            notices.append(
+                f"several {image.modality} images: {image.path.name} is used, for it has a mask, not {names}"
+            )
+        else:
+            flags.append(
+                f"several {image.modality} images: {image.path.name} is used, not {names} (see --bids-filter-file)"
+            )
+    for fits in (mine.tumors, mine.brains):
+        flags += [text for fit in fits[:1] for text in doubtful(fit, image, candidates)]
+    if len(mine.tumors) > 1:
+        first, second = mine.tumors[:2]
+        names = ", ".join(fit.file.path.name for fit in mine.tumors[1:])
+        text = f"several tumour masks: {first.file.path.name} is used, not {names}"
+        (flags if first.rank() == second.rank() else notices).append(text)
+    return notices, flags
 
 
-def tumor_kind(entities: Mapping[str, Any], table: Path | None = None) -> str:
-    """``mask``, ``dseg`` or, for a file that is no tumour segmentation, an empty string."""
-    suffix, label = entities.get("suffix"), str(entities.get("label", "")).lower()
-    if suffix in ("mask", "roi") and label in TUMOR_LABELS:
-        return "mask"
-    if suffix == "dseg" and (entities.get("segmentation") == "brats" or _names_tumor(table)):
-        return "dseg"
-    return ""
+def _with_remarks(scan: Scan, derivatives: Mapping[str, Path], used: set[Path]) -> Scan:
+    """The scan, without files that another scan of the subject uses, and with what it means that it has no mask."""
+    given = tuple(derivatives.values())
+    passed_over = tuple(
+        each
+        for each in scan.passed_over
+        if each.path not in used and not (each.reason == BESIDE and set(given) & {*each.path.parents})
+    )
+    flags = list(scan.flags)
+    if scan.image and not scan.tumor:
+        if derivatives:
+            masks = [each for each in passed_over if each.source]
+            there = f"; passed over: {some_of(masks)}" if masks else ""
+            flags.append(
+                f"no tumour mask of this image in -d {', '.join(derivatives)}: a network segments it{there}"
+            )
+        flags += [f"{printable(each.path.name)}: {BESIDE}" for each in passed_over if each.reason == BESIDE]
+    return attrs.evolve(scan, passed_over=passed_over, flags=tuple(flags))
 
 
-_known_tables = cache(tables_in)
-"""The folder of a whole dataset is looked through once, not once a scan."""
+def some_of(files: Sequence[PassedOver]) -> str:
+    """The first of the files with their reasons, and how many there are more."""
+    more = f" and {len(files) - MOST_NAMES} more" * (len(files) > MOST_NAMES)
+    return ", ".join(str(each) for each in files[:MOST_NAMES]) + more
 
 
-def _names_tumor(table: Path | None) -> bool:
-    """Whether a label table names tumour sub-regions."""
-    try:
-        named = {name.upper() for _, name in table_rows(table)} if table else set()
-    except (OSError, ValueError):
-        return False
-    return len(named & NAMES.keys()) >= 2
+def require_use(
+    derivatives: Mapping[str, Path], scans: Sequence[Scan], find_all: Callable[[], list[Scan]]
+) -> None:
+    """Refuse a folder of derivatives that holds no mask of any scan.
+
+    Parameters
+    ----------
+    derivatives : mapping of str to Path
+        The folders.
+    scans : sequence of Scan
+        Those of the run.
+    find_all : callable
+        Gives the scans of the whole dataset, which are asked where those of the run use nothing of a folder.
+
+    Raises
+    ------
+    QueryError
+        It names what was found in the folder.
+    """
+    if not any(scan.image for scan in scans) or not (useless := derivatives.keys() - _used(scans)):
+        return
+    every = find_all()
+    for name in derivatives:
+        if name in useless - _used(every):
+            raise QueryError(_no_mask(name, derivatives[name], every))
 
 
-def parse_entities(path: Path) -> dict[str, Any]:
-    """Entities of a BIDS name, as pybids calls them (``ceagent``, ``segmentation``, …)."""
-    from bids.layout import parse_file_entities
-
-    return dict(parse_file_entities(f"/{path.parent.name}/{path.name}", config=_configs()))
-
-
-@cache
-def _configs() -> list[Any]:
-    """Pybids' rules: by their names they would be read anew for every file."""
-    from bids.layout.models import Config
-
-    return [Config.load("bids"), Config.load("derivatives")]
+def _used(scans: Sequence[Scan]) -> set[str]:
+    """Folders of which scans use something, or would if another did not come before it."""
+    spare = {each.source for scan in scans for each in scan.passed_over if each.reason == SPARE}
+    return spare | {scan.tumor.source for scan in scans if scan.tumor} | {scan.brain_source for scan in scans}
 
 
-def _matches(entities: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    for key, value in wanted.items():
-        allowed = value if isinstance(value, list) else [value]
-        have = entities.get(key)
-        if not any(
-            (have is None and a is None) or (have is not None and str(have) == str(a)) for a in allowed
-        ):
-            return False
-    return True
-
-
-def _nifti(folder: Path) -> list[Path]:
-    return sorted([*folder.glob("*.nii.gz"), *folder.glob("*.nii")]) if folder.is_dir() else []
-
-
-def _is_bids(path: str) -> bool:
-    return bool(_validator().is_bids(path))
-
-
-@cache
-def _validator() -> Any:
-    from bids_validator import BIDSValidator
-
-    return BIDSValidator()
+def _no_mask(name: str, root: Path, scans: Sequence[Scan]) -> str:
+    passed_over = {each.path: each for scan in scans for each in scan.passed_over if each.source == name}
+    there = some_of(list(passed_over.values()))
+    if not passed_over:
+        names = sorted(
+            path.relative_to(root).as_posix() for path in islice(root.rglob("*.nii*"), MOST_WALKED)
+        )
+        there = listed(names, MOST_NAMES)
+    beside = [each for scan in scans for each in scan.passed_over if each.reason == BESIDE]
+    return (
+        f"-d {name}={root}: no mask of any of the {len(scans)} scans is recognised in it; it has {there}. "
+        f"Recognised are {RECOGNISED}" + f". The dataset itself has {some_of(beside)}" * bool(beside)
+    )

@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from ...models.regions import NESTED
+from ...models.regions import CAVITY, NESTED
 from ..files.checksums import sha256_of
 from ..files.images import from_array, read_image, to_array, write_image, write_text
-from ..files.labels import by_region
+from ..files.labels import by_region, tumor_only
 from ..files.sidecars import beside, copy, write_sidecar
-from ..files.tables import label_table
+from ..files.tables import BRATS_ROWS, CAVITY_ROW, label_table
 from ..records import Ports, as_dict
 from ..scan.records import BrainInfo, MethodFiles, Remarks, TumorInfo
 from ..task import task
@@ -26,7 +26,6 @@ class ChangedInputError(RuntimeError):
     """An input file that changed after the run was planned."""
 
 
-DSEG_TABLE = label_table()
 """Beside every published label map."""
 
 
@@ -206,12 +205,13 @@ DESCRIPTIONS = {
 def _publish_native(out: Path, plan: Publication, images: ScanImages, sub_regions: bool) -> list[Path]:
     names = plan.names.native()
     label_map = read_image(images.labels, sitk.sitkUInt8)
-    write_image(sitk.Cast(label_map > 0, sitk.sitkUInt8), out / names["native_mask"])
+    whole = tumor_only(to_array(label_map)) > 0
+    write_image(from_array(whole.astype(np.uint8), label_map), out / names["native_mask"])
     written = [copy(images.n4, out / names["n4"]), copy(images.preproc, out / names["preproc"])]
     written.append(out / names["native_mask"])
     if sub_regions:
         written.append(write_image(label_map, out / names["native_dseg"]))
-        written.append(write_text(DSEG_TABLE, beside(out / names["native_dseg"], ".tsv")))
+        written.append(_write_table(out / names["native_dseg"]))
         written += [
             write_image(_among(label_map, values), out / names[key]) for key, values in REGION_LABELS.items()
         ]
@@ -226,6 +226,13 @@ def _publish_probabilities(out: Path, plan: Publication, probabilities: list[Pat
         written.append(copy(source, out / names[key]))
         written.append(write_sidecar(out / names[key], sidecar(plan, key)))
     return written
+
+
+def _write_table(dseg: Path) -> Path:
+    """The table beside a label map, with a row of the resection cavity where it has one."""
+    has_cavity = (to_array(read_image(dseg, sitk.sitkUInt8)) == CAVITY).any()
+    rows = (*BRATS_ROWS, CAVITY_ROW) if has_cavity else BRATS_ROWS
+    return write_text(label_table(rows), beside(dseg, ".tsv"))
 
 
 def _among(labels: sitk.Image, values: tuple[int, ...]) -> sitk.Image:
@@ -244,7 +251,7 @@ def _publish_method(
         if not key.endswith("xfm"):
             written.append(write_sidecar(out / names[key], sidecar(plan, key, method)))
         if key == "dseg":
-            written.append(write_text(DSEG_TABLE, beside(out / names[key], ".tsv")))
+            written.append(_write_table(out / names[key]))
     outputs = sorted({path.relative_to(out).as_posix() for path in [*shared, *written]})
     text = attrs.evolve(record, outputs=outputs).text()
     return [*written, write_text(text, out / names["registration"])]

@@ -84,6 +84,8 @@ class Registration:
 class Registrations:
     """All registrations to one template at one resolution."""
 
+    folder: Path
+    """What ``gliomorph`` has written."""
     template: str
     resolution: int
     methods: tuple[str, ...]
@@ -151,6 +153,7 @@ def find_registrations(
     methods = {one.method for one in chosen}
     known = [method for method in order if method in methods]
     return Registrations(
+        folder=deriv_dir,
         template=kinds[0][0],
         resolution=kinds[0][1],
         methods=(*known, *sorted(methods - set(known))),

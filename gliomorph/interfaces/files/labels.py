@@ -10,13 +10,20 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ...models.regions import EITHER, LABELS, NAMES, NESTED
+from ...models.regions import CAVITY, CONVENTIONS, LABELS, NAMES, NESTED
 from .folders import files_in
 from .images import ImageError, from_array, to_array
 from .tables import read_tsv
 
 MOST_NAMES = 10
 """Of a label table in an error; tables of anatomy have hundreds."""
+ROUNDING = 0.01
+"""How far a stored value may lie from the whole number that it is: slopes and float arithmetic do less."""
+MOST_LABELS = 32
+"""Whole numbers in a mask that may still be labels; more are shades of an interpolated one."""
+CAVITY_OR_ET = (
+    "until 2022; since 2024 label 4 is the resection cavity (RC) of treated patients, which a dseg.tsv says"
+)
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -80,13 +87,14 @@ def resample_labels(
 ) -> sitk.Image:
     """A label map on another grid: every label resampled linearly, then decided from the whole to its parts.
 
-    Tumour where all labels together reach one half; within it core (1 and 4) where that outweighs oedema (2); within
-    the core the heavier of both. One by one, a rim as thin as a voxel would lose against what it separates.
+    Lesion where all labels together reach one half; within it resection cavity (5) where that outweighs the tumour;
+    within the tumour core (1 and 4) where that outweighs oedema (2); within the core the heavier of both. One by one,
+    a rim as thin as a voxel would lose against what it separates.
 
     Parameters
     ----------
     labels : SimpleITK.Image
-        BraTS labels 0, 1, 2, 4; a mask of 0 and 1.
+        BraTS labels 0, 1, 2, 4, and 5 for a cavity; a mask of 0 and 1.
     grid : SimpleITK.Image
         Where the result lies.
     transform : SimpleITK.Transform, optional
@@ -110,10 +118,58 @@ def resample_labels(
     core, rim, edema = (share.get(LABELS[part], none) for part in ("NCR", "ET", "ED"))
     part = np.where(rim > core, LABELS["ET"], LABELS["NCR"])
     part = np.where(edema > core + rim, LABELS["ED"], part)
+    part = np.where(share.get(CAVITY, none) > core + rim + edema, CAVITY, part)
     return from_array(np.where(np.sum(shares, axis=0) >= 0.5, part, 0).astype(np.uint8), grid)
 
 
-def brats_labels(segmentation: sitk.Image, kind: str, name: str, table: Path | None = None) -> sitk.Image:
+def tumor_only(labels: np.ndarray) -> np.ndarray:
+    """Labels without the resection cavity, which is no tumour."""
+    return np.where(labels == CAVITY, 0, labels)
+
+
+def whole_labels(voxels: np.ndarray, name: str) -> np.ndarray:
+    """The whole numbers that the values of a label map are, whatever type and slope they are stored with.
+
+    Raises
+    ------
+    ImageError
+        NaN, infinite or negative values, or values between labels.
+    """
+    if not np.isfinite(voxels).all():
+        raise ImageError(f"{name}: the label map holds NaN or infinite values")
+    whole = np.rint(voxels)
+    if (between := np.abs(voxels - whole) > ROUNDING).any():
+        raise ImageError(
+            f"{name}: labels are whole numbers, {between.mean():.2%} of the voxels lie between them, such as "
+            f"{voxels[between][0]:.4g}: was the map resampled with interpolation, or are these probabilities? Give the "
+            "map as it was before, or resample it by nearest neighbour"
+        )
+    if whole.min() < 0:
+        raise ImageError(
+            f"{name}: labels are whole numbers from 0 up, got {whole.min():g}: is it a label map?"
+        )
+    return whole
+
+
+def inside_of_mask(voxels: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+    """Where a mask is set, whatever number stands for it, and a flag where that had to be decided.
+
+    Of two values the upper one counts (1, 255, or 1/255 by a slope); of a few whole numbers, which are labels, all
+    above 0; of shades, as interpolation and probabilities give them, those from half of the largest up.
+    """
+    top, whole = float(voxels.max()), np.rint(voxels)
+    if top <= 0:
+        return np.zeros(voxels.shape, bool), []
+    if top >= 0.5 and np.abs(voxels - whole).max() <= ROUNDING and len(np.unique(whole)) <= MOST_LABELS:
+        return whole > 0, []
+    lowest = float(voxels[voxels > ROUNDING * top].min())
+    shades = f"{name}: the mask has shades up to {top:.3g}: voxels from half of that up count"
+    return voxels >= top / 2, [shades] if top - lowest > ROUNDING * top else []
+
+
+def brats_labels(
+    segmentation: sitk.Image, kind: str, name: str, table: Path | None = None
+) -> tuple[sitk.Image, list[str], list[str]]:
     """A segmentation in the labels that the stages pass on.
 
     Parameters
@@ -124,19 +180,22 @@ def brats_labels(segmentation: sitk.Image, kind: str, name: str, table: Path | N
     name : str
         Of its file, for errors.
     table : Path, optional
-        The ``dseg.tsv`` that says which label is what; without it a ``dseg`` follows one of
-        :data:`~gliomorph.models.regions.CONVENTIONS`.
+        The ``dseg.tsv`` that says which label is what; without it a ``dseg`` follows the first of
+        :data:`~gliomorph.models.regions.CONVENTIONS` that has all its labels.
 
     Returns
     -------
     labels : SimpleITK.Image
-        uint8: 0 and 1 for a mask; 0, 1, 2, 4 (:data:`~gliomorph.models.regions.LABELS`) for a label map.
+        uint8: 0 and 1 for a mask; 0, 1, 2, 4 (:data:`~gliomorph.models.regions.LABELS`) for a label map, and
+        :data:`~gliomorph.models.regions.CAVITY`.
+    notices, flags : list of str
+        How the values were read, where no table says what they are; flags where they could mean something else.
 
     Raises
     ------
     ImageError
-        NaN, no voxel above 0, labels that the table (or the convention) has no region for, or a table that
-        :func:`table_regions` refuses.
+        NaN, no voxel above 0, values between labels, labels that the table (or the convention) has no region for, or a
+        table that :func:`table_regions` refuses.
     """
     voxels = to_array(segmentation)
     if not np.isfinite(voxels).all():
@@ -144,26 +203,52 @@ def brats_labels(segmentation: sitk.Image, kind: str, name: str, table: Path | N
     if not (voxels > 0).any():
         raise ImageError(f"{name}: the tumour mask is empty (no voxel above 0)")
     if kind == "mask":
-        return sitk.Cast(segmentation >= 0.5, sitk.sitkUInt8)
+        inside, flags = inside_of_mask(voxels, name)
+        return from_array(inside.astype(np.uint8), segmentation), [], flags
+    whole = whole_labels(voxels, name)
+    found = {int(value) for value in np.unique(whole)} - {0}
     if table is None:
-        regions, required = EITHER, "BraTS labels {1, 2, 4} (ET = 4) or {1, 2, 3} (ET = 3)"
+        regions, notices, flags = _by_convention(found)
+        required = "BraTS labels {1, 2, 4} (ET = 4), {1, 2, 3} (ET = 3) or {1, 2, 3, 4} (RC = 4)"
     else:
-        regions = table_regions(table)
+        regions, notices, flags = table_regions(table), [], []
         listed = ", ".join(f"{index} {region}" for index, region in sorted(regions.items()))
         required = f"labels that {table.name} gives to a region ({listed})"
-    whole = np.round(voxels)
-    found = {int(value) for value in np.unique(whole)} - {0}
-    ambiguous = table is None and {3, 4} <= found
-    if not np.allclose(voxels, whole) or not found <= regions.keys() or ambiguous:
+    if not found <= regions.keys():
         raise ImageError(f"{name}: {required} are required, found {sorted(found)}")
     labels = np.zeros(voxels.shape, np.uint8)
     for index in found:
-        labels[whole == index] = LABELS[regions[index]]
-    return from_array(labels, segmentation)
+        labels[whole == index] = (LABELS | {"RC": CAVITY})[regions[index]]
+    if not tumor_only(labels).any():
+        what = "a resection cavity alone" if found else "no label above 0"
+        raise ImageError(f"{name}: a tumour is required, the label map has {what}")
+    return from_array(labels, segmentation), notices, flags
+
+
+def _by_convention(found: set[int]) -> tuple[dict[int, str], list[str], list[str]]:
+    """Regions by label, and what is to be said of reading labels without a table."""
+    labels = next((labels for labels in CONVENTIONS if found <= labels), frozenset())
+    regions = {index: part for part, index in CONVENTIONS.get(labels, {}).items()}
+    if not regions:
+        return {}, [], []
+    text = (
+        f"labels {', '.join(map(str, sorted(found)))} read as {', '.join(regions[i] for i in sorted(found))}"
+    )
+    if 4 not in found:
+        return regions, [f"{text}, as in BraTS: no dseg.tsv says what they are"], []
+    if {3, 4} <= found:
+        return (
+            regions,
+            [],
+            [f"{text}, as in BraTS 2024: RC, the resection cavity, is carried along and no tumour"],
+        )
+    text += f", as in BraTS {CAVITY_OR_ET}"
+    # all three parts of an untreated tumour leave less doubt
+    return regions, *(([text], []) if found == labels else ([], [text]))
 
 
 def table_regions(table: Path) -> dict[int, str]:
-    """Which labels a table gives to NCR, ED and ET.
+    """Which labels a table gives to NCR, ED and ET, and to a resection cavity (RC).
 
     Parameters
     ----------
@@ -189,7 +274,7 @@ def table_regions(table: Path) -> dict[int, str]:
         meanings = ", ".join(text for index, text in named if index == twice[0])
         raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
     regions = {index: NAMES[text.upper()] for index, text in named if text.upper() in NAMES}
-    if set(regions.values()) != set(LABELS):
+    if set(regions.values()) - {"RC"} != set(LABELS):
         found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
         more = ", …" if len(named) > MOST_NAMES else ""
         raise ImageError(
@@ -201,8 +286,11 @@ def table_regions(table: Path) -> dict[int, str]:
 
 
 def class_indices(labels: np.ndarray) -> np.ndarray:
-    """uint8 indices of a network's classes (background, NCR, ED, ET) for BraTS labels as :func:`brats_labels` gives."""
-    return np.searchsorted([0, *LABELS.values()], labels).astype(np.uint8)
+    """uint8 indices of a network's classes (background, NCR, ED, ET) for BraTS labels as :func:`brats_labels` gives.
+
+    A resection cavity is background.
+    """
+    return np.searchsorted([0, *LABELS.values()], tumor_only(labels)).astype(np.uint8)
 
 
 def by_region(probabilities: Sequence[Path]) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...models.regions import LABELS
+from ...models.regions import CAVITY, LABELS
 from .text import listed
 
 BRATS_ROWS = (
@@ -20,6 +20,8 @@ BRATS_ROWS = (
     (LABELS["ET"], "enhancing tumor", "ET"),
 )
 """Index, name and abbreviation of every label; ET is 4, as in what gliomorph writes."""
+CAVITY_ROW = (CAVITY, "resection cavity", "RC")
+"""The further row of a label map that has one."""
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -47,13 +49,14 @@ def brats_rows(convention: Mapping[str, int]) -> list[tuple[int, str, str]]:
     Parameters
     ----------
     convention : mapping of str to int
-        Labels of NCR, ED and ET.
+        Labels of NCR, ED and ET, perhaps of RC.
 
     Returns
     -------
     rows : list of tuple
     """
-    return [(convention.get(region, index), name, region) for index, name, region in BRATS_ROWS]
+    rows = (*BRATS_ROWS, CAVITY_ROW) if "RC" in convention else BRATS_ROWS
+    return [(convention.get(region, index), name, region) for index, name, region in rows]
 
 
 def json_text(content: Mapping[str, Any]) -> str:

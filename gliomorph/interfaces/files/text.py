@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_TEXT = 40
 """Of a cell that a message quotes."""
@@ -52,13 +52,20 @@ def alike(text: str) -> str:
     Examples
     --------
     >>> alike("sub-01_T1w.nii.gz: 11% of the tumour mask lies outside the brain")
-    'sub-….nii.gz: … of the tumour mask lies outside the brain'
+    'sub-…_T1w.nii.gz: … of the tumour mask lies outside the brain'
     """
-    return re.sub(r"sub-\w+", "sub-…", re.sub(r"(?<![\w-])\d+(\.\d+)?( ?%)?", "…", text))
+    return re.sub(
+        r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?", "sub-…", re.sub(r"(?<![\w-])\d+(\.\d+)?( ?%)?", "…", text)
+    )
 
 
 def people(count: int) -> str:
     return f"{count} participant{'s' * (count != 1)}"
+
+
+def some(texts: Sequence[str], between: str = ", ", most: int = 5) -> str:
+    """The first of several labels, as they are."""
+    return between.join([*texts[:most], *(["…"] if len(texts) > most else [])])
 
 
 def quoted(text: str) -> str:

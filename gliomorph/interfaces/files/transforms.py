@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import SimpleITK as sitk
 
+from ...models import jacobians
 from .images import from_array, replacing, to_array
 
 STEP_MM = 2.0**-11
@@ -149,11 +150,9 @@ def _as_affine(transform: sitk.Transform) -> sitk.AffineTransform:
         raise ValueError(
             f"only linear and displacement-field transforms can be written, got {transform.GetName()}"
         )
-    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
-    columns = [np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(3).tolist()]
     affine = sitk.AffineTransform(3)
-    affine.SetMatrix(np.stack(columns, axis=1).ravel().tolist())
-    affine.SetTranslation(origin.tolist())
+    affine.SetMatrix(matrix_of(transform).ravel().tolist())
+    affine.SetTranslation(transform.TransformPoint((0.0, 0.0, 0.0)))
     return affine
 
 
@@ -173,9 +172,5 @@ def jacobian_determinant(field: sitk.Image) -> sitk.Image:
     Computed in index space, where it is free of the grid's direction: anisotropic, oblique and flipped grids
     give the same values. A fold has a value of 0 or below.
     """
-    matrix = np.array(field.GetDirection()).reshape(3, 3) @ np.diag(field.GetSpacing())
-    u = np.einsum("ij,jxyz->ixyz", np.linalg.inv(matrix), to_array(field)).astype(np.float32)
-    rows = [[np.gradient(u[i], axis=j) + (i == j) for j in range(3)] for i in range(3)]
-    (a, b, c), (d, e, f), (g, h, i) = rows
-    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    return from_array(determinant.astype(np.float32), sitk.VectorIndexSelectionCast(field, 0))
+    determinant = jacobians.jacobian_determinant(displacement_from_itk(field).astype(np.float32))
+    return from_array(determinant, sitk.VectorIndexSelectionCast(field, 0))

@@ -22,7 +22,7 @@ from ..networks.registration import fitting, shipped_network
 from .problem import Answer, Problem
 
 if TYPE_CHECKING:
-    from ...models.registration.pair import Registration
+    from ...models.registration.pair import Pair, Registration
 
 LOGGER = logging.getLogger("gliomorph.register")
 LOG_EVERY = 10
@@ -89,17 +89,15 @@ def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     from ...models.registration.refinement import refine, settings_for
 
     network = loaded_network(path, NEEDED[problem.method].method)
-    moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
-    spacing, progress = problem.fixed.GetSpacing(), logged(problem.method)
+    pair, progress = _pair(problem, device), logged(problem.method)
     used = {"weights": path.name, "weights_sha256": weights_sha256(path), "refine": problem.refine}
     try:
-        result = predict(network, moving, fixed, tumor, spacing, brain, device, progress)
+        result = predict(network, pair, progress)
     finally:
         network.cpu()  # it is kept, a GPU's memory is not
     if problem.refine:
-        count = problem.refine
-        settings = settings_for(network.settings, count)
-        result = refine(result, moving, fixed, tumor, spacing, count, settings, brain, device, progress)
+        settings = settings_for(network.settings, problem.refine)
+        result = refine(result, pair, problem.refine, settings, progress)
         used["refinement"] = attrs.asdict(settings)
     return _answer(result, problem, network.settings, **used)
 
@@ -119,17 +117,15 @@ def _optimised(changed: dict[str, Any], problem: Problem, device: str) -> Answer
     from ...models.registration.metamorphosis import MetamorphosisSettings, register
 
     settings = MetamorphosisSettings(**changed)
-    result = register(
-        to_array(problem.moving),
-        to_array(problem.fixed),
-        to_array(problem.tumor),
-        problem.fixed.GetSpacing(),
-        settings=settings,
-        brain_mask=to_array(problem.brain),
-        device=device,
-        progress=logged(problem.method),
-    )
+    result = register(_pair(problem, device), settings, logged(problem.method))
     return _answer(result, problem, settings)
+
+
+def _pair(problem: Problem, device: str) -> Pair:
+    from ...models.registration.pair import pair_of
+
+    moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
+    return pair_of(moving, fixed, tumor, problem.fixed.GetSpacing(), brain, device)
 
 
 def _answer(result: Registration, problem: Problem, settings: Any, **used: Any) -> Answer:

@@ -29,9 +29,9 @@ from .cuts import CONVENTION, PIXEL_MM, PLANES, Cut, brightness
 LESION = "#ffe600"
 EDGES = "#00e5ff"
 FOLD = "#ff00c8"
-COLOURS = {"NCR": "#d55e00", "ED": "#56b4e9", "ET": "#cc79a7"}
+COLOURS = {"NCR": "#d55e00", "ED": "#56b4e9", "ET": "#cc79a7", "RC": "#009e73"}
 REGIONS = {index: COLOURS[part] for index, part in EITHER.items()}
-"""BraTS labels: necrotic core, oedema, enhancing tumour (3 since 2023, 4 before); colour-blind safe."""
+"""BraTS labels: necrotic core, oedema, enhancing tumour (3 since 2023, 4 before), cavity; colour-blind safe."""
 
 GREY = colormaps["gray"].resampled(48)  # few levels: a third of the file size, no visible difference
 HEAT = ListedColormap(colormaps["inferno"](np.linspace(0.25, 1.0, 96)))

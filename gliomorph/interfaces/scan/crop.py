@@ -35,7 +35,9 @@ def crop(image: Path, affine: Path, grid: Path) -> Path:
 
 
 def crop_mask(labels: Path, affine: Path, grid: Path) -> Path:
-    """The whole tumour (every label above 0) on such a grid, as a uint8 mask.
+    """The whole lesion (every label above 0) on such a grid, as a uint8 mask: what registrations leave out.
+
+    A resection cavity is part of it: the template has no counterpart, so that it must not be compared.
 
     Raises
     ------

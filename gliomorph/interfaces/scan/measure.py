@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..files.images import read_image, to_array, voxel_volume_ml, write_text
+from ..files.labels import tumor_only
 from ..files.masks import overlap
 from ..files.transforms import matrix_of, read_transform
 from ..records import as_dict
@@ -58,7 +59,8 @@ def measure(
     before = _onto(picture, fixed, affine)
     after = _onto(picture, fixed, files.forward_xfm)
     reference = to_array(fixed)
-    outside = brain & ~tumor
+    # a resection cavity has no counterpart in the template, and is no tumour either
+    outside = brain & (to_array(read_image(files.dseg)) == 0)
     determinant = to_array(read_image(files.jacobian))
     settings = files.registration()
     native_ml = _volume(labels)
@@ -125,7 +127,7 @@ def _onto(image: sitk.Image, grid: sitk.Image, transform: Path) -> np.ndarray:
 
 def _volume(labels: Path) -> float:
     image = read_image(labels, sitk.sitkUInt8)
-    return float((to_array(image) > 0).sum()) * voxel_volume_ml(image)
+    return float((tumor_only(to_array(image)) > 0).sum()) * voxel_volume_ml(image)
 
 
 def _volume_scale(affine: Path) -> float:

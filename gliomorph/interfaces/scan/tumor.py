@@ -16,7 +16,7 @@ from ..files.images import (
     voxel_volume_ml,
     write_image,
 )
-from ..files.labels import brats_labels, resample_labels
+from ..files.labels import brats_labels, resample_labels, tumor_only
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
 from .records import TumorInfo
@@ -26,14 +26,20 @@ SURE_IN_BRAIN = 0.8
 
 
 def tumor(
-    image: Path, brain_mask: Path, segmentation: Path, kind: str, template: Path, table: Path | None = None
+    image: Path,
+    brain_mask: Path,
+    segmentation: Path,
+    kind: str,
+    template: Path,
+    table: Path | None = None,
+    in_template: bool = False,
 ) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 
     The segmentation is resampled by world coordinates, label by label. Where it lies wholly outside the image
     but on the template's own grid (BraTS practice: the patient was aligned rigidly to the template before the
-    tumour was drawn), the frames are related by a rigid registration of the image to the template; a notice
-    says so, since two such registrations differ by some millimetres.
+    tumour was drawn), or is ``in_template``, the frames are related by a rigid registration of the image to the
+    template; a flag says so, since two such registrations differ by some millimetres.
 
     Parameters
     ----------
@@ -47,12 +53,15 @@ def tumor(
         The template on its full grid.
     table : Path, optional
         Of a ``dseg``, as :func:`brats_labels` reads it.
+    in_template : bool
+        The segmentation is in the template's space, by its name: world coordinates say nothing of the image, unless
+        that lies on the template's grid itself.
 
     Returns
     -------
     labels : Path
         uint8 on the image's grid: BraTS labels 0, 1, 2, 4 for a ``dseg`` (ET is written as 4 whatever the
-        input says), 0 and 1 for a ``mask``.
+        input says; a resection cavity, which counts as no tumour, as 5), 0 and 1 for a ``mask``.
     info : TumorInfo
         What is known of them.
 
@@ -63,21 +72,28 @@ def tumor(
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
     voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
-    given = brats_labels(voxels, kind, name, table)
+    given, notices, flags = brats_labels(voxels, kind, name, table)
     frame = "world"
-    flags: list[str] = []
     doubts: list[str] = []
     labels = resample_labels(given, native)
-    if not to_array(labels).any():
-        _require_visible(given, native, name, image.name)
-        labels = _through_template(given, native, brain, read_image(template), name)
+    fixed = read_image(template)
+    by_name = in_template and not same_box(native, fixed)
+    if by_name or not to_array(labels).any():
+        if not by_name:
+            _require_visible(given, native, name, image.name)
+            _require_template(given, fixed, name)
+        labels = _through_template(given, native, brain, fixed, name)
         frame = "template"
-        flags.append(
-            "the tumour mask does not overlap the image in world coordinates, but lies on the template's grid: "
-            "it was brought in through a rigid registration of the image to the template, which places it "
-            "within some millimetres only"
+        cause = (
+            "is in the template's space by its name"
+            if by_name
+            else "does not overlap the image in world coordinates, but lies on the template's grid"
         )
-    inside = to_array(labels) > 0
+        flags.append(
+            f"the tumour mask {cause}: it was brought in through a rigid registration of the image to the template, "
+            "which places it within some millimetres only, and worse if it was drawn on a warped image"
+        )
+    inside = tumor_only(to_array(labels)) > 0
     in_brain = float((inside & (to_array(brain) > 0)).sum() / inside.sum())
     if in_brain < 0.5:
         raise ImageError(
@@ -96,6 +112,7 @@ def tumor(
         volume_ml=round(volume, 3),
         share_of_brain=round(share, 5),
         labels=np.unique(to_array(labels)).tolist(),
+        notices=notices,
         flags=flags,
         doubts=doubts,
     )
@@ -114,15 +131,19 @@ def _require_visible(labels: sitk.Image, native: sitk.Image, name: str, image: s
         )
 
 
-def _through_template(
-    labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
-) -> sitk.Image:
+def _require_template(labels: sitk.Image, template: sitk.Image, name: str) -> None:
+    """Raise if a tumour that lies outside the image is not on the template's grid."""
     if not same_box(labels, template):
         raise ImageError(
             f"{name}: the tumour mask and the image do not overlap in world coordinates, and the mask is not on "
             "the template's grid either: their frames cannot be related. Give a mask drawn on this image, or "
             "one resampled to it"
         )
+
+
+def _through_template(
+    labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
+) -> sitk.Image:
     files = register_ants(
         template, sitk.Mask(native, brain), "Rigid", seed=0, **RIGID_OPTIONS, **pyramid(template)
     )

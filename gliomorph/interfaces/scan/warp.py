@@ -6,8 +6,8 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ..files.images import read_image, write_image
-from ..files.labels import by_region, resample_labels
+from ..files.images import from_array, read_image, to_array, write_image
+from ..files.labels import by_region, resample_labels, tumor_only
 from ..files.transforms import compose, displacement_on, jacobian_determinant, read_transform, write_transform
 from ..task import task
 from .records import Registered, WarpedFiles
@@ -48,6 +48,7 @@ def warp(
     native_to_template = compose(read_transform(registered.inverse), linear.GetInverse())
     warped = sitk.Resample(native, grid, template_to_native, sitk.sitkLinear)
     dseg = resample_labels(read_image(labels, sitk.sitkUInt8), grid, template_to_native)
+    tumor = from_array((tumor_only(to_array(dseg)) > 0).astype("uint8"), grid)
     field = displacement_on(read_transform(registered.forward), grid, sitk.sitkVectorFloat32)
     imaged = sitk.Cast(native == native, sitk.sitkUInt8)
     coverage = sitk.Resample(imaged, grid, template_to_native, sitk.sitkNearestNeighbor)
@@ -65,7 +66,7 @@ def warp(
     return WarpedFiles(
         used=registered.used,
         warped=write_image(warped, folder / "warped.nii.gz"),
-        mask=write_image(sitk.Cast(dseg > 0, sitk.sitkUInt8), folder / "mask.nii.gz"),
+        mask=write_image(tumor, folder / "mask.nii.gz"),
         dseg=write_image(dseg, folder / "dseg.nii.gz"),
         coverage=write_image(coverage, folder / "coverage.nii.gz"),
         forward_xfm=write_transform(template_to_native, folder / "forward_xfm.h5"),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from .networks import NetworkSettings, RegistrationNetwork
 from .objective import appearance_mask
-from .pair import Progress, Registration, finished, pair_of
+from .pair import Pair, Progress, Registration, finished
 
 
 def build(settings: NetworkSettings) -> RegistrationNetwork:
@@ -22,29 +20,30 @@ def build(settings: NetworkSettings) -> RegistrationNetwork:
     return kinds[settings.method](settings)
 
 
-def predict(
-    network: RegistrationNetwork,
-    moving: np.ndarray,
-    fixed: np.ndarray,
-    tumor_mask: np.ndarray | None,
-    spacing_mm: Sequence[float],
-    brain_mask: np.ndarray | None = None,
-    device: str | torch.device = "cpu",
-    progress: Progress | None = None,
-) -> Registration:
-    """The network's registration of ``moving`` to ``fixed``; parameters as in :func:`.metamorphosis.register`.
+def predict(network: RegistrationNetwork, pair: Pair, progress: Progress | None = None) -> Registration:
+    """The network's registration of a pair of batch one.
 
-    The network is moved to ``device`` and stays there.
+    The network is moved to the pair's device and stays there.
+
+    Parameters
+    ----------
+    network : RegistrationNetwork
+    pair : Pair
+    progress : callable, optional
+        Called with the one entry of ``energy``.
+
+    Returns
+    -------
+    registration : Registration
 
     Raises
     ------
     ValueError
-        Unusable images, or images that the network was not made for.
+        Images that the network was not made for.
     """
-    pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
     network.check(pair)
     training = network.training
-    network = network.to(device).eval()
+    network = network.to(pair.moving.device).eval()
     with torch.inference_mode():
         path = network(pair)
     network.train(training)
@@ -52,4 +51,4 @@ def predict(
     if progress is not None:
         progress(entry)
     where = appearance_mask(pair, network.settings.masking)
-    return finished(path, pair, where, moving.ndim == len(pair.shape), [entry])
+    return finished(path, pair, where, [entry])

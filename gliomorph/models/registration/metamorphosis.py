@@ -24,7 +24,7 @@ from torch import Tensor
 from .. import geometry
 from ..kernels import Kernel, in_voxels
 from .objective import MASKINGS, Masking, Objective, appearance_mask
-from .pair import Pair, Progress, Registration, finished, pair_of
+from .pair import Pair, Progress, Registration, finished
 from .shooting import Geodesic, shoot
 from .similarity import (
     Measure,
@@ -163,33 +163,19 @@ class Level:
 
 
 def register(
-    moving: np.ndarray,
-    fixed: np.ndarray,
-    tumor_mask: np.ndarray | None,
-    spacing_mm: Sequence[float],
+    pair: Pair,
     settings: MetamorphosisSettings | None = None,
-    brain_mask: np.ndarray | None = None,
-    device: str | torch.device = "cpu",
     progress: Progress | None = None,
     start: np.ndarray | None = None,
 ) -> Registration:
-    """The transform, and the change of appearance in the tumour, that take ``moving`` to ``fixed``.
+    """The transform, and the change of appearance in the tumour, that take the moving image to the fixed one.
 
     Parameters
     ----------
-    moving, fixed : ndarray
-        (X, Y[, Z]) or (C, X, Y[, Z]) for C modalities, intensities in [0, 1], affinely aligned on one grid
-        and histogram-matched.
-    tumor_mask : ndarray or None
-        (X, Y[, Z]), values {0, 1}, on ``moving``. Without it appearance changes nowhere (LDDMM), unless
-        ``settings.masking`` is ``none``.
-    spacing_mm : sequence of float
-        Voxel size along each axis.
+    pair : Pair
+        Of batch one, as :func:`~.pair.pair_of` makes it of arrays. Without a tumour appearance changes nowhere
+        (LDDMM), unless ``settings.masking`` is ``none``.
     settings : MetamorphosisSettings, optional
-    brain_mask : ndarray, optional
-        (X, Y[, Z]), values {0, 1}, on ``fixed``: where the images are compared; everywhere without it.
-    device : str or torch.device
-        Where to compute.
     progress : callable, optional
         Called with each new entry of ``energy``.
     start : ndarray, optional
@@ -202,10 +188,9 @@ def register(
     Raises
     ------
     ValueError
-        Shapes or channels that differ, values that are not finite, a mask with other values than 0 and 1.
+        A start of other channels or axes.
     """
     settings = settings or MetamorphosisSettings()
-    pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
     energy: list[dict[str, Any]] = []
 
     def record(entry: dict[str, Any]) -> None:
@@ -226,7 +211,7 @@ def register(
     with torch.no_grad():
         path = level.shoot(momentum, mu)
     where = appearance_mask(pair, settings.masking)
-    return finished(path, pair, where, moving.ndim == len(pair.shape), energy, momentum)
+    return finished(path, pair, where, energy, momentum)
 
 
 def _start(start: np.ndarray | None, pair: Pair) -> Tensor:

@@ -50,6 +50,8 @@ class Pair:
     """(batch, 1, X, Y[, Z]), where images are compared, in the fixed frame, in [0, 1]."""
     spacing_mm: tuple[float, ...]
     """Voxel size along each axis."""
+    has_channels: bool = True
+    """Whether the images came with an axis of channels, which the result's appearance then has too."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,13 +59,7 @@ class Pair:
 
     def to(self, device: torch.device) -> Pair:
         """The pair on another device."""
-        return Pair(
-            moving=self.moving.to(device),
-            fixed=self.fixed.to(device),
-            mask=self.mask.to(device),
-            brain=self.brain.to(device),
-            spacing_mm=self.spacing_mm,
-        )
+        return self._with(lambda image: image.to(device))
 
     def at(self, shape: Sequence[int]) -> Pair:
         """The pair on another grid over the same box, by mean values over its voxels."""
@@ -75,12 +71,15 @@ class Pair:
             sizes = zip(self.shape, shape, strict=True)
             return separable([overlaps(before, after).to(image) for before, after in sizes], image)
 
-        return Pair(
-            moving=resize(self.moving),
-            fixed=resize(self.fixed),
-            mask=resize(self.mask),
-            brain=resize(self.brain),
-            spacing_mm=spacing,
+        return attrs.evolve(self._with(resize), spacing_mm=spacing)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Pair:
+        return attrs.evolve(
+            self,
+            moving=change(self.moving),
+            fixed=change(self.fixed),
+            mask=change(self.mask),
+            brain=change(self.brain),
         )
 
 
@@ -97,20 +96,25 @@ def pair_of(
     Parameters
     ----------
     moving, fixed : ndarray
-        (X, Y[, Z]) or (C, X, Y[, Z]), intensities in [0, 1], on one grid.
+        (X, Y[, Z]) or (C, X, Y[, Z]) for C modalities, intensities in [0, 1], affinely aligned on one grid and
+        histogram-matched.
     tumor_mask : ndarray or None
         (X, Y[, Z]), values {0, 1}, on ``moving``; none is an empty one.
     spacing_mm : sequence of float
         Voxel size along each axis; their number tells a channel axis from a spatial one.
     brain_mask : ndarray, optional
-        (X, Y[, Z]), values {0, 1}, on ``fixed``; everywhere without it.
+        (X, Y[, Z]), values {0, 1}, on ``fixed``: where the images are compared; everywhere without it.
     device : str or torch.device
-        Where the tensors go.
+        Where to compute.
+
+    Returns
+    -------
+    pair : Pair
 
     Raises
     ------
     ValueError
-        Naming what was required and what arrived.
+        Shapes or channels that differ, values that are not finite, a mask with other values than 0 and 1.
     """
     spacing = _checked_spacing(spacing_mm, moving.ndim)
     if fixed.shape != moving.shape:
@@ -137,7 +141,12 @@ def pair_of(
         return voxels.reshape(1, -1, *grid)
 
     return Pair(
-        moving=tensor(moving), fixed=tensor(fixed), mask=tensor(mask), brain=tensor(brain), spacing_mm=spacing
+        moving=tensor(moving),
+        fixed=tensor(fixed),
+        mask=tensor(mask),
+        brain=tensor(brain),
+        spacing_mm=spacing,
+        has_channels=moving.ndim > len(grid),
     )
 
 
@@ -158,7 +167,6 @@ def finished(
     path: Path,
     pair: Pair,
     where: Tensor,
-    squeeze: bool,
     energy: list[dict[str, Any]],
     momentum: Tensor | None = None,
 ) -> Registration:
@@ -172,8 +180,6 @@ def finished(
         At full resolution.
     where : Tensor
         m_0 at full resolution, (1, 1, …).
-    squeeze : bool
-        Drop the channel axis of the appearance, as the images that came had none.
     energy : list of dict
         As in :class:`Registration`.
     momentum : Tensor, optional
@@ -190,7 +196,7 @@ def finished(
     return Registration(
         displacement=displacement[0].cpu().numpy(),
         inverse_displacement=inverse[0].cpu().numpy(),
-        appearance=appearance[0, 0 if squeeze else slice(None)].cpu().numpy(),
+        appearance=appearance[0, slice(None) if pair.has_channels else 0].cpu().numpy(),
         energy=energy,
         momentum=None if momentum is None else momentum[0].cpu().numpy(),
     )

@@ -7,8 +7,6 @@ follows, for its forces lie on edges: of composed maps, each would keep the erro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import attrs
 import numpy as np
 import torch
@@ -20,7 +18,7 @@ from . import metamorphosis
 from .metamorphosis import MetamorphosisSettings
 from .networks import NetworkSettings
 from .objective import Objective
-from .pair import Pair, Progress, Registration, pair_of
+from .pair import Pair, Progress, Registration
 from .shooting import Path
 
 SIGMA_MM = 10.0
@@ -31,14 +29,9 @@ FOLLOWING = 20
 
 def refine(
     answer: Registration,
-    moving: np.ndarray,
-    fixed: np.ndarray,
-    tumor_mask: np.ndarray | None,
-    spacing_mm: Sequence[float],
+    pair: Pair,
     iterations: int,
     settings: MetamorphosisSettings | None = None,
-    brain_mask: np.ndarray | None = None,
-    device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> Registration:
     """What ``iterations`` of metamorphosis make of ``answer``.
@@ -47,12 +40,14 @@ def refine(
     ----------
     answer : Registration
         Of this pair, by any method.
-    moving, fixed, tumor_mask, spacing_mm, brain_mask, device, progress
-        As in :func:`.metamorphosis.register`.
+    pair : Pair
+        Of batch one.
     iterations : int
         For shape; 0 gives ``answer`` back. The appearance is found anew, by the settings' own number of iterations.
     settings : MetamorphosisSettings, optional
         Its iterations are those at the finest level alone.
+    progress : callable, optional
+        As in :func:`.metamorphosis.register`.
 
     Returns
     -------
@@ -62,23 +57,20 @@ def refine(
     Raises
     ------
     ValueError
-        An answer for another grid, and as :func:`.metamorphosis.register`.
+        An answer for another grid, or less than no iterations.
     """
     if iterations < 0:
         raise ValueError(f"iterations has to be 0 or more, got {iterations}")
     if not iterations:
         return answer
     settings = _at_finest(settings or MetamorphosisSettings(), iterations)
-    pair = pair_of(moving, fixed, tumor_mask, spacing_mm, brain_mask, device)
     if answer.displacement.shape[1:] != pair.shape:
         raise ValueError(
             f"the answer has to be one for these images: they have {pair.shape}, "
             f"its displacement {answer.displacement.shape[1:]}"
         )
     start = followed(answer.displacement, pair, settings)
-    return metamorphosis.register(
-        moving, fixed, tumor_mask, spacing_mm, settings, brain_mask, device, progress, start[0].cpu().numpy()
-    )
+    return metamorphosis.register(pair, settings, progress, start[0].cpu().numpy())
 
 
 def followed(displacement: np.ndarray, pair: Pair, settings: MetamorphosisSettings) -> Tensor:

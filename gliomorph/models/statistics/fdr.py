@@ -22,6 +22,8 @@ class FalseDiscovery:
 def false_discovery_rate(p: np.ndarray, subjects: int) -> FalseDiscovery:
     """Benjamini and Hochberg's adjusted p (J R Stat Soc B 57:289-300, 1995).
 
+    ``scipy.stats.false_discovery_control`` rounds otherwise (p (N / rank) in place of p N / rank), in the last bit.
+
     For lesions it is anti-conservative in small samples (Mirman et al., Neuropsychologia 115:112-123, 2018): prefer
     the permutation test's ``p_fwer``.
 

@@ -2,7 +2,8 @@
 
 Displacements and velocities are arrays (3, X, Y, Z) in voxels of their own lattice; a displacement u stands
 for the map x -> x + u(x) of voxel coordinates. Smooth fields are made on a coarse lattice (every ``step``-th
-voxel) and brought to the full one by cubic splines.
+voxel) and brought to the full one by cubic splines. They are SciPy's, not :mod:`~gliomorph.models.geometry`'s of torch,
+whose interpolation rounds otherwise: recorded patients are replayed bit for bit.
 """
 
 from __future__ import annotations
@@ -140,15 +141,6 @@ def invert(displacement: np.ndarray, start: np.ndarray, iterations: int, order: 
     for _ in range(iterations):
         inverse = inverse - 0.7 * (inverse + sample(displacement, identity + inverse, order))
     return inverse
-
-
-def jacobian_determinant(displacement: np.ndarray) -> np.ndarray:
-    """Determinant of the derivative of x + u(x), shape (X, Y, Z), by central differences."""
-    rows = [np.stack(np.gradient(component)) for component in displacement]
-    for axis, row in enumerate(rows):
-        row[axis] += 1
-    first, second, third = rows
-    return (first * np.cross(second, third, axis=0)).sum(axis=0)
 
 
 def fade(shape: Sequence[int], share: float = 0.1) -> np.ndarray:

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..jacobians import jacobian_determinant
 from ..regions import LABELS
 from .anatomy import Anatomy, center_weights, ventricle_distance
 from .contrast import MEANS, render, sample_contrast
@@ -16,7 +17,6 @@ from .deformation import (
     compose,
     exponential,
     invert,
-    jacobian_determinant,
     radial_velocity,
     random_velocity,
     sample,

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 from attrs import validators as valid
 
+from ...interfaces.methods import NEEDED
 from ...interfaces.networks.files import WeightsError, weights_sha256
 from ...interfaces.networks.registration import read_settings
 from ...models.registration.metamorphosis import SIMILARITIES, MetamorphosisSettings
@@ -104,8 +105,9 @@ class RegistrationOptions:
 
 
 def registration_method(network: str, masking: str) -> str:
-    """The registration method of a network's method: VoxelMorph with cost-function masking has a name of its own."""
-    return "voxelmorph-cfm" if (network, masking) == ("voxelmorph", "cfm") else network
+    """The registration method that takes such a network; where none does, the network's own method."""
+    served = {(header.method, header.masking): name for name, header in NEEDED.items()}
+    return served.get((network, masking), network)
 
 
 def default_lam(method: str, similarity: str) -> float:

@@ -18,11 +18,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ...interfaces.datasets.query import Scan, TumorMask, find_scans
+from ...interfaces.datasets.masks import TumorMask
+from ...interfaces.datasets.query import Scan, find_scans, some_of
 from ...interfaces.datasets.simulate import anatomy_of
 from ...interfaces.datasets.templates import Template
 from ...interfaces.files.images import ImageError, read_image, to_array, voxel_volume_ml
-from ...interfaces.files.labels import brats_labels, class_indices, resample_labels
+from ...interfaces.files.labels import brats_labels, class_indices, resample_labels, tumor_only
 from ...interfaces.files.masks import finite_image
 from ...interfaces.networks.grid import network_grid, on_network_grid
 from ...interfaces.scan.brain import brain_of
@@ -145,7 +146,7 @@ def prepare(
 
     def prepared(scan: Scan) -> tuple[Path, list[str]]:
         path, notices = _prepare_scan(scan, modalities, voxel_mm, folder)
-        return path, [*scan.notices, *notices]
+        return path, [*scan.notices, *scan.flags, *notices]
 
     return prepare_all(scans, prepared, report)
 
@@ -179,14 +180,9 @@ def _sources(scan: Scan, modalities: Sequence[str]) -> dict[str, Path]:
             f"no {', '.join(missing)} image; {', '.join(modalities)} are required, found {found}"
         )
     if scan.tumor is None or scan.tumor.kind != "dseg":
-        found = scan.tumor.path.name if scan.tumor else "none"
+        masks = [each for each in scan.passed_over if each.source]
+        found = scan.tumor.path.name if scan.tumor else some_of(masks) or "none"
         raise ImageError(f"a label map (seg-brats_dseg) in a folder given with -d is required, found {found}")
-    if not scan.tumor.path.name.startswith(f"{scan.label}_"):
-        raise ImageError(
-            f"{scan.tumor.path.name}: a label map of {scan.label} is required, by its name it is not"
-        )
-    if scan.tumor.space:
-        raise ImageError(f"{scan.tumor.path.name}: a label map in the image's own space is required")
     return {modality: images[modality] for modality in modalities}
 
 
@@ -237,14 +233,14 @@ def _read_labels(
     lesion may be too small for the network's grid and be in its place all the same.
     """
     name = tumor.path.name
-    given = brats_labels(read_image(tumor.path, sitk.sitkFloat32), "dseg", name, tumor.table)
-    drawn = to_array(given) > 0
+    given, _, flags = brats_labels(read_image(tumor.path, sitk.sitkFloat32), "dseg", name, tumor.table)
+    drawn = tumor_only(to_array(given)) > 0
     there = to_array(sitk.Resample(brain, given, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
     share = float(there[drawn].mean())
     require_within(share, f"{name}: only {share:.0%} of the tumour lies within the brain of {image}")
-    labels = to_array(resample_labels(given, grid))
+    labels = tumor_only(to_array(resample_labels(given, grid)))
     if labels.any():
-        return class_indices(labels), []
+        return class_indices(labels), [f"{name}: {flag}" for flag in flags]
     volume_mm3 = 1000 * float(drawn.sum()) * voxel_volume_ml(given)
     notice = (
         f"{name}: nothing of the tumour ({volume_mm3:.3g} mm³) is left at the network's voxel size of "

@@ -21,6 +21,7 @@ def _without_effect(settings: Settings) -> list[str]:
     ]
     if "group" not in settings.levels:
         given = {"strata": atlas.strata, "parcellation": atlas.parcellation, "tests": testing.tests}
+        given |= {"atlas-session": atlas.atlas_session, "confirm": atlas.confirm}
         asked = [name for name, value in given.items() if value]
         return [f"--{name} has no effect without the level group" for name in asked]
     if not settings.testing.tests:
@@ -31,6 +32,22 @@ def _without_effect(settings: Settings) -> list[str]:
         without = [a.word for a in testing.associations if a.kind not in COVARIATES]
         told += [f"--covariates has no effect on {word}, which takes none" for word in without]
     return told
+
+
+def _unknown_scans(settings: Settings) -> list[str]:
+    """What is wrong with the labels of ``--confirm`` and ``--atlas-session``."""
+    folders = (settings.bids_dir, settings.output_dir)
+    subjects = [path for folder in folders for path in folder.glob("sub-*")]
+    wrong = []
+    for label in settings.atlas.confirm:
+        if not any((folder / f"sub-{label}".replace("_", "/")).is_dir() for folder in folders):
+            wrong.append(
+                f"--confirm sub-{label}: no such scan; give sub-X or sub-X_ses-Y, as the page has it"
+            )
+    for label in settings.atlas.atlas_session:
+        if not any((path / f"ses-{label}").is_dir() for path in subjects):
+            wrong.append(f"--atlas-session {label}: nobody has a session ses-{label} in {folders[0]}")
+    return wrong
 
 
 def atlas_notices(settings: Settings) -> list[str]:
@@ -50,13 +67,13 @@ def atlas_notices(settings: Settings) -> list[str]:
     # those of earlier runs count, too
     known = {*people, *(path.name for path in settings.output_dir.glob("sub-*") if path.is_dir())}
     table = settings.bids_dir / "participants.tsv"
-    found, samples, wrong = Stratification(), [], []
+    found, samples, wrong = Stratification(), [], _unknown_scans(settings)
     try:
         found = find_strata(settings.atlas, table, people)
     except SettingsError as error:
         wrong.append(str(error))
     try:
-        samples = find_samples(settings.testing.tests, settings.test_options(), table, known)
+        samples = find_samples(settings.testing.associations, settings.test_options, table, known)
     except SettingsError as error:
         wrong.append(str(error))
     if wrong:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
-from rich.console import Console
 
-from ...config.settings import Settings
-from ...interfaces.datasets.template_files import TemplateFiles
+from ...config.processing import Processing
 from ...interfaces.derivatives.names import association_names
 from ...interfaces.group.associations.facts import TestResults
 from ...interfaces.group.associations.stage import Associate
 from ...interfaces.group.records import GroupScan
 from ...interfaces.task import File
+from ..context import RunContext
 from ..engine.failures import Failure, cause_of
 from .submission import submitted
 
@@ -34,60 +33,51 @@ class Associations:
         """Stage and cause of the failure; empty without one."""
         return f"{self.failure.stage}: {cause_of(self.failure.error)}" if self.failure else ""
 
-    def names(self, settings: Settings) -> dict[str, dict[str, str]]:
+    def names(self, processing: Processing, correction: str) -> dict[str, dict[str, str]]:
         """By test, final names of its files by key, relative to the output folder."""
         found: dict[str, dict[str, str]] = {}
         for test, key in (name.split("/") for name in self.results.files):
             label, region = test.split("_")
-            known = association_names(
-                settings.processing.template,
-                settings.processing.resolution,
-                region,
-                label,
-                settings.testing.correction,
-            )
+            known = association_names(processing.template, processing.resolution, region, label, correction)
             found.setdefault(test, {})[key] = known[key]
         return found
 
 
-def run_associations(
-    settings: Settings,
-    template: TemplateFiles,
-    scans: Sequence[GroupScan],
-    console: Console,
-    verbose: int = 0,
-) -> Associations:
+def run_associations(context: RunContext, scans: Sequence[GroupScan]) -> Associations:
     """Make the tests of every region that was asked for; a failure ends them, is reported and kept, not raised.
 
     Parameters
     ----------
-    settings : Settings
-    template : TemplateFiles
+    context : RunContext
     scans : sequence of GroupScan
         One of each participant.
-    console : Console
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
     found : Associations
         Nothing where no test was asked for.
     """
+    settings = context.settings
     if not settings.testing.tests:
         return Associations()
     found = Associations()
     # a region at a time: masks of one are in memory at once
     for region in settings.testing.test_regions:
         task = Associate(
-            words=settings.testing.tests,
+            associations=settings.testing.associations,
             participants=File(settings.bids_dir / "participants.tsv"),
             scans=tuple(scans),
-            template=File(template.image),
-            options=attrs.evolve(settings.test_options(), region=region),
+            template=File(context.template.image),
+            options=attrs.evolve(settings.test_options, region=region),
         )
         outputs, failure = submitted(
-            task, f"tests@{region}", 1, settings.cluster, settings.resources, console, verbose
+            task,
+            f"tests@{region}",
+            1,
+            settings.cluster,
+            settings.resources,
+            context.console,
+            settings.verbose,
         )
         if failure:
             return Associations(failure=attrs.evolve(failure, stage=f"{failure.stage} {region}"))

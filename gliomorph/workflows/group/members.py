@@ -8,13 +8,16 @@ from pathlib import Path, PurePosixPath
 import attrs
 import pandas as pd
 
+from ...config.processing import Processing
 from ...config.settings import Settings
 from ...interfaces.derivatives.names import ScanNames, method_label
 from ...interfaces.derivatives.scan_record import ScanRecord, all_outputs_exist, read_scan_record
 from ...interfaces.files.folders import files_in
-from ...interfaces.group.records import GroupScan, participant_of
-from ...interfaces.group.strata.groups import one_scan_each
+from ...interfaces.files.text import people, some
+from ...interfaces.group.records import GroupScan
+from ...interfaces.group.sessions import Choice, acquisition_times, one_scan_each
 from ...interfaces.reports.group.story import Excluded
+from ...interfaces.scan.records import out_of_atlas
 from ..scan.plan import PlannedScan
 
 
@@ -59,6 +62,20 @@ class Selection:
     """The others."""
     flow: list[tuple[str, int]]
     """How many scans are left after each step, from the dataset to the atlas."""
+    doubtful: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
+    """``doubtful``, ``confirmed``: Scans with doubts that are left out, and that a user has let in."""
+    unasked: Mapping[str, str] = attrs.field(factory=dict)
+    """As :attr:`~gliomorph.interfaces.group.sessions.Choice.unasked`."""
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user must know of who was chosen and who was left out."""
+        texts = _of_several(self.unasked)
+        if self.doubtful:
+            count = f"{len(self.doubtful)} doubtful scan{'s' * (len(self.doubtful) > 1)}"
+            texts.append(f"{count} {out_of_atlas(some(self.doubtful, ' '))}")
+        return texts
 
 
 def select(
@@ -77,18 +94,22 @@ def select(
         plan = current.get(member.scan)
         if record is None or (plan and _is_outdated(record, plan, method, settings)):
             continue
-        if record.quality["status"] != "ok":
+        if record.quality["status"] not in ("ok", "doubtful"):
             cause = record.quality["reason"]
             excluded.append(Excluded(scan=member.scan, stage="measure", cause=cause))
         elif plan is None or plan.status != "impossible" or _masks_not_named(plan, settings):
             passed.append(member)
-    valid = len(passed) + len(excluded)
-    chosen, further = one_scan_each(member.scan for member in passed)
-    for scan in further:
-        first = chosen[participant_of(scan)]
-        cause = f"one scan of each participant counts, and {first} does"
-        excluded.append(Excluded(scan=scan, stage="atlas", cause=cause))
-    inputs = [member for member in passed if member.scan in chosen.values()]
+    valid, good = len(passed) + len(excluded), len(passed)
+    quality = {member.scan: member.records[method].quality for member in passed}
+    doubts = {scan: row["reason"] for scan, row in quality.items() if row["status"] == "doubtful"}
+    confirmed = tuple(scan for scan in doubts if settings.atlas.confirms(scan))
+    doubtful = {scan: reason for scan, reason in doubts.items() if scan not in confirmed}
+    for scan, reason in doubtful.items():
+        excluded.append(Excluded(scan=scan, stage="doubtful", cause=f"{reason}: {out_of_atlas(scan)}"))
+    passed = [member for member in passed if member.scan not in doubtful]
+    choice = _one_scan_each([member.scan for member in passed], settings)
+    excluded += [Excluded(scan=scan, stage="atlas", cause=cause) for scan, cause in choice.left_out.items()]
+    inputs = [member for member in passed if member.scan not in choice.left_out]
     named = {m.scan for m in inputs} | {row.scan for row in excluded}
     for label, plan in current.items():
         if label not in named:
@@ -97,10 +118,39 @@ def select(
     flow = [
         ("in the dataset or of earlier runs", len(inputs) + len(excluded)),
         (f"with a valid registration by {method}", valid),
-        ("passed the quality gate", len(passed)),
-        ("in the atlas, one of each participant", len(inputs)),
+        ("passed the quality gate", good),
     ]
-    return Selection(inputs=inputs, excluded=sorted(excluded, key=lambda row: row.scan), flow=flow)
+    if doubts:
+        told = f", or confirmed ({some(confirmed)})" if confirmed else ""
+        flow.append((f"without doubts about the mask{told}", len(passed)))
+    how = "".join(f" ({text})" for text in _of_several(choice.unasked))
+    flow.append((f"in the atlas, one of each participant{how}", len(inputs)))
+    return Selection(
+        inputs=inputs,
+        excluded=sorted(excluded, key=lambda row: row.scan),
+        flow=flow,
+        doubtful=tuple(doubtful),
+        confirmed=confirmed,
+        unasked=choice.unasked,
+    )
+
+
+def _one_scan_each(scans: Sequence[str], settings: Settings) -> Choice:
+    """By ``--atlas-session``; of what is not asked for, by when the sessions took place."""
+    wanted = settings.atlas.atlas_session
+    return one_scan_each(scans, wanted, {} if wanted else acquisition_times(settings.bids_dir, scans))
+
+
+def _of_several(unasked: Mapping[str, str]) -> list[str]:
+    """Whose scan was chosen of several, a sentence for each way, and how to choose another."""
+    ways: dict[str, list[str]] = {}
+    for scan, how in unasked.items():
+        ways.setdefault(how, []).append(scan)
+    return [
+        f"{people(len(scans))} with several scans: {some(scans)} count{'s' * (len(scans) == 1)}, {how}; "
+        "choose with --atlas-session"
+        for how, scans in sorted(ways.items())
+    ]
 
 
 def _is_outdated(record: ScanRecord, plan: PlannedScan, method: str, settings: Settings) -> bool:
@@ -123,33 +173,34 @@ def registration_of(method: str, inputs: Sequence[Member]) -> str:
     return f"{method}, refined by {' or '.join(map(str, iterations))} iterations of optimisation"
 
 
-def kept_path(settings: Settings, name: str) -> str:
+def kept_path(processing: Processing, work_dir: Path, name: str) -> str:
     """Where something is kept for the next time: by template, resolution and method, for scans of each are others."""
-    processing = settings.processing
     method = method_label(processing.registration[0])
     place = f"{processing.template}_res-{processing.resolution}_{method}"
-    return str(settings.resources.work_dir / "atlas" / f"{place}_{name}")
+    return str(work_dir / "atlas" / f"{place}_{name}")
 
 
-def scan_files(inputs: Sequence[Member], method: str, settings: Settings) -> tuple[GroupScan, ...]:
+def scan_files(
+    inputs: Sequence[Member], method: str, processing: Processing, out_dir: Path
+) -> tuple[GroupScan, ...]:
     """The atlas' scans with their published files."""
     scans = []
     for member in inputs:
         names = ScanNames(
             label=member.scan,
-            folder=PurePosixPath(member.folder.relative_to(settings.output_dir)),
+            folder=PurePosixPath(member.folder.relative_to(out_dir)),
             stem=member.stem,
-            template=settings.processing.template,
-            resolution=settings.processing.resolution,
+            template=processing.template,
+            resolution=processing.resolution,
             source="",
-            suffix=_suffix(member, method, settings),
+            suffix=_suffix(member, method, processing),
         ).registered(method)
         record = member.records[method]
         kind = "dseg" if record.tumor.kind == "dseg" else "mask"
         wanted = {key: names[key] for key in ("warped", "coverage", "forward_xfm", "healthy", "residual")}
         bundle = {"tumor": names[kind]} | wanted
         published = set(record.outputs)
-        files = {key: settings.output_dir / name for key, name in bundle.items() if name in published}
+        files = {key: out_dir / name for key, name in bundle.items() if name in published}
         scans.append(GroupScan(label=member.scan, kind=kind, key=record.key, files=files))
     return tuple(scans)
 
@@ -163,16 +214,15 @@ def sources_of(scans: Sequence[GroupScan], out_dir: Path) -> tuple[dict[str, str
     )
 
 
-def _suffix(member: Member, method: str, settings: Settings) -> str:
+def _suffix(member: Member, method: str, processing: Processing) -> str:
     """The primary image's suffix, from the warped image that lies beside the record."""
-    processing = settings.processing
     space = f"_space-{processing.template}_res-{processing.resolution}_desc-{method_label(method)}"
     found = sorted(member.folder.glob(f"{member.stem}{space}_*.nii.gz"))
     return found[0].name.split(".")[0].rsplit("_", 1)[-1] if found else "T1w"
 
 
-def quality_table(members: Sequence[Member]) -> str:
-    """``group_quality.tsv``: a row a scan and method."""
+def quality_table(members: Sequence[Member], selection: Selection) -> str:
+    """``group_quality.tsv``: a row a scan and method, with what the selection has made of the scan."""
     rows = []
     for member in members:
         subject, _, session = member.scan.partition("_")
@@ -184,6 +234,11 @@ def quality_table(members: Sequence[Member]) -> str:
                 "tumor_share_of_brain": record.tumor.share_of_brain,
             }
             measures = {k: v for k, v in record.quality.items() if k != "method"}
+            if member.scan in selection.confirmed and measures["status"] == "doubtful":
+                measures["status"] = "confirmed"
+            if how := selection.unasked.get(member.scan):
+                told = f"of the participant's scans {how}: choose with --atlas-session"
+                measures["flag"] = "; ".join(filter(None, [measures["flag"], told]))
             rows.append(first | {k: measures.pop(k) for k in ("status", "reason", "flag")} | measures | mask)
     text: str = pd.DataFrame(rows).replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a")
     return text

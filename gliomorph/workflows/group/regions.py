@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from rich.console import Console
 
-from ...config.settings import Settings
 from ...interfaces.files.text import listed
 from ...interfaces.group.records import GroupScan, participant_of
 from ...interfaces.group.regions.parcellation import Parcellation
@@ -20,6 +18,8 @@ from ...interfaces.group.strata.groups import Stratification
 from ...interfaces.reports.group.story import Group, Regions
 from ...interfaces.task import File
 from ...models.atlas import Place
+from ...models.small_cells import SmallCells
+from ..context import RunContext
 from ..engine.failures import cause_of
 from ..keys import sums_code
 from .members import kept_path
@@ -62,33 +62,24 @@ class Regional:
         )
 
 
-def run_regional(
-    settings: Settings,
-    parcellation: Parcellation | None,
-    strata: Stratification,
-    scans: Sequence[GroupScan],
-    console: Console,
-    verbose: int = 0,
-) -> Regional:
+def run_regional(context: RunContext, strata: Stratification, scans: Sequence[GroupScan]) -> Regional:
     """Find the tumours' regions; a failure is reported and kept, not raised.
 
     Parameters
     ----------
-    settings : Settings
-    parcellation : Parcellation or None
+    context : RunContext
     strata : Stratification
         Of ``--strata``, whose labels regions cannot have.
     scans : sequence of GroupScan
         One of each participant.
-    console : Console
-    verbose : int
-        1 prints tracebacks.
 
     Returns
     -------
     found : Regional
         Nothing where no parcellation was asked for.
     """
+    settings, parcellation = context.settings, context.parcellation
+    work_dir = settings.resources.work_dir
     if parcellation is None:
         return Regional()
     task = TumorPlaces(
@@ -96,28 +87,34 @@ def run_regional(
         parcellation=File(parcellation.path),
         count=len(parcellation.parcels),
         code=sums_code(),
-        kept=kept_path(settings, "places.json"),
+        kept=kept_path(settings.processing, work_dir, "places.json"),
     )
-    outputs, failure = submitted(task, "places@WT", 1, settings.cluster, settings.resources, console, verbose)
+    outputs, failure = submitted(
+        task, "places@WT", 1, settings.cluster, settings.resources, context.console, settings.verbose
+    )
     if failure:
         return Regional(problem=f"{failure.stage}: {cause_of(failure.error)}")
-    return _found(settings, parcellation, strata, outputs.places)
+    return _found(outputs.places, parcellation, strata, settings.atlas.cells, work_dir)
 
 
 def _found(
-    settings: Settings, parcellation: Parcellation, strata: Stratification, places: Mapping[str, Place]
+    places: Mapping[str, Place],
+    parcellation: Parcellation,
+    strata: Stratification,
+    cells: SmallCells,
+    work_dir: Path,
 ) -> Regional:
     by_participant = {participant_of(scan): place for scan, place in places.items()}
-    found = stratify_by_place(by_participant, parcellation.parcels, settings.atlas.cells)
+    found = stratify_by_place(by_participant, parcellation.parcels, cells)
     if same := collisions(found.strata, strata.strata):
         return Regional(
             problem=f"--strata and --parcellation would both make {listed(same)}: leave one of them out, or give the "
             "column or the region another name"
         )
-    rows = parcellation_rows(places, parcellation, found.strata, settings.atlas.cells)
+    rows = parcellation_rows(places, parcellation, found.strata, cells)
     return Regional(
         parcellation=parcellation,
         found=found,
         columns=patient_columns(places, parcellation),
-        table=write_parcellation(rows, settings.resources.work_dir / "group_parcellation.tsv"),
+        table=write_parcellation(rows, work_dir / "group_parcellation.tsv"),
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
-from rich.console import Console
 
 import gliomorph
 
@@ -26,12 +26,13 @@ from ...interfaces.derivatives.publish_group import GroupPlan
 from ...interfaces.derivatives.scan_record import all_outputs_exist
 from ...interfaces.files.images import write_text
 from ...interfaces.files.sidecars import beside, read_object
+from ...interfaces.files.text import alike
 from ...interfaces.group.records import AtlasInputs, GroupScan
 from ...interfaces.group.regions.parcellation import Parcellation
 from ...interfaces.group.strata.groups import Stratification, contrasts_of
 from ...models.regions import REGIONS
 from ...models.small_cells import EVERYBODY
-from ..context import RunContext
+from ..context import RunContext, notice
 from ..engine.failures import Failure, cause_of
 from ..keys import group_code, key_of, sums_code
 from ..scan.plan import PlannedScan
@@ -80,8 +81,7 @@ def run_group(
     -------
     outcome : Outcome
     """
-    settings, template, console = context.settings, context.template, context.console
-    parcellation, verbose = context.parcellation, settings.verbose
+    settings, console = context.settings, context.console
     method = settings.processing.registration[0]
     members = find_members(settings.output_dir, settings.processing.template, settings.processing.resolution)
     selection = select(members, planned, causes, method, settings)
@@ -93,19 +93,20 @@ def run_group(
     except SettingsError as error:
         return Outcome(problem=str(error))
     warning = settings.atlas.cells.warning(len(selection.inputs))
-    context.notice([*filter(None, [warning]), *(notice.text for notice in found.notices)])
-    table = quality_table(members)
-    key = _key(settings, selection, table, found, parcellation)
+    notices = [*filter(None, [warning]), *selection.notices, *(notice.text for notice in found.notices)]
+    notice(console, notices)
+    table = quality_table(members, selection)
+    key = _key(settings, selection, table, found, context.parcellation)
     names = group_names(settings.processing.template, settings.processing.resolution, list(REGIONS))
     if _is_done(settings.output_dir, names, key):
         console.print(f"atlas: nothing to do, {names['report']} is up to date")
         return Outcome()
-    scans = scan_files(selection.inputs, method, settings)
-    regional = run_regional(settings, parcellation, found, scans, console, verbose)
+    scans = scan_files(selection.inputs, method, settings.processing, settings.output_dir)
+    regional = run_regional(context, found, scans)
     if regional.problem:
         return Outcome(problem=regional.problem)
-    tests = run_associations(settings, template, scans, console, verbose)
-    context.notice([*tests.notices, *(notice.text for notice in regional.found.notices)])
+    tests = run_associations(context, scans)
+    notice(console, [*tests.notices, *(notice.text for notice in regional.found.notices)])
     if tests.failure:
         # not up to date, so that the same command tries again
         key = key_of(atlas=key, problem=tests.problem)
@@ -117,14 +118,18 @@ def run_group(
         plan=GroupPlan(
             run=context.run_id,
             key=key,
-            tests={f"{t}/{k}": name for t, of in tests.names(settings).items() for k, name in of.items()},
+            tests={
+                f"{test}/{key}": name
+                for test, names_of in tests.names(settings.processing, settings.testing.correction).items()
+                for key, name in names_of.items()
+            },
             quality=write_text(table, settings.resources.work_dir / "group_quality.tsv"),
             parcellation=regional.table,
             **_places(settings, names, inputs),
-            **_metadata(settings, registration_of(method, selection.inputs)),
+            **_metadata(settings, registration_of(method, selection.inputs), selection.confirmed),
         ),
     )
-    return Outcome(problem=_submit(graph, settings, console, verbose), tests=tests.failure)
+    return Outcome(problem=_submit(graph, context), tests=tests.failure)
 
 
 def _nothing_to_show(settings: Settings, selection: Selection) -> str:
@@ -133,6 +138,10 @@ def _nothing_to_show(settings: Settings, selection: Selection) -> str:
         nothing = (
             f"no scan has valid outputs of {settings.processing.registration[0]} in {settings.output_dir}"
         )
+        if selection.flow[2][1]:  # they passed the gate
+            causes = Counter(alike(row.cause) for row in selection.excluded)
+            left_out = "; ".join(f"{count} left out: {cause}" for cause, count in causes.items())
+            nothing = f"no scan is left ({left_out})"
         return f"{nothing}: there is nothing to make an atlas of"
     refusal = settings.atlas.cells.refusal(len(selection.inputs))
     return refusal and refusal + _left_behind(settings)
@@ -171,7 +180,7 @@ def _key_of_tests(settings: Settings) -> list[Any]:
     if not settings.testing.tests:
         return []
     table = (settings.bids_dir / "participants.tsv").read_bytes()
-    options = attrs.asdict(settings.test_options()) | {"threads": 1}
+    options = attrs.asdict(settings.test_options) | {"threads": 1}
     return [
         list(settings.testing.tests),
         list(settings.testing.test_regions),
@@ -193,15 +202,16 @@ def _inputs(
         min_coverage=settings.atlas.min_coverage,
         code=sums_code(),
         # strata are not in the name: sums of other strata are not taken, and are overwritten
-        kept=kept_path(settings, "sums.npz"),
+        kept=kept_path(settings.processing, settings.resources.work_dir, "sums.npz"),
         places=regional.columns,
         parcellation=regional.parcellation.facts if regional.parcellation else {},
     )
 
 
-def _submit(graph: Any, settings: Settings, console: Console, verbose: int) -> str:
+def _submit(graph: Any, context: RunContext) -> str:
+    settings, run = context.settings, graph.plan.run
     _, failure = submitted(
-        graph, "group", 3, settings.cluster, settings.resources, console, verbose, graph.plan.run
+        graph, "group", 3, settings.cluster, settings.resources, context.console, settings.verbose, run
     )
     return f"{failure.stage}: {cause_of(failure.error)}" if failure else ""
 
@@ -233,7 +243,7 @@ def _places(settings: Settings, names: Mapping[str, str], inputs: AtlasInputs) -
     }
 
 
-def _metadata(settings: Settings, registration: str) -> dict[str, Any]:
+def _metadata(settings: Settings, registration: str, confirmed: Sequence[str]) -> dict[str, Any]:
     """Metadata of a :class:`~gliomorph.interfaces.derivatives.publish_group.GroupPlan`."""
     reference = SPATIAL_REFERENCES.get(settings.processing.template, f"tpl-{settings.processing.template}")
     return {
@@ -251,5 +261,6 @@ def _metadata(settings: Settings, registration: str) -> dict[str, Any]:
             "LevelType": "group",
             "DerivedFrom": settings.bids_dir.as_uri(),
             "SpatialReference": reference,
+            **({"ConfirmedScans": list(confirmed)} if confirmed else {}),
         },
     }

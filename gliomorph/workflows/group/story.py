@@ -84,7 +84,7 @@ def story_of(
         regions=regional.story(settings.processing.template),
         tests=tuple(
             Test(label=label, facts=tests.results.facts[label], names=names)
-            for label, names in tests.names(settings).items()
+            for label, names in tests.names(settings.processing, settings.testing.correction).items()
         ),
         tests_problem=tests.problem,
         pages={member.scan: f"{member.scan}.html" for member in members},
@@ -118,7 +118,7 @@ def methods_text(
 
 def _sentences_of_atlas(settings: Settings, selection: Selection, strata: Sequence[Stratum]) -> list[str]:
     registration = registration_of(settings.processing.registration[0], selection.inputs)
-    (_, total), (_, valid), (_, passed), (_, included) = selection.flow
+    total, valid, passed, *_, included = (count for _, count in selection.flow)
     template = settings.processing.template
     sentences = [
         f"Scans were brought to the template {template}{' [4]' if template == 'SRI24' else ''} at "
@@ -126,6 +126,7 @@ def _sentences_of_atlas(settings: Settings, selection: Selection, strata: Sequen
         f"affine alignment, and registration by {registration}{' [3]' if registration.startswith('syn') else ''}.",
         f"Of {total} scans, {valid} had a valid registration, {passed} passed the quality gate, and {included} were "
         "used, one of each participant.",
+        *_sentences_of_doubts(selection),
         "The frequency of a tumour region at a voxel is the number of participants with the region there, divided by "
         "that of participants whose field of view covers it and whose tumour tells about it, with Wilson's 95 % "
         "interval [5].",
@@ -144,6 +145,13 @@ def _sentences_of_atlas(settings: Settings, selection: Selection, strata: Sequen
     elif strata and settings.atlas.cells.strata > 1:
         sentences.append(f"In strata, frequencies of fewer than {settings.atlas.cells.strata} were withheld.")
     return sentences
+
+
+def _sentences_of_doubts(selection: Selection) -> list[str]:
+    left_out, confirmed = len(selection.doubtful), len(selection.confirmed)
+    if not left_out + confirmed:
+        return []
+    return [f"The masks of {left_out + confirmed} scans were in doubt; {confirmed} were confirmed and used."]
 
 
 def _sentences_of_regions(settings: Settings, regional: Regional) -> list[str]:

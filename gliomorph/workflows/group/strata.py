@@ -11,7 +11,7 @@ from ...interfaces.files.tables import read_table
 from ...interfaces.group.associations.options import TestOptions
 from ...interfaces.group.associations.samples import Sample
 from ...interfaces.group.associations.stage import read_samples
-from ...interfaces.group.associations.words import AssociationError
+from ...interfaces.group.associations.words import Association, AssociationError
 from ...interfaces.group.strata.groups import Stratification, stratify
 
 
@@ -51,14 +51,14 @@ def find_strata(atlas: Atlas, table: Path, participants: Iterable[str]) -> Strat
 
 
 def find_samples(
-    tests: Sequence[str], options: TestOptions, table: Path, participants: Iterable[str]
+    associations: Sequence[Association], options: TestOptions, table: Path, participants: Iterable[str]
 ) -> list[Sample]:
     """The participants of every test that ``--tests`` asks for.
 
     Parameters
     ----------
-    tests : sequence of str
-        The words of ``--tests``.
+    associations : sequence of Association
+        What ``--tests`` asks for.
     options : TestOptions
     table : Path
         The dataset's ``participants.tsv``.
@@ -75,9 +75,9 @@ def find_samples(
     SettingsError
         Without ``participants.tsv``, or with all columns that cannot be used.
     """
-    if not tests:
+    if not associations:
         return []
     try:
-        return read_samples(tests, table, list(participants), options)
+        return read_samples(associations, table, list(participants), options)
     except AssociationError as error:
         raise SettingsError(str(error)) from error

@@ -58,6 +58,8 @@ class ScanInputs(Record):
     """``mask`` or ``dseg``."""
     tumor_table: Path | None
     """What a ``dseg``'s labels are, where a table says so."""
+    tumor_in_template: bool
+    """Whether the given tumour is in the template's space, by its name."""
     weights: Path | None
     """safetensors of the student."""
     modality: str
@@ -151,6 +153,7 @@ def _native(
             kind=inputs.tumor_kind,
             template=template.image,
             table=inputs.tumor_table,
+            in_template=inputs.tumor_in_template,
         ),
         "tumor",
     )

@@ -36,6 +36,7 @@ def graph_inputs(
             tumor=tumor.path if tumor else None,
             tumor_kind=tumor.kind if tumor else "dseg",
             tumor_table=tumor.table if tumor else None,
+            tumor_in_template=bool(tumor and tumor.space),
             weights=segmentation_weights(scan, processing.weights),
             modality=scan.modality,
         ),

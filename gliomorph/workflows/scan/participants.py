@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -51,15 +51,15 @@ def run_participants(planned: Sequence[PlannedScan], context: RunContext) -> lis
     resources = settings.resources
     earlier = taken_over(cache)
     runs = {p.scan.label: earlier.get(p.scan.label, context.run_id) for p in planned}
-    graphs = ((p.scan.label, partial(_graph, p, context, runs[p.scan.label])) for p in planned)
+    graphs = [(p.scan.label, _graph(p, context, runs[p.scan.label])) for p in planned]
     stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
     board = Board(console, "participants", len(planned), stages, settings.verbose)
-    worker = make_worker(
-        settings.cluster, resources, resources.processes(len(planned)), console, board.watch, runs
-    )
+    processes = resources.processes(len(planned))
+    worker = make_worker(settings.cluster, resources, processes, console, board.watch, runs)
     with board, submitting(cache, worker) as submit:
         around = Cleaning().around if resources.clean_workdir else nullcontext
-        errors = run_side_by_side(submit, graphs, settings.scans_at_once(len(planned)), around)
+        at_once = settings.cluster.scans_at_once(len(planned), processes)
+        errors = run_side_by_side(submit, graphs, at_once, around)
     first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
     out = settings.output_dir
     return [
@@ -78,9 +78,7 @@ def with_pages_settled(planned: Sequence[PlannedScan], context: RunContext) -> l
         return list(planned)
     resources = context.settings.resources
     prepare_environment(resources.work_dir, resources.threads(len(old)), resources.gpu_slots)
-    missing = missing_stages(
-        context.cache, ((p.scan.label, partial(_graph, p, context, "lookup")) for p in old)
-    )
+    missing = missing_stages(context.cache, [(p.scan.label, _graph(p, context, "lookup")) for p in old])
     # publishing is always missing, for it belongs to a run: a scan without any could not be looked up
     ready = {scan for scan, stages in missing.items() if stages <= SHOWING}
     return [
@@ -91,11 +89,12 @@ def with_pages_settled(planned: Sequence[PlannedScan], context: RunContext) -> l
     ]
 
 
-def _graph(planned: PlannedScan, context: RunContext, run: str) -> Any:
+def _graph(planned: PlannedScan, context: RunContext, run: str) -> Callable[[], Any]:
+    """What makes a scan's graph when its turn comes: the driver holds but a few graphs."""
     settings = context.settings
     plan = publication(planned, settings.bids_dir, settings.output_dir, settings.inputs.derivatives)
     inputs = graph_inputs(planned, settings.processing, settings.resources, context.template, plan, run)
-    return ScanGraph(**inputs)
+    return partial(ScanGraph, **inputs)
 
 
 def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:

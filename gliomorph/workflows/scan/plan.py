@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from ...config.settings import Settings
-from ...interfaces.datasets.query import Scan, find_scans
+from ...interfaces.datasets.query import Scan, find_scans, require_use
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import ScanNames, anat_folder
 from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
@@ -70,22 +71,27 @@ class PlannedScan:
         )
 
 
-def plan_scans(settings: Settings, template: TemplateFiles) -> list[PlannedScan]:
-    """Every scan that was asked for, sorted by label.
+def plan_scans(
+    settings: Settings, template: TemplateFiles, notices: list[str] | None = None
+) -> list[PlannedScan]:
+    """Every scan that was asked for, sorted by label; ``notices`` gets what is to be said of the dataset.
 
     Raises
     ------
     QueryError
-        No subject, or an unknown label.
+        No subject, an unknown label, or a folder of masks in which none is recognised.
     """
-    scans = find_scans(
+    inputs = settings.inputs
+    find = partial(
+        find_scans,
         settings.bids_dir,
-        derivatives=settings.inputs.derivatives,
-        modality=settings.inputs.modality,
-        participants=settings.inputs.participants,
-        sessions=settings.inputs.sessions,
-        filters=settings.inputs.bids_filters,
+        derivatives=inputs.derivatives,
+        modality=inputs.modality,
+        filters=inputs.bids_filters,
+        template=settings.processing.template,
     )
+    scans = find(participants=inputs.participants, sessions=inputs.sessions, notices=notices)
+    require_use(inputs.derivatives, scans, find)
     contents = Contents(settings.resources.work_dir / "contents.json")
     shared = {
         "template": contents.hash_of(template.image) + contents.hash_of(template.brain),

@@ -6,24 +6,9 @@ import shutil
 
 import pytest
 
-from gliomorph.interfaces.datasets.query import QueryError, find_scans, parse_entities, tumor_kind
+from gliomorph.interfaces.datasets.masks import tumor_kind
+from gliomorph.interfaces.datasets.query import QueryError, find_scans, require_use
 from gliomorph.interfaces.files.labels import find_table, table_rows
-
-
-@pytest.fixture
-def bids(tmp_path):
-    """Makes an empty file per name, under the folder that the name says; returns the dataset's root."""
-
-    def make(*names, root="bids"):
-        for name in names:
-            parts = name.split("_")
-            session = [parts[1]] if parts[1].startswith("ses-") else []
-            folder = tmp_path.joinpath(root, parts[0], *session, "anat")
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).touch()
-        return tmp_path / root
-
-    return make
 
 
 def only(scans):
@@ -74,14 +59,14 @@ def test_folder_without_subjects_mentions_mounts(tmp_path):
         find_scans(tmp_path)
 
 
-def test_of_several_images_the_plainest_is_taken_with_a_notice(bids):
+def test_of_several_images_the_plainest_is_taken_with_a_flag(bids):
     root = bids(
         "sub-01_acq-MPRAGE_run-1_T1w.nii.gz", "sub-01_acq-MPRAGE_T1w.nii.gz", "sub-01_acq-SPGR_T1w.nii.gz"
     )
     scan = only(find_scans(root))
     assert scan.stem == "sub-01_acq-MPRAGE"
-    assert scan.notices == (
-        "several T1w images: the first is used, not sub-01_acq-SPGR_T1w.nii.gz, "
+    assert scan.flags == (
+        "several T1w images: sub-01_acq-MPRAGE_T1w.nii.gz is used, not sub-01_acq-SPGR_T1w.nii.gz, "
         "sub-01_acq-MPRAGE_run-1_T1w.nii.gz (see --bids-filter-file)",
     )
 
@@ -105,13 +90,16 @@ def test_filters_choose_among_images(bids, wanted, stem):
     )
     scan = only(find_scans(root, filters={"t1w": wanted}))
     assert scan.stem == stem
-    assert scan.notices == ()
+    assert scan.notices == scan.flags == ()
 
 
 def test_filter_that_nothing_passes_is_a_problem_of_the_scan(bids):
     scan = only(find_scans(bids("sub-01_T1w.nii.gz"), filters={"t1w": {"acquisition": "none"}}))
     assert scan.image is None
-    assert scan.problem == "no T1w or T1ce image in sub-01/anat/"
+    assert scan.problem == (
+        "no T1w or T1ce image in sub-01/anat/, which has sub-01_T1w.nii.gz "
+        "(not what --bids-filter-file asks for, t1w {'acquisition': 'none'})"
+    )
 
 
 @pytest.mark.parametrize(("modality", "taken"), [("T1w", "sub-01_T1w"), ("T1ce", "sub-01_ce-gadolinium_T1w")])
@@ -137,7 +125,7 @@ def test_missing_t1_falls_back_on_the_other_with_a_notice(bids, name, modality, 
 @pytest.mark.parametrize("modality", ["T2w", "FLAIR"])
 def test_other_modalities_have_no_fallback(bids, modality):
     scan = only(find_scans(bids("sub-01_T1w.nii.gz"), modality=modality))
-    assert scan.problem == f"no {modality} image in sub-01/anat/"
+    assert scan.problem == f"no {modality} image in sub-01/anat/, which has sub-01_T1w.nii.gz"
 
 
 def test_name_that_is_not_bids_is_passed_over_with_a_notice(bids):
@@ -154,25 +142,6 @@ def test_subject_without_anat_is_listed_with_its_problem(bids):
         ("sub-01", ""),
         ("sub-02", "no T1w or T1ce image in sub-02/anat/"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("sub-01_label-tumor_mask.nii.gz", "mask"),
-        ("sub-01_label-lesion_roi.nii.gz", "mask"),
-        ("sub-01_ce-gadolinium_label-Tumour_desc-expert_mask.nii.gz", "mask"),
-        ("sub-01_seg-brats_dseg.nii.gz", "dseg"),
-        ("sub-01_desc-brain_mask.nii.gz", ""),
-        ("sub-01_dseg.nii.gz", ""),
-        ("sub-01_seg-aseg_dseg.nii.gz", ""),
-        ("sub-01_label-GM_probseg.nii.gz", ""),
-        ("sub-01_T1w.nii.gz", ""),
-    ],
-)
-def test_kind_of_a_segmentation(bids, name, kind):
-    path = bids(name, root="masks") / "sub-01" / "anat" / name
-    assert tumor_kind(parse_entities(path)) == kind
 
 
 @pytest.mark.parametrize(
@@ -280,11 +249,21 @@ def test_masks_in_template_space_are_a_last_resort(bids):
     second = bids("sub-01_label-lesion_roi.nii.gz", root="second")
     scan = only(find_scans(root, derivatives={"first": first, "second": second}))
     assert (scan.tumor.source, scan.tumor.space) == ("second", "")
-    assert scan.notices == (
+    both = only(find_scans(root, derivatives={"first": first, "second": second}, template="SRI24"))
+    assert both.tumor == scan.tumor
+    assert both.notices == (
         "several tumour masks: sub-01_label-lesion_roi.nii.gz is used, not sub-01_space-SRI24_seg-brats_dseg.nii.gz",
     )
-    alone = only(find_scans(root, derivatives={"first": first}))
+    alone = only(find_scans(root, derivatives={"first": first}, template="SRI24"))
     assert (alone.tumor.kind, alone.tumor.space) == ("dseg", "SRI24")
+
+
+def test_masks_in_the_space_of_another_template_are_not_used_and_that_is_said(bids):
+    masks = bids("sub-01_space-SRI24_seg-brats_dseg.nii.gz", root="masks")
+    scan = only(find_scans(bids("sub-01_T1w.nii.gz"), derivatives={"m": masks}, template="MNI152"))
+    assert scan.tumor is None
+    (flag,) = scan.flags
+    assert "in the space of SRI24, not of the image nor of the template MNI152" in flag
 
 
 def test_earlier_folder_wins_and_regions_before_a_mask(bids):
@@ -312,11 +291,136 @@ def test_mask_filter_chooses_among_masks(bids):
     assert scan.notices == ()
 
 
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def test_session_without_anatomy_is_passed_over_with_a_notice(bids):
+    root = bids("sub-01_ses-a_T1w.nii.gz", "sub-02_ses-a_T1w.nii.gz")
+    touch(root / "sub-01" / "ses-b" / "perf" / "sub-01_ses-b_asl.nii.gz")
+    (root / "sub-02" / "ses-b" / "anat").mkdir(parents=True)
+    notices = []
+    scans = find_scans(root, notices=notices)
+    assert [(scan.label, scan.problem) for scan in scans] == [("sub-01_ses-a", ""), ("sub-02_ses-a", "")]
+    assert notices == [
+        "2 sessions without an anatomical image are passed over: 'sub-01_ses-b', 'sub-02_ses-b'",
+    ]
+
+
+def test_session_without_anatomy_that_was_asked_for_cannot_be_run(bids):
+    root = bids("sub-01_ses-a_T1w.nii.gz")
+    touch(root / "sub-01" / "ses-b" / "perf" / "sub-01_ses-b_asl.nii.gz")
+    assert only(find_scans(root, sessions=["b"])).problem == "no T1w or T1ce image in sub-01/ses-b/anat/"
+
+
+def test_subject_without_any_anatomy_cannot_be_run(bids):
+    root = bids("sub-01_ses-a_T1w.nii.gz")
+    touch(root / "sub-02" / "ses-b" / "perf" / "sub-02_ses-b_asl.nii.gz")
+    assert [(scan.label, bool(scan.problem)) for scan in find_scans(root)] == [
+        ("sub-01_ses-a", False),
+        ("sub-02_ses-b", True),
+    ]
+
+
+def test_session_with_other_anatomy_only_cannot_be_run(bids):
+    root = bids("sub-01_ses-a_T1w.nii.gz", "sub-01_ses-b_T2w.nii.gz")
+    assert [bool(scan.problem) for scan in find_scans(root)] == [False, True]
+
+
+def test_images_beside_the_sessions_are_a_scan_without_session_and_that_is_said(bids):
+    root = bids("sub-01_T1w.nii.gz", "sub-01_ses-a_T1w.nii.gz")
+    touch(root / "sub-01" / "ses-b" / "perf" / "sub-01_ses-b_asl.nii.gz")
+    notices = []
+    masks = bids("sub-01_label-tumor_mask.nii.gz", root="masks")
+    first, second = find_scans(root, derivatives={"m": masks}, notices=notices)
+    assert (first.label, second.label) == ("sub-01", "sub-01_ses-a")
+    assert first.tumor.path.name == "sub-01_label-tumor_mask.nii.gz" and second.tumor is None
+    assert first.flags == ()
+    assert [notice.split(":")[0] for notice in notices] == [
+        "1 sessions without an anatomical image are passed over",
+        "1 subjects have images in sub-X/anat beside their sessions",
+    ]
+
+
+def test_patient_whose_images_lie_beside_a_session_without_anatomy_is_not_lost(bids):
+    root = bids("sub-01_T1w.nii.gz")
+    touch(root / "sub-01" / "ses-2" / "func" / "sub-01_ses-2_task-rest_bold.nii.gz")
+    assert (only(find_scans(root)).label, only(find_scans(root)).problem) == ("sub-01", "")
+
+
+def test_filter_of_sessions_chooses_among_them(bids):
+    root = bids("sub-01_ses-a_T1w.nii.gz", "sub-01_ses-b_T1w.nii.gz")
+    notices = []
+    scan = only(find_scans(root, filters={"t1w": {"session": "b"}}, notices=notices))
+    assert (scan.label, scan.problem) == ("sub-01_ses-b", "")
+    assert notices == ["1 sessions are passed over by --bids-filter-file: 'sub-01_ses-a'"]
+
+
+def test_participants_in_bidsignore_are_run_and_named(bids):
+    root = bids("sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz")
+    (root / ".bidsignore").write_text("sub-01/\n**/*_acq-bad_*\n")
+    notices = []
+    assert [scan.problem for scan in find_scans(root, notices=notices)] == ["", ""]
+    (notice,) = notices
+    assert notice.startswith("1 images that .bidsignore names are read all the same")
+    assert notice.endswith("'sub-01/anat/sub-01_T1w.nii.gz'")
+
+
+@pytest.mark.parametrize(
+    ("masks", "found"),
+    [
+        (
+            ["sub-01_label-L_desc-T1lesion_mask.nii.gz"],
+            r"it has sub-01_label-L_desc-T1lesion_mask\.nii\.gz \(not",
+        ),
+        (["sub-99_label-tumor_mask.nii.gz"], "it has 'sub-99/anat/sub-99_label-tumor_mask"),
+        ([], "it has none"),
+    ],
+)
+def test_folder_of_masks_that_serves_nobody_is_refused_with_what_it_has(bids, tmp_path, masks, found):
+    root, folder = bids("sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"), tmp_path / "masks"
+    folder.mkdir()
+    bids(*masks, root="masks")
+    scans = find_scans(root, derivatives={"m": folder})
+    with pytest.raises(
+        QueryError, match=f"-d m=.*no mask of any of the 2 scans is recognised in it; {found}"
+    ) as caught:
+        require_use({"m": folder}, scans, lambda: scans)
+    assert "Recognised are seg-brats_dseg" in str(caught.value)
+
+
+def test_folder_that_serves_others_than_those_of_the_run_is_no_error(bids):
+    root, masks = (
+        bids("sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"),
+        bids("sub-02_desc-brain_mask.nii.gz", root="masks"),
+    )
+    scans = find_scans(root, derivatives={"m": masks}, participants=["01"])
+    require_use({"m": masks}, scans, lambda: find_scans(root, derivatives={"m": masks}))
+    with pytest.raises(QueryError, match="no mask of any"):
+        require_use({"m": masks}, scans, lambda: scans)
+
+
+def test_folder_whose_masks_come_second_is_no_error(bids):
+    one, two = (bids("sub-01_label-tumor_mask.nii.gz", root=name) for name in ("one", "two"))
+    folders = {"one": one, "two": two}
+    scans = find_scans(bids("sub-01_T1w.nii.gz"), derivatives=folders)
+    require_use(folders, scans, list)
+
+
+def test_folder_is_not_blamed_where_no_image_is_found(bids, tmp_path):
+    scans = find_scans(bids("sub-01_bold.nii.gz"), derivatives={"m": tmp_path})
+    require_use({"m": tmp_path}, scans, list)
+
+
 def test_real_tree(shared_data):
     scans = find_scans(shared_data / "bids-trees" / "genetics_ukbb")
     assert [scan.label for scan in scans] == [f"sub-{number:02d}" for number in range(1, 15)]
     assert {scan.stem for scan in scans} == {f"sub-{number:02d}_acq-MPRAGE" for number in range(1, 15)}
-    assert all(not scan.problem and not scan.notices and set(scan.others) == {"FLAIR"} for scan in scans)
+    assert all(
+        not scan.problem and not scan.notices and not scan.flags and set(scan.others) == {"FLAIR"}
+        for scan in scans
+    )
 
 
 def test_real_patient_with_regions(shared_data):

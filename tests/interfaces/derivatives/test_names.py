@@ -20,8 +20,9 @@ from gliomorph.interfaces.derivatives.names import (
     map_names,
     stale_patterns,
 )
-from gliomorph.interfaces.derivatives.publish import DSEG_TABLE, Publication, sidecar
+from gliomorph.interfaces.derivatives.publish import Publication, sidecar
 from gliomorph.interfaces.files.images import write_image
+from gliomorph.interfaces.files.tables import label_table
 from gliomorph.interfaces.methods import METHODS
 from gliomorph.workflows.checks.validation import validator_issues
 from gliomorph.workflows.dataset import IGNORED, write_dataset
@@ -79,7 +80,7 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     json.dumps(sidecar(plan, key, method))
                 )
                 if name.endswith("_dseg.nii.gz"):
-                    path.with_name(path.name.replace(".nii.gz", ".tsv")).write_text(DSEG_TABLE)
+                    path.with_name(path.name.replace(".nii.gz", ".tsv")).write_text(label_table())
         (out / names.report).write_text("<html></html>")
         (out / names.figures).mkdir(parents=True)
         (out / names.figures / f"{label}_desc-n4_T1w.png").touch()

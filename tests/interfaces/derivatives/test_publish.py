@@ -17,6 +17,7 @@ from gliomorph.interfaces.files import images, sidecars
 from gliomorph.interfaces.files.checksums import sha256_of
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
 from gliomorph.interfaces.scan.records import BrainInfo, MethodFiles, TumorInfo
+from gliomorph.models.regions import CAVITY
 
 QUALITY = {"status": "ok", "reason": "", "flag": "", "folds": 0}
 GRID = phantoms.grid((6, 5, 4))
@@ -199,6 +200,19 @@ def test_every_image_has_its_sidecar_and_every_dseg_its_table(stages, tmp_path):
         for source in side.get("Sources", []):
             if source.startswith("bids::"):
                 assert (out / source.removeprefix("bids::")).exists()
+
+
+def test_resection_cavity_has_its_row_and_is_in_no_mask_of_the_tumour(stages, tmp_path):
+    treated = from_array(np.where(LABELS == 4, CAVITY, LABELS).astype(np.uint8), GRID)
+    write_image(treated, stages["images"].labels)
+    publish(**stages)
+    folder = tmp_path / "out/sub-01/ses-a/anat"
+    (table,) = folder.glob("sub-01_ses-a_acq-x_seg-brats_*_dseg.tsv")
+    assert table.read_text().splitlines()[-1] == "5\tresection cavity\tRC"
+    (mask,) = folder.glob("sub-01_ses-a_acq-x_label-tumor_*_mask.nii.gz")
+    assert np.array_equal(to_array(read_image(mask)), (LABELS == 1) | (LABELS == 2))
+    (core,) = folder.glob("sub-01_ses-a_acq-x_label-TC_*_mask.nii.gz")
+    assert np.array_equal(to_array(read_image(core)), LABELS == 1)
 
 
 def test_plain_mask_has_no_label_maps(stages, tmp_path):

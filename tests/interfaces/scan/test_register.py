@@ -33,9 +33,10 @@ from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.registration.syn import CC_RADIUS
 from gliomorph.interfaces.scan.register import Register
 from gliomorph.models.registration import catalogue, metamorphosis
+from gliomorph.models.registration import pair as registration_pair
 from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
-from gliomorph.models.registration.pair import Registration
+from gliomorph.models.registration.pair import Pair, Registration, pair_of
 
 register = Register.stage
 
@@ -176,12 +177,12 @@ def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monk
     displacement[axis] = 1
     seen = {}
 
-    def fake(moving, fixed, tumor_mask, spacing_mm, **options):
-        seen.update(options, shape=moving.shape, spacing=spacing_mm, tumor=int(tumor_mask.sum()))
+    def fake(images, settings, progress):
+        seen.update(device=str(images.moving.device), shape=images.shape, spacing=images.spacing_mm)
         return Registration(
             displacement=displacement,
             inverse_displacement=-displacement,
-            appearance=0.25 * tumor_mask.astype(np.float32),
+            appearance=0.25 * images.mask[0, 0].numpy(),
             energy=[{"similarity": 1.0}, {"similarity": 0.5}],
         )
 
@@ -213,13 +214,13 @@ def fake(monkeypatch):
     """Stands in for the optimisation: nothing moves, every option is seen, 25 iterations are reported."""
     seen = {}
 
-    def register_pair(moving, fixed, tumor_mask, spacing_mm, progress, **options):
-        seen.update(options)
+    def register_pair(images, settings, progress):
+        seen.update(settings=settings)
         for iteration in range(25):
             progress({"level": 1, "stage": "shape", "iteration": iteration, "similarity": 1 / 3})
-        still = np.zeros((3, *moving.shape), np.float32)
+        still = np.zeros((3, *images.shape), np.float32)
         return Registration(
-            displacement=still, inverse_displacement=still, appearance=np.ones_like(moving), energy=[]
+            displacement=still, inverse_displacement=still, appearance=np.ones_like(still[0]), energy=[]
         )
 
     monkeypatch.setattr(metamorphosis, "register", register_pair)
@@ -314,11 +315,7 @@ def test_without_refinement_the_answer_is_the_networks(pair, here, networks):
     images = {name: to_array(read_image(pair[name])) for name in ("moving", "fixed", "tumor", "fixed_brain")}
     answer = predict(
         load_network(networks["metamorph-g"], "metamorph-g"),
-        images["moving"],
-        images["fixed"],
-        images["tumor"],
-        (4.0, 4.0, 4.0),
-        images["fixed_brain"],
+        pair_of(images["moving"], images["fixed"], images["tumor"], (4.0, 4.0, 4.0), images["fixed_brain"]),
     )
     expected = write_transform(
         displacement_to_itk(answer.displacement, read_image(pair["fixed"])), here / "expected.h5"
@@ -375,18 +372,26 @@ def registered(
 ) -> Callable[[int], tuple[list[Any], dict[str, Any], Path]]:
     """Registration by an optimisation that moves everything by one voxel of its grid."""
 
-    def shifted(moving: np.ndarray, *_: Any, **options: Any) -> Registration:
-        step = np.zeros((3, *moving.shape), np.float32)
+    def shifted(pair: Pair, *_: Any) -> Registration:
+        step = np.zeros((3, *pair.shape), np.float32)
         step[0] = 1
         return Registration(
-            displacement=step, inverse_displacement=-step, appearance=np.ones_like(moving), energy=[]
+            displacement=step, inverse_displacement=-step, appearance=np.ones_like(step[0]), energy=[]
         )
+
+    devices: list[str] = []
+
+    def placed(*images: Any) -> Pair:
+        devices.append(images[-1])
+        return pair_of(*images)
+
+    monkeypatch.setattr(registration_pair, "pair_of", placed)
 
     def run(times: int) -> tuple[list[Any], dict[str, Any], Path]:
         seen: list[Any] = []
 
-        def told(moving: np.ndarray, *_: Any, device: str, **options: Any) -> Any:
-            return device, moving.shape
+        def told(pair: Pair, *_: Any) -> Any:
+            return devices[-1], pair.shape
 
         monkeypatch.setattr(metamorphosis, "register", short_of_memory(shifted, times, seen, told))
         forward, _, appearance, used = register(

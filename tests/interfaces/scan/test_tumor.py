@@ -16,6 +16,7 @@ from gliomorph.interfaces.files.images import (
 )
 from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels
 from gliomorph.interfaces.scan.tumor import Tumor, tumor
+from gliomorph.models.regions import CAVITY, LABELS
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_segmentation_on_the_images_grid_is_kept(heads, frame, here):
     assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
     assert info.labels == [0, 1, 2, 4]
     assert (info.kind, info.frame, info.flags, info.doubts) == ("dseg", "world", [], [])
+    assert info.notices[0].startswith("labels 1, 2, 4 read as NCR, ED, ET")
     _, volume = centre_and_volume(read_image(head["labels"]), [1, 2, 4])
     assert info.volume_ml == pytest.approx(volume, abs=1e-3)
     brain_ml = to_array(read_image(head["brain"])).sum() * voxel_volume_ml(read_image(head["brain"]))
@@ -79,22 +81,73 @@ def test_both_brats_conventions_mean_the_same(heads, draw, here, enhancing):
     assert np.array_equal(to_array(read_image(labels)), voxels)
 
 
-@pytest.mark.parametrize(
-    ("value", "found"), [(5, r"\[1, 2, 5\]"), (3, r"\[1, 2, 3, 4\]"), (0.5, r"\[1, 2, 4\]")]
-)
-def test_other_labels_are_refused_naming_those_found(heads, draw, here, value, found):
+def test_other_labels_are_refused_naming_those_found(heads, draw, here):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    voxels = phantoms.labels_at(phantoms.positions(like))
+    voxels[voxels == 4] = 5
+    with pytest.raises(ImageError, match=r"seg\.nii\.gz: BraTS labels .* are required, found \[1, 2, 5\]"):
+        tumor(head["image"], head["brain"], draw(voxels, like), "dseg", head["image"])
+
+
+def test_label_map_that_was_interpolated_is_refused_with_this_reason(heads, draw, here):
     head, like = heads["RAS"], phantoms.frame("RAS")
     voxels = phantoms.labels_at(phantoms.positions(like)).astype(float)
-    if value == 3:
-        voxels[np.argwhere(voxels == 4)[0][0]] = 0
-        voxels[tuple(np.argwhere(voxels == 4)[0])] = value
-    elif value == 5:
-        voxels[voxels == 4] = value
-    else:
-        voxels[tuple(np.argwhere(voxels == 4)[0])] = value
-        found = found.replace("4", "4")
-    with pytest.raises(ImageError, match=rf"seg\.nii\.gz: BraTS labels .* are required, found {found}"):
+    voxels[tuple(np.argwhere(voxels == 4)[0])] = 1.37
+    with pytest.raises(ImageError, match=r"seg\.nii\.gz: .* between them, such as 1\.37: .*interpolation"):
         tumor(head["image"], head["brain"], draw(voxels, like), "dseg", head["image"])
+
+
+@pytest.mark.parametrize("error", [1e-7, -0.001, 0.009])
+def test_labels_that_rounding_has_moved_are_those_that_were_meant(heads, draw, here, error):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    voxels = phantoms.labels_at(phantoms.positions(like))
+    labels, _ = tumor(
+        head["image"], head["brain"], draw(voxels + error * voxels / 4, like), "dseg", head["image"]
+    )
+    assert np.array_equal(to_array(read_image(labels)), voxels)
+
+
+POSTOPERATIVE = [(0, "BG"), (1, "NETC"), (2, "SNFH"), (3, "ET"), (4, "RC")]
+
+
+def test_resection_cavity_is_carried_along_and_is_no_tumour(heads, draw, table, here):
+    """A treated patient without enhancing tumour: label 4 is the cavity, as the table says."""
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    voxels = phantoms.labels_at(phantoms.positions(like))
+    path = draw(voxels, like)
+    labels, info = tumor(head["image"], head["brain"], path, "dseg", head["image"], table(*POSTOPERATIVE))
+    assert np.array_equal(to_array(read_image(labels)), np.where(voxels == 4, CAVITY, voxels))
+    _, volume = centre_and_volume(read_image(path), [1, 2])
+    assert info.volume_ml == pytest.approx(volume, abs=1e-3)
+    assert (info.labels, info.notices, info.flags) == ([0, 1, 2, CAVITY], [], [])
+
+
+@pytest.mark.parametrize(
+    ("labels", "parts", "flagged"),
+    [
+        ((1, 2, 3, 4), "NCR, ED, ET, RC", True),
+        ((3, 4), "ET, RC", True),
+        ((1, 2, 4), "NCR, ED, ET", False),
+        ((1, 2, 3), "NCR, ED, ET", False),
+        ((1, 2), "NCR, ED", False),
+        ((2, 4), "ED, ET", True),
+        ((4,), "ET", True),
+    ],
+)
+def test_how_labels_without_a_table_were_read_is_said(labels, parts, flagged):
+    image = sitk.GetImageFromArray(np.array([[[0, *labels]]], np.uint8))
+    read, notices, flags = brats_labels(image, "dseg", "seg.nii.gz")
+    (text,) = notices + flags
+    assert text.startswith(f"labels {', '.join(map(str, labels))} read as {parts}, as in BraTS")
+    assert bool(flags) == flagged
+    values = LABELS | {"RC": CAVITY}
+    assert to_array(read).ravel().tolist() == [0, *(values[part] for part in parts.split(", "))]
+
+
+def test_cavity_without_any_tumour_is_refused(table):
+    image = sitk.GetImageFromArray(np.array([[[0, 4]]], np.uint8))
+    with pytest.raises(ImageError, match=r"a tumour is required, the label map has a resection cavity alone"):
+        brats_labels(image, "dseg", "seg.nii.gz", table(*POSTOPERATIVE))
 
 
 @pytest.fixture
@@ -136,7 +189,7 @@ def test_necrosis_and_non_enhancing_tumour_are_one_region(table):
     """As BraTS numbered them until 2016."""
     image = sitk.GetImageFromArray(np.arange(5, dtype=np.float32).reshape(1, 1, 5))
     rows = table((1, "NCR"), (2, "ED"), (3, "NET"), (4, "ET"))
-    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)).ravel().tolist() == [0, 1, 2, 1, 4]
+    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)[0]).ravel().tolist() == [0, 1, 2, 1, 4]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +212,7 @@ def test_necrosis_and_non_enhancing_tumour_are_one_region(table):
             r"\[1, 2, 4\]$",
         ),
         (
-            [(1, "ET"), (2, "NCR"), (3, "ED"), (4, "RC")],
+            [(1, "ET"), (2, "NCR"), (3, "ED"), (4, "WM")],
             r"seg\.nii\.gz: labels that seg\.tsv gives to a region .* found \[1, 2, 4\]$",
         ),
     ],
@@ -172,7 +225,7 @@ def test_a_table_that_leaves_labels_open_is_refused(heads, table, rows, said, tm
 
 def test_a_mask_needs_no_table(heads, table):
     labels = read_image(heads["RAS"]["labels"])
-    with_table = brats_labels(labels, "mask", "seg.nii.gz", table((1, "WM")))
+    with_table, *_ = brats_labels(labels, "mask", "seg.nii.gz", table((1, "WM")))
     assert np.array_equal(to_array(with_table), to_array(labels) > 0)
 
 
@@ -192,13 +245,22 @@ def test_what_is_kept_of_the_task_depends_on_the_words_of_the_table(heads, table
     assert key(table((1, "NCR"), (2, "ED"), (4, "ET"))) == keys[1]
 
 
-@pytest.mark.parametrize("scale", [1, 255, 0.7])
+@pytest.mark.parametrize("scale", [1, 255, 0.7, 1 / 255])
 def test_mask_of_any_positive_value_is_one_label(heads, draw, here, scale):
     head, like = heads["RAS"], phantoms.frame("RAS")
     voxels = phantoms.labels_at(phantoms.positions(like)) > 0
     labels, info = tumor(head["image"], head["brain"], draw(scale * voxels, like), "mask", head["image"])
     assert np.array_equal(to_array(read_image(labels)), voxels)
-    assert info.labels == [0, 1]
+    assert (info.labels, info.notices, info.flags) == ([0, 1], [], [])
+
+
+def test_mask_in_shades_is_cut_at_half_of_the_largest_with_a_flag(heads, draw, here):
+    head, like = heads["RAS"], phantoms.frame("RAS")
+    from_centre = phantoms.positions(like) - phantoms.TUMOR_AT.reshape(3, 1, 1, 1)
+    shades = np.clip(2 - np.linalg.norm(from_centre, axis=0) / 12, 0, 1)
+    labels, info = tumor(head["image"], head["brain"], draw(40 * shades, like), "mask", head["image"])
+    assert np.array_equal(to_array(read_image(labels)), np.float32(40 * shades) >= 20)
+    assert info.flags == ["seg.nii.gz: the mask has shades up to 40: voxels from half of that up count"]
 
 
 def test_labels_of_a_mask_are_one_whole_tumor(heads, here):
@@ -288,6 +350,25 @@ def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(head
     # a registration at 4 mm: within a voxel
     assert np.linalg.norm(centre - shift - phantoms.TUMOR_AT) < 4
     assert volume == pytest.approx(drawn, rel=0.05)
+
+
+def test_mask_in_the_templates_space_by_its_name_does_not_go_by_world_coordinates(heads, tmp_path, here):
+    """The image lies 12 mm away from the template: the two overlap, and world coordinates would misplace the tumour."""
+    shift = np.array([12.0, -8.0, 4.0])
+    near = {}
+    for key in ("image", "brain"):
+        image = read_image(heads["LAS"][key])
+        image.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
+        near[key] = write_image(image, tmp_path / f"{key}.nii.gz")
+    template, drawn = heads["LPS"]["image"], heads["LPS"]["labels"]
+    labels, info = tumor(near["image"], near["brain"], drawn, "dseg", template, in_template=True)
+    assert info.frame == "template"
+    assert "is in the template's space by its name" in info.flags[0]
+    centre, _ = centre_and_volume(read_image(labels), [1, 2, 4])
+    # a registration at 4 mm: within a voxel
+    assert np.linalg.norm(centre - shift - phantoms.TUMOR_AT) < 4
+    labels, info = tumor(template, heads["LPS"]["brain"], drawn, "dseg", template, in_template=True)
+    assert info.frame == "world" and not info.flags  # the image is the template's frame itself
 
 
 def test_resampling_labels_onto_their_own_grid_changes_nothing(frame):

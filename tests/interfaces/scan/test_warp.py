@@ -19,7 +19,7 @@ from gliomorph.interfaces.records import as_dict
 from gliomorph.interfaces.registration.ants import to_ants
 from gliomorph.interfaces.scan.records import Registered
 from gliomorph.interfaces.scan.warp import warp
-from gliomorph.models.regions import NESTED
+from gliomorph.models.regions import CAVITY, NESTED
 
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 
@@ -68,6 +68,23 @@ def test_same_content_in_any_frame_gives_the_same_result(heads, frame, transform
     assert phantoms.dice(to_array(dseg) > 0, expected > 0) > 0.94
     assert (to_array(dseg) > 0).sum() == pytest.approx((expected > 0).sum(), rel=0.05)
     assert np.array_equal(to_array(read_image(files["mask"])), to_array(dseg) > 0)
+
+
+def test_resection_cavity_is_in_the_warped_labels_and_not_in_the_tumour(heads, transforms, tmp_path, here):
+    """The rim that enhances elsewhere is a cavity here: the other labels stay where they are."""
+    head = heads["LAS"]
+    given = read_image(head["labels"], sitk.sitkUInt8)
+    voxels = to_array(given)
+    treated = write_image(
+        from_array(np.where(voxels == 4, CAVITY, voxels).astype("uint8"), given), tmp_path / "l.nii.gz"
+    )
+    untouched = to_array(read_image(warped_head(head, transforms, heads)["dseg"]))
+    files = warped_head(head | {"labels": treated}, transforms, heads)
+    dseg = to_array(read_image(files["dseg"]))
+    assert ((dseg > 0) == (untouched > 0)).all()
+    # between three tissues a voxel may belong to another one than between two of them
+    assert phantoms.dice(dseg == CAVITY, untouched == 4) > 0.85
+    assert np.array_equal(to_array(read_image(files["mask"])) > 0, (dseg > 0) & (dseg != CAVITY))
 
 
 def test_transform_files_give_the_written_images(heads, frame, transforms, here):

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from gliomorph.models import geometry
 from gliomorph.models.kernels import Kernel
 from gliomorph.models.registration.metamorphosis import THESIS, MetamorphosisSettings, register
+from gliomorph.models.registration.pair import pair_of
 from gliomorph.models.registration.shooting import shoot
 
 QUICK = MetamorphosisSettings(
@@ -26,7 +27,7 @@ QUICK = MetamorphosisSettings(
 
 @pytest.fixture(scope="module")
 def result(pair):
-    return register(*pair, SPACING, QUICK)
+    return register(pair_of(*pair, SPACING), QUICK)
 
 
 def tensor(array):
@@ -66,7 +67,7 @@ def test_appearance_fills_the_tumour_and_nothing_else(pair, result):
 
 def test_energy_is_recorded_and_falls(pair):
     seen = []
-    result = register(*pair, SPACING, QUICK, progress=seen.append)
+    result = register(pair_of(*pair, SPACING), QUICK, progress=seen.append)
     assert seen == result.energy
     assert {entry["stage"] for entry in seen} == {"shape", "appearance"}
     first = [entry["similarity"] + entry["regularisation"] for entry in seen if entry["level"] == 0]
@@ -84,7 +85,7 @@ def test_appearance_starts_from_the_shape_found(result):
 
 
 def test_same_input_gives_the_same_result(pair, result):
-    again = register(*pair, SPACING, QUICK)
+    again = register(pair_of(*pair, SPACING), QUICK)
     # the backward pass of grid_sample adds in no fixed order
     np.testing.assert_allclose(again.displacement, result.displacement, atol=1e-3)
 
@@ -92,7 +93,7 @@ def test_same_input_gives_the_same_result(pair, result):
 @pytest.mark.parametrize("similarity", ["ssd", "lncc"])
 def test_equal_images_stay_where_they_are(pair, similarity):
     _, fixed, _ = pair
-    result = register(fixed, fixed, None, SPACING, attrs.evolve(QUICK, similarity=similarity))
+    result = register(pair_of(fixed, fixed, None, SPACING), attrs.evolve(QUICK, similarity=similarity))
     assert not result.displacement.any()
     assert not result.inverse_displacement.any()
     assert not result.appearance.any()
@@ -102,8 +103,8 @@ def test_equal_images_stay_where_they_are(pair, similarity):
 
 def test_mu_zero_is_lddmm(pair):
     moving, fixed, mask = pair
-    lddmm = register(moving, fixed, mask, SPACING, attrs.evolve(QUICK, mu=0.0))
-    stopped = register(moving, fixed, mask, SPACING, attrs.evolve(QUICK, appearance_iterations=0))
+    lddmm = register(pair_of(moving, fixed, mask, SPACING), attrs.evolve(QUICK, mu=0.0))
+    stopped = register(pair_of(moving, fixed, mask, SPACING), attrs.evolve(QUICK, appearance_iterations=0))
     assert not lddmm.appearance.any()
     assert {entry["stage"] for entry in lddmm.energy} == {"shape"}
     np.testing.assert_allclose(lddmm.displacement, stopped.displacement, atol=1e-3)
@@ -113,15 +114,15 @@ def test_local_correlation_ignores_contrast(pair):
     moving, fixed, mask = pair
     settings = attrs.evolve(QUICK, similarity="lncc", iterations=(20, 10), lam=6e-4, appearance_iterations=0)
     brain = (fixed > 0.1).astype(np.uint8)
-    plain = register(moving, fixed, mask, SPACING, settings, brain)
-    changed = register(0.2 + 0.5 * moving, fixed, mask, SPACING, settings, brain)
+    plain = register(pair_of(moving, fixed, mask, SPACING, brain), settings)
+    changed = register(pair_of(0.2 + 0.5 * moving, fixed, mask, SPACING, brain), settings)
     difference = np.linalg.norm(changed.displacement - plain.displacement, axis=0)[brain > 0]
     assert difference.mean() < 0.3 * np.linalg.norm(plain.displacement, axis=0)[brain > 0].mean()
 
 
 def test_commutes_with_permutation_of_axes(pair, result):
     order = (2, 0, 1)
-    turned = register(*(np.ascontiguousarray(a.transpose(order)) for a in pair), SPACING, QUICK)
+    turned = register(pair_of(*(np.ascontiguousarray(a.transpose(order)) for a in pair), SPACING), QUICK)
     expected = result.displacement[list(order)].transpose(0, *(axis + 1 for axis in order))
     np.testing.assert_allclose(turned.displacement, expected, atol=2e-2)
 
@@ -134,8 +135,8 @@ def test_commutes_with_translation():
     )
     mask = (ellipsoid((24, 32, 0), (2, 2, 1e3), (60, 64, 1)) > 0.5).astype(np.uint8)
     images = [array[..., 0] for array in (np.where(mask, 0, moving), fixed, mask)]
-    plain = register(*images, SPACING[:2], QUICK)
-    moved = register(*(np.roll(image, (4, -2), (0, 1)) for image in images), SPACING[:2], QUICK)
+    plain = register(pair_of(*images, SPACING[:2]), QUICK)
+    moved = register(pair_of(*(np.roll(image, (4, -2), (0, 1)) for image in images), SPACING[:2]), QUICK)
     middle = (slice(None), slice(16, 40), slice(16, 44))
     expected = np.roll(plain.displacement, (4, -2), (1, 2))[middle]
     assert np.abs(expected).max() > 0.5
@@ -170,7 +171,7 @@ def test_one_modality_among_others_that_say_nothing_new(pair, result):
     """App. A.1: a second channel without contrast has no force, whatever its momentum."""
     moving, fixed, mask = pair
     empty = np.zeros_like(moving)
-    both = register(np.stack([moving, empty]), np.stack([fixed, empty]), mask, SPACING, QUICK)
+    both = register(pair_of(np.stack([moving, empty]), np.stack([fixed, empty]), mask, SPACING), QUICK)
     assert both.appearance.shape == (2, *SHAPE)
     np.testing.assert_allclose(both.displacement, result.displacement, atol=5e-3)
 
@@ -179,14 +180,14 @@ def test_a_modality_that_shows_it_moves_what_another_does_not(pair):
     """Two channels, each with one of two shifted balls: one velocity follows both."""
     still, there = ellipsoid((8, 18, 14), (4, 4, 4)), ellipsoid((10, 18, 14), (4, 4, 4))
     other, gone = ellipsoid((24, 18, 14), (4, 4, 4)), ellipsoid((24, 20, 14), (4, 4, 4))
-    result = register(np.stack([there, gone]), np.stack([still, other]), None, SPACING, QUICK)
+    result = register(pair_of(np.stack([there, gone]), np.stack([still, other]), None, SPACING), QUICK)
     assert result.displacement[0, 8, 18, 14] == pytest.approx(2.0, abs=0.6)
     assert result.displacement[1, 24, 18, 14] == pytest.approx(2.0, abs=0.6)
 
 
 def test_two_dimensions_are_a_slice_of_three(pair):
     moving, fixed, mask = (array[:, :, 14] for array in pair)
-    result = register(moving, fixed, mask, SPACING[:2], QUICK)
+    result = register(pair_of(moving, fixed, mask, SPACING[:2]), QUICK)
     assert result.displacement.shape == (2, 32, 36)
     field = torch.from_numpy(result.displacement)[None]
     after = geometry.warp(torch.from_numpy(np.ascontiguousarray(moving))[None, None], field)[0, 0].numpy()
@@ -198,7 +199,7 @@ def test_two_dimensions_are_a_slice_of_three(pair):
 def test_every_similarity_brings_the_images_together(pair, similarity):
     moving, fixed, mask = (array[:, :, 14] for array in pair)
     settings = attrs.evolve(QUICK, similarity=similarity, lam=1e-4, appearance_iterations=0, window_mm=6.0)
-    result = register(moving, fixed, mask, SPACING[:2], settings, (fixed > 0.1).astype(np.uint8))
+    result = register(pair_of(moving, fixed, mask, SPACING[:2], (fixed > 0.1).astype(np.uint8)), settings)
     after = geometry.warp(
         torch.from_numpy(np.ascontiguousarray(moving))[None, None],
         torch.from_numpy(result.displacement)[None],
@@ -212,7 +213,7 @@ def test_lbfgs_reaches_what_adam_reaches(pair):
     last = {}
     for optimiser in ("adam", "lbfgs"):
         settings = attrs.evolve(QUICK, optimiser=optimiser, iterations=(40, 40), appearance_iterations=0)
-        energy = register(moving, fixed, mask, SPACING[:2], settings).energy
+        energy = register(pair_of(moving, fixed, mask, SPACING[:2]), settings).energy
         last[optimiser] = min(e["similarity"] + e["regularisation"] for e in energy if e["level"] == 1)
     assert last["lbfgs"] < 1.1 * last["adam"]
 
@@ -220,7 +221,7 @@ def test_lbfgs_reaches_what_adam_reaches(pair):
 def test_settled_energy_ends_a_level_early(pair):
     moving, fixed, mask = (array[:, :, 14] for array in pair)
     settings = attrs.evolve(QUICK, iterations=(200, 10), tolerance=0.02)
-    energy = register(moving, fixed, mask, SPACING[:2], settings).energy
+    energy = register(pair_of(moving, fixed, mask, SPACING[:2]), settings).energy
     assert sum(entry["level"] == 0 for entry in energy) < 200
 
 
@@ -228,7 +229,7 @@ def test_images_finer_than_the_finest_level_are_filled_to_the_rim(pair):
     """There the mask has fractions; what the shape's z would add on them is reset too."""
     moving, fixed, mask = (np.kron(array[:, :, 14], np.ones((3, 3), array.dtype)) for array in pair)
     settings = attrs.evolve(QUICK, voxel_mm=(4.0, 2.5), iterations=(20, 15))
-    result = register(moving, fixed, mask, (2 / 3, 2 / 3), settings)
+    result = register(pair_of(moving, fixed, mask, (2 / 3, 2 / 3)), settings)
     shape = [e["similarity"] for e in result.energy if e["stage"] == "shape"]
     appearance = [e["similarity"] for e in result.energy if e["stage"] == "appearance"]
     assert appearance[0] < 1.2 * shape[-1]
@@ -241,24 +242,29 @@ def test_an_energy_that_is_not_finite_is_an_error(pair, optimiser):
     moving, fixed, mask = (array[:, :, 14] for array in pair)
     spoilt = attrs.evolve(QUICK, optimiser=optimiser, learning_rate=1e30)
     with pytest.raises(FloatingPointError, match="iteration 0: the energy is not finite; images in"):
-        register(1e30 * moving, fixed, mask, SPACING[:2], spoilt)
+        register(pair_of(1e30 * moving, fixed, mask, SPACING[:2]), spoilt)
 
 
 def test_a_warm_start_begins_where_the_other_ended(pair):
     moving, fixed, mask = (array[:, :, 14] for array in pair)
     fine = attrs.evolve(QUICK, voxel_mm=(2.0,), iterations=(15,), appearance_iterations=0)
-    first = register(moving, fixed, mask, SPACING[:2], fine)
-    second = register(moving, fixed, mask, SPACING[:2], fine, start=first.momentum)
+    first = register(pair_of(moving, fixed, mask, SPACING[:2]), fine)
+    second = register(pair_of(moving, fixed, mask, SPACING[:2]), fine, start=first.momentum)
     assert second.energy[0]["similarity"] == pytest.approx(
         min(first.energy, key=lambda e: e["similarity"] + e["regularisation"])["similarity"], rel=1e-3
     )
 
 
+def test_a_start_of_other_axes_is_refused(pair):
+    with pytest.raises(ValueError, match="start has to be a momentum of 1 channels and 3 axes"):
+        register(pair_of(*pair, SPACING), start=np.zeros(SHAPE, np.float32))
+
+
 def test_without_a_mask_appearance_changes_everywhere(pair):
     moving, fixed, mask = (array[:, :, 14] for array in pair)
     settings = attrs.evolve(QUICK, masking="none", iterations=(40, 40))
-    free = register(moving, fixed, mask, SPACING[:2], settings)
-    shape = register(moving, fixed, mask, SPACING[:2], attrs.evolve(settings, mu=0.0))
+    free = register(pair_of(moving, fixed, mask, SPACING[:2]), settings)
+    shape = register(pair_of(moving, fixed, mask, SPACING[:2]), attrs.evolve(settings, mu=0.0))
     assert np.abs(free.appearance[mask == 0]).max() > 0.01
     assert not shape.appearance.any()
     last = [min(e["similarity"] for e in result.energy) for result in (free, shape)]
@@ -291,9 +297,8 @@ def test_a_blurred_tumour_keeps_its_size_by_the_margin(margin, least, most):
     blurred = gaussian_filter(tumor.astype(float), 2)
     scan = (1 - blurred) * healthy + 0.15 * blurred
     settings = MetamorphosisSettings(margin_mm=margin, appearance_iterations=0, voxel_mm=(2.0, 1.0))
-    found = register(
-        scan.astype(np.float32), healthy.astype(np.float32), tumor.astype(np.uint8), (1.0, 1.0), settings
-    )
+    images = (scan.astype(np.float32), healthy.astype(np.float32), tumor.astype(np.uint8))
+    found = register(pair_of(*images, (1.0, 1.0)), settings)
     mask = torch.from_numpy(tumor.astype(np.float32))[None, None]
     warped = geometry.warp(mask, torch.from_numpy(found.displacement)[None]) >= 0.5
     assert least < float(warped.sum() / mask.sum()) < most

@@ -11,7 +11,7 @@ from gliomorph.models.kernels import in_voxels
 from gliomorph.models.registration.catalogue import build, predict
 from gliomorph.models.registration.networks import NetworkSettings
 from gliomorph.models.registration.objective import Objective
-from gliomorph.models.registration.pair import Pair
+from gliomorph.models.registration.pair import Pair, pair_of
 
 
 @each
@@ -97,7 +97,7 @@ def test_gradient_agrees_with_finite_differences(method):
 @pytest.mark.parametrize("method", ["metamorph-g", "metamorph-r"])
 def test_appearance_changes_inside_the_mask_alone(method):
     pair = a_pair()
-    result = predict(random_network(settings_of(method)), *arrays(pair))
+    result = predict(random_network(settings_of(method)), pair_of(*arrays(pair)))
     warped = geometry.warp(pair.mask, torch.from_numpy(result.displacement)[None])[0, 0].numpy()
     assert np.abs(result.appearance).max() > 1e-3
     assert not result.appearance[warped < 0.5].any()

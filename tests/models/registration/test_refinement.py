@@ -50,7 +50,7 @@ def answer(truth):
 
 @pytest.fixture(scope="module")
 def refined(images, answer):
-    return refine(answer, *images, SPACING, 20, SETTINGS)
+    return refine(answer, pair_of(*images, SPACING), 20, SETTINGS)
 
 
 def error_mm(result, truth):
@@ -93,7 +93,7 @@ def test_appearance_lies_in_the_tumour_where_it_ends(images, refined):
 
 
 def test_no_iterations_change_nothing(images, answer):
-    assert refine(answer, *images, SPACING, 0, SETTINGS) is answer
+    assert refine(answer, pair_of(*images, SPACING), 0, SETTINGS) is answer
 
 
 def test_iterations_lower_the_energy(refined):
@@ -113,6 +113,6 @@ def test_networks_are_refined_with_their_own_appearance_and_masking(method):
 
 def test_wrong_input_is_refused(images, answer):
     with pytest.raises(ValueError, match="iterations has to be 0 or more, got -1"):
-        refine(answer, *images, SPACING, -1)
+        refine(answer, pair_of(*images, SPACING), -1)
     with pytest.raises(ValueError, match=r"they have \(40, 88\), its displacement \(96, 88\)"):
-        refine(answer, *(image[:40] for image in images), SPACING, 5)
+        refine(answer, pair_of(*(image[:40] for image in images), SPACING), 5)

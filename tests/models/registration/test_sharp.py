@@ -8,6 +8,7 @@ from network_pairs import FLAT, SOLID, a_pair, arrays, random_network, settings_
 from gliomorph.models import geometry
 from gliomorph.models.kernels import in_voxels
 from gliomorph.models.registration.catalogue import predict
+from gliomorph.models.registration.pair import pair_of
 from gliomorph.models.registration.sharp import swept
 
 
@@ -56,5 +57,5 @@ def test_box_without_tumour_is_small():
     pair = attrs.evolve(a_pair(), mask=torch.zeros(1, 1, *FLAT))
     box = swept(pair, [torch.zeros(1, 2, 11, 9)])
     assert all(part.stop - part.start < 12 for part in box)
-    result = predict(random_network(settings_of("metamorph-r", sharp=True)), *arrays(pair))
+    result = predict(random_network(settings_of("metamorph-r", sharp=True)), pair_of(*arrays(pair)))
     assert not result.appearance.any()

@@ -1,91 +1,46 @@
-"""What an atlas cannot be, or will not show, is told at the start."""
+"""Options of the atlas that name scans, before a run."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from changed_settings import changed
-from group_settings import TABLE, settings
 
 from gliomorph.config.option import SettingsError
+from gliomorph.config.settings import Settings
 from gliomorph.workflows.checks.atlas import atlas_notices
 
 
+def asked(folder: Path, **options: tuple[str, ...]) -> Settings:
+    (folder / "bids" / "sub-01" / "ses-preop" / "anat").mkdir(parents=True)
+    (folder / "out" / "sub-02").mkdir(parents=True)
+    folders = {"bids_dir": folder / "bids", "output_dir": folder / "out", "work_dir": folder / "work"}
+    return Settings.of(**folders, registration=("affine",), **{"levels": ("group",), **options})
+
+
+def test_scans_and_sessions_that_exist_are_silent(tmp_path: Path) -> None:
+    options = {"confirm": ("sub-01_ses-preop", "01", "sub-02"), "atlas_session": ("ses-preop",)}
+    assert atlas_notices(asked(tmp_path, **options)) == []
+
+
 @pytest.mark.parametrize(
-    ("table", "word", "said"),
+    ("option", "label", "message"),
     [
-        (None, "sex", "participants.tsv is required, there is no such file"),
-        ("id\tsex\n1\tF\n", "sex", "requires a column participant_id"),
-        (TABLE, "gender", "no column 'gender'; it has 'age', 'sex', 'site'"),
-        (TABLE + "sub-1\tM\t30\tA\n", "sex", "more than one row of '1'"),
-        (TABLE, "sex:1,2", "no participant with a scan has a number of 'sex'"),
+        ("confirm", "sub-03", "--confirm sub-03: no such scan"),
+        ("confirm", "01_ses-postop", "--confirm sub-01_ses-postop: no such scan"),
+        ("atlas_session", "post", "--atlas-session post: nobody has a session ses-post in "),
     ],
 )
-def test_what_cannot_be_is_refused_at_the_start(
-    tmp_path: Path, table: str | None, word: str, said: str
+def test_what_does_not_exist_is_refused_before_the_run(
+    tmp_path: Path, option: str, label: str, message: str
 ) -> None:
-    with pytest.raises(SettingsError, match=said):
-        atlas_notices(settings(tmp_path, table, strata=(word,)))
+    with pytest.raises(SettingsError, match=message):
+        atlas_notices(asked(tmp_path, **{option: (label,)}))
 
 
-def test_who_is_in_no_stratum_and_columns_that_do_not_divide_are_told(tmp_path: Path) -> None:
-    told = atlas_notices(settings(tmp_path, strata=("age:50", "site"), dry_run=True))
-    assert "1 participant in no bin of 'age': missing" in told
-    assert any(text.startswith("'site' does not divide the participants") for text in told)
-
-
-def test_a_cohort_smaller_than_the_smallest_cell_is_told_before_the_run(tmp_path: Path) -> None:
-    (told,) = atlas_notices(settings(tmp_path, min_cell=5))
-    assert told.startswith("an atlas of 3 participants would show nothing: --min-cell is 5")
-    unasked = settings(tmp_path, min_cell=None)
-    assert atlas_notices(unasked) == []
-    (told,) = atlas_notices(changed(unasked, dry_run=True))
-    assert told == "3 patients: single patients can be read from these maps; do not share them"
-
-
-def test_strata_without_the_level_group_are_told(tmp_path: Path) -> None:
-    told = atlas_notices(settings(tmp_path, strata=("sex",), levels=("participant",)))
-    assert told == ["--strata has no effect without the level group"]
-
-
-def test_participants_of_earlier_runs_can_be_in_a_test(tmp_path: Path) -> None:
-    rows = "sub-8\tM\t50\tA\nsub-9\tM\t51\tA\n"
-    asked = settings(tmp_path, TABLE + rows, tests=("adiffi:sex",), min_cell=2)
-    with pytest.raises(SettingsError, match="requires at least 4 participants with a mask"):
-        atlas_notices(asked)
-    for name in ("sub-8", "sub-9"):
-        (tmp_path / "out" / name).mkdir(parents=True)
-    assert atlas_notices(asked) == []
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (
-            {"tests": ("glm:age",), "levels": ("participant",)},
-            "--tests has no effect without the level group",
-        ),
-        ({"tfce": True}, "--tfce has no effect without --tests"),
-        ({"test_regions": ("ET",)}, "--test-regions has no effect without --tests"),
-        ({"covariates": ("age",)}, "--covariates has no effect without --tests"),
-        ({"min_lesions": 7}, "--min-lesions has no effect without --tests"),
-        (
-            {"tests": ("glm:age",), "correction": "fdr", "permutations": 50},
-            "--permutations has no effect with --correction fdr",
-        ),
-    ],
-)
-def test_options_without_effect_are_told(tmp_path: Path, options: dict[str, Any], said: str) -> None:
-    assert atlas_notices(settings(tmp_path, **options)) == [said]
-
-
-def test_tests_that_take_no_covariates_are_named(tmp_path: Path) -> None:
-    table = "participant_id\tsex\tage\tarm\n" + "".join(
-        f"sub-{i}\t{'FM'[i % 2]}\t{30 + i * i}\t{i // 2}\n" for i in range(1, 4)
-    )
-    asked = settings(tmp_path, table, tests=("adiffi:sex", "glm:age"), covariates=("arm",))
-    assert atlas_notices(asked) == ["--covariates has no effect on adiffi:sex, which takes none"]
-    with pytest.raises(SettingsError, match=r"glm:age: participants\.tsv has no column 'drug'"):
-        atlas_notices(changed(asked, covariates=("drug",)))
+def test_options_without_effect_are_told(tmp_path: Path) -> None:
+    options = {"confirm": ("02",), "atlas_session": ("preop",), "levels": ("participant",)}
+    assert atlas_notices(asked(tmp_path, **options)) == [
+        "--atlas-session has no effect without the level group",
+        "--confirm has no effect without the level group",
+    ]

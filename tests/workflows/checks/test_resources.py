@@ -67,7 +67,7 @@ def test_every_method_and_known_stages_have_an_estimate() -> None:
 
 
 def room_of(settings: Settings, scans: int) -> tuple[Need, Need]:
-    at_once = settings.scans_at_once(scans)
+    at_once = settings.cluster.scans_at_once(scans, settings.resources.processes(scans))
     return needs_of(settings.processing, settings.resources, settings.output_dir, scans, at_once)
 
 
@@ -95,7 +95,9 @@ def test_work_directory_that_is_cleaned_holds_the_scans_at_once(settings: Settin
     machine(1000)
     clean = changed(settings, clean_workdir=True, nprocs=2)
     work, output = room_of(clean, 100)
-    assert work.gigabytes == pytest.approx(room_of(settings, clean.scans_at_once(100))[0].gigabytes)
+    assert work.gigabytes == pytest.approx(
+        room_of(settings, clean.cluster.scans_at_once(100, 2))[0].gigabytes
+    )
     assert output == room_of(settings, 100)[1]
     assert "GB of work files at a time in" in disk_of(clean, 100)
 

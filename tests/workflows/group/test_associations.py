@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contexts import context_of
 from lesion_tables import LesionTable, write_lesion_table
 from rich.console import Console
 
@@ -34,13 +35,16 @@ def made(
     settings = Settings.of(**folders, **given, permutations=39, **options)
     image = cohort.template
     template = TemplateFiles(image=image, brain=image, fixed=image, fixed_brain=image)
-    return settings, run_associations(settings, template, cohort.group_scans(kinds or ()), console)
+    context = context_of(settings, template, console)
+    return settings, run_associations(context, cohort.group_scans(kinds or ()))
 
 
 def names_of(found: Associations, settings: Settings) -> dict[str, str]:
     """Final names by ``<test>/<key>``."""
     return {
-        f"{test}/{key}": name for test, names in found.names(settings).items() for key, name in names.items()
+        f"{test}/{key}": name
+        for test, names in found.names(settings.processing, settings.testing.correction).items()
+        for key, name in names.items()
     }
 
 
@@ -68,7 +72,7 @@ def test_a_failure_is_told_with_its_cause(cohort: LesionTable) -> None:
     assert found.failure is not None
     assert (found.failure.scan, found.failure.stage) == ("group", "tests WT")
     assert found.problem.startswith("tests WT: voxels with a lesion in at least 40 participants are required")
-    assert found.names(settings) == {} and found.results == TestResults()
+    assert names_of(found, settings) == {} and found.results == TestResults()
     assert isinstance(console.file, io.StringIO)
     assert "failed WT tests: voxels with a lesion" in console.file.getvalue()
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import parcels
 import pytest
-from rich.console import Console
+from contexts import context_of
 
 from gliomorph.config.option import SettingsError
 from gliomorph.config.settings import Settings
@@ -18,7 +17,6 @@ from gliomorph.interfaces.files.images import read_image
 from gliomorph.interfaces.group.records import GroupScan, Stratum
 from gliomorph.interfaces.group.strata.groups import Stratification
 from gliomorph.workflows.checks.atlas import atlas_notices
-from gliomorph.workflows.context import find_parcellation
 from gliomorph.workflows.group.regions import Regional, run_regional
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
@@ -53,9 +51,7 @@ def run(
         GroupScan(label=label, kind="dseg", key=label, files={"tumor": path})
         for label, path in zip(("sub-1_ses-a", "sub-2", "sub-3"), tumors, strict=True)
     ]
-    console = Console(file=io.StringIO(), width=300)
-    parcellation = find_parcellation(asked, template)
-    return run_regional(asked, parcellation, strata or Stratification(), scans, console)
+    return run_regional(context_of(asked, template), strata or Stratification(), scans)
 
 
 def test_regions_have_the_scans_of_their_tumours(tmp_path: Path, template: TemplateFiles) -> None:
@@ -104,10 +100,10 @@ def test_a_failure_is_told_with_its_cause(tmp_path: Path, template: TemplateFile
 
 def test_what_cannot_be_used_is_refused_at_the_start(tmp_path: Path, template: TemplateFiles) -> None:
     with pytest.raises(SettingsError, match="No lobes come with the templates: give hemispheres"):
-        find_parcellation(settings(tmp_path, parcellation="lobes"), template)
+        context_of(settings(tmp_path, parcellation="lobes"), template)
 
 
 def test_the_option_has_no_effect_without_the_group_level(tmp_path: Path, template: TemplateFiles) -> None:
     asked = settings(tmp_path, levels=("participant",))
-    assert find_parcellation(asked, template) is None
+    assert context_of(asked, template).parcellation is None
     assert "--parcellation has no effect without the level group" in atlas_notices(asked)

@@ -17,7 +17,8 @@ from contexts import context_of
 from rich.console import Console
 
 from gliomorph.config.settings import Settings
-from gliomorph.interfaces.datasets.query import Scan, TumorMask
+from gliomorph.interfaces.datasets.masks import TumorMask
+from gliomorph.interfaces.datasets.query import Scan
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder, group_names
 from gliomorph.interfaces.files import sidecars
@@ -97,6 +98,17 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     graphs: list[Any] = []
     monkeypatch.setattr(group, "_submit", lambda graph, *_: graphs.append(graph) or "")
     return graphs
+
+
+def quality_rows(graph: Any) -> list[dict[str, str]]:
+    """``group_quality.tsv``."""
+    return list(csv.DictReader(io.StringIO(graph.plan.quality.read_text()), delimiter="\t"))
+
+
+def run_and_graph(settings: Settings, template: TemplateFiles, submitted: list[Any]) -> Any:
+    """The graph of one more run."""
+    assert atlas(settings, template, []) == ""
+    return submitted[-1]
 
 
 def labels(graph: Any) -> list[str]:
@@ -291,8 +303,94 @@ def test_one_scan_of_each_participant_counts_and_the_others_are_listed(
         publish(settings, label)
     assert atlas(settings, template, []) == ""
     assert labels(submitted[0]) == ["sub-01_ses-a", "sub-02"]
-    cause = "one scan of each participant counts, and sub-01_ses-a does"
+    cause = "one scan of each participant counts, and sub-01_ses-a does (the first by its label)"
     assert submitted[0].story.excluded == (Excluded(scan="sub-01_ses-post", stage="atlas", cause=cause),)
+
+
+def test_session_that_nobody_chose_is_told_everywhere(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01_ses-postop", "sub-01_ses-preop", "sub-02_ses-postop"):
+        publish(settings, label)
+    console = Console(file=io.StringIO(), width=200)
+    run_group(context_of(settings, template, console), [], {})
+    told = "1 participant with several scans: sub-01_ses-postop counts, the first by its label"
+    assert isinstance(console.file, io.StringIO)
+    assert told in console.file.getvalue()
+    assert told in submitted[0].story.flow[-1][0]
+    assert [row["flag"] for row in quality_rows(submitted[0])] == [
+        "of the participant's scans the first by its label: choose with --atlas-session",
+        "n/a",
+        "n/a",
+    ]
+    table = settings.bids_dir / "sub-01" / "sub-01_sessions.tsv"
+    table.parent.mkdir()
+    table.write_text("session_id\tacq_time\nses-postop\t2020-02-01\nses-preop\t2020-01-01T10:00:00\n")
+    atlas(settings, template, [])
+    assert labels(submitted[1]) == ["sub-01_ses-preop", "sub-02_ses-postop"]
+    assert "sub-01_ses-preop counts, the earliest by sessions.tsv" in submitted[1].story.flow[-1][0]
+    assert quality_rows(submitted[1])[1]["flag"].startswith("of the participant's scans the earliest")
+
+
+def test_session_that_was_chosen_counts_and_who_has_none_is_left_out(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    for label in ("sub-01_ses-postop", "sub-01_ses-preop", "sub-02_ses-postop", "sub-03"):
+        publish(settings, label)
+    console = Console(file=io.StringIO(), width=200)
+    asked = changed(settings, atlas_session=("ses-preop",))
+    run_group(context_of(asked, template, console), [], {})
+    assert labels(submitted[0]) == ["sub-01_ses-preop", "sub-03"]
+    assert {row.scan: row.cause for row in submitted[0].story.excluded} == {
+        "sub-01_ses-postop": "one scan of each participant counts, and sub-01_ses-preop does (--atlas-session)",
+        "sub-02_ses-postop": "no scan of ses-preop (--atlas-session)",
+    }
+    assert isinstance(console.file, io.StringIO)
+    assert "several scans" not in console.file.getvalue()
+    assert [row["flag"] for row in quality_rows(submitted[0])] == ["n/a"] * 4
+    assert labels(
+        run_and_graph(changed(settings, atlas_session=("post", "postop")), template, submitted)
+    ) == [
+        "sub-01_ses-postop",
+        "sub-02_ses-postop",
+        "sub-03",
+    ]
+
+
+def test_doubtful_scan_is_kept_out_until_it_is_confirmed(
+    settings: Settings, template: TemplateFiles, submitted: list[Any]
+) -> None:
+    doubtful = OK | {"status": "doubtful", "reason": "another grid", "flag": "another grid"}
+    publish(settings, "sub-01")
+    publish(settings, "sub-02", doubtful)
+    publish(settings, "sub-03_ses-1", doubtful)
+    console = Console(file=io.StringIO(), width=200)
+    run_group(context_of(settings, template, console), [], {})
+    assert isinstance(console.file, io.StringIO)
+    way_out = "kept out of the atlas; look at the page, and let it in with --confirm"
+    assert f"2 doubtful scans {way_out} sub-02 sub-03_ses-1" in console.file.getvalue()
+    assert labels(submitted[0]) == ["sub-01"]
+    assert submitted[0].story.excluded[0] == Excluded(
+        scan="sub-02", stage="doubtful", cause=f"another grid: {way_out} sub-02"
+    )
+    assert submitted[0].story.flow[2:] == (
+        ("passed the quality gate", 3),
+        ("without doubts about the mask", 1),
+        ("in the atlas, one of each participant", 1),
+    )
+    graph = run_and_graph(changed(settings, confirm=("sub-02", "03")), template, submitted)
+    assert labels(graph) == ["sub-01", "sub-02", "sub-03_ses-1"]
+    assert graph.story.flow[3] == ("without doubts about the mask, or confirmed (sub-02, sub-03_ses-1)", 3)
+    assert graph.plan.atlas["ConfirmedScans"] == ["sub-02", "sub-03_ses-1"]
+    assert [row["status"] for row in quality_rows(graph)] == ["ok", "confirmed", "confirmed"]
+    assert "The masks of 2 scans were in doubt; 2 were confirmed and used." in graph.story.methods
+    assert graph.plan.key != submitted[0].plan.key
+
+
+def test_no_atlas_of_doubtful_scans_alone_says_why(settings: Settings, template: TemplateFiles) -> None:
+    publish(settings, "sub-02", OK | {"status": "doubtful", "reason": "another grid"})
+    problem = atlas(settings, template, [])
+    assert problem.startswith("no scan is left (1 left out: another grid: kept out of the atlas")
 
 
 def test_a_small_cohort_has_an_atlas_and_a_warning(

@@ -54,6 +54,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
             tumor=file,
             tumor_kind="dseg",
             tumor_table=None,
+            tumor_in_template=False,
             weights=None,
             modality="T1w",
         ),

@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from gliomorph.config.processing import REFINE
 from gliomorph.config.settings import Settings
+from gliomorph.interfaces.datasets.query import QueryError
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.publish import Publication
 from gliomorph.workflows.scan import plan
@@ -131,6 +132,42 @@ def test_any_changed_input_makes_a_finished_scan_run_again(
     else:
         monkeypatch.setattr("gliomorph.workflows.keys.scan_code", lambda: "other")
     assert statuses(settings, template)["sub-01"] == "run"
+
+
+def test_keys_cover_what_a_mask_is_beside_what_it_holds(settings: Settings, template: TemplateFiles) -> None:
+    """One file under other names: the same bytes are read as another thing."""
+    path = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
+    keys = {plan_scans(settings, template)[0].input_keys["affine"]}
+    for name in ("sub-01_label-tumor_mask.nii.gz", "sub-01_space-MNI152_label-tumor_mask.nii.gz"):
+        path = path.rename(path.with_name(name))
+        keys.add(plan_scans(settings, template)[0].input_keys["affine"])
+    image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    image.rename(image.with_name("sub-01_ce-gd_T1w.nii.gz"))
+    keys.add(plan_scans(settings, template)[0].input_keys["affine"])
+    assert len(keys) == 4
+
+
+def test_mask_in_the_space_of_the_template_goes_through_it(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    path = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
+    path.rename(path.with_name("sub-01_space-MNI152_seg-brats_dseg.nii.gz"))
+    first, second = plan_scans(settings, template)
+    assert inputs_of(first, settings, template)["inputs"].tumor_in_template
+    assert not inputs_of(second, settings, template)["inputs"].tumor_in_template
+
+
+def test_folder_of_masks_that_serves_nobody_keeps_the_run_from_starting(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    masks = settings.inputs.derivatives["masks"]
+    (masks / "sub-02" / "anat" / "sub-02_seg-brats_dseg.nii.gz").unlink()
+    alone = changed(settings, participants=("02",))  # the folder serves another
+    assert [p.status for p in plan_scans(alone, template)] == ["run"]
+    (masks / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz").unlink()
+    for each in (settings, alone):
+        with pytest.raises(QueryError, match=r"-d masks=.*no mask of any of the 2 scans"):
+            plan_scans(each, template)
 
 
 def student(folder: Path, modality: str = "T1w", name: str = "w") -> Path:

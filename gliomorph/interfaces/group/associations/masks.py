@@ -11,8 +11,9 @@ import SimpleITK as sitk
 
 from ....models.statistics import LesionBits
 from ...files.images import from_array, read_image, require_same_grid, to_array, voxel_volume_ml
+from ...files.labels import tumor_only
 from ...files.text import listed, people
-from ..strata.groups import one_scan_each
+from ..sessions import one_scan_each
 from .words import AssociationError
 
 
@@ -68,7 +69,7 @@ def read_masks(
     min_lesions : int
         At least 1.
     labels : sequence of int
-        Which are lesion; all that is not 0 where none is named.
+        Which are lesion; all that is tumour where none is named.
 
     Returns
     -------
@@ -85,7 +86,8 @@ def read_masks(
     if not tumors:
         raise AssociationError("lesion masks are required, there are none")
     grid = read_image(template)
-    chosen, further = one_scan_each(tumors)
+    choice = one_scan_each(tumors)
+    chosen = choice.chosen
     participants = tuple(sorted(chosen))
     lesions = {
         name: np.flatnonzero(_read(chosen[name], tumors, grid, labels)).astype(np.uint32)
@@ -114,7 +116,9 @@ def read_masks(
         volumes_ml=sizes * voxel_volume_ml(grid),
         template=grid,
         notices=tuple(
-            _notices(further, [p for p, size in zip(participants, sizes, strict=True) if not size])
+            _notices(
+                tuple(choice.left_out), [p for p, size in zip(participants, sizes, strict=True) if not size]
+            )
         ),
     )
 
@@ -124,7 +128,7 @@ def _read(scan: str, files: Mapping[str, Path], grid: sitk.Image, labels: Sequen
     image = read_image(files[scan], sitk.sitkUInt8)
     require_same_grid(**{"the template": grid, f"{scan}'s {files[scan].name}": image})
     values = to_array(image).ravel(order="F")
-    return np.isin(values, labels) if len(labels) else values > 0
+    return np.isin(values, labels) if len(labels) else tumor_only(values) > 0
 
 
 def _count(lesions: Iterable[np.ndarray], size: int) -> np.ndarray:

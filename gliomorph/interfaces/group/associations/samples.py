@@ -58,7 +58,8 @@ def read_sample(
 ) -> Sample:
     """Read the columns of a test for those who have a mask.
 
-    Missing are empty cells and ``n/a``. Events are 1, yes, true and 0, no, false, whatever the capitals.
+    Missing is what :data:`~gliomorph.interfaces.group.strata.bins.MISSING` lists. Events are 1, yes, true and 0, no,
+    false, whatever the capitals.
 
     Parameters
     ----------

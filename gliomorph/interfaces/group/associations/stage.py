@@ -20,14 +20,14 @@ from .maps import AssociationMaps, association_maps
 from .masks import LesionMasks, read_masks
 from .options import TestOptions
 from .samples import Sample, read_sample
-from .words import AssociationError, association_labels, parse_associations
+from .words import Association, AssociationError, association_labels
 
 CLUSTERS = tuple(CLUSTER_COLUMNS)
 """Columns of the table of clusters; a table without clusters has them too."""
 
 
 def associate(
-    words: tuple[str, ...],
+    associations: tuple[Association, ...],
     participants: Path,
     scans: tuple[GroupScan, ...],
     template: Path,
@@ -37,8 +37,8 @@ def associate(
 
     Parameters
     ----------
-    words : tuple of str
-        As :func:`~gliomorph.interfaces.group.associations.words.parse_associations` takes them.
+    associations : tuple of Association
+        What ``--tests`` asks for.
     participants : Path
         ``participants.tsv``.
     scans : tuple of GroupScan
@@ -67,7 +67,9 @@ def associate(
         If one of the tests cannot be made; the columns of all are read before the first mask.
     """
     known = {scan.label: scan for scan in scans if scan.kind == "dseg" or options.region == "WT"}
-    samples = _samples_of_region(words, participants, [scan.label for scan in scans], set(known), options)
+    samples = _samples_of_region(
+        associations, participants, [scan.label for scan in scans], set(known), options
+    )
     masks = read_masks(
         {label: scan.files["tumor"] for label, scan in known.items()},
         {label: scan.files["coverage"] for label, scan in known.items() if "coverage" in scan.files},
@@ -78,7 +80,7 @@ def associate(
     files: dict[str, Path] = {}
     facts: dict[str, TestFacts] = {}
     notices = list(masks.notices)
-    for label, sample in zip(association_labels(parse_associations(words)), samples, strict=True):
+    for label, sample in zip(association_labels(associations), samples, strict=True):
         found = association_maps(sample, masks, options)
         # Pydra links the files of all tests and regions into one folder: no two may share a name
         stem = Path.cwd() / f"{label}_{options.region}"
@@ -92,16 +94,20 @@ def associate(
 
 
 def _samples_of_region(
-    words: Sequence[str], participants: Path, scans: list[str], known: set[str], options: TestOptions
+    associations: Sequence[Association],
+    participants: Path,
+    scans: list[str],
+    known: set[str],
+    options: TestOptions,
 ) -> list[Sample]:
     """The participants of every test, without those whose plain masks tell nothing of a sub-region."""
     of_region = {participant_of(scan) for scan in known}
     plain = tuple(sorted({participant_of(scan) for scan in scans} - of_region))
     if not plain:
-        return read_samples(words, participants, scans, options)
+        return read_samples(associations, participants, scans, options)
     left_out = f"a plain mask tells nothing of {options.region}"
     try:
-        samples = read_samples(words, participants, sorted(known), options)
+        samples = read_samples(associations, participants, sorted(known), options)
     except AssociationError as error:
         raise AssociationError(
             f"{error}; {people(len(plain))} left out, {left_out}: {listed(plain)}"
@@ -110,13 +116,13 @@ def _samples_of_region(
 
 
 def read_samples(
-    words: Sequence[str], participants: Path, scans: Sequence[str], options: TestOptions
+    associations: Sequence[Association], participants: Path, scans: Sequence[str], options: TestOptions
 ) -> list[Sample]:
     """The participants of every test: what a run can check before anything is computed.
 
     Parameters
     ----------
-    words : sequence of str
+    associations : sequence of Association
     participants : Path
         ``participants.tsv``.
     scans : sequence of str
@@ -130,9 +136,8 @@ def read_samples(
     Raises
     ------
     AssociationError
-        With all that is wrong with words and columns.
+        With all that is wrong with columns.
     """
-    asked = parse_associations(words)
     if not participants.is_file():
         raise AssociationError(f"--tests: {participants} is required, there is no such file")
     try:
@@ -141,7 +146,7 @@ def read_samples(
         raise AssociationError(f"--tests: {error}") from error
     names = {scan.split("_")[0] for scan in scans}
     samples, wrong = [], []
-    for association in asked:
+    for association in associations:
         try:
             samples.append(read_sample(association, rows, names, options.min_cell, options.covariates))
         except AssociationError as error:

@@ -20,8 +20,9 @@ from ....models.atlas import (
     midline,
     surroundings,
 )
-from ....models.regions import LABELS, REGIONS
+from ....models.regions import CAVITY, LABELS, REGIONS
 from ...files.images import read_image, to_array
+from ...files.labels import tumor_only
 from ...files.transforms import displacement_on, jacobian_determinant, linear_part, matrix_of, read_transform
 from ..records import GroupScan
 
@@ -80,7 +81,8 @@ def read_scan(scan: GroupScan, strata: Sequence[str], frame: Frame) -> tuple[Par
     row : dict
     """
     files = scan.files
-    labels = to_array(read_image(files["tumor"], sitk.sitkUInt8))
+    lesion = to_array(read_image(files["tumor"], sitk.sitkUInt8))
+    labels = tumor_only(lesion)
     seen = to_array(read_image(files["coverage"], sitk.sitkUInt8)) > 0
     values, where = {"image": _in_units_of_its_median(files["warped"], frame.brain)}, {"image": seen}
     if "healthy" in files:
@@ -91,7 +93,7 @@ def read_scan(scan: GroupScan, strata: Sequence[str], frame: Frame) -> tuple[Par
             seen & (labels > 0),
         )
     if "forward_xfm" in files:
-        around = surroundings(labels, frame.grid, REACH_MM)
+        around = surroundings(labels, frame.grid, REACH_MM) & (lesion != CAVITY)
         found = log_determinant(read_transform(files["forward_xfm"]), around, frame.image)
         if found is not None:
             values["logjacobian"], where["logjacobian"] = found[0], found[1] & seen

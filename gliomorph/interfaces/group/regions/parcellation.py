@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from ....models.atlas import hemispheres
 from ...datasets.template_files import TemplateFiles
 from ...files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ...files.labels import whole_labels
 from ...files.text import listed
 from ..atlas.scan import Frame
 from .label_map import HEMISPHERES, Parcel, ParcellationError, find_label_map, read_parcels, table_of
@@ -103,15 +104,10 @@ def _on_template(path: Path, indices: Sequence[int], frame: Frame) -> np.ndarray
     """A label map with labels 1 to n, in the indices' order, on the template's grid: (X, Y, Z) uint16."""
     try:
         image = read_image(path)
+        values = whole_labels(to_array(image), path.name)
     except ImageError as error:
         raise ParcellationError(f"--parcellation: {error}") from error
-    values = to_array(image)
     found = np.unique(values)
-    if not (np.isfinite(found).all() and (found >= 0).all() and (found == np.rint(found)).all()):
-        odd = found[~(np.isfinite(found) & (found >= 0) & (found == np.rint(found)))]
-        raise ParcellationError(
-            f"--parcellation: {path.name}: labels are whole numbers from 0 up, got {odd[0]:g}: is it a label map?"
-        )
     if unknown := sorted(set(found.astype(int).tolist()) - {0, *indices}):
         raise ParcellationError(
             f"--parcellation: {path.name} has labels that its table has no row of, {listed(map(str, unknown))}: "

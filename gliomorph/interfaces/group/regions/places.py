@@ -17,6 +17,7 @@ import SimpleITK as sitk
 
 from ....models.atlas import Place, place_of
 from ...files.images import read_image, to_array, write_text
+from ...files.labels import tumor_only
 from ...task import task
 from ..records import GroupScan
 
@@ -29,7 +30,7 @@ def tumor_places(
     Parameters
     ----------
     scans : tuple of GroupScan
-        Their ``tumor`` is a label map or a mask on the template's grid: what is not 0.
+        Their ``tumor`` is a label map or a mask on the template's grid: what is not 0 and no resection cavity.
     parcellation : Path
         On the template's grid, labels 1 to ``count``.
     count : int
@@ -54,7 +55,8 @@ def tumor_places(
     for scan in sorted(scans, key=lambda scan: scan.label):
         row = known.get(scan.label, {})
         if row.get("key") != scan.key:
-            place = place_of(to_array(read_image(scan.files["tumor"], sitk.sitkUInt8)), parcels, count)
+            tumor = tumor_only(to_array(read_image(scan.files["tumor"], sitk.sitkUInt8)))
+            place = place_of(tumor, parcels, count)
             row = {"key": scan.key, **attrs.asdict(place), "voxels": list(place.voxels)}
         rows[scan.label] = row
     if path is not None and rows != known:

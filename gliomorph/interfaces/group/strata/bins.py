@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
 
 import attrs
 
@@ -19,7 +18,8 @@ MOST_CATEGORIES = 20
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
-Reason = Literal["missing", "not a number", "not in the table", "more than one row"]
+MISSING = ("", "n/a", "na", "nan", "null", "none", "-", ".", "?", "unknown")
+"""What says in a cell, in any case, that there is no value. BIDS has ``n/a`` alone, tables have all of them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +36,8 @@ class NotAssigned:
     """Participants with a scan that are in no bin of a column, for one reason."""
 
     column: str
-    reason: Reason
+    reason: str
+    """Missing, perhaps with the word that says so; not a number; not in the table; more than one row."""
     participants: tuple[str, ...]
 
 
@@ -81,7 +82,7 @@ def split(
 ) -> Part:
     """The bins of one variable and who is in none."""
     values: dict[str, str | float] = {}
-    lost: dict[Reason, list[str]] = {}
+    lost: dict[str, list[str]] = {}
     for name in present:
         value, reason = value_of(variable.column, bool(variable.edges), table.get(name), name in twice)
         if value is None:
@@ -105,15 +106,17 @@ def split(
 
 def value_of(
     column: str, numeric: bool, row: Mapping[str, str] | None, ambiguous: bool = False
-) -> tuple[str | float | None, Reason | None]:
+) -> tuple[str | float | None, str | None]:
     """A participant's category or number, or why there is none."""
     if row is None:
         return None, "not in the table"
     if ambiguous:
         return None, "more than one row"
     text = (row.get(column) or "").strip()
-    if text.casefold() in ("", "n/a"):
+    if text.casefold() in MISSING[:2]:
         return None, "missing"
+    if text.casefold() in MISSING:
+        return None, f"missing (written {quoted(text)}, which counts as no value)"
     if not numeric:
         return text, None
     found = number(text)

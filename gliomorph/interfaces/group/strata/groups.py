@@ -16,7 +16,7 @@ import attrs
 
 from ....models.small_cells import EVERYBODY, SmallCells, small_cells
 from ...files.text import listed, people, plain
-from ..records import Stratum, participant_of
+from ..records import Stratum
 from .bins import Finding, NotAssigned, Part, Variable, number, split
 
 BY_PLACE = "--parcellation"
@@ -121,34 +121,6 @@ def _parse(word: str) -> Variable:
     return Variable(column=name, edges=tuple(edge for edge in edges if edge is not None))
 
 
-def one_scan_each(scans: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The first scan of every participant: binomial intervals and small cells are about participants.
-
-    Parameters
-    ----------
-    scans : iterable of str
-        Labels ``sub-X`` or ``sub-X_ses-Y``.
-
-    Returns
-    -------
-    chosen : dict of str to str
-        Participant without ``sub-`` to the first of its scans in sorted order.
-    left_out : tuple of str
-        The other scans, sorted.
-
-    Examples
-    --------
-    >>> one_scan_each(["sub-2_ses-post", "sub-1", "sub-2_ses-a"])
-    ({'1': 'sub-1', '2': 'sub-2_ses-a'}, ('sub-2_ses-post',))
-    """
-    chosen: dict[str, str] = {}
-    left_out = []
-    for scan in sorted(scans):
-        if chosen.setdefault(participant_of(scan), scan) != scan:
-            left_out.append(scan)
-    return chosen, tuple(left_out)
-
-
 def stratify(
     variables: Sequence[Variable],
     rows: Sequence[Mapping[str, str]],
@@ -157,8 +129,9 @@ def stratify(
 ) -> Stratification:
     """Put every participant that has a scan into one bin of every variable, or say why not.
 
-    A bin holds its lower edge and not its upper one. Missing are empty cells and ``n/a``; in a column with edges,
-    other text than a finite number is "not a number". Which strata are published is decided by :func:`withhold`.
+    A bin holds its lower edge and not its upper one. Missing is what :data:`~.bins.MISSING` lists; in a column with
+    edges, other text than a finite number is "not a number". Which strata are published is decided by
+    :func:`withhold`.
 
     Parameters
     ----------

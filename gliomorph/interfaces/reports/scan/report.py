@@ -16,8 +16,9 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from ....models.regions import EITHER, LABELS, TEXTS
+from ....models.regions import CAVITY, EITHER, LABELS, TEXTS
 from ...files.images import from_array, read_image, to_array, voxel_volume_ml
+from ...files.labels import tumor_only
 from ...records import Ports
 from .. import figures
 from ..cuts import Cut, brightness, choose_cuts, spread_cuts
@@ -67,7 +68,7 @@ class PageImages(Ports):
     """``raw``, ``n4``: Native image before and after bias correction; ``n4`` is brain-extracted (zero outside the
     brain)."""
     labels: Path | None
-    """The tumour's labels in the native frame: 1, 2, and 3 or 4 where it has sub-regions."""
+    """The tumour's labels in the native frame: 1, 2, and 3 or 4 where it has sub-regions; 5 for a resection cavity."""
     template: Path
     aligned: Path
     """``template``, ``aligned``: On the template's full grid; ``aligned`` is the image after the affine and histogram
@@ -134,12 +135,20 @@ def scan_report(
         ],
         measures=_measures_table(methods),
         used=[("run", as_json(used)), *((result.method, as_json(result.used)) for result in methods)],
-        regions=[(figures.REGIONS[i], f"{TEXTS[part]} ({part})") for part, i in LABELS.items()],
+        regions=_legend(labels),
     )
 
 
+def _legend(labels: sitk.Image | None) -> list[tuple[str, str]]:
+    """Colour and name of the regions."""
+    parts = [(figures.REGIONS[i], f"{TEXTS[part]} ({part})") for part, i in LABELS.items()]
+    has_cavity = labels is not None and (to_array(labels) == CAVITY).any()
+    return [*parts, *([(figures.REGIONS[CAVITY], "resection cavity (RC)")] if has_cavity else [])]
+
+
 def _mask(path: Path) -> sitk.Image:
-    return sitk.Cast(read_image(path) > 0, sitk.sitkUInt8)
+    image = read_image(path)
+    return from_array((tumor_only(to_array(image)) > 0).astype(np.uint8), image)
 
 
 def _summary(

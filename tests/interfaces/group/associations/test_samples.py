@@ -36,6 +36,13 @@ def test_two_values_are_two_groups() -> None:
     assert found.notices == ("adiffi:dead: 2 participants left out, 'dead' is missing: '03', '04'",)
 
 
+def test_unknown_is_no_group_of_its_own() -> None:
+    found = sample("adiffi:idh", idh=["mutant", "Unknown", "wildtype", "mutant"])
+    assert found.participants == ("00", "02", "03")
+    (notice,) = found.notices
+    assert "'idh' is missing (written 'Unknown', which counts as no value): '01'" in notice
+
+
 def test_a_value_stands_against_all_others() -> None:
     found = sample("liebermeister:site=b", site=["a", "b", "c", "b"])
     np.testing.assert_array_equal(found.values, [0, 1, 0, 1])

@@ -22,7 +22,7 @@ from gliomorph import __version__
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.group.associations.options import TestOptions
 from gliomorph.interfaces.group.associations.stage import CLUSTERS, Associate, associate, read_samples
-from gliomorph.interfaces.group.associations.words import AssociationError
+from gliomorph.interfaces.group.associations.words import AssociationError, parse_associations
 
 EFFECTS = ("adiffi:group=mutant", "liebermeister:mood", "glm:age", "logrank:days,dead", "cox:days,dead")
 NULL = ("adiffi:chance", "liebermeister:chance", "glm:number", "logrank:number2", "cox:number2")
@@ -45,7 +45,11 @@ class Answer(NamedTuple):
 
 def asked(words: Sequence[str], cohort: LesionTable, kinds: Sequence[str] = (), **options: Any) -> Answer:
     files, facts, notices = associate(
-        tuple(words), cohort.table, cohort.group_scans(kinds), cohort.template, TestOptions(**FEW | options)
+        parse_associations(words),
+        cohort.table,
+        cohort.group_scans(kinds),
+        cohort.template,
+        TestOptions(**FEW | options),
     )
     tables = {key.removesuffix("/clusters"): file for key, file in files.items() if key.endswith("clusters")}
     maps = {key: file for key, file in files.items() if not key.endswith("clusters")}
@@ -412,17 +416,21 @@ def test_all_that_is_wrong_with_the_columns_is_said_at_once(cohort: LesionTable,
     with pytest.raises(
         AssociationError, match=r"adiffi:nose: .* no column 'nose'.*; glm:group requires .*'mutant'"
     ):
-        read_samples(["adiffi:nose", "glm:group"], cohort.table, cohort.scans, TestOptions())
+        read_samples(
+            parse_associations(["adiffi:nose", "glm:group"]), cohort.table, cohort.scans, TestOptions()
+        )
     with pytest.raises(AssociationError, match="there is no such file"):
-        read_samples(["glm:age"], tmp_path / "participants.tsv", cohort.scans, TestOptions())
+        read_samples(
+            parse_associations(["glm:age"]), tmp_path / "participants.tsv", cohort.scans, TestOptions()
+        )
     (tmp_path / "wrong.tsv").write_text("name\tage\na\t1\n")
     with pytest.raises(AssociationError, match="requires a column participant_id"):
-        read_samples(["glm:age"], tmp_path / "wrong.tsv", cohort.scans, TestOptions())
+        read_samples(parse_associations(["glm:age"]), tmp_path / "wrong.tsv", cohort.scans, TestOptions())
 
 
 def test_the_stage_runs_as_a_task(cohort: LesionTable, tmp_path: Path) -> None:
     job = Associate(
-        words=("liebermeister:mood",),
+        associations=parse_associations(["liebermeister:mood"]),
         participants=cohort.table,
         scans=cohort.group_scans(),
         template=cohort.template,

@@ -10,6 +10,7 @@ from gliomorph.interfaces.files.transforms import compose, jacobian_determinant,
 from gliomorph.interfaces.group.atlas.scan import Frame, log_determinant, ras_affine, read_scan
 from gliomorph.interfaces.group.records import GroupScan
 from gliomorph.models.atlas import LIMIT, Grid
+from gliomorph.models.regions import CAVITY
 
 GRID = phantoms.grid((20, 18, 16), (2.0, 2.0, 2.5), np.diag([-1, -1, 1]))
 
@@ -99,6 +100,17 @@ def test_row_tells_volumes_side_and_place(scan):
     assert np.sign(row["laterality_index"]) == np.sign(row["centroid_x_mm"] - frame.midline_mm)
     assert abs(row["laterality_index"]) == 1
     assert row["foci"] == 1
+
+
+def test_resection_cavity_is_neither_tumour_nor_its_surroundings(scan):
+    files, labels, _, frame = scan
+    treated = np.where(labels == 4, CAVITY, labels).astype(np.uint8)
+    files["tumor"] = write_image(from_array(treated, GRID), files["tumor"].with_name("treated.nii.gz"))
+    participant, row = read_scan(group_scan(files, "dseg"), [], frame)
+    assert np.array_equal(participant.labels, np.where(labels == 2, 2, 0))
+    assert (row["WT_ml"], row["TC_ml"], row["ET_ml"]) == (row["ED_ml"], 0, 0)
+    for where in ("appearance", "logjacobian"):
+        assert not participant.where[where][treated == CAVITY].any()
 
 
 def test_scan_without_further_files_has_its_image_alone(scan):

@@ -115,10 +115,14 @@ def test_labels_without_a_row_and_values_that_are_none_are_refused(
     path = parcels.write_parcels(tmp_path / "x_dseg.nii.gz", like, table)
     with pytest.raises(ParcellationError, match="labels that its table has no row of, '3': add them"):
         prepare(str(path), template, tmp_path)
-    for value in (0.5, -2.0, np.nan):
+    for value, said in (
+        (0.5, r"lie between them, such as 0\.5: was the map resampled"),
+        (-2.0, "whole numbers from 0 up, got -2: is it a label map"),
+        (np.nan, "NaN or infinite"),
+    ):
         voxels = np.where(parcels.quarters(like) == 3, value, 0).astype(np.float32)
         write_image(from_array(voxels, like), path)
-        with pytest.raises(ParcellationError, match=r"whole numbers from 0 up, got .*: is it a label map"):
+        with pytest.raises(ParcellationError, match=rf"x_dseg\.nii\.gz: .*{said}"):
             prepare(str(path), template, tmp_path)
 
 

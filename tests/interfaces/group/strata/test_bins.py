@@ -53,8 +53,21 @@ def test_missing_values_are_a_group_of_their_own(word: str, value: str) -> None:
     assert notice.participants == group.participants
 
 
+@pytest.mark.parametrize("value", ["NA", "NaN", "null", "None", "-", ".", "?", " Unknown"])
+@pytest.mark.parametrize("word", ["idh", "idh:40"])
+def test_words_for_missing_values_count_as_missing_and_are_named(word: str, value: str) -> None:
+    found = grouped(word, ["50", value, "30", ""])
+    said = f"missing (written '{value.strip()}', which counts as no value)"
+    assert [(g.reason, g.participants) for g in found.not_assigned] == [
+        ("missing", ("003",)),
+        (said, ("001",)),
+    ]
+    assert any(said in notice.text and notice.participants == ("001",) for notice in found.notices)
+    assert all(value.strip() not in stratum.description for stratum in found.strata if word == "idh")
+
+
 def test_text_in_a_column_of_numbers_is_reported() -> None:
-    found = grouped("days:180", ["100", "ALIVE (361 days later)", "200", "nan", "1e400"])
+    found = grouped("days:180", ["100", "ALIVE (361 days later)", "200", "infinite", "1e400"])
     assert [(g.reason, g.participants) for g in found.not_assigned] == [
         ("not a number", ("001", "003", "004"))
     ]

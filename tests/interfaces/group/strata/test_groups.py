@@ -12,12 +12,11 @@ from participant_tables import grouped, kinds, rows_of
 from gliomorph.interfaces.files.tables import read_table, table
 from gliomorph.interfaces.files.text import plain
 from gliomorph.interfaces.group.records import Stratum
-from gliomorph.interfaces.group.strata.bins import MOST_CATEGORIES, Variable
+from gliomorph.interfaces.group.strata.bins import MISSING, MOST_CATEGORIES, Variable
 from gliomorph.interfaces.group.strata.groups import (
     BY_PLACE,
     LONGEST_LABEL,
     contrasts_of,
-    one_scan_each,
     parse_strata,
     stratify,
 )
@@ -82,7 +81,7 @@ def test_every_participant_is_in_exactly_one_bin_or_not_assigned(seed: int) -> N
 
 
 def test_whatever_the_table_says_labels_are_bids_labels_and_unique() -> None:
-    values = [value for value in HOSTILE if value.strip().casefold() not in ("", "n/a")][:MOST_CATEGORIES]
+    values = [value for value in HOSTILE if value.strip().casefold() not in MISSING][:MOST_CATEGORIES]
     rows = [
         {"participant_id": str(i), "se/x": value, "s": "ex" + value, "al": "l"}
         for i, value in enumerate(values)
@@ -182,12 +181,6 @@ def test_the_table_is_read_as_it_stands(tmp_path: Path) -> None:
     path.write_text("id\tsex\n1\tF\n")
     with pytest.raises(ValueError, match="requires a column participant_id, got 'id', 'sex'"):
         read_table(path)
-
-
-def test_one_scan_of_every_participant_in_any_order() -> None:
-    scans = ["sub-b_ses-2", "sub-a", "sub-b_ses-1", "sub-b_ses-3"]
-    expected = ({"a": "sub-a", "b": "sub-b_ses-1"}, ("sub-b_ses-2", "sub-b_ses-3"))
-    assert one_scan_each(scans) == one_scan_each(scans[::-1]) == expected
 
 
 def test_plain_text_is_ascii() -> None:
