@@ -1,6 +1,6 @@
 """An automatic campaign of faults: what gliomorph does with spoilt inputs, full disks and killed processes.
 
-    python -m benchmarks.faults OUT [--faults 269] [--seed 1] [--kinds WORD …] [--jobs 1] [--minutes M]
+    python -m benchmarks.faults OUT [--faults 294] [--seed 1] [--kinds WORD …] [--jobs 1] [--minutes M]
 
 A small cohort is run once to the end. Then, round by round, faults are injected into a copy of it: one in every
 subject where they concern single scans, else one in the whole run. After each, outputs are looked at; then the fault is

@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--faults",
         type=int,
-        default=269,
+        default=294,
         help="how many are drawn (default: %(default)s, each kind by its share)",
     )
     options.add_argument("--seed", type=int, default=1, help="of all that is drawn (default: %(default)s)")

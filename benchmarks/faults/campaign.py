@@ -240,6 +240,8 @@ def answer_violations(
         wrong += fault.check() if fault.check is not None else []
     if answer.code in (0, 1) and not any(fault.no_summary for fault in faults):
         wrong += invariants.unsaid(world.out, logs, failed, may_fail)
+        answered = {scan: pattern for fault in faults for scan, pattern in fault.answered.items()}
+        wrong += invariants.wrong_in_silence(world.out, world.kept("done") / "out", logs, answered)
         wrong += invariants.leftovers(world.out) if all(fault.check is None for fault in faults) else []
     return wrong
 

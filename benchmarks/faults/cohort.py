@@ -35,14 +35,19 @@ def tissue(points: np.ndarray) -> np.ndarray:
     return (0.55 + 0.35 * white) * (1 - rim) + 0.3 * rim
 
 
+def drawn(subject: str) -> tuple[list[float], float, list[float]]:
+    """Shift (mm) and size of a subject's head, and the centre of its tumour in the template (LPS, mm)."""
+    rng = Random(subject)
+    shift, size = [rng.uniform(-4, 4) for _ in range(3)], rng.uniform(0.97, 1.03)
+    return shift, size, [rng.choice((-1, 1)) * rng.uniform(*span) for span in ((14, 18), (10, 17), (4, 10))]
+
+
 def head(subject: str) -> tuple[sitk.Image, sitk.Image]:
     """Skull-stripped image with the tumour drawn in, float32, and its BraTS labels, uint8.
 
     Every subject has a head of its own size and place, and the tumour in a place of its own.
     """
-    rng = Random(subject)
-    shift, size = [rng.uniform(-4, 4) for _ in range(3)], rng.uniform(0.97, 1.03)
-    place = [rng.choice((-1, 1)) * rng.uniform(*span) for span in ((14, 18), (10, 17), (4, 10))]
+    shift, size, place = drawn(subject)
     points = (_centred(OFFSET) - np.reshape(shift, (3, 1, 1, 1))) / size
     distance = np.linalg.norm(points - np.reshape(place, (3, 1, 1, 1)), axis=0)
     labels = np.zeros(distance.shape, np.uint8)
@@ -62,17 +67,17 @@ def write_template(folder: Path) -> None:
     write_image(from_array(inside.astype(np.uint8), _grid()), f"{stem}_mask.nii.gz")
 
 
-def write_cohort(bids: Path) -> None:
-    """A BIDS dataset of :data:`SUBJECTS` with ``seg-brats_dseg`` in ``derivatives/masks``."""
+def write_cohort(bids: Path, subjects: Sequence[str] = SUBJECTS) -> None:
+    """A BIDS dataset of some subjects with ``seg-brats_dseg`` in ``derivatives/masks``."""
     masks = bids / "derivatives" / "masks"
     known = {"Name": "heads", "BIDSVersion": "1.10.0", "License": "CC0"}
     write_text(json.dumps(known), bids / "dataset_description.json")
     made = {"DatasetType": "derivative", "GeneratedBy": [{"Name": "benchmarks.faults"}]}
     write_text(json.dumps(known | made), masks / "dataset_description.json")
     write_text("Heads that were drawn, not scanned, to see what faults do to a run.\n" * 3, bids / "README")
-    rows = [f"sub-{name}\t{'F' if number % 2 else 'M'}\n" for number, name in enumerate(SUBJECTS)]
+    rows = [f"sub-{name}\t{'F' if number % 2 else 'M'}\n" for number, name in enumerate(subjects)]
     write_text("".join(["participant_id\tsex\n", *rows]), bids / "participants.tsv")
-    for name in SUBJECTS:
+    for name in subjects:
         image, labels = head(name)
         write_image(image, bids / f"sub-{name}" / "anat" / f"sub-{name}_T1w.nii.gz")
         path = masks / f"sub-{name}" / "anat" / f"sub-{name}_seg-brats_dseg.nii.gz"

@@ -14,6 +14,10 @@ Disturb = Callable[[World, "subprocess.Popen[bytes]"], bool]
 """Does something to a run that goes on; whether it came in time."""
 
 
+RIGHT = r"(?!)"
+"""No text: the answer has to be right."""
+
+
 @attrs.frozen(kw_only=True)
 class Fault:
     """One fault, injected.
@@ -26,6 +30,9 @@ class Fault:
         Scans that have to fail, with the pattern that their cause has to match.
     may_fail : tuple of str
         Scans that may be done or may fail with a cause.
+    answered : mapping of str to str
+        Scans whose tumour has to be where it is without the fault, with the pattern that cause, flag or doubt has to
+        match otherwise.
     codes : tuple of int
         Exit codes that are right; empty: 1 where a scan has failed, else 0.
     said : str
@@ -57,6 +64,7 @@ class Fault:
     detail: str = ""
     failed: Mapping[str, str] = attrs.field(factory=dict)
     may_fail: tuple[str, ...] = ()
+    answered: Mapping[str, str] = attrs.field(factory=dict)
     codes: tuple[int, ...] = ()
     said: str = ""
     changed: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 import nibabel as nib
+import numpy as np
 from PIL import Image
 
 HOSTILE = "hostile"
@@ -27,6 +28,9 @@ VARYING = ("seconds", "peak_memory_gb", "InputsKey")
 """What two runs differ in: how long they took, what memory they needed, and the hash of a table that says so."""
 
 Listing = dict[str, str]
+
+CENTRE_MM, VOLUME = 2.0, 0.05
+"""How far a tumour may be from its place, half a voxel, and how far its volume from its own."""
 
 
 def listing(out: Path) -> Listing:
@@ -126,11 +130,9 @@ def unsaid(out: Path, since: set[str], failed: Mapping[str, str], may_fail: Iter
     may_fail : iterable of str
         Scans that may be done or may fail, with any cause.
     """
-    tables = [path for path in sorted(out.glob("logs/*/summary.tsv")) if path.parent.name not in since]
-    if not tables:
+    rows = _summary(out, since)
+    if not rows:
         return ["there is no summary.tsv of this run"]
-    with tables[-1].open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
-        rows = {row["scan"]: row for row in csv.DictReader(lines, delimiter="\t")}
     wrong = []
     for scan, pattern in failed.items():
         row = rows.get(scan, {"status": "not listed", "cause": ""})
@@ -144,6 +146,54 @@ def unsaid(out: Path, since: set[str], failed: Mapping[str, str], may_fail: Iter
         elif row["status"] == "failed" and not (row["cause"].strip() and row["stage"].strip()):
             wrong.append(f"{scan} fails without stage and cause")
     return wrong
+
+
+def wrong_in_silence(out: Path, reference: Path, since: set[str], answered: Mapping[str, str]) -> list[str]:
+    """Scans that failed, or whose tumour is elsewhere than without a fault, and the summary does not say why.
+
+    Parameters
+    ----------
+    out, reference : Path
+        Output folders of this run and of one without faults.
+    since : set of str
+        Names of the log folders of earlier runs.
+    answered : mapping of str to str
+        Scan to the pattern of what has to be said.
+    """
+    rows, wrong = _summary(out, since), []
+    for scan, pattern in answered.items():
+        row = rows.get(scan, {"status": "not listed", "cause": "", "look_at": ""})
+        told = row["cause"] if row["status"] == "failed" else row["look_at"]
+        found = "" if row["status"] != "done" else _displaced(out, reference, scan)
+        if (row["status"] != "done" or found) and not re.search(pattern, told):
+            wrong.append(f"{scan} is {row['status']}{found}, and the summary says {told!r}, not /{pattern}/")
+    return wrong
+
+
+def _displaced(out: Path, reference: Path, scan: str) -> str:
+    """How far a scan's tumour in template space is from where it has to be; empty within the tolerances."""
+    (centre, volume), (right, size) = (_tumor(folder, scan) for folder in (out, reference))
+    distance = float(np.linalg.norm(centre - right))
+    if distance < CENTRE_MM and abs(volume / size - 1) < VOLUME:
+        return ""
+    return f" with its tumour {distance:.1f} mm away and {volume / size:.0%} as large"
+
+
+def _tumor(out: Path, scan: str) -> tuple[np.ndarray, float]:
+    """Centre (mm) and number of voxels of a scan's tumour in template space."""
+    (path,) = out.glob(f"{scan}/anat/{scan}_*space-*_label-tumor_*_mask.nii.gz")
+    image = nib.load(path)
+    inside = np.argwhere(np.asarray(image.dataobj) > 0)
+    return nib.affines.apply_affine(image.affine, inside.mean(axis=0)), float(len(inside))
+
+
+def _summary(out: Path, since: set[str]) -> dict[str, dict[str, str]]:
+    """Rows of the newest run's summary by scan; none where it has left none."""
+    tables = [path for path in sorted(out.glob("logs/*/summary.tsv")) if path.parent.name not in since]
+    if not tables:
+        return {}
+    with tables[-1].open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
+        return {row["scan"]: row for row in csv.DictReader(lines, delimiter="\t")}
 
 
 def _files(out: Path) -> dict[str, Path]:

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
-from .cohort import TEMPLATE, write_cohort, write_template
+from .cohort import SUBJECTS, TEMPLATE, write_cohort, write_template
 
 LIMIT_S = 600.0
 """A run that takes longer hangs."""
@@ -85,9 +85,9 @@ class World:
     def table(self, subject: str) -> Path:
         return self.labels(subject).with_name(f"sub-{subject}_seg-brats_dseg.tsv")
 
-    def make(self) -> None:
+    def make(self, subjects: Sequence[str] = SUBJECTS) -> None:
         """Write the dataset and the template into empty folders."""
-        write_cohort(self.bids)
+        write_cohort(self.bids, subjects)
         write_template(self.root / "templates")
         for name in ("home", "tmp", "cwd"):
             (self.root / name).mkdir()

@@ -18,7 +18,7 @@ from gliomorph.interfaces.datasets.query import Scan, find_scans
 from gliomorph.interfaces.derivatives.names import ScanNames, anat_folder
 from gliomorph.interfaces.derivatives.scan_record import read_scan_record
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_text
-from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels
+from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels, tumor_only
 from gliomorph.interfaces.networks.files import WeightsError, card_of, weights_sha256
 from gliomorph.interfaces.networks.segmentation import read_modalities, shipped_student
 from gliomorph.models.segmentation.metrics import measure
@@ -184,8 +184,9 @@ def _image_and_truth(scan: Scan) -> tuple[sitk.Image, sitk.Image]:
     """The image, and the given labels on its grid."""
     assert scan.image is not None and scan.tumor is not None
     image, tumor = read_image(scan.image), scan.tumor
-    given = brats_labels(read_image(tumor.path), tumor.kind, tumor.path.name, tumor.table)
-    return image, resample_labels(given, image)
+    voxels = read_image(tumor.path, sitk.sitkFloat32)
+    given, *_ = brats_labels(voxels, tumor.kind, tumor.path.name, tumor.table)
+    return image, resample_labels(from_array(tumor_only(to_array(given)), given), image)
 
 
 def _labels_path(scan: Scan, out: Path, args: argparse.Namespace, sha256: str) -> Path | None:

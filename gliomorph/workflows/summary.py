@@ -68,7 +68,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         columns, rows = read_tsv(path)
     except (OSError, ValueError):
         return []
-    return [row.cells for row in rows if row.whole and set(COLUMNS) <= set(columns)]
+    # earlier versions had no column of what to look at
+    return [row.cells for row in rows if row.whole and {*COLUMNS} - {"look_at"} <= {*columns}]
 
 
 def rows_of(

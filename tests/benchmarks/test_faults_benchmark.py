@@ -126,6 +126,37 @@ def test_summary_of_an_earlier_run_does_not_count(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("shift", "size", "row", "seen"),
+    [
+        (0, 4, "done\t\t\t", ""),
+        (3, 4, "done\t\t\t", "sub-01 is done with its tumour 3.0 mm away and 100% as large"),
+        (0, 3, "done\t\t\t", "sub-01 is done with its tumour 0.5 mm away and 75% as large"),
+        (3, 4, "done\t\t\tanother frame", ""),
+        (3, 4, "done\t\t\tsomething else", "sub-01 is done with its tumour"),
+        (0, 4, "failed\ttumor\tanother frame\t", ""),
+        (0, 4, "failed\ttumor\tno memory\t", "sub-01 is failed, and the summary says 'no memory'"),
+    ],
+)
+def test_tumour_in_a_wrong_place_is_seen_unless_the_summary_says_why(
+    tmp_path: Path, shift: int, size: int, row: str, seen: str
+) -> None:
+    for name, start, length in (("out", shift, size), ("reference", 0, 4)):
+        voxels = np.zeros((9, 3, 3), np.uint8)
+        voxels[start : start + length, 1, 1] = 1
+        path = tmp_path / name / "sub-01" / "anat" / "sub-01_space-T_res-1_label-tumor_desc-rigid_mask.nii.gz"
+        path.parent.mkdir(parents=True)
+        nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
+    log = tmp_path / "out" / "logs" / "1"
+    log.mkdir(parents=True)
+    (log / "summary.tsv").write_text(f"scan\tstatus\tstage\tcause\tlook_at\nsub-01\t{row}\n")
+    folders = (tmp_path / "out", tmp_path / "reference")
+    wrong = invariants.wrong_in_silence(*folders, set(), {"sub-01": "frame"})
+    assert [text[: len(seen)] for text in wrong] == ([seen] if seen else [])
+    wrong = invariants.wrong_in_silence(*folders, {"1"}, {"sub-01": "frame"})
+    assert wrong == ["sub-01 is not listed, and the summary says '', not /frame/"]
+
+
 def test_left_overs_and_strays_are_seen(world: World) -> None:
     (world.out / "sub-01" / "anat" / ".tmp-host-1-x.nii.gz").touch()
     (world.root / "cwd" / "hostile").touch()

@@ -164,6 +164,13 @@ def test_newest_word_on_a_scan_counts(tmp_path: Path) -> None:
     assert last_causes(tmp_path) == {"sub-02": ("n4", 'a\tb\n"c"'), "sub-03": ("align", "new")}
 
 
+def test_summary_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / "20260101T000000Z-aaaa").mkdir()
+    text = "scan\tstatus\tstage\tcause\nsub-01\tfailed\tn4\tdark\n"
+    (tmp_path / "20260101T000000Z-aaaa" / "summary.tsv").write_text(text)
+    assert last_causes(tmp_path) == {"sub-01": ("n4", "dark")}
+
+
 def test_log_holds_command_options_and_whole_tracebacks(tmp_path: Path) -> None:
     (tmp_path / "bids").mkdir()
     folders = {"bids_dir": tmp_path / "bids", "output_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
