@@ -86,7 +86,7 @@ def _register(one: Registration, run: Run, template: TemplateFiles, options: Opt
 def _working_image(one: Registration, affine: Path, template: TemplateFiles, options: Options) -> Path:
     """The twin on the working grid: bias field removed, intensities matched, aligned as the patient is."""
     image, given = _image(one, options), _brain(one, options)
-    mask, _ = brain(image, given)
+    mask, *_ = brain(image, given)
     corrected, _ = n4(image, mask)
     matched, _ = match(corrected, mask, None, template.fixed, template.fixed_brain)
     return crop(matched, affine, template.fixed)

@@ -24,9 +24,10 @@ from gliomorph.interfaces.task import by_reference
 from gliomorph.workflows.scan import graph as scan_graph
 
 
-def brain(**given: Any) -> tuple[Path, BrainInfo]:
-    """A mask."""
-    return _written("mask", given["image"]), BrainInfo(method="given", volume_ml=0.0, notices=[])
+def brain(**given: Any) -> tuple[Path, BrainInfo, Path]:
+    """A mask, and the image."""
+    info = BrainInfo(method="given", volume_ml=0.0)
+    return _written("mask", given["image"]), info, _written("image", given["image"])
 
 
 def n4(**given: Any) -> tuple[Path, BiasInfo]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from ..interfaces.files.text import is_orientation
+from ..interfaces.scan.records import Reading
 from ..models.regions import MODALITIES
 from .option import SettingsError, option
 
@@ -69,9 +71,20 @@ class Inputs:
     derivatives: Mapping[str, Path] = option("-d", "--derivatives", nargs="+", action="extend",
         metavar="NAME=PATH", default=attrs.Factory(dict), converter=_named_paths,
         help="folders with tumour masks (seg-brats_dseg, label-tumor_mask, label-lesion_roi), brain masks")  # fmt: skip
+    orientation: str = option(default="", metavar="RAS", converter=str.upper,
+        help="how the voxels of images lie whose header has no orientation (both codes 0), which are refused else: "
+        "the directions of the three axes, such as RAS or LPI")  # fmt: skip
+    trust_voxels: bool = option(default=False,
+        help="a mask with as many voxels as its image lies on them, whatever its header says; else it is refused "
+        "where both headers disagree")  # fmt: skip
     modality: str = option(help="the primary image (default: %(default)s)", choices=MODALITIES, default="T1w")
     skip_bids_validation: bool = option("--skip-bids-validation", "--skip_bids_validation", default=False,
         help="do not run bids-validator-deno on bids_dir")  # fmt: skip
+
+    @property
+    def reading(self) -> Reading:
+        """What is trusted of the headers."""
+        return Reading(orientation=self.orientation, trust_voxels=self.trust_voxels)
 
     @property
     def notices(self) -> list[str]:
@@ -81,6 +94,10 @@ class Inputs:
         return [text] if unread else []
 
     def __attrs_post_init__(self) -> None:
+        if self.orientation and not is_orientation(self.orientation):
+            raise SettingsError(
+                f"--orientation {self.orientation}: three letters are required, one each of R or L, A or P, S or I"
+            )
         for name, path in self.derivatives.items():
             if not name.isalnum():
                 raise SettingsError(

@@ -12,8 +12,9 @@ import SimpleITK as sitk
 from ..interfaces.datasets.templates import Template, load_template
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
 from ..interfaces.files.folders import files_in
-from ..interfaces.files.images import from_array, read_image, to_array
+from ..interfaces.files.images import from_array, read_grid, read_image, to_array
 from ..interfaces.files.labels import find_table, whole_labels
+from ..interfaces.files.masks import GIVE_ONE_FRAME, in_one_frame
 from ..interfaces.files.tables import read_tsv
 from ..interfaces.files.transforms import read_transform
 from ..models.segmentation.metrics import hausdorff, mean_surface_distance
@@ -106,7 +107,8 @@ def _wanted(template: Template, names: Sequence[str]) -> list[str]:
 def _rows(
     name: str, structure: Structure, methods: Sequence[Registration], template: Template
 ) -> list[dict[str, object]]:
-    shares, truth = read_structure(structure), to_array(template.labels[name]) > 0
+    shares = read_structure(structure, methods[0].native_image)
+    truth = to_array(template.labels[name]) > 0
     return [
         one.row | {"label": name} | measure_label(carried(shares, one, template.image), truth, template.image)
         for one in methods
@@ -208,15 +210,20 @@ def find_structures(
     return {name: _best(name, choices) for name, choices in sorted(found.items())}, notices
 
 
-def read_structure(structure: Structure) -> sitk.Image:
-    """A structure as a mask (float32, 0 or 1) on its own grid.
+def read_structure(structure: Structure, native: Path | None) -> sitk.Image:
+    """A structure as a mask (float32, 0 or 1) on its own grid, which is in the frame of the ``native`` image.
 
     Raises
     ------
     ImageError, EvaluationError
-        A file that cannot be read, a label map with values between labels, or a mask with several values.
+        A file that cannot be read, a label map with values between labels, a mask with several values, or a header
+        that does not place the native image's voxels where they are.
     """
     image = read_image(structure.path)
+    if native is not None:
+        image, differing = in_one_frame(image, read_grid(native), structure.path.name, native.name)
+        if differing:
+            raise EvaluationError(f"{differing}: {GIVE_ONE_FRAME}")
     values = to_array(image)
     if structure.indices:
         labels = whole_labels(values, structure.path.name)

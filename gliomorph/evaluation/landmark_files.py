@@ -11,9 +11,9 @@ from pathlib import Path
 
 import attrs
 import numpy as np
-import SimpleITK as sitk
 
 from ..interfaces.derivatives.registrations import EvaluationError
+from ..interfaces.files.images import ImageError, read_grid
 
 COLUMNS = ("Landmark", "X", "Y", "Z")
 COORDINATES = {"RAS": (-1.0, -1.0, 1.0), "LPS": (1.0, 1.0, 1.0)}
@@ -109,15 +109,13 @@ def require_inside(landmarks: Landmarks, image: Path, coordinates: str) -> None:
     EvaluationError
         Naming file, line, landmark and the other convention of coordinates.
     """
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(image))
     try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise EvaluationError(f"{image.name}: cannot be read, damaged or no NIfTI") from error
-    spacing, size = np.array(reader.GetSpacing()), np.array(reader.GetSize())
-    axes = np.array(reader.GetDirection()).reshape(3, 3)
-    index_mm = (landmarks.points - reader.GetOrigin()) @ axes  # mm along the image's axes
+        grid = read_grid(image)
+    except ImageError as error:
+        raise EvaluationError(str(error)) from error
+    spacing, size = np.array(grid.GetSpacing()), np.array(grid.GetSize())
+    axes = np.array(grid.GetDirection()).reshape(3, 3)
+    index_mm = (landmarks.points - grid.GetOrigin()) @ np.linalg.inv(axes).T  # mm along the image's axes
     beyond = np.maximum(-0.5 * spacing - index_mm, index_mm - (size - 0.5) * spacing).max(axis=1)
     for number in np.flatnonzero(beyond > OUTSIDE_MM):
         other = next(name for name in COORDINATES if name != coordinates)

@@ -256,7 +256,7 @@ def require_same_patient(files: Mapping[str, Path], registration: Registration) 
     ImageError
         The registered image is not on the grid of the true labels.
     """
-    for path in sorted(registration.folder.glob(f"{registration.scan}_desc-n4_*.nii.gz"))[:1]:
+    if path := registration.native_image:
         images = {path.name: read_image(path), str(files["labels"]): read_image(files["labels"])}
         require_same_grid(**images)
 

@@ -161,6 +161,29 @@ def test_mask_of_several_values_is_refused(tmp_path, evaluate):
         evaluate()
 
 
+def test_image_s_voxels_under_another_header_are_refused(tmp_path, evaluate):
+    register(tmp_path, "sub-01")
+    native = evaluations.anat(tmp_path / "derivatives", "sub-01") / "sub-01_desc-n4_T1w.nii.gz"
+    write_image(phantoms.frame("RAS"), native)
+    write_ball(tmp_path, "sub-01")
+    with pytest.raises(EvaluationError, match=r"nucleus_mask\.nii\.gz has as many voxels as .*LPS.*RAS"):
+        evaluate()
+    write_ball(tmp_path, "sub-01", frame="RAS")
+    assert float(evaluate()[0]["dice"]) == 1
+
+
+def test_label_map_of_decimals_is_rounded_or_refused(tmp_path, evaluate):
+    register(tmp_path, "sub-01")
+    path = write_ball(tmp_path, "sub-01", "dseg.nii.gz")
+    path.with_name(path.name.replace("nii.gz", "tsv")).write_text("index\tname\n1\tnucleus\n")
+    labels = sitk.ReadImage(str(path), sitk.sitkFloat32)
+    write_image(labels * 0.9999, path)
+    assert float(evaluate()[0]["dice"]) == 1
+    write_image(labels * 0.6, path)
+    with pytest.raises(ImageError, match=r"sub-01_dseg\.nii\.gz: .* such as 0\.6: was the map resampled"):
+        evaluate()
+
+
 def test_damaged_files_are_named(tmp_path, evaluate):
     register(tmp_path, "sub-01")
     path = write_ball(tmp_path, "sub-01", "dseg.nii.gz")

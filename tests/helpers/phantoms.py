@@ -123,6 +123,11 @@ def write_head(name: str, folder: Path) -> dict[str, Path]:
     }
 
 
+def wider(image: sitk.Image) -> sitk.Image:
+    """The same content in the same place on a grid of one more slice: no grid of the image's size in another frame."""
+    return sitk.ConstantPad(image, [1, 0, 0], [0, 0, 0])
+
+
 def smooth_displacement(like: sitk.Image, amplitude_mm: float = 6.0) -> sitk.Image:
     """A smooth displacement field (LPS, mm; vector image of doubles) that vanishes far from the centre."""
     points = positions(like) - CENTRE[:, None, None, None]

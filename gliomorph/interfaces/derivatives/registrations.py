@@ -60,6 +60,11 @@ class Registration:
         return self.folder / name
 
     @property
+    def native_image(self) -> Path | None:
+        """The scan's corrected image; None where it is not there."""
+        return min(self.folder.glob(f"{self.scan}_desc-n4_*.nii.gz"), default=None)
+
+    @property
     def template_from_native(self) -> Path:
         """Transform of native points to template points."""
         name = f"{self.scan}_from-{self.template}_to-native_mode-image_desc-{self.label}_xfm.h5"

@@ -7,12 +7,9 @@ the voxel axes in the file, as in nibabel; SimpleITK's own arrays are (Z, Y, X).
 from __future__ import annotations
 
 import errno
-import gzip
-import math
 import os
 import socket
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,24 +18,22 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from .frames import Frame, FrameError, frame_of, grid_of, place
+from .nifti import UNREADABLE, read_header, read_nifti
+
 
 class ImageError(ValueError):
     """An image that cannot be used: the message names the file, what was required and what arrived."""
 
 
-UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    zlib.error,
-    nib.filebasedimages.ImageFileError,
-    nib.spatialimages.HeaderDataError,
-    nib.wrapstruct.WrapStructError,
-)
-
-
-def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
-    """A three-dimensional image as ITK sees it.
+def read_image(
+    path: str | Path,
+    dtype: int = sitk.sitkFloat32,
+    *,
+    orientation: str = "",
+    like: sitk.Image | None = None,
+) -> sitk.Image:
+    """A three-dimensional image, in the frame that :func:`~.frames.frame_of` finds in its header.
 
     Trailing axes of length one are dropped (the published SRI24 is 4-D with one volume).
 
@@ -48,6 +43,10 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
         NIfTI file.
     dtype : int
         Pixel type of the result: ``sitkFloat32`` or ``sitkUInt8``.
+    orientation : str
+        As in :func:`~.frames.frame_of`, for a header that says none.
+    like : SimpleITK.Image, optional
+        An image whose frame is trusted more than that of the header, where both have the same numbers of voxels.
 
     Returns
     -------
@@ -57,36 +56,63 @@ def read_image(path: str | Path, dtype: int = sitk.sitkFloat32) -> sitk.Image:
     Raises
     ------
     ImageError
-        Unreadable or truncated file, more than one volume, colours or complex numbers, or a header that is no rigid
-        frame.
+        Unreadable or truncated file, more than one volume, colours or complex numbers, or a header that does not say
+        where the voxels lie.
     """
+    image, _ = image_and_notices(path, dtype, orientation=orientation, like=like)
+    return image
+
+
+def image_and_notices(
+    path: str | Path,
+    dtype: int = sitk.sitkFloat32,
+    *,
+    orientation: str = "",
+    like: sitk.Image | None = None,
+) -> tuple[sitk.Image, list[str]]:
+    """The image as :func:`read_image` gives it, and what in its header disagrees."""
     path = Path(path)
     try:
-        file = _load(path)
-        shape = tuple(file.shape)  # type: ignore[attr-defined]
-        if len(shape) < 3 or any(size > 1 for size in shape[3:]):
-            raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
-        voxels = np.asanyarray(file.dataobj).reshape(shape[:3])  # type: ignore[attr-defined]
-        if voxels.dtype.kind not in "biuf":
-            raise ImageError(f"{path.name}: one number a voxel is required, this file's are {_kind(voxels)}")
-    except ImageError:
-        raise
+        header, voxels = read_nifti(path)
     except UNREADABLE as error:
         raise ImageError(
             f"{path.name}: cannot be read, damaged or no NIfTI ({_first_line(error)})"
         ) from error
-    frame = sitk.ImageFileReader()
-    frame.SetFileName(str(path))
-    try:
-        frame.ReadImageInformation()
-    except RuntimeError as error:
-        raise ImageError(f"{path.name}: {_itk_reason(error)}") from error
+    shape = voxels.shape
+    if len(shape) < 3 or any(size > 1 for size in shape[3:]):
+        raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
+    if voxels.dtype.kind not in "biuf":
+        raise ImageError(f"{path.name}: one number a voxel is required, this file's are {_kind(voxels)}")
+    voxels = voxels.reshape(shape[:3])
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T, _numpy_type(dtype)))
-    image.SetSpacing(frame.GetSpacing()[:3])
-    image.SetOrigin(frame.GetOrigin()[:3])
-    axes = frame.GetDimension()
-    image.SetDirection(np.array(frame.GetDirection()).reshape(axes, axes)[:3, :3].ravel().tolist())
-    return image
+    if like is not None and image.GetSize() == like.GetSize():
+        image.CopyInformation(like)
+        return image, []
+    frame = _frame(path, header, orientation)
+    place(image, frame)
+    return image, list(frame.notices)
+
+
+def read_grid(path: str | Path, orientation: str = "") -> sitk.Image:
+    """The frame and size of a file's image, without its voxels; the errors of :func:`read_image`."""
+    path = Path(path)
+    try:
+        header = read_header(path)
+        shape = header.get_data_shape()
+    except UNREADABLE as error:
+        raise ImageError(
+            f"{path.name}: cannot be read, damaged or no NIfTI ({_first_line(error)})"
+        ) from error
+    if len(shape) < 3:
+        raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
+    return grid_of(_frame(path, header, orientation), shape)
+
+
+def _frame(path: Path, header: nib.Nifti1Header, orientation: str) -> Frame:
+    try:
+        return frame_of(header, orientation)
+    except FrameError as error:
+        raise ImageError(f"{path.name}: {error}") from error
 
 
 def write_image(image: sitk.Image, path: str | Path) -> Path:
@@ -255,30 +281,9 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _load(path: Path) -> nib.filebasedimages.FileBasedImage:
-    """The file, its checksum verified: ITK fills what a truncated one lacks with zeros, nibabel reads on."""
-    if path.suffix != ".gz":
-        return nib.load(path)
-    content = gzip.decompress(path.read_bytes())
-    kind = nib.Nifti2Image if content[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Image
-    file = kind.from_bytes(content)
-    # before memory is taken for what a damaged header promises
-    promised = math.prod(file.shape) * file.get_data_dtype().itemsize
-    if promised > len(content):
-        raise OSError(f"{promised} bytes of voxels are required, the file holds {len(content)}")
-    return file
-
-
 def _kind(voxels: np.ndarray) -> str:
     return "colours" if voxels.dtype.names else f"of type {voxels.dtype}"
 
 
 def _numpy_type(dtype: int) -> type:
     return {sitk.sitkFloat32: np.float32, sitk.sitkUInt8: np.uint8}[dtype]
-
-
-def _itk_reason(error: RuntimeError) -> str:
-    text = str(error)
-    if "orthonormal" in text:
-        return "the header's axes are sheared; ITK needs orthogonal axes: resample the image to such a grid"
-    return text.strip().splitlines()[-1]

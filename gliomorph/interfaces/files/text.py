@@ -76,3 +76,12 @@ def listed(texts: Iterable[str], most: int = 10) -> str:
     found = [quoted(text) for text in texts]
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return (", ".join(found[:most]) or "none") + more
+
+
+AXES = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
+"""The axis of the world, of (x, y, z), along which each direction lies."""
+
+
+def is_orientation(text: str) -> bool:
+    """Whether three letters name three axes: one each of R or L, A or P, and S or I, in any case."""
+    return len(text) == 3 and sorted(AXES.get(letter, -1) for letter in text.upper()) == [0, 1, 2]

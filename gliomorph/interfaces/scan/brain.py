@@ -6,26 +6,41 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
-from ..files.images import ImageError, read_image, to_array, voxel_volume_ml, write_image
-from ..files.masks import finite_image, foreground
+from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.labels import inside_of_mask
+from ..files.masks import (
+    BACKGROUND,
+    SIGNED,
+    TRUST_VOXELS,
+    finite_image,
+    foreground,
+    in_one_frame,
+    without_spikes,
+)
 from ..task import task
-from .records import BrainInfo
+from .records import AS_THEY_STAND, BrainInfo, Reading
 
 BRAIN_ML = (300.0, 2300.0)
 """Volumes a skull-stripped head may have; a head with its skull has more than 2500 ml."""
 
 
-def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, BrainInfo]:
-    """The brain mask of an image, in the image's own grid.
+def brain(
+    image: Path, brain_mask: Path | None = None, reading: Reading = AS_THEY_STAND
+) -> tuple[Path, BrainInfo, Path]:
+    """The brain mask of an image, in the image's own grid, and the image as all later stages read it.
 
     Parameters
     ----------
     image : Path
-        T1w (or another modality), skull-stripped or not. Voxels that are not finite count as background.
+        T1w (or another modality), skull-stripped or not. Voxels that are not finite count as background; a background
+        of one value becomes 0, and what is darker than it in the brain is raised above 0.
     brain_mask : Path, optional
         A given mask; resampled by world coordinates where its grid differs.
+    reading : Reading
+        What is trusted of the headers.
 
     Returns
     -------
@@ -33,6 +48,8 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, BrainInfo]
         uint8, written in the current folder.
     info : BrainInfo
         How it was made.
+    picture : Path
+        float32: the image in the frame that was decided, all voxels finite, above 0 in the brain and without spikes.
 
     Raises
     ------
@@ -40,22 +57,28 @@ def brain(image: Path, brain_mask: Path | None = None) -> tuple[Path, BrainInfo]
         No usable brain: unreadable, constant or NaN-filled image, or a head with its skull, no mask and
         no tool to make one.
     """
-    picture, notices = finite_image(image)
-    mask, method = brain_of(picture, image, brain_mask)
+    picture, flags = finite_image(image, reading.orientation)
+    mask, method = brain_of(picture, image, brain_mask, reading=reading)
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
-    return out, BrainInfo(method=method, volume_ml=round(volume, 1), notices=notices)
+    picture, changes = without_spikes(picture, mask)
+    info = BrainInfo(method=method, volume_ml=round(volume, 1), flags=[*flags, *changes])
+    return out, info, write_image(picture, Path.cwd() / "image.nii.gz")
 
 
 def brain_of(
-    picture: sitk.Image, image: Path, brain_mask: Path | None, scratch: Path | None = None
+    picture: sitk.Image,
+    image: Path,
+    brain_mask: Path | None,
+    scratch: Path | None = None,
+    reading: Reading = AS_THEY_STAND,
 ) -> tuple[sitk.Image, str]:
     """Mask and method of :func:`brain` for a ``picture`` read from ``image``; the same errors.
 
     What an external tool writes comes into ``scratch``, the current folder if not given.
     """
     if brain_mask is not None:
-        mask, method = _given(brain_mask, picture), "given"
+        mask, method = _given(brain_mask, picture, reading), "given"
     elif is_skull_stripped(picture):
         mask, method = foreground(picture), "skull-stripped input"
     else:
@@ -72,38 +95,53 @@ def brain_of(
 def is_skull_stripped(image: sitk.Image) -> bool:
     """Whether background is mostly exact zero and what is left has a brain's volume."""
     voxels = to_array(image)
-    if (voxels == 0).mean() < 0.3:
+    if (voxels == 0).mean() < BACKGROUND:
         return False
     volume = float(to_array(foreground(image)).sum()) * voxel_volume_ml(image)
     return volume <= BRAIN_ML[1]
 
 
-def _given(path: Path, image: sitk.Image) -> sitk.Image:
+def _given(path: Path, image: sitk.Image, reading: Reading) -> sitk.Image:
+    given = read_image(path, orientation=reading.orientation, like=image if reading.trust_voxels else None)
+    given, differing = in_one_frame(given, image, path.name, "the image")
+    if differing:
+        raise ImageError(f"{differing}: {TRUST_VOXELS}")
+    inside, _ = inside_of_mask(np.nan_to_num(to_array(given)), path.name)
     mask = sitk.Resample(
-        sitk.Cast(read_image(path) > 0.5, sitk.sitkUInt8), image, sitk.Transform(), sitk.sitkNearestNeighbor
+        from_array(inside.astype(np.uint8), given), image, sitk.Transform(), sitk.sitkNearestNeighbor
     )
+    if not inside.any():
+        raise ImageError(f"{path.name}: the brain mask is empty (no voxel above 0)")
     if not to_array(mask).any():
         raise ImageError(f"{path.name}: the brain mask does not overlap the image (world coordinates)")
     return mask
 
 
 def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image, str]:
+    # the tool reads the frame that was decided here, and not its own reading of the header
+    head = str(write_image(image, scratch / "head.nii.gz"))
     out, mask = scratch / "stripped.nii.gz", scratch / "extracted_mask.nii.gz"
     if tool := shutil.which("mri_synthstrip") or shutil.which("synthstrip-singularity"):
-        command, method = [tool, "-i", str(path), "-o", str(out), "-m", str(mask)], "synthstrip"
+        command, method = [tool, "-i", head, "-o", str(out), "-m", str(mask)], "synthstrip"
     elif tool := shutil.which("hd-bet"):
-        command, method = [tool, "-i", str(path), "-o", str(out), "--save_bet_mask"], "hd-bet"
+        command, method = [tool, "-i", head, "-o", str(out), "--save_bet_mask"], "hd-bet"
         mask = scratch / "stripped_bet.nii.gz"
     else:
+        signed = (to_array(image) < 0).mean()
+        state = (
+            "has negative values and no background of one value"
+            if signed > SIGNED
+            else "is not skull-stripped"
+        )
         raise ImageError(
-            f"{path.name}: the image is not skull-stripped and no brain mask is given. Give one "
+            f"{path.name}: the image {state}, and no brain mask is given. Give one "
             "(…_desc-brain_mask.nii.gz in a folder named with -d), or install SynthStrip (mri_synthstrip) or HD-BET"
         )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not mask.exists():
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
         raise ImageError(f"{path.name}: {Path(tool).name} failed (exit {done.returncode}): {last[0]}")
-    return _given(mask, image), method
+    return _given(mask, image, AS_THEY_STAND), method
 
 
-Brain = task(brain, "mask", "info")
+Brain = task(brain, "mask", "info", "image")

@@ -47,6 +47,19 @@ class Remarks(Record):
 
 
 @attrs.frozen(kw_only=True)
+class Reading(Record):
+    """What a user says of headers that say nothing, or another thing than is true."""
+
+    orientation: str = ""
+    """Directions of the voxels' axes, such as ``RAS``, where a header has no orientation; else it is refused."""
+    trust_voxels: bool = False
+    """A mask with as many voxels as its image lies on them, whatever its header says."""
+
+
+AS_THEY_STAND = Reading()
+
+
+@attrs.frozen(kw_only=True)
 class BrainInfo(Remarks):
     """How a brain mask was made."""
 

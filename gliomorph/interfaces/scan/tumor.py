@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from ..files.images import (
     ImageError,
     from_array,
+    image_and_notices,
     read_image,
     same_box,
     to_array,
@@ -17,9 +18,10 @@ from ..files.images import (
     write_image,
 )
 from ..files.labels import brats_labels, resample_labels, tumor_only
+from ..files.masks import TRUST_VOXELS, in_one_frame
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 from ..task import task
-from .records import TumorInfo
+from .records import AS_THEY_STAND, Reading, TumorInfo
 
 SURE_IN_BRAIN = 0.8
 """A tumour mask with a smaller share in the brain may be another patient's, or in another frame."""
@@ -32,11 +34,13 @@ def tumor(
     kind: str,
     template: Path,
     table: Path | None = None,
+    reading: Reading = AS_THEY_STAND,
     in_template: bool = False,
 ) -> tuple[Path, TumorInfo]:
     """The tumour's labels on the image's grid.
 
-    The segmentation is resampled by world coordinates, label by label. Where it lies wholly outside the image
+    The segmentation is resampled by world coordinates, label by label; one with as many voxels as the image and another
+    frame is refused (:func:`~gliomorph.interfaces.files.masks.in_one_frame`). Where it lies wholly outside the image
     but on the template's own grid (BraTS practice: the patient was aligned rigidly to the template before the
     tumour was drawn), or is ``in_template``, the frames are related by a rigid registration of the image to the
     template; a flag says so, since two such registrations differ by some millimetres.
@@ -53,6 +57,8 @@ def tumor(
         The template on its full grid.
     table : Path, optional
         Of a ``dseg``, as :func:`brats_labels` reads it.
+    reading : Reading
+        What is trusted of the headers.
     in_template : bool
         The segmentation is in the template's space, by its name: world coordinates say nothing of the image, unless
         that lies on the template's grid itself.
@@ -71,13 +77,20 @@ def tumor(
         Empty mask, unknown labels, a table that does not tell them, or frames that cannot be related.
     """
     native, brain = read_image(image), read_image(brain_mask, sitk.sitkUInt8)
-    voxels, name = read_image(segmentation, sitk.sitkFloat32), segmentation.name
+    name = segmentation.name
+    voxels, odd = image_and_notices(
+        segmentation, orientation=reading.orientation, like=native if reading.trust_voxels else None
+    )
     given, notices, flags = brats_labels(voxels, kind, name, table)
+    flags = [*(f"{name}: {text}" for text in odd), *flags]
     frame = "world"
     doubts: list[str] = []
-    labels = resample_labels(given, native)
-    fixed = read_image(template)
-    by_name = in_template and not same_box(native, fixed)
+    given, differing = in_one_frame(given, native, name, image.name)
+    labels, fixed = resample_labels(given, native), read_image(template)
+    on_image = given.GetSize() == native.GetSize() and not differing
+    by_name = in_template and not on_image and not same_box(native, fixed)
+    if differing and not by_name and (to_array(labels).any() or not same_box(given, fixed)):
+        raise ImageError(f"{differing}: {TRUST_VOXELS}")
     if by_name or not to_array(labels).any():
         if not by_name:
             _require_visible(given, native, name, image.name)

@@ -19,6 +19,7 @@ from ...interfaces.scan.crop import Crop, CropMask
 from ...interfaces.scan.match import Match
 from ...interfaces.scan.measure import Measure
 from ...interfaces.scan.n4 import N4
+from ...interfaces.scan.records import AS_THEY_STAND, Reading
 from ...interfaces.scan.register import Register
 from ...interfaces.scan.segment import Segment
 from ...interfaces.scan.tumor import Tumor
@@ -64,6 +65,8 @@ class ScanInputs(Record):
     """safetensors of the student."""
     modality: str
     """T1w, T1ce, T2w or FLAIR."""
+    reading: Reading = AS_THEY_STAND
+    """What is trusted of the headers."""
 
 
 @attrs.frozen(kw_only=True)
@@ -130,7 +133,7 @@ def ScanGraph(
 
     native = _native(add, inputs, template, seed, gpus["segment"])
     results = _registered(add, native, template, methods, seed, gpus["register"], f"register@{scan}.method")
-    published: int = _published(add, native, results, inputs.image, template, plan, run)
+    published: int = _published(add, native, results, template, plan, run)
     return published
 
 
@@ -141,8 +144,8 @@ def _native(
     add: Callable[[Any, str], Any], inputs: ScanInputs, template: TemplateFiles, seed: int, gpu: str
 ) -> _Native:
     """From the image to the crop, and the tumour's labels on the native grid."""
-    brain = add(Brain(image=inputs.image, brain_mask=inputs.brain_mask), "brain")
-    n4 = add(N4(image=inputs.image, brain_mask=brain.mask), "n4")
+    brain = add(Brain(image=inputs.image, brain_mask=inputs.brain_mask, reading=inputs.reading), "brain")
+    n4 = add(N4(image=brain.image, brain_mask=brain.mask), "n4")
     # A given tumour is known before alignment and matching, which leave it out. A network reads the brain in the
     # template's frame, so it waits for both, and they cannot leave out what it will find.
     given = inputs.tumor and add(
@@ -153,6 +156,7 @@ def _native(
             kind=inputs.tumor_kind,
             template=template.image,
             table=inputs.tumor_table,
+            reading=inputs.reading,
             in_template=inputs.tumor_in_template,
         ),
         "tumor",
@@ -248,7 +252,6 @@ def _published(
     add: Callable[[Any, str], Any],
     native: _Native,
     results: Any,
-    raw: Path,
     template: TemplateFiles,
     plan: Publication,
     run: str,
@@ -262,7 +265,7 @@ def _published(
     page = add(
         ScanPage(
             plan=plan,
-            raw=raw,
+            raw=native.brain.image,
             n4=native.n4.image,
             labels=labels,
             template=template.image,

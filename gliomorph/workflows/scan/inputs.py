@@ -14,6 +14,7 @@ from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
 from ...interfaces.derivatives.names import SPATIAL_REFERENCES
 from ...interfaces.derivatives.publish import Publication
+from ...interfaces.scan.records import AS_THEY_STAND, Reading
 from .graph import MethodInputs, ScanInputs
 from .plan import PlannedScan, segmentation_weights
 
@@ -25,6 +26,7 @@ def graph_inputs(
     template: TemplateFiles,
     plan: Publication,
     run: str,
+    reading: Reading = AS_THEY_STAND,
 ) -> dict[str, Any]:
     """Inputs of one scan's graph."""
     scan, tumor = planned.scan, planned.scan.tumor
@@ -39,6 +41,7 @@ def graph_inputs(
             tumor_in_template=bool(tumor and tumor.space),
             weights=segmentation_weights(scan, processing.weights),
             modality=scan.modality,
+            reading=reading,
         ),
         "template": template,
         "methods": [

@@ -93,7 +93,9 @@ def _graph(planned: PlannedScan, context: RunContext, run: str) -> Callable[[], 
     """What makes a scan's graph when its turn comes: the driver holds but a few graphs."""
     settings = context.settings
     plan = publication(planned, settings.bids_dir, settings.output_dir, settings.inputs.derivatives)
-    inputs = graph_inputs(planned, settings.processing, settings.resources, context.template, plan, run)
+    inputs = graph_inputs(
+        planned, settings.processing, settings.resources, context.template, plan, run, settings.inputs.reading
+    )
     return partial(ScanGraph, **inputs)
 
 

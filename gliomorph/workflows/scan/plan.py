@@ -17,6 +17,7 @@ from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
 from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
+from ...interfaces.records import as_dict
 from ..contents import Contents
 from ..keys import code_key, key_of, page_code
 
@@ -97,6 +98,7 @@ def plan_scans(
         "template": contents.hash_of(template.image) + contents.hash_of(template.brain),
         "resolution": settings.processing.resolution,
         "seed": settings.processing.random_seed,
+        "reading": as_dict(settings.inputs.reading),
     }
     options = {method: {**shared, "method": method} for method in settings.processing.registration}
     for method, path in settings.processing.networks.items():

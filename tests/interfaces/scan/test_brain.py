@@ -45,10 +45,10 @@ def altered(path, tmp_path, change):
 
 
 def test_stripped_input_is_detected_in_every_frame(heads, frame, here):
-    mask, info = brain(heads[frame]["image"])
+    mask, info, _ = brain(heads[frame]["image"])
     assert mask.parent == here
     assert info.method == "skull-stripped input"
-    assert info.notices == []
+    assert info.flags == []
     # voxels of 3 to 4 mm at the surface of an ellipsoid, which the opening rounds off
     assert info.volume_ml == pytest.approx(ML, rel=0.02)
     truth = to_array(read_image(heads[frame]["brain"])) > 0
@@ -69,10 +69,10 @@ def test_hole_in_the_brain_is_filled_and_a_loose_speck_is_dropped():
 
 def test_nan_background_counts_as_background(heads, tmp_path, here):
     path = altered(heads["LAS"]["image"], tmp_path, lambda voxels: np.where(voxels == 0, np.nan, voxels))
-    mask, info = brain(path)
-    expected, _ = brain(heads["LAS"]["image"])
+    mask, info, _ = brain(path)
+    expected, *_ = brain(heads["LAS"]["image"])
     assert np.array_equal(to_array(read_image(mask)), to_array(read_image(expected)))
-    assert "voxels are NaN or infinite and count as background" in info.notices[0]
+    assert "voxels are NaN or infinite and count as background" in info.flags[0]
 
 
 def test_infinite_voxel_counts_as_background(heads, tmp_path):
@@ -87,24 +87,38 @@ def test_infinite_voxel_counts_as_background(heads, tmp_path):
 
 
 def test_given_mask_is_used_as_it_is(heads, here):
-    mask, info = brain(heads["RAS"]["image"], heads["RAS"]["brain"])
+    mask, info, _ = brain(heads["RAS"]["image"], heads["RAS"]["brain"])
     assert info.method == "given"
     assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
 
 
 def test_given_mask_on_another_grid_is_placed_by_world_coordinates(heads, frame, here):
-    mask, _ = brain(heads[frame]["image"], heads["oblique"]["brain"])
+    mask, *_ = brain(heads[frame]["image"], heads["oblique"]["brain"])
     truth = to_array(read_image(heads[frame]["brain"])) > 0
     # nearest neighbour between grids of 3 to 5 mm
     assert phantoms.dice(to_array(read_image(mask)) > 0, truth) > 0.95
 
 
 def test_given_mask_elsewhere_is_refused(heads, tmp_path, here):
-    mask = read_image(heads["RAS"]["brain"])
+    mask = phantoms.wider(read_image(heads["RAS"]["brain"]))
     mask.SetOrigin((900.0, 0.0, 0.0))
     path = write_image(mask, tmp_path / "far_mask.nii.gz")
     with pytest.raises(ImageError, match=r"far_mask\.nii\.gz: the brain mask does not overlap the image"):
         brain(heads["RAS"]["image"], path)
+
+
+def test_given_mask_with_the_image_s_voxels_and_another_header_is_refused(heads, here):
+    with pytest.raises(
+        ImageError,
+        match=r"LAS_brain\.nii\.gz has as many voxels as the image, but .* LAS, .* RAS, .*--trust-voxels",
+    ):
+        brain(heads["RAS"]["image"], heads["LAS"]["brain"])
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 255])
+def test_given_mask_of_any_number_is_used_as_it_is(heads, tmp_path, here, scale):
+    mask, *_ = brain(heads["RAS"]["image"], altered(heads["RAS"]["brain"], tmp_path, lambda v: scale * v))
+    assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
 
 
 def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_tools, here):
@@ -146,7 +160,7 @@ def test_installed_tool_makes_the_mask(tmp_path, heads, no_tools, here, monkeypa
     install(no_tools, tool, script)
     monkeypatch.setenv("MASK", str(heads["RAS"]["brain"]))
     path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    mask, info = brain(path)
+    mask, info, _ = brain(path)
     assert info.method == method
     assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
 
@@ -217,6 +231,38 @@ def test_mask_survives_a_small_negative_background(heads, tmp_path, here):
     """Interpolated data have small negative values inside and exact zeros outside."""
     path = altered(heads["RAS"]["image"], tmp_path, lambda voxels: np.where(voxels > 0, voxels - 0.001, 0))
     assert brain(path)[1].volume_ml == pytest.approx(ML, rel=0.02)
+
+
+def test_image_that_later_stages_read_has_a_positive_brain_and_no_spikes(heads, tmp_path, here):
+    """Z-scores of the brain on 0, with a clip in it."""
+
+    def standardised(voxels):
+        inside = voxels > 0
+        scores = np.where(inside, (voxels - voxels[inside].mean()) / voxels[inside].std(), 0)
+        scores[20:22, 24:26, 20:22] = 1000
+        return scores
+
+    mask, info, picture = brain(altered(heads["RAS"]["image"], tmp_path, standardised))
+    inside, voxels = to_array(read_image(mask)) > 0, to_array(read_image(picture))
+    assert info.volume_ml == pytest.approx(ML, rel=0.02)
+    assert voxels[inside].min() > 0
+    assert not voxels[to_array(read_image(heads["RAS"]["image"])) == 0].any()
+    assert voxels.max() == pytest.approx(3 * np.percentile(voxels[inside], 99), rel=1e-4)
+    assert [("z-scores" in text, "cut at 3 times" in text) for text in info.flags] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_head_with_negative_values_and_no_background_of_one_value_is_refused_with_this_reason(
+    heads, tmp_path, no_tools, here
+):
+    noise = np.random.default_rng(0).normal(0, 1, read_image(heads["RAS"]["image"]).GetSize())
+    path = altered(heads["RAS"]["image"], tmp_path, lambda voxels: voxels + noise)
+    with pytest.raises(
+        ImageError, match=r"has negative values and no background of one value, and no brain mask"
+    ):
+        brain(path)
 
 
 def test_path_is_not_searched_for_stripped_images(heads, here, monkeypatch):

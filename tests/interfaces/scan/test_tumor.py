@@ -15,6 +15,7 @@ from gliomorph.interfaces.files.images import (
     write_image,
 )
 from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels
+from gliomorph.interfaces.scan.records import Reading
 from gliomorph.interfaces.scan.tumor import Tumor, tumor
 from gliomorph.models.regions import CAVITY, LABELS
 
@@ -49,10 +50,21 @@ def test_segmentation_on_the_images_grid_is_kept(heads, frame, here):
     assert info.share_of_brain == pytest.approx(volume / brain_ml, abs=1e-5)
 
 
+@pytest.fixture
+def wider(heads, tmp_path):
+    """Writes a head's labels on a grid of one more slice."""
+
+    def write(name):
+        labels = phantoms.wider(read_image(heads[name]["labels"], sitk.sitkUInt8))
+        return write_image(labels, tmp_path / "seg.nii.gz")
+
+    return write
+
+
 @pytest.mark.parametrize("drawn_on", phantoms.FRAMES)
-def test_segmentation_on_another_grid_keeps_its_place_and_volume(heads, frame, drawn_on, here):
+def test_segmentation_on_another_grid_keeps_its_place_and_volume(heads, wider, frame, drawn_on, here):
     head = heads[frame]
-    labels, info = tumor(head["image"], head["brain"], heads[drawn_on]["labels"], "dseg", head["image"])
+    labels, info = tumor(head["image"], head["brain"], wider(drawn_on), "dseg", head["image"])
     image = read_image(labels)
     assert phantoms.same_grid(image, read_image(head["image"]))
     assert info.frame == "world"
@@ -66,10 +78,64 @@ def test_segmentation_on_another_grid_keeps_its_place_and_volume(heads, frame, d
 
 
 @pytest.mark.parametrize("drawn_on", ["RAS", "LAS", "permuted"])
-def test_grids_with_the_same_voxel_centres_give_the_same_labels(heads, drawn_on, here):
+def test_grids_with_the_same_voxel_centres_give_the_same_labels(heads, wider, drawn_on, here):
     head = heads["LPS"]
-    labels, _ = tumor(head["image"], head["brain"], heads[drawn_on]["labels"], "dseg", head["image"])
+    labels, _ = tumor(head["image"], head["brain"], wider(drawn_on), "dseg", head["image"])
     assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
+
+
+def identity(labels):
+    """As a network's output that was saved without the header."""
+    labels.SetOrigin((0, 0, 0))
+    labels.SetDirection(np.diag([-1.0, -1, 1]).ravel().tolist())
+    labels.SetSpacing((1, 1, 1))
+
+
+def mirrored(labels):
+    """The first axis runs the other way, in the header alone."""
+    last = labels.TransformIndexToPhysicalPoint([labels.GetSize()[0] - 1, 0, 0])
+    labels.SetDirection((np.reshape(labels.GetDirection(), (3, 3)) * [-1, 1, 1]).ravel().tolist())
+    labels.SetOrigin(last)
+
+
+def turned(labels):
+    labels.SetDirection(sitk.Euler3DTransform((0, 0, 0), 0, 0, 0.05).GetMatrix())
+
+
+def resized(labels):
+    labels.SetSpacing([4, 4, 4.2])
+
+
+OTHER_HEADERS = {
+    identity: r"RAS, voxels of 1 × 1 × 1 mm, first voxel at \(0\.0, 0\.0, 0\.0\); .* LPS, voxels of 4 × 4 × 4 mm",
+    mirrored: r"up to 156 mm away: RPS.* has LPS",
+    turned: r"up to 12\.2 mm away: LPS, oblique by 2\.9°.* has LPS, voxels",
+    resized: r"up to 7\.8 mm away: LPS, voxels of 4 × 4 × 4\.2 mm",
+}
+
+
+@pytest.mark.parametrize("change", OTHER_HEADERS)
+def test_image_s_voxels_under_another_header_are_refused_naming_both_frames(heads, draw, here, change):
+    head = heads["LPS"]
+    labels = read_image(head["labels"])
+    change(labels)
+    path = draw(to_array(labels), labels)
+    elsewhere = heads["oblique"]["image"]
+    with pytest.raises(
+        ImageError, match=rf"seg\.nii\.gz has as many voxels as .*{OTHER_HEADERS[change]}.*--trust-voxels"
+    ):
+        tumor(head["image"], head["brain"], path, "dseg", elsewhere)
+    trusting = Reading(trust_voxels=True)
+    labels, _ = tumor(head["image"], head["brain"], path, "dseg", elsewhere, reading=trusting)
+    assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
+
+
+def test_rounding_between_two_headers_leaves_the_voxels_as_they_are(heads, draw, here):
+    head = heads["LPS"]
+    labels = read_image(head["labels"])
+    labels.SetOrigin([value + 1.1 for value in labels.GetOrigin()])
+    moved, _ = tumor(head["image"], head["brain"], draw(to_array(labels), labels), "dseg", head["image"])
+    assert np.array_equal(to_array(read_image(moved)), to_array(read_image(head["labels"])))
 
 
 @pytest.mark.parametrize("enhancing", [3, 4])
@@ -303,7 +369,7 @@ def test_tumour_too_small_for_the_images_voxels_is_said_to_be(heads, frame, draw
 
 
 def test_mask_elsewhere_is_refused(heads, draw, here):
-    head, like = heads["RAS"], phantoms.frame("RAS")
+    head, like = heads["RAS"], phantoms.wider(phantoms.frame("RAS"))
     like.SetOrigin((1000.0, 0.0, 0.0))
     path = draw(np.ones(like.GetSize()), like)
     with pytest.raises(

@@ -14,6 +14,7 @@ from ....models.atlas import hemispheres
 from ...datasets.template_files import TemplateFiles
 from ...files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
 from ...files.labels import whole_labels
+from ...files.masks import GIVE_ONE_FRAME, in_one_frame
 from ...files.text import listed
 from ..atlas.scan import Frame
 from .label_map import HEMISPHERES, Parcel, ParcellationError, find_label_map, read_parcels, table_of
@@ -107,6 +108,9 @@ def _on_template(path: Path, indices: Sequence[int], frame: Frame) -> np.ndarray
         values = whole_labels(to_array(image), path.name)
     except ImageError as error:
         raise ParcellationError(f"--parcellation: {error}") from error
+    image, differing = in_one_frame(image, frame.image, path.name, "the template")
+    if differing:
+        raise ParcellationError(f"--parcellation: {differing}: {GIVE_ONE_FRAME}")
     found = np.unique(values)
     if unknown := sorted(set(found.astype(int).tolist()) - {0, *indices}):
         raise ParcellationError(

@@ -10,7 +10,7 @@ from gliomorph.interfaces.group.associations.words import AssociationError
 
 TABLE = {
     "a": {"age": "50", "sex": "M", "site": "x", "arm": "1", "odd": "5"},
-    "b": {"age": "6e1", "sex": "F", "site": "y", "arm": "0", "odd": "unknown"},
+    "b": {"age": "6e1", "sex": "F", "site": "y", "arm": "0", "odd": "many"},
     "c": {"age": "n/a", "sex": "F", "site": "z", "arm": "1", "odd": ""},
     "d": {"age": "-1", "sex": "", "site": "x", "arm": "1", "odd": "5"},
 }

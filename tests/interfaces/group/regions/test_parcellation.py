@@ -51,7 +51,7 @@ def test_hemispheres_are_made_of_the_template(template: TemplateFiles, tmp_path:
 def test_a_label_map_on_any_grid_lands_in_its_place(
     template: TemplateFiles, tmp_path: Path, frame: str
 ) -> None:
-    path = parcels.write_parcels(tmp_path / "mine_dseg.nii.gz", phantoms.frame(frame))
+    path = parcels.write_parcels(tmp_path / "mine_dseg.nii.gz", phantoms.wider(phantoms.frame(frame)))
     found = prepare(str(path), template, tmp_path)
     assert tuple(p.label for p in found.parcels) == parcels.LABELS
     assert (found.name, found.notices) == ("mine_dseg.nii.gz", ())
@@ -132,13 +132,23 @@ def test_labels_without_a_row_and_values_that_are_none_are_refused(
 def test_a_map_in_another_frame_is_refused(
     template: TemplateFiles, tmp_path: Path, shift: float, said: str
 ) -> None:
-    path = parcels.write_parcels(tmp_path / "x_dseg.nii.gz", phantoms.frame("LPS"))
+    path = parcels.write_parcels(tmp_path / "x_dseg.nii.gz", phantoms.wider(phantoms.frame("LPS")))
     image = sitk.ReadImage(str(path))
     image.SetOrigin([image.GetOrigin()[0] + shift, *image.GetOrigin()[1:]])
     write_image(image, path)
     with pytest.raises(ParcellationError) as caught:
         prepare(str(path), template, tmp_path)
     assert said in str(caught.value) and "bring it into the template's space first" in str(caught.value)
+
+
+def test_the_template_s_voxels_under_another_header_are_refused(
+    template: TemplateFiles, tmp_path: Path
+) -> None:
+    path = parcels.write_parcels(tmp_path / "x_dseg.nii.gz", phantoms.frame("LAS"))
+    with pytest.raises(
+        ParcellationError, match=r"x_dseg\.nii\.gz has as many voxels as the template, .*LAS.*LPS"
+    ):
+        prepare(str(path), template, tmp_path)
 
 
 def test_a_damaged_map_is_named(template: TemplateFiles, tmp_path: Path) -> None:
