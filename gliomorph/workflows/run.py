@@ -148,14 +148,12 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         + f"template {processing.template} at {processing.resolution} mm, {', '.join(processing.registration)}",
         highlight=False,
     )
-    lines = summary_of_files(planned, settings.inputs, folder_names(settings.bids_dir))
+    lines = [f"  {p.scan.label}: {p.reason}" for p in planned if p.status == "impossible"]
+    lines += summary_of_files(planned, settings.inputs, folder_names(settings.bids_dir))
     if settings.dry_run and settings.verbose:
         lines += chosen_files(planned)
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for p in planned:
-        if p.status == "impossible":
-            console.print(f"  {p.scan.label}: {p.reason}", highlight=False, markup=False)
     if old := [p.scan.label for p in planned if p.status == "done" and p.reason]:
         notice(
             console,

@@ -141,6 +141,60 @@ def test_tests_that_cannot_be_made_are_one_line_with_all_faults_and_exit_two(
     assert "cox:days,dead: participants.tsv has no column 'days'" in line
 
 
+@pytest.fixture
+def scan_words(folders: list[str], template_home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A dry run on one subject of two runs, the second of which has a mask; files are empty, names are looked at."""
+    monkeypatch.setattr(cli, "prepare_environment", lambda *_: None)
+    bids = Path(folders[0])
+    for name in (
+        "sub-1_run-1_T1w",
+        "sub-1_run-2_T1w",
+        "masks/sub-1_run-02_label-tumor_mask",
+        "masks/sub-1_x_mask",
+    ):
+        path = bids / Path(name).parent / "sub-1" / "anat" / f"{Path(name).name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    template = ["--template", "Tiny", "--template-dir", str(template_home), "--resolution", "4"]
+    words = [
+        *folders,
+        "participant",
+        "--dry-run",
+        "--skip-bids-validation",
+        "--registration",
+        "affine",
+        *template,
+    ]
+    return [*words, "-d", f"masks={bids / 'masks'}"]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_dry_run_says_what_was_found_and_with_v_which_files(
+    scan_words: list[str], capsys: pytest.CaptureFixture[str], verbose: bool
+) -> None:
+    assert cli.main([*scan_words, *["-v"] * verbose]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        "images: T1w of 1, of 1 scans; passed over 1: sub-1_run-1_T1w.nii.gz (another comes before it)"
+        in lines
+    )
+    (masks,) = (line for line in lines if line.startswith("-d masks: "))
+    assert masks.startswith(
+        "-d masks: tumour masks of 1 scans, brain masks of 0; passed over 1: sub-1_x_mask.nii.gz (not"
+    )
+    assert ("  image: sub-1_run-2_T1w.nii.gz (T1w)" in lines) == verbose
+    assert ("  tumour: sub-1_run-02_label-tumor_mask.nii.gz (-d masks)" in lines) == verbose
+
+
+def test_folder_of_masks_that_serves_nobody_is_one_line_and_exit_two(
+    scan_words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (Path(scan_words[0]) / "masks" / "sub-1" / "anat" / "sub-1_run-02_label-tumor_mask.nii.gz").unlink()
+    assert cli.main(scan_words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no mask of any of the 1 scans is recognised in it; it has sub-1_x_mask.nii.gz" in line
+
+
 def test_options_of_the_workers(folders: list[str], tmp_path: Path) -> None:
     words = ["--worker", "slurm", "--slurm-args=--time=1 --gres=gpu:1"]
     settings = cli.parse([*folders, "participant", *words])

@@ -141,6 +141,7 @@ def relation(path: Path, entities: Mapping[str, Any], image: Image) -> tuple[str
             open_entities.append(key)
         elif not _is(key, have, want):
             other = f"{short}-{want}" if want is not None else f"one without {short}-"
+            other += " (give --modality T1ce)" * (short == "ce" and want is None)
             return f"by its name of {short}-{have}, the image is {other}", []
     return "", open_entities
 

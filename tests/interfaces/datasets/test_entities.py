@@ -57,7 +57,11 @@ def test_filter_compares_as_filter_files_of_fmriprep_do(wanted, name, same):
         ("sub-01_ses-b_label-tumor_mask", "sub-01_ses-a_T1w", "of ses-b, the image is ses-a"),
         ("sub-02_label-tumor_mask", "sub-01_T1w", "of sub-02, the image is sub-01"),
         ("sub-01_acq-b_label-tumor_mask", "sub-01_acq-a_T1w", "of acq-b, the image is acq-a"),
-        ("sub-01_ce-gd_label-tumor_mask", "sub-01_T1w", "of ce-gd, the image is one without ce-"),
+        (
+            "sub-01_ce-gd_label-tumor_mask",
+            "sub-01_T1w",
+            "of ce-gd, the image is one without ce- (give --modality T1ce)",
+        ),
         ("sub-01_rec-a_desc-brain_mask", "sub-01_rec-b_T1w", "of rec-a, the image is rec-b"),
         ("sub-01_echo-2_desc-brain_mask", "sub-01_echo-1_T1w", "of echo-2, the image is echo-1"),
         ("sub-01_inv-1_desc-brain_mask", "sub-01_inv-2_UNIT1", "of inv-1, the image is inv-2"),

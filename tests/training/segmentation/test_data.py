@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,12 +22,8 @@ from gliomorph.interfaces.scan import brain
 from gliomorph.models.regions import MODALITIES
 from gliomorph.models.synthesis.engine import DataEngine
 from gliomorph.models.unet import standardize
-from gliomorph.training.scans import PARTS, TrainingDataError, example_seed, split
-from gliomorph.training.segmentation.data import (
-    PreparedExamples,
-    SimulatedExamples,
-    prepare,
-)
+from gliomorph.training.scans import TrainingDataError
+from gliomorph.training.segmentation.data import PreparedExamples, SimulatedExamples, prepare
 
 LABELS = "sub-02_seg-brats_dseg.nii.gz"
 
@@ -77,9 +72,6 @@ def write_lesion(bids: Path, side: int, label: int) -> None:
     offset = np.reshape(grid.GetDirection(), (3, 3)) @ np.full(3, 2 + (side - 1) / 2)
     grid.SetOrigin((np.array(between) - offset).tolist())
     write_image(from_array(voxels, grid), path)
-
-
-# Preparation
 
 
 def test_prepared_scans_are_standardised_heads_with_class_indices(prepared: dict[str, list[Path]]) -> None:
@@ -206,9 +198,6 @@ def test_every_session_is_a_scan_of_its_subject(bids: Path) -> None:
             path.unlink()
     files = run(bids)
     assert {subject: len(paths) for subject, paths in files.items()} == {"01": 2, "02": 1, "03": 1}
-
-
-# What cannot be trained on
 
 
 def path_of(bids: Path, modality: str = "T1w") -> Path:
@@ -386,41 +375,6 @@ def test_a_folder_without_subjects_is_an_error(tmp_path: Path) -> None:
         prepare(tmp_path, {}, ("T1w",), 4.0, tmp_path / "prepared")
 
 
-# The split
-
-
-@pytest.mark.parametrize("count", [3, 6, 7, 12, 100, 335])
-def test_two_thirds_train_one_sixth_validates_one_sixth_tests(count: int) -> None:
-    subjects = [f"{number:04d}" for number in range(count)]
-    parts = split(subjects, seed=0)
-    assert list(parts) == list(PARTS)
-    assert sorted(subject for part in parts.values() for subject in part) == subjects
-    assert len(parts["validation"]) == len(parts["test"]) == max(1, round(count / 6))
-
-
-def test_the_seed_alone_determines_the_split() -> None:
-    subjects = [f"{number:02d}" for number in range(24)]
-    assert split(subjects, 1) == split(subjects[::-1], 1)
-    assert split(subjects, 1)["test"] != split(subjects, 2)["test"]
-
-
-def test_fractions_are_nested_and_leave_validation_and_test() -> None:
-    subjects = [f"{number:02d}" for number in range(24)]
-    whole, half, quarter = (split(subjects, 3, fraction) for fraction in (1.0, 0.5, 0.25))
-    assert [len(parts["train"]) for parts in (whole, half, quarter)] == [16, 8, 4]
-    assert set(quarter["train"]) < set(half["train"]) < set(whole["train"])
-    for part in ("validation", "test"):
-        assert whole[part] == half[part] == quarter[part]
-
-
-def test_too_few_subjects_are_refused() -> None:
-    with pytest.raises(TrainingDataError, match=r"at least 3 subjects are required .*, got 2 \(01, 02\)"):
-        split(["02", "01"], 0)
-
-
-# Examples
-
-
 def test_training_examples_are_random_boxes_that_follow_from_seed_epoch_and_number(
     prepared: dict[str, list[Path]],
 ) -> None:
@@ -489,13 +443,6 @@ def test_simulated_images_are_standardised_one_by_one(engine: DataEngine) -> Non
         inside = image[image != 0]
         assert float(inside.mean()) == pytest.approx(0, abs=1e-5)
         assert float(inside.std(correction=0)) == pytest.approx(1, abs=1e-4)
-
-
-def test_seeds_are_in_range_and_differ() -> None:
-    seeds = [example_seed(*numbers) for numbers in np.ndindex(4, 3, 5, 5)]
-    assert len(set(seeds)) == len(seeds)
-    assert all(0 <= seed < 2**63 for seed in seeds)
-    assert json.loads(json.dumps(seeds)) == seeds
 
 
 def test_the_engines_heads_have_the_axes_of_a_prepared_scan(template_home: Path) -> None:
