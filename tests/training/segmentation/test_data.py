@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cohorts
 import numpy as np
+import phantoms
 import pytest
 import SimpleITK as sitk
 import torch
@@ -220,7 +221,21 @@ def with_label(value: float) -> Callable[[np.ndarray], None]:
 
 
 def add_skull(bids: Path) -> None:
-    trainings.change_image(path_of(bids), lambda voxels: voxels.__iadd__(100))
+    noise = np.random.default_rng(0)
+    trainings.change_image(
+        path_of(bids), lambda v: v.__iadd__(noise.uniform(50, 100, v.shape).astype(v.dtype))
+    )
+
+
+def on_wider_grid(change: Callable[[Path], None]) -> Callable[[Path], None]:
+    """The labels on a grid of their own, and changed then."""
+
+    def both(bids: Path) -> None:
+        path = cohorts.labels_path(bids, "02")
+        write_image(phantoms.wider(read_image(path, sitk.sitkUInt8)), path)
+        change(bids)
+
+    return both
 
 
 def of_another_subject(bids: Path) -> None:
@@ -290,12 +305,16 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
         of_another_subject,
         r"sub-02: a label map .* found sub-03_seg-brats_dseg\.nii\.gz \(by its name of sub-03, the image is sub-02",
     ),
-    "another head's labels": (
+    "the image's voxels under another header": (
         lambda b: trainings.shift_image(cohorts.labels_path(b, "02"), [-35, 0, 0]),
+        f"sub-02: {LABELS} has as many voxels as sub-02_T1w.nii.gz, but a header that puts them elsewhere",
+    ),
+    "another head's labels": (
+        on_wider_grid(lambda b: trainings.shift_image(cohorts.labels_path(b, "02"), [-35, 0, 0])),
         f"sub-02: {LABELS}: only [1-9][0-9]*% of the tumour lies within the brain of sub-02_T1w.nii.gz; do both come",
     ),
     "labels in another frame": (
-        lambda b: trainings.shift_image(cohorts.labels_path(b, "02"), [0, 300, 0]),
+        on_wider_grid(lambda b: trainings.shift_image(cohorts.labels_path(b, "02"), [0, 300, 0])),
         f"sub-02: {LABELS}: only 0% of the tumour lies within the brain",
     ),
     "a modality in another frame": (
