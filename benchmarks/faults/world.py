@@ -146,7 +146,7 @@ class World:
         limit_s: float = LIMIT_S,
         **changes: str,
     ) -> Answer:
-        """Run the command to its end, ``limit_s`` at most; ``disturb`` is called with the process as soon as it has started."""
+        """Run the command, ``limit_s`` at most; ``disturb`` is called with the process as soon as it has started."""
         started = time.monotonic()
         process = self.start(*options, levels=levels, before=before, **changes)
         hung = False
