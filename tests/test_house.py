@@ -48,7 +48,6 @@ TESTED_ELSEWHERE = {
     "interfaces.datasets.template_files",
     "interfaces.derivatives.registrations",
     "interfaces.files.labels",
-    "interfaces.files.masks",
     "interfaces.group.associations.defaults",
     "interfaces.group.associations.facts",
     "interfaces.group.associations.maps",
