@@ -41,8 +41,7 @@ def run(place: Place, *options: str) -> Run:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package, to be edited."""
     source = Path(gliomorph.__file__).parent
-    copy = tmp_path_factory.mktemp("cohort") / "code" / "gliomorph"
-    return Path(shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__")))
+    return Path(shutil.copytree(source, tmp_path_factory.mktemp("cohort") / "code" / "gliomorph"))
 
 
 @pytest.fixture(scope="module")

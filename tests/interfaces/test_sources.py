@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,22 +18,37 @@ from gliomorph.interfaces.sources import closure, code_of_module, file_of
 from gliomorph.workflows.keys import GRID, GROUP, PAGES, SCAN_GRAPH, SUMS
 
 IMPORTS = """
-import importlib, json, sys
+import importlib, json, os, sys
 from pathlib import Path
+for other in ("SimpleITK", "ants", "h5py", "jinja2", "matplotlib.pyplot", "nipype", "pydra.compose.python", "torch"):
+    importlib.import_module(other)
 import gliomorph
 root = Path(gliomorph.__file__).parent
-for file in sys.argv[1:]:
-    importlib.import_module("gliomorph." + file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-loaded = [module.__file__ for name, module in sys.modules.items() if name.startswith("gliomorph.")]
-print(json.dumps([Path(file).relative_to(root).as_posix() for file in loaded]))
+for number, steps in enumerate(json.loads(sys.argv[1])):
+    if os.fork():
+        assert os.wait()[1] == 0
+        continue
+    loaded = []
+    for files in steps:
+        for file in files:
+            importlib.import_module(
+                "gliomorph." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            )
+        names = [module.__file__ for name, module in sys.modules.items() if name.startswith("gliomorph.")]
+        loaded.append([Path(name).relative_to(root).as_posix() for name in names])
+    Path(sys.argv[2], str(number)).write_text(json.dumps(loaded))
+    os._exit(0)
 """
 
 
-def loaded(*files: str) -> set[str]:
-    """Files of gliomorph that Python has run after these were imported, but for packages without code."""
-    done = subprocess.run([sys.executable, "-c", IMPORTS, *files], capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    return {name for name in found if not sources._is_empty(name)}
+def loaded(imports: Sequence[Sequence[Sequence[str]]], folder: Path) -> list[list[set[str]]]:
+    """Files of gliomorph that Python has run after each step of imports, but for packages without code.
+
+    Each list of steps begins in a process of its own, that has the libraries of others and nothing of gliomorph.
+    """
+    subprocess.run([sys.executable, "-c", IMPORTS, json.dumps(imports), folder], check=True)
+    found = [json.loads((folder / str(number)).read_text()) for number in range(len(imports))]
+    return [[{name for name in names if not sources._is_empty(name)} for names in steps] for steps in found]
 
 
 STAGES = {
@@ -43,16 +59,18 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("what", STAGES)
-def test_closure_is_what_python_imports(what: str) -> None:
-    found = {name for name in closure(STAGES[what]) if name.endswith(".py")}
-    at_once = loaded(*STAGES[what])
-    # environment is imported by gliomorph itself
-    assert at_once - {"environment.py"} <= found
-    # further ones are imported when they are needed: inside functions, or by modules that are
-    assert loaded(*found) <= found | {"environment.py"}
-    for name in found - at_once:
-        assert any(name in sources.used_by(other) for other in found - {name})
+def test_closure_is_what_python_imports(tmp_path: Path) -> None:
+    closures = [{name for name in closure(files) if name.endswith(".py")} for files in STAGES.values()]
+    runs = loaded(
+        [[files, sorted(found)] for files, found in zip(STAGES.values(), closures, strict=True)], tmp_path
+    )
+    for found, (at_once, in_the_end) in zip(closures, runs, strict=True):
+        # environment is imported by gliomorph itself
+        assert at_once - {"environment.py"} <= found
+        # further ones are imported when they are needed: inside functions, or by modules that are
+        assert in_the_end <= found | {"environment.py"}
+        for name in found - at_once:
+            assert any(name in sources.used_by(other) for other in found - {name})
 
 
 def test_scans_depend_on_no_room_but_those_that_compute_them() -> None:

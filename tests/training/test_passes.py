@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gliomorph.interfaces.networks.files import weights_sha256
-from gliomorph.training.cards import write_card
 from gliomorph.training.passes import Passes, pictured, row_of
 
 
@@ -85,14 +81,3 @@ def test_a_row_names_what_is_of_the_training_and_what_of_the_validation() -> Non
         ("train_total", 1.0),
         ("validation_loss", 2.0),
     ]
-
-
-def test_figures_that_were_measured_later_stay_with_the_same_weights(tmp_path: Path) -> None:
-    weights = tmp_path / "network.safetensors"
-    weights.write_text("weights")
-    card: dict[str, Any] = {"weights": {"sha256": weights_sha256(weights)}}
-    path = write_card(card | {"measured": {"Dice": 0.5}}, weights)
-    assert json.loads(write_card(card, weights).read_text())["measured"] == {"Dice": 0.5}
-    weights.write_text("others")
-    write_card({"weights": {"sha256": weights_sha256(weights)}}, weights)
-    assert "measured" not in json.loads(path.read_text())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from changed_settings import changed
 from fake_slurm import FakeSlurm
 
 from gliomorph.config.settings import Settings
@@ -43,3 +44,8 @@ def any_settings(tmp_path: Path) -> Settings:
         nprocs=1,
         mem_gb=2,
     )
+
+
+@pytest.fixture
+def slurm_settings(any_settings: Settings) -> Settings:
+    return changed(any_settings, worker="slurm")

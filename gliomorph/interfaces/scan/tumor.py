@@ -83,25 +83,10 @@ def tumor(
     )
     given, notices, flags = brats_labels(voxels, kind, name, table)
     flags = [*(f"{name}: {text}" for text in odd), *flags]
-    frame = "world"
     doubts: list[str] = []
-    given, differing = in_one_frame(given, native, name, image.name)
-    labels, fixed = resample_labels(given, native), read_image(template)
-    on_image = given.GetSize() == native.GetSize() and not differing
-    by_name = in_template and not on_image and not same_box(native, fixed)
-    if differing and not by_name and (to_array(labels).any() or not same_box(given, fixed)):
-        raise ImageError(f"{differing}: {TRUST_VOXELS}")
-    if by_name or not to_array(labels).any():
-        if not by_name:
-            _require_visible(given, native, name, image.name)
-            _require_template(given, fixed, name)
-        labels = _through_template(given, native, brain, fixed, name)
-        frame = "template"
-        cause = (
-            "is in the template's space by its name"
-            if by_name
-            else "does not overlap the image in world coordinates, but lies on the template's grid"
-        )
+    labels, cause = _on_image(given, native, read_image(template), (name, image.name), in_template)
+    if cause:
+        labels = _through_template(given, native, brain, read_image(template), name)
         flags.append(
             f"the tumour mask {cause}: it was brought in through a rigid registration of the image to the template, "
             "which places it within some millimetres only, and worse if it was drawn on a warped image"
@@ -121,7 +106,7 @@ def tumor(
     share = float(inside.sum() / max(1, to_array(brain).sum()))
     return out, TumorInfo(
         kind=kind,
-        frame=frame,
+        frame="template" if cause else "world",
         volume_ml=round(volume, 3),
         share_of_brain=round(share, 5),
         labels=np.unique(to_array(labels)).tolist(),
@@ -129,6 +114,27 @@ def tumor(
         flags=flags,
         doubts=doubts,
     )
+
+
+def _on_image(
+    given: sitk.Image, native: sitk.Image, fixed: sitk.Image, names: tuple[str, str], in_template: bool
+) -> tuple[sitk.Image, str]:
+    """Labels on the image's grid by world coordinates, and why they have to go through the template; empty if not.
+
+    ``names`` are those of segmentation and image; the errors of :func:`tumor`.
+    """
+    given, differing = in_one_frame(given, native, *names)
+    labels = resample_labels(given, native)
+    on_image = given.GetSize() == native.GetSize() and not differing
+    if in_template and not on_image and not same_box(native, fixed):
+        return labels, "is in the template's space by its name"
+    if differing and (to_array(labels).any() or not same_box(given, fixed)):
+        raise ImageError(f"{differing}: {TRUST_VOXELS}")
+    if to_array(labels).any():
+        return labels, ""
+    _require_visible(given, native, *names)
+    _require_template(given, fixed, names[0])
+    return labels, "does not overlap the image in world coordinates, but lies on the template's grid"
 
 
 def _require_visible(labels: sitk.Image, native: sitk.Image, name: str, image: str) -> None:

@@ -24,7 +24,7 @@ from ...interfaces.datasets.simulate import anatomy_of
 from ...interfaces.datasets.templates import Template
 from ...interfaces.files.images import ImageError, read_image, to_array, voxel_volume_ml
 from ...interfaces.files.labels import brats_labels, class_indices, resample_labels, tumor_only
-from ...interfaces.files.masks import finite_image
+from ...interfaces.files.masks import GIVE_ONE_FRAME, finite_image, in_one_frame, without_spikes
 from ...interfaces.networks.grid import network_grid, on_network_grid
 from ...interfaces.scan.brain import brain_of
 from ...models.segmentation.augmentation import augment, crop
@@ -221,7 +221,8 @@ def _brain_image(path: Path, brain_mask: Path | None) -> tuple[sitk.Image, sitk.
             raise ImageError(
                 f"{path.name}: finite values are required, {spoilt} voxels of the brain are NaN or infinite"
             )
-    return picture, mask, [f"{path.name}: {notice}" for notice in notices]
+    picture, changes = without_spikes(picture, mask)
+    return picture, mask, [f"{path.name}: {notice}" for notice in [*notices, *changes]]
 
 
 def _read_labels(
@@ -234,6 +235,9 @@ def _read_labels(
     """
     name = tumor.path.name
     given, _, flags = brats_labels(read_image(tumor.path, sitk.sitkFloat32), "dseg", name, tumor.table)
+    given, differing = in_one_frame(given, brain, name, image)
+    if differing:
+        raise ImageError(f"{differing}: {GIVE_ONE_FRAME}")
     drawn = tumor_only(to_array(given)) > 0
     there = to_array(sitk.Resample(brain, given, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
     share = float(there[drawn].mean())

@@ -62,9 +62,14 @@ def error_of(problem: Problem, forward: sitk.Transform) -> float:
     return float(np.sqrt(squares[24:-6, 6:-6, 6:-6].mean()))
 
 
-@pytest.fixture(scope="module", params=[greedy, greedy_cfm])
-def answer(request: pytest.FixtureRequest, problem: Problem) -> Answer:
-    return request.param(problem)
+@pytest.fixture(scope="module")
+def answers(problem: Problem) -> dict[str, Answer]:
+    return {"greedy": greedy(problem), "greedy_cfm": greedy_cfm(problem)}
+
+
+@pytest.fixture(params=["greedy", "greedy_cfm"])
+def answer(request: pytest.FixtureRequest, answers: dict[str, Answer]) -> Answer:
+    return answers[request.param]
 
 
 def test_forward_brings_the_patient_onto_the_template_without_folds(problem: Problem, answer: Answer) -> None:
@@ -96,25 +101,27 @@ def test_known_shift_is_found_with_its_sign(problem: Problem) -> None:
     np.testing.assert_allclose(found, np.tile([4.0, 0.0, 0.0], (len(points), 1)), atol=0.4)
 
 
-def test_signal_of_a_masked_tumour_has_no_influence_and_runs_repeat(problem: Problem) -> None:
+def test_signal_of_a_masked_tumour_has_no_influence_and_runs_repeat(
+    problem: Problem, answers: dict[str, Answer]
+) -> None:
     dark = to_array(problem.moving).copy()
     dark[TUMOR] = 0.1
     other = attrs.evolve(problem, moving=from_array(dark, problem.moving))
-    masked, seen = greedy_cfm(problem).forward, greedy(problem).forward
+    masked, seen = answers["greedy_cfm"].forward, answers["greedy"].forward
     np.testing.assert_array_equal(greedy_cfm(other).forward.GetParameters(), masked.GetParameters())
     assert np.abs(np.subtract(greedy(other).forward.GetParameters(), seen.GetParameters())).max() > 1
 
 
-def test_masked_tumour_draws_the_map_to_itself_no_more(problem: Problem) -> None:
+def test_masked_tumour_draws_the_map_to_itself_no_more(problem: Problem, answers: dict[str, Answer]) -> None:
     """Inside, where nothing is compared, the map follows what lies around: the patient is known there, too."""
     back = sitk.InvertDisplacementField(phantoms.smooth_displacement(problem.fixed, 3.0))
     expected, tumor = sitk.DisplacementFieldTransform(back), to_array(problem.tumor) > 0
     points = np.stack([axis[tumor] for axis in phantoms.positions(problem.fixed)], axis=1)
     plain, masked = (
         np.linalg.norm(
-            apply_to_points(run(problem).forward, points) - apply_to_points(expected, points), axis=1
+            apply_to_points(answers[name].forward, points) - apply_to_points(expected, points), axis=1
         )
-        for run in (greedy, greedy_cfm)
+        for name in ("greedy", "greedy_cfm")
     )
     assert masked.mean() < 0.25 * plain.mean()
 

@@ -5,34 +5,12 @@ import io
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from ball_pictures import CENTRE, head, sphere
 from PIL import Image
 
 from gliomorph.interfaces.files.images import from_array
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.cuts import Cut, choose_cuts, spread_cuts
-
-CENTRE = np.array([11.5, 13.5, 9.5])
-LESION_AT = np.array([7.0, 9.0, 13.0])  # right, anterior, superior of the centre (LPS)
-
-
-def sphere(grid: sitk.Image, centre: np.ndarray, radius: float) -> np.ndarray:
-    """Whether each voxel's physical position (LPS, mm) is within ``radius`` of ``centre``."""
-    indices = np.indices(grid.GetSize()).reshape(3, -1)
-    matrix = np.array(grid.GetDirection()).reshape(3, 3) * grid.GetSpacing()
-    points = matrix @ indices + np.array(grid.GetOrigin())[:, None]
-    return (np.linalg.norm(points - centre[:, None], axis=0) < radius).reshape(grid.GetSize())
-
-
-def head(grid: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-    """A grey ball with a bright lesion, and the lesion's mask."""
-    lesion = sphere(grid, LESION_AT, 3.2)
-    brain = 0.4 * sphere(grid, CENTRE, 9.0) + 0.5 * lesion
-    return from_array(brain.astype(np.float32), grid), from_array(lesion.astype(np.uint8), grid)
-
-
-@pytest.fixture
-def grid() -> sitk.Image:
-    return sitk.Image([24, 28, 20], sitk.sitkUInt8)
 
 
 @pytest.fixture
@@ -95,12 +73,6 @@ def test_convention_is_radiological(grid):
     assert columns < 0.5 and rows < 0.5  # right on the left, superior at the top
     rows, columns = np.argwhere(sagittal.sample(lesion) > 0.5).mean(axis=0) / sagittal.sample(lesion).shape
     assert columns < 0.5 and rows < 0.5  # anterior on the left, superior at the top
-
-
-def test_letters_and_position_are_those_of_the_planes(grid):
-    cuts = choose_cuts(head(grid)[0], [head(grid)[1]])
-    assert [cut.plane.letters for cut in cuts] == ["RLAP", "RLSI", "APSI"]
-    assert [cut.label for cut in cuts] == ["axial z = 13 mm", "coronal y = -9 mm", "sagittal x = -7 mm"]
 
 
 def drawings(grid: sitk.Image, lesion: sitk.Image) -> dict[str, bytes]:
@@ -188,10 +160,3 @@ def test_colours_of_enhancing_tumour_are_the_same_in_both_years_of_brats(grid):
 def test_title_is_text_and_never_mathematics(grid):
     image, _ = head(grid)
     assert figures.anatomy(image, choose_cuts(image), title=r"sub-$\frac{1}$")
-
-
-def test_spread_slices_lie_inside_what_they_are_spread_over(grid):
-    image, lesion = head(grid)
-    cuts = spread_cuts(image, lesion, 4)
-    assert len(cuts) == 12
-    assert all(cut.sample(lesion).max() > 0 for cut in cuts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.inference import decide, probabilities
 from gliomorph.models.segmentation.metrics import measure
 from gliomorph.models.segmentation.training import Batch
-from gliomorph.training.cards import summary
 from gliomorph.training.segmentation.card import model_card
 
 
@@ -139,15 +137,3 @@ def test_figures_are_means_over_the_test_heads(tmp_path: Path) -> None:
 def test_a_teachers_channels_are_named(tmp_path: Path) -> None:
     card = made(tmp_path, role="teacher", network=trainings.TEACHER)
     assert card["input"]["modalities"] == card["training_data"]["modalities"] == list(MODALITIES)
-
-
-def test_figures_that_are_not_defined_are_left_out_and_counted() -> None:
-    table = summary(
-        [
-            {"dice": 0.5, "hausdorff": math.nan, "volume": math.nan},
-            {"dice": 0.25, "hausdorff": 3.0, "volume": math.nan},
-        ]
-    )
-    assert table["dice"] == {"mean": 0.375, "sd": 0.1768, "n": 2}
-    assert table["hausdorff"] == {"mean": 3.0, "sd": None, "n": 1}
-    assert table["volume"] == {"mean": None, "sd": None, "n": 0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,6 @@ import attrs
 import pytest
 from rich.console import Console
 
-from gliomorph.workflows.engine.failures import cause_of
 from gliomorph.workflows.engine.progress import Board, StageEvent, stage_and_scan, watched
 
 
@@ -51,22 +49,6 @@ def test_watched_stage_is_reported_with_its_time(monkeypatch: pytest.MonkeyPatch
     start = event("start", "n4", "sub-01", key="key-of-n4@sub-01")
     assert seen[:2] == [start, attrs.evolve(start, kind="done", seconds=60.0)]
     assert seen[3] == event("failed", "align", "sub-01", key="key-of-align@sub-01", seconds=1.0, error=error)
-
-
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        (ValueError("sub-01_T1w.nii.gz: damaged\nand more"), "sub-01_T1w.nii.gz: damaged"),
-        (RuntimeError("\n  first \nsecond"), "RuntimeError: first"),
-        (KeyError(), "KeyError: no message"),
-        (ValueError("sub-\x1b[2J\udcff: damaged"), "sub-\\x1b[2J\\udcff: damaged"),
-        (MemoryError("tried 3 GB"), "out of memory: tried 3 GB"),
-        (OSError(errno.ENOSPC, "No space left on device"), "disk full: [Errno 28] No space left on device"),
-        (OSError(errno.EACCES, "Permission denied"), "PermissionError: [Errno 13] Permission denied"),
-    ],
-)
-def test_cause_is_one_line(error: BaseException, cause: str) -> None:
-    assert cause_of(error) == cause
 
 
 def test_failures_are_kept_in_order_and_told(console: Console) -> None:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from changed_settings import changed
 from fake_slurm import FakeSlurm
 from rich.console import Console
 
-from gliomorph.config.option import SettingsError
 from gliomorph.config.settings import Settings
-from gliomorph.workflows.checks.worker import check_worker
 from gliomorph.workflows.engine.pool import PoolWorker
 from gliomorph.workflows.engine.slurm.folder import JobFolder, Record
 from gliomorph.workflows.engine.slurm.worker import SlurmWorker
 from gliomorph.workflows.engine.workers import describe_worker, make_worker, taken_over
-
-
-@pytest.fixture
-def slurm_settings(any_settings: Settings) -> Settings:
-    return changed(any_settings, worker="slurm")
 
 
 def watch(*_: object) -> None:
@@ -34,12 +26,6 @@ def test_worker_is_that_of_the_settings(any_settings: Settings, slurm_settings: 
     assert isinstance(
         make_worker(slurm_settings.cluster, slurm_settings.resources, 3, Console(), watch), SlurmWorker
     )
-
-
-def test_without_slurm_nothing_runs(slurm_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(SettingsError, match="--worker slurm: sbatch, squeue, scontrol, scancel not found"):
-        check_worker(slurm_settings.cluster)
 
 
 def test_runs_are_taken_over_while_a_job_of_theirs_is_alive(fake_slurm: FakeSlurm, tmp_path: Path) -> None:
