@@ -63,7 +63,6 @@ TESTED_ELSEWHERE = {
     "interfaces.reports.group.stage",
     "interfaces.reports.group.story",
     "interfaces.reports.pages",
-    "interfaces.reports.scan.stage",
     "interfaces.scan.records",
     "models.histograms",
     "models.segmentation.distillation.apart",

@@ -49,14 +49,25 @@ def head(subject: str) -> tuple[sitk.Image, sitk.Image]:
     """
     shift, size, place = drawn(subject)
     points = (_centred(OFFSET) - np.reshape(shift, (3, 1, 1, 1))) / size
-    distance = np.linalg.norm(points - np.reshape(place, (3, 1, 1, 1)), axis=0)
-    labels = np.zeros(distance.shape, np.uint8)
-    for label, radius in RADII.items():
-        labels[distance < radius] = label
+    labels = _tumor(points, place)
     signal = np.select([labels == 1, labels == 2, labels == 4], [0.25, 0.45, 0.95], tissue(points))
     inside = _radius(points) < 1
     image = from_array((1000 * signal * inside).astype(np.float32), _grid(OFFSET))
     return image, from_array((labels * inside).astype(np.uint8), _grid(OFFSET))
+
+
+def labels_in_template(subject: str) -> sitk.Image:
+    """The labels of a subject as whoever drew them on the aligned image has them: on the template's grid, uint8."""
+    return from_array(_tumor(_centred(), drawn(subject)[2]), _grid())
+
+
+def _tumor(points: np.ndarray, place: Sequence[float]) -> np.ndarray:
+    """BraTS labels at positions (3, …) from the head's centre (mm), uint8."""
+    distance = np.linalg.norm(points - np.reshape(place, (3, 1, 1, 1)), axis=0)
+    labels = np.zeros(distance.shape, np.uint8)
+    for label, radius in RADII.items():
+        labels[distance < radius] = label
+    return labels
 
 
 def write_template(folder: Path) -> None:

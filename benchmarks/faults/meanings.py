@@ -18,10 +18,10 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from gliomorph.interfaces.files.images import write_text
+from gliomorph.interfaces.files.images import write_image, write_text
 from gliomorph.interfaces.files.tables import label_table
 
-from .cohort import SUBJECTS, TEMPLATE
+from .cohort import SUBJECTS, TEMPLATE, labels_in_template
 from .fault import RIGHT, Fault, Inject, Kind
 from .images import Spoil, affine, fields, voxels
 from .world import World
@@ -148,6 +148,22 @@ def _renamed(entities: str, beside: bool = False) -> Callable[[World, str, Rando
     return act
 
 
+def _in_template_space(beside: bool) -> Callable[[World, str, Random], str]:
+    """The patient's own mask on the template's grid, alone or beside the one on the image."""
+
+    def act(world: World, subject: str, rng: Random) -> str:
+        path, table = world.labels(subject), world.table(subject)
+        stem = path.with_name(f"sub-{subject}_space-{TEMPLATE}_seg-brats_dseg")
+        write_image(labels_in_template(subject), f"{stem}.nii.gz")
+        shutil.copy(table, f"{stem}.tsv")
+        if not beside:
+            path.unlink()
+            table.unlink()
+        return f"{stem.name}" + ", beside the one on the image" * beside
+
+    return act
+
+
 def _apple_double(world: World, subject: str, rng: Random) -> str:
     for path in (world.image(subject), world.labels(subject), world.table(subject)):
         path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7" + rng.randbytes(4092))
@@ -196,7 +212,6 @@ def kinds() -> list[Kind]:
     units = {"metres": 1, "micrometres": 3}
     of_image = {
         "qform not sform": (_in("image", _qform_elsewhere), FRAME),
-        "rounded quaternion": (_in("image", _rounded_quaternion), RIGHT),
         "negative pixdim": (_in("image", _negative_pixdim), "pixdim"),
         **{
             f"in {name}": (_in("image", fields(xyzt_units=code)), rf"unit|{name}")
@@ -215,12 +230,13 @@ def kinds() -> list[Kind]:
         "of another run": (_renamed("run-2_seg-brats_dseg"), NO_MASK),
         "of another acquisition": (_renamed("acq-other_seg-brats_dseg"), NO_MASK),
         "of another session": (_renamed("ses-2_seg-brats_dseg"), NO_MASK),
-        "in template space": (_renamed(f"space-{TEMPLATE}_seg-brats_dseg"), NO_MASK + "|space|template"),
+        "in template space": (_in_template_space(beside=False), "the template's space"),
         "of an unknown name": (_renamed("desc-hdglio_mask"), NO_MASK),
         "of another run, beside": (_renamed("run-2_seg-brats_dseg", beside=True), NO_MASK),
-        "in template space, beside": (_renamed(f"space-{TEMPLATE}_seg-brats_dseg", beside=True), RIGHT),
+        "in template space, beside": (_in_template_space(beside=True), RIGHT),
     }
     of_both = {
+        "rounded quaternion": (_in("both", _rounded_quaternion), RIGHT),
         "no orientation codes": (_in("both", _no_codes), FRAME),
         "files of macOS beside": (_apple_double, RIGHT),
         "link of git-annex": (_never_got, "annex|content"),

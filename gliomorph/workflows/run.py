@@ -158,8 +158,9 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         notice(
             console,
             [
-                f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}): the "
-                "intermediate results that they are made of are gone; to compute a scan again, remove its page"
+                f"{len(old)} pages were made by another version of gliomorph and stay as they are ({listed(old)}), "
+                "without what was found of the files since: the intermediate results that they are made of are gone; "
+                "to compute a scan again, remove its page"
             ],
         )
     if count["run"]:
