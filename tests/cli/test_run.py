@@ -186,11 +186,12 @@ def test_dry_run_says_what_was_found_and_with_v_which_files(
     assert ("  tumour: sub-1_run-02_label-tumor_mask.nii.gz (-d masks)" in lines) == verbose
 
 
+@pytest.mark.parametrize("verbose", [False, True])
 def test_folder_of_masks_that_serves_nobody_is_one_line_and_exit_two(
-    scan_words: list[str], capsys: pytest.CaptureFixture[str]
+    scan_words: list[str], capsys: pytest.CaptureFixture[str], verbose: bool
 ) -> None:
     (Path(scan_words[0]) / "masks" / "sub-1" / "anat" / "sub-1_run-02_label-tumor_mask.nii.gz").unlink()
-    assert cli.main(scan_words) == 2
+    assert cli.main([*scan_words, *["-v"] * verbose]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no mask of any of the 1 scans is recognised in it; it has sub-1_x_mask.nii.gz" in line
 

@@ -22,7 +22,7 @@ ROUNDING = 0.01
 MOST_LABELS = 32
 """Whole numbers in a mask that may still be labels; more are shades of an interpolated one."""
 CAVITY_OR_ET = (
-    "until 2022; since 2024 label 4 is the resection cavity (RC) of treated patients, which a dseg.tsv says"
+    "until 2022; since 2024 label 4 is the resection cavity (RC) of treated patients, as a dseg.tsv would say"
 )
 
 
