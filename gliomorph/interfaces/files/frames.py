@@ -153,7 +153,7 @@ def _by_letters(orientation: str, edges: np.ndarray, shape: np.ndarray) -> np.nd
     if not orientation:
         raise FrameError(
             "the header does not say which side is left (qform_code and sform_code are both 0): correct the header, or "
-            "say how the voxels of such files are ordered with the option --orientation (RAS: the first axis runs to the right, "
+            "say how the voxels of such files are ordered with --orientation (RAS: the first axis runs to the right, "
             "the second to the front, the third up); --trust-voxels lays a mask on its image's voxels"
         )
     affine = np.eye(4)
