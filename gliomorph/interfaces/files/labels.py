@@ -264,7 +264,8 @@ def table_regions(table: Path) -> dict[int, str]:
     Raises
     ------
     ImageError
-        An index that is no whole number, is 0 for a region or there twice; a region that is not named.
+        An index that is no whole number, is 0 for a region or there twice; a region that is not named, unless the
+        table names a resection cavity and one of them.
     """
     rows, name = table_rows(table), table.name
     if odd := [index for index, _ in rows if not index.isdecimal()]:
@@ -274,7 +275,8 @@ def table_regions(table: Path) -> dict[int, str]:
         meanings = ", ".join(text for index, text in named if index == twice[0])
         raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
     regions = {index: NAMES[text.upper()] for index, text in named if text.upper() in NAMES}
-    if set(regions.values()) - {"RC"} != set(LABELS):
+    # a treated patient may have lost parts of the tumour with their rows
+    if not set(regions.values()) >= set(LABELS) and not {"RC"} < set(regions.values()):
         found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
         more = ", …" if len(named) > MOST_NAMES else ""
         raise ImageError(

@@ -251,6 +251,14 @@ def test_a_table_says_what_the_labels_are(heads, draw, table, here, rows):
     assert info.labels == [0, 1, 2, 4]
 
 
+def test_parts_that_surgery_took_need_no_rows(table):
+    image = sitk.GetImageFromArray(np.arange(4, dtype=np.float32).reshape(1, 1, 4))
+    rows = table((1, "RC"), (2, "ED"), (3, "NCR"))
+    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)[0]).ravel().tolist() == [0, 5, 2, 1]
+    with pytest.raises(ImageError, match="rows named NCR, ED and ET"):
+        brats_labels(image, "dseg", "seg.nii.gz", table((1, "RC")))
+
+
 def test_necrosis_and_non_enhancing_tumour_are_one_region(table):
     """As BraTS numbered them until 2016."""
     image = sitk.GetImageFromArray(np.arange(5, dtype=np.float32).reshape(1, 1, 5))
