@@ -242,9 +242,7 @@ def _by_convention(found: set[int]) -> tuple[dict[int, str], list[str], list[str
             [],
             [f"{text}, as in BraTS 2024: RC, the resection cavity, is carried along and no tumour"],
         )
-    text += f", as in BraTS {CAVITY_OR_ET}"
-    # all three parts of an untreated tumour leave less doubt
-    return regions, *(([text], []) if found == labels else ([], [text]))
+    return regions, [], [f"{text}, as in BraTS {CAVITY_OR_ET}"]
 
 
 def table_regions(table: Path) -> dict[int, str]:
