@@ -345,10 +345,19 @@ def test_run_that_cannot_start_is_one_line_and_exit_two(
     assert text == f"gliomorph: {error}\n"
 
 
-def test_verbose_shows_the_whole_error(folders: list[str], outcome: list[Any]) -> None:
-    outcome.append(SettingsError("no room"))
-    with pytest.raises(SettingsError, match="no room"):
-        cli.main([*folders, "participant", "-v"])
+@pytest.mark.parametrize(("error", "traced"), [(OSError(5, "odd"), True), (SettingsError("no room"), False)])
+def test_verbose_shows_the_whole_error_where_it_is_not_one_of_ours(
+    folders: list[str],
+    outcome: list[Any],
+    error: Exception,
+    traced: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcome.append(error)
+    assert cli.main([*folders, "participant", "-v"]) == 2
+    text = capsys.readouterr().err
+    assert text.endswith(f"gliomorph: {error}\n")
+    assert ("Traceback" in text) == traced
 
 
 def test_interruption_is_exit_130_and_says_how_to_go_on(

@@ -327,9 +327,7 @@ def _with_remarks(scan: Scan, derivatives: Mapping[str, Path], used: set[Path]) 
         if derivatives:
             masks = [each for each in passed_over if each.source]
             there = f"; passed over: {some_of(masks)}" if masks else ""
-            flags.append(
-                f"no tumour mask of this image in -d {', '.join(derivatives)}: a network segments it{there}"
-            )
+            flags.append(f"no tumour mask of this image in -d {', '.join(derivatives)}{there}")
         flags += [f"{printable(each.path.name)}: {BESIDE}" for each in passed_over if each.reason == BESIDE]
     return attrs.evolve(scan, passed_over=passed_over, flags=tuple(flags))
 

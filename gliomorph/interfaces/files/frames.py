@@ -14,7 +14,7 @@ from .text import AXES
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From RAS (NIfTI, nibabel) to LPS (ITK), and back."""
-LARGEST_SHEAR = 0.1
+LARGEST_SHEAR = 0.25
 """Part of a voxel by which axes that are not orthogonal may move a corner: headers with rounded numbers do less."""
 LARGEST_DIFFERENCE_MM = 0.1
 """Between the places of a corner by both forms, above which the difference is said."""

@@ -244,22 +244,14 @@ def _by_convention(found: set[int]) -> tuple[dict[int, str], list[str], list[str
         f"labels {', '.join(map(str, sorted(found)))} read as {', '.join(regions[i] for i in sorted(found))}"
     )
     if found == {LABELS["NCR"]}:
-        return (
-            regions,
-            [],
-            [f"{text}, as in BraTS: a binary mask of the whole tumour is named label-tumor_mask"],
-        )
-    if 4 not in found:
+        why = "BraTS: a binary mask of the whole tumour is named label-tumor_mask"
+    elif 4 not in found:
         return regions, [f"{text}, as in BraTS: no dseg.tsv says what they are"], []
-    if {3, 4} <= found:
-        return (
-            regions,
-            [],
-            [f"{text}, as in BraTS 2024: RC, the resection cavity, is carried along and no tumour"],
-        )
-    text += f", as in BraTS {CAVITY_OR_ET}"
-    # all three parts of an untreated tumour leave less doubt
-    return regions, *(([text], []) if found == labels else ([], [text]))
+    elif 3 in found:
+        why = "BraTS 2024: RC, the resection cavity, is carried along and no tumour"
+    else:
+        why = f"BraTS {CAVITY_OR_ET}"
+    return regions, [], [f"{text}, as in {why}"]
 
 
 def table_regions(table: Path) -> dict[int, str]:
@@ -279,7 +271,8 @@ def table_regions(table: Path) -> dict[int, str]:
     Raises
     ------
     ImageError
-        An index that is no whole number, is 0 for a region or there twice; a region that is not named.
+        An index that is no whole number, is 0 for a region or there twice; a region that is not named, unless the
+        table names a resection cavity and one of them.
     """
     rows, name = table_rows(table), table.name
     if odd := [index for index, _ in rows if not index.isdecimal()]:
@@ -289,7 +282,8 @@ def table_regions(table: Path) -> dict[int, str]:
         meanings = ", ".join(text for index, text in named if index == twice[0])
         raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
     regions = {index: part for index, text in named if (part := part_named(text))}
-    if set(regions.values()) - {"RC"} != set(LABELS):
+    # a treated patient may have lost parts of the tumour with their rows
+    if not set(regions.values()) >= set(LABELS) and not {"RC"} < set(regions.values()):
         found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
         more = ", …" if len(named) > MOST_NAMES else ""
         raise ImageError(
