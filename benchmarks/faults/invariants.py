@@ -181,7 +181,8 @@ def _displaced(out: Path, reference: Path, scan: str) -> str:
 
 def _tumor(out: Path, scan: str) -> tuple[np.ndarray, float]:
     """Centre (mm) and number of voxels of a scan's tumour in template space."""
-    (path,) = out.glob(f"{scan}/anat/{scan}_*space-*_label-tumor_*_mask.nii.gz")
+    found = out.glob(f"{scan}/anat/{scan}_*space-*_label-tumor_*_mask.nii.gz")
+    path = max(found, key=lambda path: path.stat().st_mtime_ns)  # of another image there may be an older one
     image = nib.load(path)
     inside = np.argwhere(np.asarray(image.dataobj) > 0)
     return nib.affines.apply_affine(image.affine, inside.mean(axis=0)), float(len(inside))

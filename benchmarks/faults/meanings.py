@@ -212,7 +212,6 @@ def kinds() -> list[Kind]:
     units = {"metres": 1, "micrometres": 3}
     of_image = {
         "qform not sform": (_in("image", _qform_elsewhere), FRAME),
-        "rounded quaternion": (_in("image", _rounded_quaternion), RIGHT),
         "negative pixdim": (_in("image", _negative_pixdim), "pixdim"),
         **{
             f"in {name}": (_in("image", fields(xyzt_units=code)), rf"unit|{name}")
@@ -237,6 +236,7 @@ def kinds() -> list[Kind]:
         "in template space, beside": (_in_template_space(beside=True), RIGHT),
     }
     of_both = {
+        "rounded quaternion": (_in("both", _rounded_quaternion), RIGHT),
         "no orientation codes": (_in("both", _no_codes), FRAME),
         "files of macOS beside": (_apple_double, RIGHT),
         "link of git-annex": (_never_got, "annex|content"),

@@ -36,7 +36,7 @@ class Answer:
     text : str
         Standard output and error together.
     hung : bool
-        It had to be killed after :data:`LIMIT_S`.
+        It had to be killed, by default after :data:`LIMIT_S`.
     seconds : float
     orphans : int
         Processes of its own that lived on after it had ended.
@@ -143,16 +143,17 @@ class World:
         levels: Iterable[str] = BOTH,
         before: Iterable[str] = (),
         disturb: Callable[[subprocess.Popen[bytes]], None] | None = None,
+        limit_s: float = LIMIT_S,
         **changes: str,
     ) -> Answer:
-        """Run the command to its end; ``disturb`` is called with the process as soon as it has started."""
+        """Run the command, ``limit_s`` at most; ``disturb`` is called with the process as soon as it has started."""
         started = time.monotonic()
         process = self.start(*options, levels=levels, before=before, **changes)
         hung = False
         try:
             if disturb is not None:
                 disturb(process)
-            code = process.wait(timeout=max(1.0, LIMIT_S - (time.monotonic() - started)))
+            code = process.wait(timeout=max(1.0, limit_s - (time.monotonic() - started)))
         except subprocess.TimeoutExpired:
             hung, code = True, -signal.SIGKILL
         seconds = time.monotonic() - started

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,8 +89,9 @@ def _main(argv: list[str]) -> int:
             console.print(f"{word}: run the same command again, what is done is kept")
         return code
     except (ValueError, OSError) as error:
-        if verbose:
-            raise
+        # errors of our own say all that there is to say
+        if verbose and not type(error).__module__.startswith("gliomorph"):
+            traceback.print_exc()
         print(f"gliomorph: {error}", file=sys.stderr)
         return 2
 

@@ -32,13 +32,13 @@ from .scan.crop import CropMask as CropMaskTask
 from .scan.match import Match as MatchTask
 from .scan.measure import Measure as MeasureTask
 from .scan.n4 import N4 as N4Task
-from .scan.records import WarpedFiles
+from .scan.records import Reading, WarpedFiles
 from .scan.register import Register as RegisterTask
 from .scan.segment import Segment as SegmentTask
 from .scan.tumor import Tumor as TumorTask
 from .scan.warp import Warp as WarpTask
 
-DEFAULTS = {"seed": 0, "gpu": "auto", "refine": 0}
+DEFAULTS: dict[str, Any] = {"seed": 0, "gpu": "auto", "refine": 0, "reading": {}}
 """Of inputs that a Pydra task requires."""
 CHOICES = {"method": METHODS, "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
 
@@ -135,7 +135,9 @@ def _trait(kind: Any, name: str = "") -> Any:
         return traits.Int(DEFAULTS.get(name, 0), **options)
     if kind is str:
         return traits.Str(**options)
-    return traits.Dict(**options)
+    if kind is bool:
+        return traits.Bool(False, usedefault=True)
+    return traits.Dict(DEFAULTS.get(name, {}), **options)
 
 
 def _argument(value: Any, kind: Any) -> Any:
@@ -145,7 +147,7 @@ def _argument(value: Any, kind: Any) -> Any:
     if isinstance(value, list):
         return [Path(path) for path in value]
     if isinstance(value, dict):
-        return kind(**{name: Path(path) for name, path in value.items()})
+        return kind(**(value if kind is Reading else {name: Path(path) for name, path in value.items()}))
     return Path(value) if kind is PydraFile or PydraFile in typing.get_args(kind)[:1] else value
 
 

@@ -49,11 +49,16 @@ from fileformats.generic import File
 from pydra.compose import python
 from pydra.utils.hash import Cache, bytes_repr_function, hash_single, register_serializer
 
+from .files.text import simpleitk_reason
 from .records import Ports, Record
 from .sources import code_of_module
 
 REMEMBERED = 1 << 14
 """Files, those of some hundred scans."""
+
+
+class StageError(ValueError):
+    """What SimpleITK threw in a stage, by its reason, with the files that the stage has read."""
 
 
 def task(function: Callable[..., Any], *outputs: str) -> Any:
@@ -80,7 +85,7 @@ def task(function: Callable[..., Any], *outputs: str) -> Any:
         for name, hint in hints.items():
             if _is_ports(hint):
                 values[name] = hint(**{field.name: values.pop(field.name) for field in attrs.fields(hint)})
-        returned = function(**values)
+        returned = _called(function, values)
         return tuple(attrs.asdict(returned, recurse=False).values()) if _is_ports(found) else returned
 
     ports = [
@@ -103,6 +108,16 @@ def task(function: Callable[..., Any], *outputs: str) -> Any:
     made.__doc__ = stage.__doc__ = function.__doc__
     made.stage, stage.__qualname__ = staticmethod(stage), f"{name}.stage"  # where unpickling finds it
     return by_reference(made, function.__module__)
+
+
+def _called(function: Callable[..., Any], values: dict[str, Any]) -> Any:
+    try:
+        return function(**values)
+    except RuntimeError as error:
+        if reason := simpleitk_reason(str(error)):
+            files = ", ".join(value.name for value in values.values() if isinstance(value, Path))
+            raise StageError(f"{files}: {reason}") from error
+        raise
 
 
 def by_reference(made: Any, module: str) -> Any:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from ..config.option import SettingsError
 from ..config.settings import Settings
-from ..interfaces.datasets.template_files import TemplateFiles, prepare_template
+from ..interfaces.datasets.template_files import TemplateFiles, prepare_template, template_notices
 from ..interfaces.group.regions.label_map import ParcellationError
 from ..interfaces.group.regions.parcellation import Parcellation, prepare_parcellation
 from .keys import cache_folder
@@ -60,6 +60,7 @@ def resolve(settings: Settings, console: Console) -> RunContext:
     template = prepare_template(
         processing.template, processing.resolution, processing.template_dirs, cache / "templates"
     )
+    notice(console, template_notices(template))
     return RunContext(
         settings=settings,
         template=template,

@@ -186,11 +186,12 @@ def test_dry_run_says_what_was_found_and_with_v_which_files(
     assert ("  tumour: sub-1_run-02_label-tumor_mask.nii.gz (-d masks)" in lines) == verbose
 
 
+@pytest.mark.parametrize("verbose", [False, True])
 def test_folder_of_masks_that_serves_nobody_is_one_line_and_exit_two(
-    scan_words: list[str], capsys: pytest.CaptureFixture[str]
+    scan_words: list[str], capsys: pytest.CaptureFixture[str], verbose: bool
 ) -> None:
     (Path(scan_words[0]) / "masks" / "sub-1" / "anat" / "sub-1_run-02_label-tumor_mask.nii.gz").unlink()
-    assert cli.main(scan_words) == 2
+    assert cli.main([*scan_words, *["-v"] * verbose]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no mask of any of the 1 scans is recognised in it; it has sub-1_x_mask.nii.gz" in line
 
@@ -344,10 +345,19 @@ def test_run_that_cannot_start_is_one_line_and_exit_two(
     assert text == f"gliomorph: {error}\n"
 
 
-def test_verbose_shows_the_whole_error(folders: list[str], outcome: list[Any]) -> None:
-    outcome.append(SettingsError("no room"))
-    with pytest.raises(SettingsError, match="no room"):
-        cli.main([*folders, "participant", "-v"])
+@pytest.mark.parametrize(("error", "traced"), [(OSError(5, "odd"), True), (SettingsError("no room"), False)])
+def test_verbose_shows_the_whole_error_where_it_is_not_one_of_ours(
+    folders: list[str],
+    outcome: list[Any],
+    error: Exception,
+    traced: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcome.append(error)
+    assert cli.main([*folders, "participant", "-v"]) == 2
+    text = capsys.readouterr().err
+    assert text.endswith(f"gliomorph: {error}\n")
+    assert ("Traceback" in text) == traced
 
 
 def test_interruption_is_exit_130_and_says_how_to_go_on(

@@ -67,7 +67,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     for kind, subject in zip(KINDS, SUBJECTS[::3], strict=True):
         for scan, pattern in kind.inject(world, subject, rng).answered.items():
             said[scan] = (kind.name, pattern)
-    answer = world.run("--registration", "affine")
+    answer = world.run("--registration", "affine", limit_s=3600)
     (summary,) = world.out.glob("logs/*/summary.tsv")
     (sidecar,) = world.out.glob("tpl-*/anat/*label-WT*probseg.json")
     return Cohort(

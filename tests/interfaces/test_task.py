@@ -5,6 +5,7 @@ from pathlib import Path
 import attrs
 import cloudpickle as cp
 import pytest
+import SimpleITK as sitk
 from fileformats.generic import File
 from pydra.compose import workflow
 from pydra.utils import get_fields
@@ -12,7 +13,7 @@ from pydra.utils.hash import hash_function
 
 from gliomorph.interfaces import task as task_module
 from gliomorph.interfaces.records import Ports, Record, as_dict
-from gliomorph.interfaces.task import by_reference, task
+from gliomorph.interfaces.task import StageError, by_reference, task
 
 
 def join_words(first: Path, others: list[Path], last: Path | None, times: int = 1) -> tuple[Path, int]:
@@ -52,6 +53,28 @@ def test_task_is_named_after_its_function_and_has_its_words():
     assert JoinWords.__name__ == "JoinWords"
     assert JoinWords.__doc__ == join_words.__doc__
     assert CopyBook.__doc__ == copy_book.__doc__
+
+
+def spaced(image: Path, mm: float) -> float:
+    """The voxel size of an image that has none."""
+    if mm < 0:
+        raise RuntimeError("not of SimpleITK")
+    sitk.Image([3, 3, 3], sitk.sitkUInt8).SetSpacing([mm, 1, 1])
+    return mm
+
+
+Spaced = task(spaced, "mm")
+
+
+def test_what_simpleitk_throws_has_its_reason_and_the_file(words, tmp_path):
+    path = words("sub-01_T1w.nii.gz", "x")
+    with pytest.raises(
+        StageError, match=r"^sub-01_T1w\.nii\.gz: SimpleITK's Image_SetSpacing: Zero-valued spacing"
+    ) as caught:
+        Spaced.stage(image=path, mm=0.0)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RuntimeError, match=r"^not of SimpleITK$"):
+        Spaced.stage(image=path, mm=-1.0)
 
 
 def test_task_gives_what_the_function_gives(words, tmp_path):

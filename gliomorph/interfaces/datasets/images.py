@@ -40,11 +40,13 @@ class SessionImages:
     images: Mapping[str, list[Image]]
     """Images by modality, the one that a person would take first."""
     passed_over: list[PassedOver]
+    filtered: set[str]
+    """Modalities of which a filter leaves images out."""
 
 
 def images_in(bids_dir: Path, where: Path, filters: Mapping[str, Mapping[str, Any]]) -> SessionImages:
     """The images of a folder that pass the filters; their names alone are looked at."""
-    names, passed_over = [], []
+    names, passed_over, filtered = [], [], set()
     images: dict[str, list[Image]] = {}
     for path in files_in(bids_dir / where, "*.nii", "*.nii.gz"):
         names.append(path.name)
@@ -63,12 +65,13 @@ def images_in(bids_dir: Path, where: Path, filters: Mapping[str, Mapping[str, An
             reason = f"part-{entities['part']}, no magnitude"
         elif not matches(entities, filters.get(key, {})):
             reason = f"not what --bids-filter-file asks for, {key} {dict(filters[key])}"
+            filtered.add(modality)
         if reason:
             passed_over.append(PassedOver(path=path, source="", reason=reason))
         else:
             images.setdefault(modality, []).append(Image(path=path, entities=entities, modality=modality))
     ordered = {modality: sorted(found, key=_order) for modality, found in images.items()}
-    return SessionImages(where=where, names=names, images=ordered, passed_over=passed_over)
+    return SessionImages(where=where, names=names, images=ordered, passed_over=passed_over, filtered=filtered)
 
 
 def _modality(suffix: str, entities: Mapping[str, Any], filters: Mapping[str, Mapping[str, Any]]) -> str:

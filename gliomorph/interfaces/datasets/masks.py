@@ -31,6 +31,7 @@ RECOGNISED = (
 NO_MASKS = ("T1w", "T2w", "FLAIR", "PDw", "UNIT1", "MP2RAGE", "T1map", "T2map", "probseg", "xfm")
 """Suffixes of files that lie beside masks and that nobody would take for one."""
 SPARE = "another comes before it"
+UNPRINTABLE = "a name with signs that cannot be printed"
 
 
 @attrs.frozen(kw_only=True)
@@ -133,7 +134,7 @@ def _mask_file(
         kind = kind or "brain"
     problem = ""
     if not path.name.isprintable():
-        problem = "a name with signs that cannot be printed"
+        problem = UNPRINTABLE
     elif not kind:
         named = "its table names no tumour" if table else "no table names its labels"
         problem = (

@@ -20,7 +20,7 @@ from ..files.text import listed, printable
 from .bidsignore import ignored_paths
 from .entities import Image, PassedOver, matches, stem_and_suffix
 from .images import BESIDE, NO_BIDS, SessionImages, images_in
-from .masks import RECOGNISED, SPARE, MaskFile, Masks, TumorMask, doubtful, masks_for, masks_of
+from .masks import RECOGNISED, SPARE, UNPRINTABLE, MaskFile, Masks, TumorMask, doubtful, masks_for, masks_of
 
 FALLBACKS = {
     "T1w": ("T1w", "T1ce", "UNIT1"),
@@ -246,7 +246,9 @@ def _scan(
     index = close.index(max(close))
     image, mine = candidates[index], fitting[index]
     notices, flags = _remarks(search, found, image, mine, decided=close.count(close[index]) == 1)
-    spare = [(each.path, "") for each in candidates if each is not image]
+    others = {name: images[0] for name, images in found.images.items() if name != primary}
+    chosen = (image, *others.values())
+    spare = [(each.path, "") for images in found.images.values() for each in images if each not in chosen]
     spare += [(fit.file.path, fit.file.source) for fit in (*mine.tumors[1:], *mine.brains[1:])]
     rest = (PassedOver(path=path, source=source, reason=SPARE) for path, source in spare)
     return attrs.evolve(
@@ -254,7 +256,7 @@ def _scan(
         stem=stem_and_suffix(image.path)[0],
         image=image.path,
         modality="T1w" if primary == "UNIT1" else primary,
-        others={name: images[0].path for name, images in found.images.items() if name != primary},
+        others={name: each.path for name, each in others.items()},
         tumor=mine.tumors[0].tumor() if mine.tumors else None,
         brain_mask=mine.brains[0].file.path if mine.brains else None,
         brain_source=mine.brains[0].file.source if mine.brains else "",
@@ -282,20 +284,15 @@ def _remarks(
 ) -> tuple[list[str], list[str]]:
     """Notices and flags; ``decided`` says that one image alone has a mask as close as this."""
     notices = [
-        f"{each.path.name}: {NO_BIDS}, passed over" for each in found.passed_over if each.reason == NO_BIDS
-    ]
-    unprintable = [each for each in mine.passed_over if not each.path.name.isprintable()]
-    notices = [
-        printable(text)
-        for text in (*notices, *(f"{each.path.name}: {each.reason}, passed over" for each in unprintable))
+        printable(f"{each.path.name}: {each.reason}, passed over")
+        for each in (*found.passed_over, *mine.passed_over)
+        if each.reason in (NO_BIDS, UNPRINTABLE)
     ]
     flags: list[str] = []
     candidates = found.images[image.modality]
     if image.modality != search.modality:
-        filtered = [
-            each for each in found.passed_over if f"asks for, {search.modality.lower()} " in each.reason
-        ]
-        text = f"no {search.modality} image" + " passes --bids-filter-file" * bool(filtered)
+        filtered = search.modality in found.filtered
+        text = f"no {search.modality} image" + " passes --bids-filter-file" * filtered
         (flags if filtered else notices).append(f"{text}: {image.modality} is used instead")
     if len(candidates) > 1:
         names = ", ".join(each.path.name for each in candidates if each is not image)
@@ -330,9 +327,7 @@ def _with_remarks(scan: Scan, derivatives: Mapping[str, Path], used: set[Path]) 
         if derivatives:
             masks = [each for each in passed_over if each.source]
             there = f"; passed over: {some_of(masks)}" if masks else ""
-            flags.append(
-                f"no tumour mask of this image in -d {', '.join(derivatives)}: a network segments it{there}"
-            )
+            flags.append(f"no tumour mask of this image in -d {', '.join(derivatives)}{there}")
         flags += [f"{printable(each.path.name)}: {BESIDE}" for each in passed_over if each.reason == BESIDE]
     return attrs.evolve(scan, passed_over=passed_over, flags=tuple(flags))
 

@@ -14,7 +14,7 @@ from ..files.images import write_image, write_text
 from ..records import Record
 from .templates import Template, load_template, working_grid
 
-SIZES = "sizes.json"
+PREPARED = "prepared.json"
 """How long the files are that lie beside it."""
 
 
@@ -58,16 +58,22 @@ def prepare_template(name: str, resolution: int, folders: Sequence[Path], out_di
     write_image(template.brain_mask, files.brain)
     write_image(fixed, files.fixed)
     write_image(fixed_brain, files.fixed_brain)
-    write_text(json.dumps(_sizes(files)), folder / SIZES)  # last: its presence says that all are there
+    content = {"sizes": _sizes(files), "notices": template.notices}
+    write_text(json.dumps(content), folder / PREPARED)  # last: its presence says that all are there
     return files
+
+
+def template_notices(files: TemplateFiles) -> list[str]:
+    """What in the headers of a prepared template's own files disagreed."""
+    return list(json.loads((files.image.parent / PREPARED).read_text(encoding="utf-8"))["notices"])
 
 
 def _are_whole(folder: Path, files: TemplateFiles) -> bool:
     """Whether all files are there, none of them cut short: a machine that stops may leave empty ones."""
     try:
-        stored = json.loads((folder / SIZES).read_text(encoding="utf-8"))
-        return bool(stored == _sizes(files))
-    except (OSError, ValueError):
+        stored = json.loads((folder / PREPARED).read_text(encoding="utf-8"))
+        return bool(stored["sizes"] == _sizes(files))
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

@@ -13,7 +13,8 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml
+from ..files.images import ImageError, from_array, image_and_notices, read_image, to_array, voxel_volume_ml
+from ..files.masks import GIVE_ONE_FRAME, in_one_frame
 from ..files.tables import read_tsv
 
 TISSUES = ("CSF", "GM", "WM")
@@ -42,6 +43,8 @@ class Template:
     """Probabilities (float32, [0, 1]) of CSF, GM and WM; empty where the template has none."""
     labels: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
     """Further structures as uint8 masks (for instance ``ventricles``), for overlap measures."""
+    notices: tuple[str, ...] = ()
+    """What in the headers of its files disagrees."""
 
 
 def load_template(
@@ -155,10 +158,12 @@ def _from_folder(name: str, home: Path) -> Template:
     stripped = [path for path in images if "_desc-brain_" in path.name]
     path = (stripped or images)[0]
     try:
-        image = read_image(path)
+        image, notices = image_and_notices(path)
         masks = _finest(home.glob(f"tpl-{name}_*desc-brain_mask.nii.gz"))
         if masks:
-            mask = read_image(masks[0], sitk.sitkFloat32) > 0.5
+            mask, differing = in_one_frame(read_image(masks[0]) > 0.5, image, masks[0].name, path.name)
+            if differing:
+                raise TemplateError(f"template {name!r}: {differing}: {GIVE_ONE_FRAME}")
         elif stripped:
             mask = sitk.BinaryFillhole(image > 0)
         else:
@@ -173,7 +178,13 @@ def _from_folder(name: str, home: Path) -> Template:
     mask = _onto(mask, image, sitk.sitkNearestNeighbor)
     resolution = round(min(image.GetSpacing()))
     return Template(
-        name=name, resolution=resolution, image=image, brain_mask=mask, tissues=tissues, labels=labels
+        name=name,
+        resolution=resolution,
+        image=image,
+        brain_mask=mask,
+        tissues=tissues,
+        labels=labels,
+        notices=tuple(f"template {name}, {path.name}: {text}" for text in notices),
     )
 
 

@@ -14,7 +14,7 @@ from .text import AXES
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From RAS (NIfTI, nibabel) to LPS (ITK), and back."""
-LARGEST_SHEAR = 0.1
+LARGEST_SHEAR = 0.25
 """Part of a voxel by which axes that are not orthogonal may move a corner: headers with rounded numbers do less."""
 LARGEST_DIFFERENCE_MM = 0.1
 """Between the places of a corner by both forms, above which the difference is said."""
@@ -154,7 +154,7 @@ def _by_letters(orientation: str, edges: np.ndarray, shape: np.ndarray) -> np.nd
         raise FrameError(
             "the header does not say which side is left (qform_code and sform_code are both 0): correct the header, or "
             "say how the voxels of such files are ordered with --orientation (RAS: the first axis runs to the right, "
-            "the second to the front, the third up)"
+            "the second to the front, the third up); --trust-voxels lays a mask on its image's voxels"
         )
     affine = np.eye(4)
     affine[:3, :3] = 0

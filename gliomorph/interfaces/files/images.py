@@ -18,7 +18,7 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
-from .frames import Frame, FrameError, frame_of, grid_of, place
+from .frames import Frame, FrameError, affine_of, frame_of, grid_of, place
 from .nifti import UNREADABLE, read_header, read_nifti
 
 
@@ -87,10 +87,19 @@ def image_and_notices(
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T, _numpy_type(dtype)))
     if like is not None and image.GetSize() == like.GetSize():
         image.CopyInformation(like)
-        return image, []
+        return image, _not_trusted(header, like)
     frame = _frame(path, header, orientation)
     place(image, frame)
     return image, list(frame.notices)
+
+
+def _not_trusted(header: nib.Nifti1Header, like: sitk.Image) -> list[str]:
+    """A sentence where a header says another frame than the image whose frame is trusted, or none."""
+    try:
+        agrees = np.allclose(frame_of(header).affine, affine_of(like), atol=1e-2)
+    except FrameError:
+        agrees = False
+    return [] if agrees else ["its header puts the voxels elsewhere and was not trusted (--trust-voxels)"]
 
 
 def read_grid(path: str | Path, orientation: str = "") -> sitk.Image:

@@ -22,7 +22,7 @@ ROUNDING = 0.01
 MOST_LABELS = 32
 """Whole numbers in a mask that may still be labels; more are shades of an interpolated one."""
 CAVITY_OR_ET = (
-    "until 2022; since 2024 label 4 is the resection cavity (RC) of treated patients, which a dseg.tsv says"
+    "until 2022; since 2024 label 4 is the resection cavity (RC) of treated patients, as a dseg.tsv would say"
 )
 
 
@@ -242,9 +242,7 @@ def _by_convention(found: set[int]) -> tuple[dict[int, str], list[str], list[str
             [],
             [f"{text}, as in BraTS 2024: RC, the resection cavity, is carried along and no tumour"],
         )
-    text += f", as in BraTS {CAVITY_OR_ET}"
-    # all three parts of an untreated tumour leave less doubt
-    return regions, *(([text], []) if found == labels else ([], [text]))
+    return regions, [], [f"{text}, as in BraTS {CAVITY_OR_ET}"]
 
 
 def table_regions(table: Path) -> dict[int, str]:
@@ -264,7 +262,8 @@ def table_regions(table: Path) -> dict[int, str]:
     Raises
     ------
     ImageError
-        An index that is no whole number, is 0 for a region or there twice; a region that is not named.
+        An index that is no whole number, is 0 for a region or there twice; a region that is not named, unless the
+        table names a resection cavity and one of them.
     """
     rows, name = table_rows(table), table.name
     if odd := [index for index, _ in rows if not index.isdecimal()]:
@@ -274,7 +273,8 @@ def table_regions(table: Path) -> dict[int, str]:
         meanings = ", ".join(text for index, text in named if index == twice[0])
         raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
     regions = {index: NAMES[text.upper()] for index, text in named if text.upper() in NAMES}
-    if set(regions.values()) - {"RC"} != set(LABELS):
+    # a treated patient may have lost parts of the tumour with their rows
+    if not set(regions.values()) >= set(LABELS) and not {"RC"} < set(regions.values()):
         found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"
         more = ", …" if len(named) > MOST_NAMES else ""
         raise ImageError(

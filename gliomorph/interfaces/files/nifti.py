@@ -67,6 +67,8 @@ def read_nifti(path: Path) -> tuple[nib.Nifti1Header, np.ndarray]:
 def read_header(path: Path) -> nib.Nifti1Header:
     """The header of a NIfTI file as it stands; the same errors as :func:`read_nifti`."""
     content = _content(path.with_suffix(".hdr") if path.suffix in PAIR else path, most=540)
+    if not content:
+        raise ValueError("the file is empty")
     sizes = {int.from_bytes(content[:4], "little"), int.from_bytes(content[:4], "big")}
     size = next((size for size in HEADERS if size in sizes), 0)
     if not size or len(content) < size:

@@ -85,3 +85,22 @@ AXES = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
 def is_orientation(text: str) -> bool:
     """Whether three letters name three axes: one each of R or L, A or P, and S or I, in any case."""
     return len(text) == 3 and sorted(AXES.get(letter, -1) for letter in text.upper()) == [0, 1, 2]
+
+
+SIMPLEITK = re.compile(
+    r"Exception thrown in SimpleITK (?P<function>\w+):.*?(?:ITK|sitk::) ?ERROR: (?:\w+\(0x\w+\): )?(?P<reason>.*)",
+    re.DOTALL,
+)
+"""A message of SimpleITK: the place in its sources comes first, the reason last."""
+
+
+def simpleitk_reason(message: str) -> str:
+    """What SimpleITK's exceptions are about, on one line; empty for messages of others.
+
+    Examples
+    --------
+    >>> simpleitk_reason("Exception thrown in SimpleITK Add: /x.cxx:9:\\nsitk::ERROR: Sizes differ.")
+    "SimpleITK's Add: Sizes differ."
+    """
+    found = SIMPLEITK.search(message)
+    return f"SimpleITK's {found['function']}: {' '.join(found['reason'].split())}" if found else ""

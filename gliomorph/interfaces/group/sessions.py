@@ -47,7 +47,7 @@ def one_scan_each(
     scans : iterable of str
         Labels ``sub-X`` or ``sub-X_ses-Y``.
     wanted : sequence of str
-        Sessions without ``ses-``, by preference; who has none of them is left out, and scans without a session count.
+        Sessions without ``ses-``, by preference, and after them a scan without a session; who has none is left out.
     times : mapping of str to datetime, optional
         When scans were made: without ``wanted`` the earliest counts where all of the participant's are known, else the
         first by its label.
@@ -72,7 +72,7 @@ def one_scan_each(
             choice.left_out.update(dict.fromkeys(own, cause))
             continue
         if wanted:
-            first = min(fit, key=lambda scan: ["", *wanted].index(session_of(scan)))
+            first = min(fit, key=lambda scan: [*wanted, ""].index(session_of(scan)))
             how = "--atlas-session"
         else:
             how = BY_TIME if all(scan in known for scan in own) else BY_LABEL

@@ -84,9 +84,8 @@ def tumor(
     given, notices, flags = brats_labels(voxels, kind, name, table)
     flags = [*(f"{name}: {text}" for text in odd), *flags]
     doubts: list[str] = []
-    labels, cause = _on_image(given, native, read_image(template), (name, image.name), in_template)
+    labels, cause = _on_image(given, native, brain, read_image(template), in_template, name)
     if cause:
-        labels = _through_template(given, native, brain, read_image(template), name)
         flags.append(
             f"the tumour mask {cause}: it was brought in through a rigid registration of the image to the template, "
             "which places it within some millimetres only, and worse if it was drawn on a warped image"
@@ -95,8 +94,8 @@ def tumor(
     in_brain = float((inside & (to_array(brain) > 0)).sum() / inside.sum())
     if in_brain < 0.5:
         raise ImageError(
-            f"{name}: only {in_brain:.0%} of the tumour mask lies in the brain of "
-            f"{image.name}; do both come from the same subject and frame?"
+            f"{name}: only {in_brain:.0%} of the tumour mask lies in the brain of the "
+            "image; do both come from the same subject and frame?"
         )
     if in_brain < 0.95:
         remarks = doubts if in_brain < SURE_IN_BRAIN else flags
@@ -117,34 +116,42 @@ def tumor(
 
 
 def _on_image(
-    given: sitk.Image, native: sitk.Image, fixed: sitk.Image, names: tuple[str, str], in_template: bool
+    given: sitk.Image,
+    native: sitk.Image,
+    brain: sitk.Image,
+    template: sitk.Image,
+    in_template: bool,
+    name: str,
 ) -> tuple[sitk.Image, str]:
-    """Labels on the image's grid by world coordinates, and why they have to go through the template; empty if not.
+    """Labels on the image's grid, and why they came through the template; empty where they came by world coordinates.
 
-    ``names`` are those of segmentation and image; the errors of :func:`tumor`.
+    ``name`` is that of the segmentation's file, for errors.
     """
-    given, differing = in_one_frame(given, native, *names)
+    given, differing = in_one_frame(given, native, name, "the image")
     labels = resample_labels(given, native)
     on_image = given.GetSize() == native.GetSize() and not differing
-    if in_template and not on_image and not same_box(native, fixed):
-        return labels, "is in the template's space by its name"
-    if differing and (to_array(labels).any() or not same_box(given, fixed)):
+    by_name = in_template and not on_image and not same_box(native, template)
+    if differing and not by_name and (to_array(labels).any() or not same_box(given, template)):
         raise ImageError(f"{differing}: {TRUST_VOXELS}")
-    if to_array(labels).any():
+    if by_name:
+        cause = "is in the template's space by its name"
+    elif to_array(labels).any():
         return labels, ""
-    _require_visible(given, native, *names)
-    _require_template(given, fixed, names[0])
-    return labels, "does not overlap the image in world coordinates, but lies on the template's grid"
+    else:
+        _require_visible(given, native, name)
+        _require_template(given, template, name)
+        cause = "does not overlap the image in world coordinates, but lies on the template's grid"
+    return _through_template(given, native, brain, template, name), cause
 
 
-def _require_visible(labels: sitk.Image, native: sitk.Image, name: str, image: str) -> None:
+def _require_visible(labels: sitk.Image, native: sitk.Image, name: str) -> None:
     """Raise if a tumour that lies on the image is too small for its voxels."""
     everywhere = from_array(np.ones(native.GetSize(), np.uint8), native)
     on_image = to_array(sitk.Resample(everywhere, labels, sitk.Transform(), sitk.sitkNearestNeighbor))
     if on_image[to_array(labels) > 0].any():
         volume = np.count_nonzero(to_array(labels)) * voxel_volume_ml(labels)
         raise ImageError(
-            f"{name}: a tumour that fills half of at least one voxel of {image} "
+            f"{name}: a tumour that fills half of at least one voxel of the image "
             f"({1000 * voxel_volume_ml(native):.3g} mm³) is required, the mask holds {1000 * volume:.3g} mm³: give a "
             "sharper image of the subject, or leave the mask out"
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import attrs
 
 from ...interfaces.files.text import printable
@@ -18,17 +16,8 @@ class Failure:
     error: BaseException
 
 
-SIMPLEITK = re.compile(
-    r"Exception thrown in SimpleITK (?P<function>\w+):.*?(?:ITK|sitk::) ?ERROR: (?:\w+\(0x\w+\): )?(?P<reason>.*)",
-    re.DOTALL,
-)
-"""A message of SimpleITK: the place in its sources comes first, the reason last."""
-
-
 def cause_of(error: BaseException) -> str:
     """The reason in one line, without a traceback."""
-    if found := SIMPLEITK.search(str(error)):
-        return printable(f"SimpleITK's {found['function']}: {' '.join(found['reason'].split())}")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = printable(lines[0]) if lines else "no message"
     kind = type(error).__name__

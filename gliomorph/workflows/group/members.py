@@ -73,7 +73,7 @@ class Selection:
         """What a user must know of who was chosen and who was left out."""
         texts = _of_several(self.unasked)
         if self.doubtful:
-            count = f"{len(self.doubtful)} doubtful scan{'s' * (len(self.doubtful) > 1)}"
+            count = f"{len(self.doubtful)} doubtful scan{'s are' if len(self.doubtful) > 1 else ' is'}"
             texts.append(f"{count} {out_of_atlas(some(self.doubtful, ' '))}")
         return texts
 

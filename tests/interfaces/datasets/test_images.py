@@ -48,6 +48,13 @@ def test_image_that_is_taken_is_what_a_person_would_take(bids, layout, session):
     assert bool(scan.flags) == (several > 1)  # the choice is said
 
 
+def test_images_that_are_not_taken_are_listed_of_every_modality(bids):
+    (scan,) = find_scans(bids("sub-01_T1w.nii.gz", "sub-01_T2w.nii.gz", "sub-01_run-2_T2w.nii.gz"))
+    assert scan.others["T2w"].name == "sub-01_T2w.nii.gz"
+    assert [str(each) for each in scan.passed_over] == ["sub-01_run-2_T2w.nii.gz (another comes before it)"]
+    assert scan.flags == ()  # they change no result
+
+
 def test_phase_images_alone_are_no_anatomy(bids):
     (scan,) = find_scans(bids("sub-01_part-phase_T1w.nii.gz"))
     assert scan.problem.endswith("which has sub-01_part-phase_T1w.nii.gz (part-phase, no magnitude)")

@@ -92,9 +92,7 @@ def test_mask_without_session_is_nobodys_where_there_are_several(bids):
     assert {reasons(scan)["sub-01_label-tumor_mask.nii.gz"] for scan in scans} == {
         "by its name of no session, the subject has several"
     }
-    assert (
-        "a network segments it; passed over: sub-01_label-tumor_mask.nii.gz (by its name" in scans[0].flags[0]
-    )
+    assert "in -d m; passed over: sub-01_label-tumor_mask.nii.gz (by its name" in scans[0].flags[0]
     (chosen,) = scans_of(bids, images, ["sub-01_label-tumor_mask.nii.gz"], sessions=["a"])
     assert chosen.tumor is None
 
@@ -146,9 +144,7 @@ def test_brain_mask_in_the_space_of_the_template_is_not_taken_and_a_tumour_is(bi
 def test_names_that_are_not_known_are_named_with_the_reason(bids, name):
     (scan,) = scans_of(bids, ["sub-01_T1w.nii.gz"], [name])
     (flag,) = scan.flags
-    assert flag.startswith(
-        "no tumour mask of this image in -d m: a network segments it; passed over: " + name
-    )
+    assert flag.startswith("no tumour mask of this image in -d m; passed over: " + name)
 
 
 def test_mask_outside_an_anat_folder_is_named(bids):

@@ -3,12 +3,13 @@
 import os
 import shutil
 
+import nibabel as nib
 import numpy as np
 import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.datasets.template_files import prepare_template
+from gliomorph.interfaces.datasets.template_files import prepare_template, template_notices
 from gliomorph.interfaces.datasets.templates import (
     TISSUES,
     Template,
@@ -180,6 +181,32 @@ def test_damaged_image_is_refused_with_the_templates_name(own_home):
     path = own_home / "tpl-Tiny" / "tpl-Tiny_res-4_desc-brain_T1w.nii.gz"
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(TemplateError, match=r"'Tiny': tpl-Tiny_res-4_desc-brain_T1w\.nii\.gz: .*damaged"):
+        load_template("Tiny", 4, [own_home])
+
+
+def with_header(path, change):
+    """The file with another header, its voxels as they were."""
+    image = nib.load(path)
+    again = nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header)
+    change(again)
+    nib.save(again, path)
+
+
+def test_header_of_a_template_that_disagrees_is_said_by_every_run(own_home, tmp_path):
+    path = next(own_home.glob("tpl-*/*T1w.nii.gz"))
+    with_header(path, lambda image: image.set_qform(image.affine + np.eye(4, k=3) * 9, 1))
+    for _ in range(2):
+        files = prepare_template("Tiny", 4, [own_home], tmp_path / "prepared")
+        (said,) = template_notices(files)
+        assert f"template Tiny, {path.name}: the header's sform and qform differ by up to 9.0 mm" in said
+
+
+def test_mask_on_the_template_s_voxels_with_another_header_is_refused(own_home):
+    mask = next(own_home.glob("tpl-*/*desc-brain_mask.nii.gz"))
+    with_header(mask, lambda image: image.set_sform(np.eye(4), 1))
+    with pytest.raises(
+        TemplateError, match=rf"{mask.name} has as many voxels as .*T1w\.nii\.gz, but a header"
+    ):
         load_template("Tiny", 4, [own_home])
 
 

@@ -230,7 +230,10 @@ def test_frames_are_described_in_words():
 def test_frame_of_another_image_is_trusted_where_the_voxels_agree(tmp_path):
     like = read_image(write(tmp_path / "like.nii", plain()))
     other = write(tmp_path / "x.nii", plain(sform_code=0, qform_code=0))
-    assert np.allclose(affine_of(read_image(other, like=like)), plain().get_sform())
+    image, notices = image_and_notices(other, like=like)
+    assert np.allclose(affine_of(image), plain().get_sform())
+    assert "was not trusted (--trust-voxels)" in notices[0]
+    assert image_and_notices(tmp_path / "like.nii", like=like)[1] == []
     with pytest.raises(ImageError, match="which side is left"):
         read_image(other, like=like[1:])
 

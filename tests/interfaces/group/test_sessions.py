@@ -33,6 +33,8 @@ def test_sessions_that_are_asked_for_count_by_preference() -> None:
     choice = one_scan_each(SCANS, ["4", "3", "1"])
     assert choice.chosen == {"a": "sub-a", "b": "sub-b_ses-3"}
     assert choice.unasked == {}
+    assert one_scan_each([*SCANS, "sub-b"], ["3"]).chosen["b"] == "sub-b_ses-3"
+    assert one_scan_each([*SCANS, "sub-b"], ["4"]).chosen["b"] == "sub-b"
     choice = one_scan_each(SCANS, ["4", "5"])
     assert choice.chosen == {"a": "sub-a"}
     assert set(choice.left_out.values()) == {"no scan of ses-4 or ses-5 (--atlas-session)"}

@@ -5,10 +5,11 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.files.images import read_image, same_box, to_array, write_image
+from gliomorph.interfaces.files.images import from_array, read_image, same_box, to_array, write_image
 from gliomorph.interfaces.files.masks import overlap
 from gliomorph.interfaces.files.transforms import apply_to_points, matrix_of, read_transform
 from gliomorph.interfaces.scan.align import align
+from gliomorph.interfaces.scan.brain import brain
 
 TRUE = sitk.AffineTransform(phantoms.some_affine())
 TRUE.SetTranslation((5.0, -14.0, 18.0))
@@ -42,6 +43,23 @@ def test_known_transform_is_found(heads, tmp_path, here, name):
     turn = matrix_of(read_transform(rigid))
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-5)  # as ANTs stores it, in single precision
     assert {rigid.parent, affine.parent} == {here}
+
+
+@pytest.mark.parametrize("times", [5, 1000])
+def test_voxels_far_brighter_than_the_brain_do_not_move_it(heads, tmp_path, here, times):
+    template = heads["LPS"]
+    path, mask = moved_head(phantoms.frame("LAS"), TRUE, tmp_path)
+    image = read_image(path)
+    voxels = to_array(image).copy()
+    voxels[18:21, 22:25, 18:21] = times * voxels.max()
+    mask, _, cleaned = brain(write_image(from_array(voxels, image), tmp_path / "clip.nii.gz"), mask)
+    _, affine, info = align(
+        cleaned, mask, None, template["image"], template["image"], template["brain"], seed=1
+    )
+    found = apply_to_points(read_transform(affine), INSIDE)
+    # as above, of a head without a clip
+    assert np.linalg.norm(found - apply_to_points(TRUE, INSIDE), axis=1).max() < 2.0
+    assert info.brain_dice > 0.97
 
 
 @pytest.mark.parametrize("name", ["LPS", "LAS"])

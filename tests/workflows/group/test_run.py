@@ -368,7 +368,7 @@ def test_doubtful_scan_is_kept_out_until_it_is_confirmed(
     run_group(context_of(settings, template, console), [], {})
     assert isinstance(console.file, io.StringIO)
     way_out = "kept out of the atlas; look at the page, and let it in with --confirm"
-    assert f"2 doubtful scans {way_out} sub-02 sub-03_ses-1" in console.file.getvalue()
+    assert f"2 doubtful scans are {way_out} sub-02 sub-03_ses-1" in console.file.getvalue()
     assert labels(submitted[0]) == ["sub-01"]
     assert submitted[0].story.excluded[0] == Excluded(
         scan="sub-02", stage="doubtful", cause=f"another grid: {way_out} sub-02"

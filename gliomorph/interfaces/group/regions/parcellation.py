@@ -12,7 +12,14 @@ import SimpleITK as sitk
 
 from ....models.atlas import hemispheres
 from ...datasets.template_files import TemplateFiles
-from ...files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ...files.images import (
+    ImageError,
+    from_array,
+    image_and_notices,
+    to_array,
+    voxel_volume_ml,
+    write_image,
+)
 from ...files.labels import whole_labels
 from ...files.masks import GIVE_ONE_FRAME, in_one_frame
 from ...files.text import listed
@@ -82,7 +89,8 @@ def prepare_parcellation(
     else:
         path = find_label_map(word, template_name, folders)
         name, known = path.name, read_parcels(table_of(path))
-        voxels = _on_template(path, list(known), frame)
+        voxels, odd = _on_template(path, list(known), frame)
+        notices += [f"--parcellation: {name}: {text}" for text in odd]
         _require_brain(path, voxels > 0, frame.brain)
     parcels, voxels, absent = _present(list(known.values()), voxels)
     if absent:
@@ -101,10 +109,10 @@ def prepare_parcellation(
     )
 
 
-def _on_template(path: Path, indices: Sequence[int], frame: Frame) -> np.ndarray:
-    """A label map with labels 1 to n, in the indices' order, on the template's grid: (X, Y, Z) uint16."""
+def _on_template(path: Path, indices: Sequence[int], frame: Frame) -> tuple[np.ndarray, list[str]]:
+    """A label map with labels 1 to n, in the indices' order, on the template's grid: (X, Y, Z) uint16; and notices."""
     try:
-        image = read_image(path)
+        image, notices = image_and_notices(path)
         values = whole_labels(to_array(image), path.name)
     except ImageError as error:
         raise ParcellationError(f"--parcellation: {error}") from error
@@ -127,7 +135,7 @@ def _on_template(path: Path, indices: Sequence[int], frame: Frame) -> np.ndarray
         0,
         sitk.sitkUInt16,
     )
-    return to_array(resampled)
+    return to_array(resampled), notices
 
 
 def _require_brain(path: Path, labelled: np.ndarray, brain: np.ndarray) -> None:

@@ -27,7 +27,7 @@ from ..pages import MEASURES, Album, Measure, Picture, as_json, as_number, flag,
 JACOBIAN_LIMIT = 2.5
 """Colours of det J go from 1/2.5 to 2.5 on every page, so that methods and scans compare."""
 BIAS_LIMIT = 1.5
-INPUT_CAPTION = "The image as it came in: slices spread over the tumour, or the brain where there is none."
+INPUT_CAPTION = "The image as it was read: slices spread over the tumour, or the brain where there is none."
 METHOD_CAPTIONS = {
     "template": "Template, with the lesion as warped.",
     "before": "Before: the aligned image.",
@@ -99,7 +99,7 @@ def scan_report(
     methods : sequence of MethodResult
         In the order of the page.
     used : mapping
-        Settings of the run. ``mask_source``, ``template`` and ``version`` are shown in the summary.
+        Settings of the run. ``image``, ``mask_source``, ``template`` and ``version`` are shown in the summary.
     notices : sequence of str
         What the reader must know: fallbacks, flags.
     folder : Path
@@ -124,7 +124,7 @@ def scan_report(
         title=scan,
         summary=_summary(scan, used, images.template, corrected, lesion, labels),
         notices=list(notices),
-        geometry=_geometry(images.raw, before),
+        geometry=_geometry(str(used.get("image", images.raw.name)), before),
         pictures={
             **_native_pictures(album, before, corrected, lesion, labels),
             "alignment": _alignment_pictures(album, fixed, moving, cuts, aligned_lesion),
@@ -180,12 +180,13 @@ def _volume_ml(image: sitk.Image) -> float:
     return float(np.count_nonzero(to_array(image) > 0)) * voxel_volume_ml(image)
 
 
-def _geometry(path: Path, image: sitk.Image) -> list[tuple[str, str]]:
+def _geometry(file: str, image: sitk.Image) -> list[tuple[str, str]]:
+    """What the page says of the image; ``file`` is its path or URI."""
     matrix = np.array(image.GetDirection()).reshape(3, 3)
     tilt = math.degrees(math.acos(min(1.0, float(np.abs(matrix).max(axis=0).min()))))
     axes = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
     return [
-        ("File", path.name),
+        ("File", file.rpartition("/")[2]),
         ("Voxels", " × ".join(map(str, image.GetSize()))),
         ("Voxel size", " × ".join(f"{s:.2f}" for s in image.GetSpacing()) + " mm"),
         ("Axes", axes + (f", oblique by {tilt:.1f}°" if tilt > 0.1 else "")),

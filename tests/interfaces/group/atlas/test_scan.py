@@ -102,6 +102,16 @@ def test_row_tells_volumes_side_and_place(scan):
     assert row["foci"] == 1
 
 
+def test_foci_of_both_hemispheres_are_two_and_on_no_side(scan):
+    files, labels, _, frame = scan
+    both = labels + labels[::-1]
+    files["tumor"] = write_image(from_array(both, GRID), files["tumor"].with_name("both.nii.gz"))
+    _, row = read_scan(group_scan(files, "mask"), [], frame)
+    assert row["foci"] == 2
+    assert row["laterality_index"] == pytest.approx(0, abs=0.01)
+    assert row["WT_ml"] == pytest.approx(2 * (labels > 0).sum() * 0.01)
+
+
 def test_resection_cavity_is_neither_tumour_nor_its_surroundings(scan):
     files, labels, _, frame = scan
     treated = np.where(labels == 4, CAVITY, labels).astype(np.uint8)

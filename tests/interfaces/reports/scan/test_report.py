@@ -132,6 +132,19 @@ def test_page_holds_every_picture_and_loads_nothing_from_elsewhere(files, tmp_pa
     assert max(path.stat().st_size for path in (tmp_path / "figures").iterdir()) < 150_000
 
 
+def test_image_is_named_as_the_user_knows_it(files, tmp_path, undrawn):
+    """What is drawn is a copy in the work directory."""
+    used = {
+        "image": "bids:raw:sub-01/anat/sub-01_acq-b_T1w.nii.gz",
+        "mask_source": "m",
+        "template": "T",
+        "version": "1",
+    }
+    text = write(files, tmp_path, used=used)
+    assert "<dd>sub-01_acq-b_T1w.nii.gz</dd>" in text.replace("\n", "").replace("  ", "")
+    assert files["raw"].name not in text
+
+
 def test_blinking_pictures_name_pictures_of_the_page(files, tmp_path, undrawn):
     page = Page(write(files, tmp_path, methods=[method(files, "metamorph-r", healthy=True)]))
     keys = [image["id"] for image in page.all("img")]
