@@ -163,7 +163,7 @@ def test_wrong_words_exit_with_two_and_say_why(
 def test_all_bad_scans_are_listed(
     template_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deriv = runs.write_derivatives(tmp_path / "deriv", ["01", "02", "03"])
+    deriv = runs.write_derivatives(tmp_path / "deriv", ["01", "02", "03"], voxel_mm=4)
     for subject in ("01", "03"):
         runs.mask_of(deriv, subject).unlink()
     words = ["--derivatives-dir", str(deriv), "--template", "Tiny", "--template-dir", str(template_home)]
@@ -198,7 +198,7 @@ def test_a_training_runs_says_where_it_is_and_can_be_trained_further(
     weights = out / "voxelmorph-cfm.safetensors"
     assert load_network(weights, "voxelmorph").settings.masking == "cfm"
 
-    deriv = runs.write_derivatives(tmp_path / "deriv", ["01", "02", "03"])
+    deriv = runs.write_derivatives(tmp_path / "deriv", ["01", "02", "03"], voxel_mm=4)
     further = ["--derivatives-dir", str(deriv), "--start", str(weights), "--voxel-size", "4", "--epochs", "1"]
     assert cli_train.main(["voxelmorph", str(tuned), *common, *further, "--gpu", "none"]) == 0
     card = json.loads((tuned / "voxelmorph-cfm.json").read_text())

@@ -27,6 +27,11 @@ def stop_at(start: str) -> Callable[[str], None]:
     return report
 
 
+def kill(*_: object) -> None:
+    """A progress that ends the training at its first step."""
+    raise Killed
+
+
 def no_epoch(*_: object) -> None:
     """A progress that is never told of any."""
     raise AssertionError("an epoch was started")

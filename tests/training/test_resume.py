@@ -83,7 +83,7 @@ def test_a_kill_while_an_epoch_is_kept_changes_nothing(
             if moment == "weights written":
                 raise Killed
             if moment == "row written":
-                monkeypatch.setattr(torch, "save", fail)
+                patch.setattr(torch, "save", fail)
             save(self, state, row)
             raise Killed
         save(self, state, row)
@@ -94,7 +94,6 @@ def test_a_kill_while_an_epoch_is_kept_changes_nothing(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(TrainingFolder, "save", stop)
         run(**source, folder=tmp_path)
-    monkeypatch.undo()
     run(**source, folder=tmp_path)
     assert same(kept(tmp_path), kept(done))
 
@@ -239,8 +238,8 @@ def test_other_subjects_and_images_are_refused(tmp_path: Path) -> None:
 
     image.write_bytes(content)
     (bids / "sub-04").rename(bids / "sub-99")
-    for path in (trainings.masks_of(bids) / "sub-03").rglob("*dseg.nii.gz"):
-        copy = trainings.masks_of(bids) / "sub-99" / "anat" / path.name.replace("03", "99")
+    for path in (trainings.masks_of(bids) / "sub-04").rglob("*dseg.nii.gz"):
+        copy = trainings.masks_of(bids) / "sub-99" / "anat" / path.name.replace("04", "99")
         copy.parent.mkdir(parents=True)
         shutil.copy(path, copy)
     for path in (bids / "sub-99" / "anat").iterdir():

@@ -60,7 +60,7 @@ def test_the_native_tumour_comes_through_the_affine_part_of_the_transform(
     """The transform holds a deformation of 9 mm, too: with it the tumours would overlap by less."""
     files = prepare_pairs(written, target, tmp_path)
     mask = PreparedPairs(files=tuple(files["02"]), target=target).read(0, 0).mask[0, 0].numpy() > 0
-    like = phantoms.frame("LPS")
+    like = runs.template_grid()
     drawn = from_array(runs.tumor_on(like).astype(np.uint8), like)
     expected = on_working_grid(target, drawn) > 0
     assert phantoms.dice(mask, expected) > 0.95
@@ -115,7 +115,7 @@ def spoil(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
 
 
 def with_nan(voxels: np.ndarray) -> np.ndarray:
-    return np.where(np.indices(voxels.shape)[0] == 20, np.nan, voxels)
+    return np.where(np.indices(voxels.shape)[0] == 10, np.nan, voxels)
 
 
 def other_grid(deriv: Path) -> None:
@@ -160,7 +160,7 @@ def no_transform(deriv: Path) -> None:
         (spoil(np.zeros_like), "the image is constant in the brain"),
         (spoil(lambda voxels: 0.5 * (voxels > 0)), r"the image is constant in the brain \(0\.5\)"),
         (spoil(lambda voxels: 300 * voxels), r"matched to the template, in \[0, 1\], are required, got 0 to"),
-        (spoil(lambda voxels: np.roll(voxels, 24, axis=1)), "% of the brain lies within the template's"),
+        (spoil(lambda voxels: np.roll(voxels, 12, axis=1)), "% of the brain lies within the template's"),
         (other_grid, "template and sub-01.* have to lie on one grid: size"),
         (damaged, "cannot be read, damaged or no NIfTI"),
         (elsewhere, "of the tumour lies within the brain"),
@@ -194,6 +194,6 @@ def test_all_scans_that_cannot_be_used_are_listed(deriv: Path, target: Target, t
 def test_a_folder_of_another_template_or_of_none_is_refused(target: Target, tmp_path: Path) -> None:
     with pytest.raises(
         TrainingDataError,
-        match=r"_space-Tiny_res-4_desc-preproc_T1w\.nii\.gz, and holds none; check --template",
+        match=r"_space-Tiny_res-8_desc-preproc_T1w\.nii\.gz, and holds none; check --template",
     ):
         prepare_pairs(tmp_path, target, tmp_path / "prepared")

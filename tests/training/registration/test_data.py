@@ -47,7 +47,7 @@ def same(one: Pair, other: Pair) -> bool:
 
 
 def test_the_fixed_image_is_that_of_the_pipeline(target: Target, template_home: Path, tmp_path: Path) -> None:
-    files = prepare_template("Tiny", 4, [template_home], tmp_path)
+    files = prepare_template("Tiny", registration_trainings.VOXEL_MM, [template_home], tmp_path)
     for tensor, path in ((target.fixed, files.fixed), (target.inside, files.fixed_brain)):
         image = read_image(path)
         assert np.array_equal(tensor[0, 0].numpy(), to_array(image))
@@ -94,7 +94,7 @@ def test_a_pair_is_whole(patients: SimulatedPairs, target: Target) -> None:
     assert pair.moving.shape == pair.mask.shape == target.fixed.shape
     assert torch.equal(pair.fixed, target.fixed)
     assert torch.equal(pair.brain, target.inside)
-    assert pair.spacing_mm == (4.0, 4.0, 4.0)
+    assert pair.spacing_mm == (8.0, 8.0, 8.0)
     assert set(pair.mask.unique().tolist()) == {0.0, 1.0}
 
 

@@ -20,7 +20,7 @@ import tiny_networks
 import torch
 from registration_trainings import EPOCHS, options_of
 from safetensors.torch import load_file
-from training_checks import Killed, card_of, no_epoch, same, stop_at, trained
+from training_checks import Killed, card_of, kill, no_epoch, same, stop_at, trained
 from trainings import kept, log_of
 
 from gliomorph.interfaces.datasets.template_files import prepare_template
@@ -30,6 +30,7 @@ from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.interfaces.scan.register import AlignedPair, register
 from gliomorph.models.registration.training import EpochSettings
 from gliomorph.training.folder import TrainingFolder, TrainingFolderError
+from gliomorph.training.registration import train as train_registration
 from gliomorph.training.scans import TrainingDataError
 
 
@@ -47,11 +48,24 @@ def source(request: pytest.FixtureRequest, deriv: Path, template_home: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def done(source: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lines() -> list[str]:
+    """What :func:`done` has reported last."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def done(source: dict[str, Any], lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training that nothing disturbed; read only."""
     folder = tmp_path_factory.mktemp("done") / "out"
-    runs.run(**source, folder=folder)
+    lines.clear()
+    runs.run(**source, folder=folder, report=lines.append)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take longer than the epochs: only :func:`done` draws them."""
+    monkeypatch.setattr(train_registration, "draw_pairs", lambda *_: None)
 
 
 # What it leaves
@@ -101,17 +115,16 @@ def test_the_card_says_what_the_network_is_and_how_good(done: Path, source: dict
     assert metrics["seconds"]["mean"] > 0
 
 
-def test_every_epoch_is_told_in_a_line(template_home: Path, tmp_path: Path) -> None:
-    lines: list[str] = []
-    runs.run(options_of(), tmp_path, template_home, report=lines.append)
-    row = log_of(tmp_path)[1]
-    assert lines[1].startswith(f"epoch 2/2: loss {float(row['train_total']):.4f}, validation ")
-    assert f"outside the tumour {float(row['validation_outside']):.3f} of before, folds 0 %" in lines[1]
+def test_every_epoch_is_told_in_a_line(done: Path, lines: list[str]) -> None:
+    row, told = log_of(done)[1], [line for line in lines if line.startswith("epoch")]
+    assert len(told) == EPOCHS
+    assert told[1].startswith(f"epoch 2/2: loss {float(row['train_total']):.4f}, validation ")
+    assert f"outside the tumour {float(row['validation_outside']):.3f} of before, folds 0 %" in told[1]
 
 
 def test_subjects_are_split_and_written_down(deriv: Path, template_home: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        runs.run(options_of(deriv), tmp_path, template_home, report=stop_at("epoch 1/"))
+        runs.run(options_of(deriv), tmp_path, template_home, progress=kill)
     parts = json.loads((tmp_path / "split.json").read_text())
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [4, 1, 1]
     assert sorted(subject for part in parts.values() for subject in part) == sorted(runs.SUBJECTS)
@@ -214,11 +227,8 @@ def test_fine_tuning_begins_with_the_weights_that_it_is_given(
     settings = tiny_networks.SETTINGS["metamorph-g"]
     options = options_of(deriv, "metamorph-g", network=settings, start=start)
 
-    def stop(*_: object) -> None:
-        raise Killed
-
     with pytest.raises(Killed):
-        runs.run(options, tmp_path / "out", template_home, progress=stop)
+        runs.run(options, tmp_path / "out", template_home, progress=kill)
     assert same(first_weights(tmp_path / "out"), load_file(start))
     tuned = runs.run(options, tmp_path / "out", template_home)
     assert not same(load_file(tuned), load_file(start))
@@ -230,11 +240,12 @@ def test_a_finished_network_registers_in_the_pipeline(
     method: str, template_home: Path, tmp_path: Path, here: Path
 ) -> None:
     lam = 2.0 if method.startswith("voxelmorph") else 6e-4
-    weights = runs.run(options_of(method=method, lam=lam), tmp_path / "out", template_home)
+    options = options_of(method=method, lam=lam, optimisation=EpochSettings(epochs=1, learning_rate=1e-2))
+    weights = runs.run(options, tmp_path / "out", template_home)
     assert weights.name == f"{method}.safetensors"
     assert load_network(weights, runs.SETTINGS[method].method).settings == runs.SETTINGS[method]
 
-    files = prepare_template("Tiny", 4, [template_home], tmp_path)
+    files = prepare_template("Tiny", runs.VOXEL_MM, [template_home], tmp_path)
     fixed = read_image(files.fixed)
     warp = sitk.DisplacementFieldTransform(phantoms.smooth_displacement(fixed, 6.0))
     moving = write_image(sitk.Resample(fixed, warp), tmp_path / "moving.nii.gz")
@@ -259,7 +270,7 @@ def test_a_finished_network_registers_in_the_pipeline(
 def test_a_network_learns_to_register_scans_that_it_has_not_seen(
     deriv: Path, template_home: Path, tmp_path: Path
 ) -> None:
-    optimisation = EpochSettings(epochs=8, learning_rate=1e-2)
+    optimisation = EpochSettings(epochs=3, learning_rate=2e-2)
     runs.run(options_of(deriv, optimisation=optimisation), tmp_path, template_home)
     outside = [float(row["validation_outside"]) for row in log_of(tmp_path)]
     assert outside[-1] < 0.9
