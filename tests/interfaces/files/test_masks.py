@@ -85,6 +85,17 @@ def test_brain_of_a_given_mask_is_raised_above_0():
     assert "negative, as in z-scores" in flags[0]
 
 
+def test_artefact_of_several_hundredths_of_the_brain_is_cut_and_said(read):
+    """It decides the 99th percentile itself."""
+    voxels = HEAD.copy()
+    voxels[18:24, 22:28, 18:24] = 1000 * HEAD.max()
+    assert (voxels[BRAIN] > HEAD.max()).mean() > 0.01
+    found, (flag,) = without_spikes(read(voxels)[0], from_array(BRAIN.astype(np.uint8), LIKE))
+    assert "times as bright as its bright parts" in flag
+    assert to_array(found).max() < 10 * np.median(HEAD[BRAIN])
+    assert np.array_equal(to_array(found)[voxels == HEAD], HEAD[voxels == HEAD].astype(np.float32))
+
+
 def test_spike_is_cut_and_said_and_all_else_stays(read):
     image, _ = read(spotted())
     mask = foreground(image)
