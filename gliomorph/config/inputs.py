@@ -20,13 +20,22 @@ FILTERED = ("t1w", "t1ce", "t2w", "flair", "mask")
 
 
 def without(prefix: str) -> Callable[[Iterable[str]], tuple[str, ...]]:
-    """A converter of labels, which may begin with ``sub-`` or ``ses-``."""
-    return lambda values: tuple(str(value).removeprefix(prefix) for value in values)
+    """A converter of labels, which may begin with ``sub-`` or ``ses-``, to each label once."""
+    return lambda values: tuple(dict.fromkeys(str(value).removeprefix(prefix) for value in values))
 
 
 def _named_paths(given: Mapping[str, Path] | Iterable[str]) -> dict[str, Path]:
     """Folders by name, also of words ``NAME=PATH`` and ``PATH``."""
-    return dict(given) if isinstance(given, Mapping) else dict(map(_named_path, given))
+    if isinstance(given, Mapping):
+        return dict(given)
+    named: dict[str, Path] = {}
+    for name, path in map(_named_path, given):
+        if named.setdefault(name, path) != path:
+            raise SettingsError(
+                f"-d: one name is required for each folder, {name} is that of {named[name]} and of {path}; give "
+                "NAME=PATH"
+            )
+    return named
 
 
 def _named_path(text: str) -> tuple[str, Path]:

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
+from ..interfaces.datasets.entities import INDICES, NATIVE
 from ..interfaces.datasets.templates import Template, load_template
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
 from ..interfaces.files.folders import files_in
@@ -20,9 +21,6 @@ from ..interfaces.files.transforms import read_transform
 from ..models.segmentation.metrics import hausdorff, mean_surface_distance
 from .study import LABELS_TABLE
 from .tables import check_out_dir, write_rows
-
-NATIVE = ("", "orig", "native", "T1w", "individual")
-"""``space`` entities of an image's own frame."""
 
 OF_THE_FILE = ("space", "seg", "atlas", "label", "desc", "res", "den")
 """Entities that say what a file holds; the others say which image it belongs to."""
@@ -188,12 +186,12 @@ def find_structures(
     """
     found: dict[str, list[tuple[tuple[int, int], Structure]]] = {}
     notices = []
-    folder, parts = labels_dir / scan.where, set(scan.scan.split("_"))
+    folder, parts = labels_dir / scan.where, set(map(_without_zeros, scan.scan.split("_")))
     for path in files_in(folder, "*.nii.gz", "*.nii"):
         *pieces, suffix = path.name.split(".")[0].split("_")
         entities = dict(piece.partition("-")[::2] for piece in pieces)
-        own = {piece for piece in pieces if piece.partition("-")[0] not in OF_THE_FILE}
-        if not own <= parts or entities.get("space", "") not in NATIVE:
+        own = {_without_zeros(piece) for piece in pieces if piece.partition("-")[0] not in OF_THE_FILE}
+        if not own <= parts or entities.get("space", "") not in (*NATIVE, "T1w"):
             continue
         named: dict[str, Structure] = {}
         if suffix == "mask" and entities.get("label") in wanted:
@@ -208,6 +206,12 @@ def find_structures(
         for name, structure in named.items():
             found.setdefault(name, []).append(((int(suffix == "mask"), len(own)), structure))
     return {name: _best(name, choices) for name, choices in sorted(found.items())}, notices
+
+
+def _without_zeros(piece: str) -> str:
+    """A part of a name in the form in which it is compared: ``run-02`` is ``run-2``."""
+    key, _, value = piece.partition("-")
+    return f"{key}-{int(value)}" if key in INDICES and value.isdecimal() else piece
 
 
 def read_structure(structure: Structure, native: Path | None) -> sitk.Image:

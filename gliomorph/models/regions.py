@@ -17,8 +17,19 @@ REGIONS = {"WT": ("NCR", "ED", "ET"), "TC": ("NCR", "ET"), "ET": ("ET",), "NCR":
 NESTED = ("WT", "TC", "ET")
 """Regions whose probabilities are passed on, in this order."""
 NAMES = {"NCR": "NCR", "NET": "NCR", "NCR/NET": "NCR", "NETC": "NCR", "ED": "ED", "SNFH": "ED", "ET": "ET", "RC": "RC",
-    "RESECTION CAVITY": "RC"}  # fmt: skip
+    "CAVITY": "RC", "RESECTION CAVITY": "RC"}  # fmt: skip
 """What label tables call the parts and the cavity; BraTS counts non-enhancing tumour with necrosis."""
 _TEXTS = ("whole tumour", "tumour core", "enhancing tumour", "necrotic core", "oedema")
 TEXTS = dict(zip(REGIONS, _TEXTS, strict=True))
 """What pages call the regions."""
+
+
+def part_named(text: str) -> str:
+    """The part, or the cavity, that a label table calls so, in capitals or not; empty for any other text.
+
+    Examples
+    --------
+    >>> part_named("SNFH"), part_named("resection_cavity"), part_named("CSF")
+    ('ED', 'RC', '')
+    """
+    return NAMES.get(" ".join(text.upper().replace("_", " ").replace("-", " ").split()), "")

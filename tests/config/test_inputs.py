@@ -39,3 +39,20 @@ def test_keys_of_other_apps_are_passed_over_with_a_notice(tmp_path):
 def test_missing_filter_file_is_named():
     with pytest.raises(SettingsError, match="--bids-filter-file nowhere: cannot be read as JSON"):
         Inputs(bids_filters=Path("nowhere"))
+
+
+def test_labels_that_are_given_twice_count_once():
+    inputs = Inputs(participants=["02", "sub-01", "sub-02"], sessions=["ses-a", "a"])
+    assert (inputs.participants, inputs.sessions) == (("02", "01"), ("a",))
+
+
+@pytest.mark.parametrize("words", [("masks", "other/masks"), ("m=masks", "m=other/masks")])
+def test_two_folders_of_one_name_are_refused_and_one_folder_given_twice_is_not(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("masks", "other/masks"):
+        (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(
+        SettingsError, match=r"-d: one name is required for each folder, m.* and of .*other/masks"
+    ):
+        Inputs(derivatives=words)
+    assert len(Inputs(derivatives=[words[0], words[0]]).derivatives) == 1

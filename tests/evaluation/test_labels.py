@@ -138,6 +138,19 @@ def test_file_of_the_very_image_comes_first_and_two_alike_are_refused(tmp_path, 
         evaluate()
 
 
+@pytest.mark.parametrize(
+    ("name", "is_its"), [("run-2_space-anat", True), ("run-12", False), ("run-1", False)]
+)
+def test_numbers_in_names_are_compared_as_numbers(tmp_path, evaluate, name, is_its):
+    register(tmp_path, "sub-01_run-02")
+    write_ball(tmp_path, "sub-01", f"{name}_{MASK}")
+    if is_its:
+        assert [row["dice"] for row in evaluate()] == ["1"]
+    else:
+        with pytest.raises(EvaluationError, match="holds no label-NAME_mask"):
+            evaluate()
+
+
 def test_what_the_template_lacks_is_refused(tmp_path, evaluate):
     register(tmp_path, "sub-01")
     with pytest.raises(EvaluationError, match=r"--label ventricles: the template Tiny has nucleus"):

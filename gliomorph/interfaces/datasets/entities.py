@@ -131,8 +131,9 @@ def relation(path: Path, entities: Mapping[str, Any], image: Image) -> tuple[str
         Entities of the image that the derivative's name leaves open.
     """
     suffix = stem_and_suffix(image.path)[1]
-    pieces = [piece for piece in stem_and_suffix(path)[0].split("_") if piece in IMAGES]
-    if others := [each for each in (*pieces, entities.get("modality", suffix)) if each != suffix]:
+    pieces = [piece for piece in stem_and_suffix(path)[0].split("_") if piece in (*IMAGES, "T1ce")]
+    own = (suffix, image.modality)
+    if others := [each for each in (*pieces, entities.get("modality", suffix)) if each not in own]:
         return f"by its name of a {others[0]}, not a {suffix}", []
     open_entities = []
     for key, short in OF_IMAGES.items():

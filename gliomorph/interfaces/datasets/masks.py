@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from ...models.regions import NAMES
+from ...models.regions import part_named
 from ..files.folders import files_in
 from ..files.labels import find_table, table_rows
 from .entities import (
@@ -221,7 +221,7 @@ def tumor_kind(entities: Mapping[str, Any], table: Path | None = None) -> str:
 def _names_tumor(table: Path | None) -> bool:
     """Whether a label table names tumour sub-regions."""
     try:
-        named = {name.upper() for _, name in table_rows(table)} if table else set()
+        named = {name.upper() for _, name in table_rows(table) if part_named(name)} if table else set()
     except (OSError, ValueError):
         return False
-    return len(named & NAMES.keys()) >= 2
+    return len(named) >= 2

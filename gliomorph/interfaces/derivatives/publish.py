@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import attrs
@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from ...models.regions import CAVITY, NESTED
 from ..files.checksums import sha256_of
+from ..files.folders import files_in
 from ..files.images import from_array, read_image, to_array, write_image, write_text
 from ..files.labels import by_region, tumor_only
 from ..files.sidecars import beside, copy, write_sidecar
@@ -19,7 +20,7 @@ from ..records import Ports, as_dict
 from ..scan.records import BrainInfo, MethodFiles, Remarks, TumorInfo
 from ..task import task
 from .names import ScanNames
-from .scan_record import PublishedTumor, ScanRecord
+from .scan_record import PublishedTumor, ScanRecord, read_scan_record
 
 
 class ChangedInputError(RuntimeError):
@@ -105,6 +106,7 @@ def publish(
     """
     _require_unchanged(plan.contents)
     out = Path(plan.out_dir)
+    former = _listed(out, plan)
     written = [
         *_publish_native(out, plan, images, tumor.kind == "dseg"),
         *_publish_probabilities(out, plan, images.probabilities),
@@ -132,7 +134,21 @@ def publish(
         known = as_dict(files)
         wanted = [key for key in PUBLISHED if key in known and (key != "dseg" or tumor.kind == "dseg")]
         written += _publish_method(out, plan, {key: known[key] for key in wanted}, record, shared)
+    for name in former - _listed(out, plan):
+        (out / name).unlink(missing_ok=True)
     return len(written)
+
+
+def _listed(out: Path, plan: Publication) -> set[str]:
+    """Files of the image in its folder that records on disk list: what is in none any more is of another mask."""
+    names = plan.names
+    found: set[PurePosixPath] = set()
+    for path in files_in(out / names.folder, f"{names.stem}_space-*_registration.json"):
+        record = read_scan_record(path)
+        found |= {PurePosixPath(name) for name in record.outputs} if record else set()
+    return {
+        str(path) for path in found if path.parent == names.folder and path.name.startswith(f"{names.stem}_")
+    }
 
 
 def _quality(row: dict[str, Any], remarks: Remarks) -> dict[str, Any]:

@@ -152,9 +152,9 @@ def _qform(header: nib.Nifti1Header) -> np.ndarray | None:
 def _by_letters(orientation: str, edges: np.ndarray, shape: np.ndarray) -> np.ndarray:
     if not orientation:
         raise FrameError(
-            "the header does not say which side is left (qform_code and sform_code are both 0): correct the header, or "
-            "say how the voxels of such files are ordered with --orientation (RAS: the first axis runs to the right, "
-            "the second to the front, the third up); --trust-voxels lays a mask on its image's voxels"
+            "the header does not say which side is left (qform_code and sform_code are both 0): correct the header; "
+            "in a run, --orientation says how the voxels of such files are ordered (RAS: the first axis runs to the "
+            "right, the second to the front, the third up), and --trust-voxels lays a mask on its image's voxels"
         )
     affine = np.eye(4)
     affine[:3, :3] = 0

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ...models.regions import CAVITY, CONVENTIONS, LABELS, NAMES, NESTED
+from ...models.regions import CAVITY, CONVENTIONS, LABELS, NESTED, part_named
 from .folders import files_in
 from .images import ImageError, from_array, to_array
 from .tables import read_tsv
+from .text import listed
 
 MOST_NAMES = 10
 """Of a label table in an error; tables of anatomy have hundreds."""
@@ -61,25 +62,30 @@ def find_table(dseg: Path, root: Path, tables_of: Callable[[Path], list[Path]] =
 def table_rows(table: Path) -> list[tuple[str, str]]:
     """Index and name of every row of a label table, as they are written.
 
-    The name is the abbreviation; the ``name`` where there is none, or where only that is one of
-    :data:`~gliomorph.models.regions.NAMES`.
+    The name is the abbreviation; the ``name`` where there is none, or where only that is one that
+    :func:`~gliomorph.models.regions.part_named` knows.
 
     Raises
     ------
     OSError
         It cannot be read.
     ValueError
-        It is no table.
+        It is no table, or none with a column ``index``.
     """
     if table.exists() and not table.is_file():
         raise OSError(errno.EINVAL, "a file is required, this is a folder, a pipe or a device", str(table))
-    _, rows = read_tsv(table, "replace")
+    columns, rows = read_tsv(table, "replace")
+    if "index" not in columns:
+        raise ImageError(
+            f"{table.name}: columns index and abbreviation or name, with tabs between, are required in the first line, "
+            f"found {listed(columns)}"
+        )
     return [(row.cells.get("index", "").strip(), _row_name(row.cells)) for row in rows]
 
 
 def _row_name(cells: Mapping[str, str]) -> str:
     names = [text for key in ("abbreviation", "name") if (text := cells.get(key, "").strip())]
-    return next((name for name in names if name.upper() in NAMES), names[0] if names else "")
+    return next((name for name in names if part_named(name)), names[0] if names else "")
 
 
 def resample_labels(
@@ -154,14 +160,17 @@ def whole_labels(voxels: np.ndarray, name: str) -> np.ndarray:
 def inside_of_mask(voxels: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     """Where a mask is set, whatever number stands for it, and a flag where that had to be decided.
 
-    Of two values the upper one counts (1, 255, or 1/255 by a slope); of a few whole numbers, which are labels, all
-    above 0; of shades, as interpolation and probabilities give them, those from half of the largest up.
+    Of two values the upper one counts (1, 255, or 1/255 by a slope); of a few whole numbers, which are labels (or
+    numbered lesions), all above 0; of shades, as interpolation and probabilities give them, those from half of the
+    largest up.
     """
     top, whole = float(voxels.max()), np.rint(voxels)
     if top <= 0:
         return np.zeros(voxels.shape, bool), []
     if top >= 0.5 and np.abs(voxels - whole).max() <= ROUNDING and len(np.unique(whole)) <= MOST_LABELS:
-        return whole > 0, []
+        several = np.unique(whole[whole > 0])
+        text = f"{name}: the mask has {len(several)} values, {several[0]:g} to {top:.3g}: all voxels above 0 count"
+        return whole > 0, [text] if len(several) > 1 else []
     lowest = float(voxels[voxels > ROUNDING * top].min())
     shades = f"{name}: the mask has shades up to {top:.3g}: voxels from half of that up count"
     return voxels >= top / 2, [shades] if top - lowest > ROUNDING * top else []
@@ -212,8 +221,8 @@ def brats_labels(
         required = "BraTS labels {1, 2, 4} (ET = 4), {1, 2, 3} (ET = 3) or {1, 2, 3, 4} (RC = 4)"
     else:
         regions, notices, flags = table_regions(table), [], []
-        listed = ", ".join(f"{index} {region}" for index, region in sorted(regions.items()))
-        required = f"labels that {table.name} gives to a region ({listed})"
+        meant = ", ".join(f"{index} {region}" for index, region in sorted(regions.items()))
+        required = f"labels that {table.name} gives to a region ({meant})"
     if not found <= regions.keys():
         raise ImageError(f"{name}: {required} are required, found {sorted(found)}")
     labels = np.zeros(voxels.shape, np.uint8)
@@ -234,15 +243,15 @@ def _by_convention(found: set[int]) -> tuple[dict[int, str], list[str], list[str
     text = (
         f"labels {', '.join(map(str, sorted(found)))} read as {', '.join(regions[i] for i in sorted(found))}"
     )
-    if 4 not in found:
+    if found == {LABELS["NCR"]}:
+        why = "BraTS: a binary mask of the whole tumour is named label-tumor_mask"
+    elif 4 not in found:
         return regions, [f"{text}, as in BraTS: no dseg.tsv says what they are"], []
-    if {3, 4} <= found:
-        return (
-            regions,
-            [],
-            [f"{text}, as in BraTS 2024: RC, the resection cavity, is carried along and no tumour"],
-        )
-    return regions, [], [f"{text}, as in BraTS {CAVITY_OR_ET}"]
+    elif 3 in found:
+        why = "BraTS 2024: RC, the resection cavity, is carried along and no tumour"
+    else:
+        why = f"BraTS {CAVITY_OR_ET}"
+    return regions, [], [f"{text}, as in {why}"]
 
 
 def table_regions(table: Path) -> dict[int, str]:
@@ -252,7 +261,7 @@ def table_regions(table: Path) -> dict[int, str]:
     ----------
     table : Path
         ``dseg.tsv`` with the columns ``index`` and ``abbreviation`` or ``name``
-        (:data:`~gliomorph.models.regions.NAMES`, in capitals or not).
+        (:func:`~gliomorph.models.regions.part_named`).
 
     Returns
     -------
@@ -272,7 +281,7 @@ def table_regions(table: Path) -> dict[int, str]:
     if twice := [index for index, count in Counter(index for index, _ in named).items() if count > 1]:
         meanings = ", ".join(text for index, text in named if index == twice[0])
         raise ImageError(f"{name}: every index is required once, found {twice[0]} for {meanings}")
-    regions = {index: NAMES[text.upper()] for index, text in named if text.upper() in NAMES}
+    regions = {index: part for index, text in named if (part := part_named(text))}
     # a treated patient may have lost parts of the tumour with their rows
     if not set(regions.values()) >= set(LABELS) and not {"RC"} < set(regions.values()):
         found = ", ".join(text for _, text in named[:MOST_NAMES]) or "none"

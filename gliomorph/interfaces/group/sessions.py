@@ -49,8 +49,8 @@ def one_scan_each(
     wanted : sequence of str
         Sessions without ``ses-``, by preference, and after them a scan without a session; who has none is left out.
     times : mapping of str to datetime, optional
-        When scans were made: without ``wanted`` the earliest counts where all of the participant's are known, else the
-        first by its label.
+        When scans were made: without ``wanted`` the earliest counts where all of the participant's are known and it is
+        the only one of that time, else the first by its label.
 
     Returns
     -------
@@ -75,7 +75,9 @@ def one_scan_each(
             first = min(fit, key=lambda scan: [*wanted, ""].index(session_of(scan)))
             how = "--atlas-session"
         else:
-            how = BY_TIME if all(scan in known for scan in own) else BY_LABEL
+            made = sorted(known[scan] for scan in own if scan in known)
+            # dates that were taken away are often one for all
+            how = BY_TIME if len(made) == len(own) and made[:1] != made[1:2] else BY_LABEL
             first = min(own, key=lambda scan: known[scan]) if how == BY_TIME else own[0]
             if len(own) > 1:
                 choice.unasked[first] = how
@@ -105,9 +107,9 @@ def acquisition_times(bids_dir: Path, scans: Iterable[str]) -> dict[str, datetim
         except (OSError, ValueError):
             continue
         for cells in (row.cells for row in rows):
-            scan = f"{subject}_ses-{cells.get('session_id', '').removeprefix('ses-')}"
+            scan = f"{subject}_ses-{cells.get('session_id', '').strip().removeprefix('ses-')}"
             try:
-                time = datetime.fromisoformat(cells.get("acq_time", ""))
+                time = datetime.fromisoformat(cells.get("acq_time", "").strip())
             except ValueError:
                 continue
             if scan in wanted:

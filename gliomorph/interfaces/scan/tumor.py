@@ -24,7 +24,7 @@ from ..task import task
 from .records import AS_THEY_STAND, Reading, TumorInfo
 
 SURE_IN_BRAIN = 0.8
-"""A tumour mask with a smaller share in the brain may be another patient's, or in another frame."""
+"""A tumour mask with a smaller share in the brain, or in the image, may be another patient's, or in another frame."""
 
 
 def tumor(
@@ -84,7 +84,7 @@ def tumor(
     given, notices, flags = brats_labels(voxels, kind, name, table)
     flags = [*(f"{name}: {text}" for text in odd), *flags]
     doubts: list[str] = []
-    labels, cause = _on_image(given, native, brain, read_image(template), in_template, name)
+    labels, cause, in_image = _on_image(given, native, brain, read_image(template), in_template, name)
     if cause:
         flags.append(
             f"the tumour mask {cause}: it was brought in through a rigid registration of the image to the template, "
@@ -97,17 +97,17 @@ def tumor(
             f"{name}: only {in_brain:.0%} of the tumour mask lies in the brain of the "
             "image; do both come from the same subject and frame?"
         )
-    if in_brain < 0.95:
-        remarks = doubts if in_brain < SURE_IN_BRAIN else flags
-        remarks.append(f"{1 - in_brain:.0%} of the tumour mask lies outside the brain")
+    for share, of in ((in_brain, "brain"), (in_image, "image")):
+        if share < 0.95:
+            remarks = doubts if share < SURE_IN_BRAIN else flags
+            remarks.append(f"{1 - share:.0%} of the tumour mask lies outside the {of}")
     out = write_image(labels, Path.cwd() / "tumor.nii.gz")
     volume = float(inside.sum()) * voxel_volume_ml(native)
-    share = float(inside.sum() / max(1, to_array(brain).sum()))
     return out, TumorInfo(
         kind=kind,
         frame="template" if cause else "world",
         volume_ml=round(volume, 3),
-        share_of_brain=round(share, 5),
+        share_of_brain=round(float(inside.sum() / max(1, to_array(brain).sum())), 5),
         labels=np.unique(to_array(labels)).tolist(),
         notices=notices,
         flags=flags,
@@ -122,9 +122,10 @@ def _on_image(
     template: sitk.Image,
     in_template: bool,
     name: str,
-) -> tuple[sitk.Image, str]:
-    """Labels on the image's grid, and why they came through the template; empty where they came by world coordinates.
+) -> tuple[sitk.Image, str, float]:
+    """Labels on the image's grid, why they came through the template, and the share of the tumour in the image's view.
 
+    The reason is empty where they came by world coordinates.
     ``name`` is that of the segmentation's file, for errors.
     """
     given, differing = in_one_frame(given, native, name, "the image")
@@ -136,25 +137,31 @@ def _on_image(
     if by_name:
         cause = "is in the template's space by its name"
     elif to_array(labels).any():
-        return labels, ""
+        return labels, "", _share_in_view(given, native)
     else:
         _require_visible(given, native, name)
         _require_template(given, template, name)
         cause = "does not overlap the image in world coordinates, but lies on the template's grid"
-    return _through_template(given, native, brain, template, name), cause
+    labels, in_view = _through_template(given, native, brain, template, name)
+    return labels, cause, in_view
 
 
 def _require_visible(labels: sitk.Image, native: sitk.Image, name: str) -> None:
     """Raise if a tumour that lies on the image is too small for its voxels."""
-    everywhere = from_array(np.ones(native.GetSize(), np.uint8), native)
-    on_image = to_array(sitk.Resample(everywhere, labels, sitk.Transform(), sitk.sitkNearestNeighbor))
-    if on_image[to_array(labels) > 0].any():
+    if _share_in_view(labels, native):
         volume = np.count_nonzero(to_array(labels)) * voxel_volume_ml(labels)
         raise ImageError(
             f"{name}: a tumour that fills half of at least one voxel of the image "
             f"({1000 * voxel_volume_ml(native):.3g} mm³) is required, the mask holds {1000 * volume:.3g} mm³: give a "
             "sharper image of the subject, or leave the mask out"
         )
+
+
+def _share_in_view(labels: sitk.Image, native: sitk.Image, to_native: sitk.Transform | None = None) -> float:
+    """The share of a tumour that lies in the image's field of view; a transform of points where frames differ."""
+    everywhere = from_array(np.ones(native.GetSize(), np.uint8), native)
+    seen = sitk.Resample(everywhere, labels, to_native or sitk.Transform(), sitk.sitkNearestNeighbor)
+    return float(to_array(seen)[to_array(labels) > 0].mean())
 
 
 def _require_template(labels: sitk.Image, template: sitk.Image, name: str) -> None:
@@ -169,7 +176,7 @@ def _require_template(labels: sitk.Image, template: sitk.Image, name: str) -> No
 
 def _through_template(
     labels: sitk.Image, native: sitk.Image, brain: sitk.Image, template: sitk.Image, name: str
-) -> sitk.Image:
+) -> tuple[sitk.Image, float]:
     files = register_ants(
         template, sitk.Mask(native, brain), "Rigid", seed=0, **RIGID_OPTIONS, **pyramid(template)
     )
@@ -177,7 +184,7 @@ def _through_template(
     moved = resample_labels(labels, native, template_to_native.GetInverse())
     if not to_array(moved).any():
         raise ImageError(f"{name}: the tumour mask lies outside the image, also through the template's frame")
-    return moved
+    return moved, _share_in_view(labels, native, template_to_native)
 
 
 Tumor = task(tumor, "labels", "info")

@@ -36,6 +36,7 @@ class Member:
 def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
     """Scans with complete outputs of at least one method, sorted by label."""
     found: dict[tuple[Path, str], dict[str, ScanRecord]] = {}
+    times: dict[tuple[Path, str], int] = {}
     tail = f"_space-{template}_res-{resolution}_desc-*_registration.json"
     for path in files_in(out_dir, f"sub-*/anat/*{tail}", f"sub-*/ses-*/anat/*{tail}"):
         record = read_scan_record(path)
@@ -45,11 +46,13 @@ def find_members(out_dir: Path, template: str, resolution: int) -> list[Member]:
         named = path.name.endswith(f"_desc-{method_label(record.method)}_registration.json")
         if named and all_outputs_exist(out_dir, record.outputs):
             found.setdefault((path.parent, stem), {})[record.method] = record
-    members = [
-        Member(scan=_label(folder.relative_to(out_dir)), folder=folder, stem=stem, records=records)
-        for (folder, stem), records in found.items()
-    ]
-    return sorted(members, key=lambda member: member.scan)
+            times[path.parent, stem] = max(times.get((path.parent, stem), 0), path.stat().st_mtime_ns)
+    members: dict[str, Member] = {}
+    # of two images of one session, those whose results are newer
+    for (folder, stem), records in sorted(found.items(), key=lambda item: times[item[0]]):
+        label = _label(folder.relative_to(out_dir))
+        members[label] = Member(scan=label, folder=folder, stem=stem, records=records)
+    return sorted(members.values(), key=lambda member: member.scan)
 
 
 @attrs.frozen(kw_only=True)

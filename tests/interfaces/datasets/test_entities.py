@@ -69,6 +69,7 @@ def test_filter_compares_as_filter_files_of_fmriprep_do(wanted, name, same):
         ("sub-01_part-phase_desc-brain_mask", "sub-01_part-mag_T1w", "of part-phase, the image is part-mag"),
         ("sub-01_FLAIR_label-lesion_roi", "sub-01_T1w", "of a FLAIR, not a T1w"),
         ("sub-01_mod-T2w_label-lesion_mask", "sub-01_T1w", "of a T2w, not a T1w"),
+        ("sub-01_T1ce_label-tumor_mask", "sub-01_T1w", "of a T1ce, not a T1w"),
     ],
 )
 def test_derivative_with_another_value_of_an_entity_is_not_the_images(mask, image, reason):
@@ -77,6 +78,13 @@ def test_derivative_with_another_value_of_an_entity_is_not_the_images(mask, imag
         path, parse_entities(path), Image(path=own, entities=parse_entities(own), modality="T1w")
     )
     assert found == (f"by its name {reason}" if reason else "")
+
+
+@pytest.mark.parametrize("mask", ["sub-01_T1ce_label-tumor_mask", "sub-01_T1w_label-tumor_mask"])
+def test_mask_with_the_modality_in_its_name_is_the_images(mask):
+    path, own = Path("anat") / f"{mask}.nii.gz", Path("anat/sub-01_ce-gd_T1w.nii.gz")
+    image = Image(path=own, entities=parse_entities(own), modality="T1ce")
+    assert relation(path, parse_entities(path), image) == ("", ["ceagent"])
 
 
 def test_entities_of_the_image_that_a_name_leaves_open_are_named():

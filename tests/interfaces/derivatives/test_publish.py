@@ -220,6 +220,35 @@ def test_plain_mask_has_no_label_maps(stages, tmp_path):
     assert not [name for name in found(tmp_path / "out") if "dseg" in name]
 
 
+def test_files_of_the_mask_that_counted_before_go_and_those_of_others_stay(stages, tmp_path):
+    """What a network has segmented is no more the scan's when a mask is given."""
+    out, names = tmp_path / "out", stages["plan"].names
+    student = attrs.evolve(stages["plan"], names=attrs.evolve(names, source="student"), tumor_sources=[])
+    publish(**stages | {"plan": student})
+    assert [name for name in found(out) if "_desc-student_" in name]
+    own = out / names.folder / f"{names.stem}_notes.txt"
+    own.write_text("not of gliomorph")
+    elsewhere = write_text("x", out / "sub-02" / "anat" / "sub-02_T1w.nii.gz")
+    record = next((out / names.folder).glob("*_registration.json"))
+    content = json.loads(record.read_text())
+    content["outputs"] += ["sub-02/anat/sub-02_T1w.nii.gz", "../work/n4.nii.gz"]
+    record.write_text(json.dumps(content))
+    publish(**stages)
+    assert not [name for name in found(out) if "_desc-student_" in name]
+    assert own.exists() and elsewhere.exists() and (tmp_path / "work" / "n4.nii.gz").exists()
+    listed = {name for record in records(out).values() for name in record["outputs"]}
+    assert all((out / name).exists() for name in listed)
+    publish(**stages | {"tumor": attrs.evolve(TUMOR, kind="mask")})
+    assert not [name for name in found(out) if "dseg" in name]
+
+
+def test_files_that_another_method_s_record_lists_stay(stages, tmp_path):
+    student = attrs.evolve(stages["plan"], names=attrs.evolve(stages["plan"].names, source="student"))
+    publish(**stages | {"plan": student})
+    publish(**stages | {"results": stages["results"][:1]})
+    assert [name for name in found(tmp_path / "out") if "_desc-student_" in name]
+
+
 def test_record_is_put_in_place_after_all_that_it_lists(stages, tmp_path, monkeypatch):
     order = []
     replace = os.replace

@@ -25,6 +25,11 @@ def test_earliest_counts_where_all_times_are_known() -> None:
     choice = one_scan_each(SCANS, times=times)
     assert choice.chosen["b"] == "sub-b_ses-3"
     assert choice.unasked == {"sub-b_ses-3": BY_TIME}
+    equal = dict.fromkeys(times, datetime(1925, 1, 1))  # as where dates were taken away
+    assert one_scan_each(SCANS, times=equal).unasked == {"sub-b_ses-1": BY_LABEL}
+    assert (
+        one_scan_each(SCANS, times=equal | {"sub-b_ses-2": datetime(1924, 1, 1)}).chosen["b"] == "sub-b_ses-2"
+    )
     del times["sub-b_ses-2"]
     assert one_scan_each(SCANS, times=times).unasked == {"sub-b_ses-1": BY_LABEL}
 
@@ -44,6 +49,7 @@ def test_sessions_that_are_asked_for_count_by_preference() -> None:
     ("content", "known"),
     [
         ("session_id\tacq_time\nses-1\t2009-06-15T13:45:30\nses-2\t2009-06-14T23:00:00Z\n", ["1", "2"]),
+        ("acq_time\tsession_id\n 2009-06-15 \tses-1 \n2009-06-14 12:30\t2\n", ["1", "2"]),
         ("session_id\tacq_time\n1\t1925-01-01\nses-2\tn/a\nses-9\t2009-01-01\n", ["1"]),
         ("session_id\tacq_time\nses-1\n", []),
         ("session_id\nses-1\n", []),

@@ -197,6 +197,8 @@ def test_resection_cavity_is_carried_along_and_is_no_tumour(heads, draw, table, 
         ((1, 2, 4), "NCR, ED, ET", True),
         ((1, 2, 3), "NCR, ED, ET", False),
         ((1, 2), "NCR, ED", False),
+        ((2,), "ED", False),
+        ((1,), "NCR", True),  # as a binary mask of the whole tumour has
         ((2, 4), "ED, ET", True),
         ((4,), "ET", True),
     ],
@@ -298,6 +300,31 @@ def test_a_table_that_leaves_labels_open_is_refused(heads, table, rows, said, tm
         brats_labels(labels, "dseg", "seg.nii.gz", table(*rows))
 
 
+@pytest.mark.parametrize("text", ["index,name\n1,NCR\n", "Index\tname\n1\tNCR\n", "# labels\n1\tNCR\n", ""])
+def test_a_table_without_a_column_of_indices_is_refused_naming_its_columns(heads, tmp_path, text):
+    path = tmp_path / "seg.tsv"
+    path.write_text(text)
+    with pytest.raises(
+        ImageError, match=r"seg\.tsv: columns index and .* are required in the first line, found "
+    ):
+        brats_labels(read_image(heads["RAS"]["labels"]), "dseg", "seg.nii.gz", path)
+
+
+@pytest.mark.parametrize(
+    "name", ["RC", "rc", "Resection cavity", "resection_cavity", "Resection-Cavity", "CAVITY"]
+)
+def test_a_cavity_is_known_by_any_of_its_names(table, name):
+    image = sitk.GetImageFromArray(np.arange(5, dtype=np.float32).reshape(1, 1, 5))
+    rows = table((1, "NCR"), (2, "ED"), (3, "ET"), (4, name))
+    assert to_array(brats_labels(image, "dseg", "seg.nii.gz", rows)[0]).ravel().tolist() == [
+        0,
+        1,
+        2,
+        4,
+        CAVITY,
+    ]
+
+
 def test_a_mask_needs_no_table(heads, table):
     labels = read_image(heads["RAS"]["labels"])
     with_table, *_ = brats_labels(labels, "mask", "seg.nii.gz", table((1, "WM")))
@@ -338,10 +365,11 @@ def test_mask_in_shades_is_cut_at_half_of_the_largest_with_a_flag(heads, draw, h
     assert info.flags == ["seg.nii.gz: the mask has shades up to 40: voxels from half of that up count"]
 
 
-def test_labels_of_a_mask_are_one_whole_tumor(heads, here):
+def test_labels_of_a_mask_are_one_whole_tumor_and_flagged(heads, here):
     head = heads["RAS"]
-    labels, _ = tumor(head["image"], head["brain"], head["labels"], "mask", head["image"])
+    labels, info = tumor(head["image"], head["brain"], head["labels"], "mask", head["image"])
     assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])) > 0)
+    assert info.flags[0].endswith(": the mask has 3 values, 1 to 4: all voxels above 0 count")
 
 
 @pytest.mark.parametrize("kind", ["mask", "dseg"])
@@ -404,6 +432,25 @@ def test_mask_partly_outside_the_brain_is_flagged_and_from_a_fifth_on_doubtful(
     (text,) = info.doubts if doubtful else info.flags
     assert "of the tumour mask lies outside the brain" in text
     assert not (info.flags if doubtful else info.doubts)
+
+
+@pytest.mark.parametrize(("lost", "doubtful"), [(0.0, False), (0.12, False), (0.6, True)])
+def test_mask_partly_outside_the_image_is_flagged_and_from_a_fifth_on_doubtful(
+    heads, tmp_path, here, lost, doubtful
+):
+    """The image's field of view ends within the tumour, while the mask's does not."""
+    head = heads["RAS"]
+    first = int(np.quantile(np.argwhere(to_array(read_image(head["labels"])) > 0)[:, 0], lost)) if lost else 1
+    cut = [
+        write_image(read_image(head[key])[first:], tmp_path / f"{key}.nii.gz") for key in ("image", "brain")
+    ]
+    _, info = tumor(*cut, head["labels"], "dseg", head["image"])
+    flags = [text for text in info.flags if not text.startswith("labels 1, 2, 4 read")]
+    said, unsaid = (info.doubts, flags) if doubtful else (flags, info.doubts)
+    assert [text.partition("%")[2] for text in said] == [" of the tumour mask lies outside the image"] * (
+        lost > 0
+    )
+    assert not unsaid
 
 
 def test_mask_drawn_on_the_template_comes_back_through_a_rigid_registration(heads, tmp_path, here):

@@ -135,6 +135,21 @@ def test_members_are_sorted_and_complete(settings: Settings) -> None:
     assert find_members(settings.output_dir, "Other", 4) == []
 
 
+def test_a_session_of_which_another_image_counted_before_is_one_scan(settings: Settings) -> None:
+    """With another filter a run has taken run-2: the results of run-1 are older, and nobody counts twice."""
+    publish(settings, "sub-01")
+    folder = settings.output_dir / "sub-01" / "anat"
+    for path in [path for path in folder.iterdir() if path.name.startswith("sub-01_")]:
+        content = path.read_bytes()
+        if path.suffix == ".json":
+            content = content.replace(b"sub-01_", b"sub-01_run-2_")
+        copy = path.with_name(path.name.replace("sub-01_", "sub-01_run-2_"))
+        copy.write_bytes(content)
+        os.utime(copy, ns=(0, path.stat().st_mtime_ns + 10**9))
+    (member,) = find_members(settings.output_dir, "Tiny", 4)
+    assert member.stem == "sub-01_run-2"
+
+
 def test_record_under_a_name_of_another_method_is_not_taken(settings: Settings) -> None:
     publish(settings, "sub-01", method="syn")
     assert find_members(settings.output_dir, "Tiny", 4) == []

@@ -18,7 +18,9 @@ MOST_CATEGORIES = 20
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
-MISSING = ("", "n/a", "na", "nan", "null", "none", "-", ".", "?", "unknown")
+MISSING = (
+    "", "n/a", "na", "n.a.", "#n/a", "<na>", "nan", "null", "none", "-", "--", ".", "?", "missing", "unknown",
+)  # fmt: skip
 """What says in a cell, in any case, that there is no value. BIDS has ``n/a`` alone, tables have all of them."""
 
 

@@ -53,7 +53,9 @@ def test_missing_values_are_a_group_of_their_own(word: str, value: str) -> None:
     assert notice.participants == group.participants
 
 
-@pytest.mark.parametrize("value", ["NA", "NaN", "null", "None", "-", ".", "?", " Unknown"])
+@pytest.mark.parametrize(
+    "value", ["NA", "n.a.", "#N/A", "<NA>", "--", "Missing", "NaN", "null", "None", "-", ".", "?", " Unknown"]
+)
 @pytest.mark.parametrize("word", ["idh", "idh:40"])
 def test_words_for_missing_values_count_as_missing_and_are_named(word: str, value: str) -> None:
     found = grouped(word, ["50", value, "30", ""])
