@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,9 @@ register = Register.stage
 POINTS = phantoms.CENTRE + 30 * np.array([[0, 0, 0], [1, 0.5, 0.2], [-0.4, 1, -0.6], [0.1, -1, 0.7]])
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+def write_pair(folder, shape, voxel_mm):
     """A patient (smoothly deformed, with a bright tumour) and the template, on a flipped working grid."""
-    folder = tmp_path_factory.mktemp("pair")
-    like = phantoms.grid((40, 48, 32), (4.0, 4.0, 4.0), np.diag([-1.0, 1.0, 1.0]))
+    like = phantoms.grid(shape, (voxel_mm,) * 3, np.diag([-1.0, 1.0, 1.0]))
     fixed, brain = phantoms.brain_image(like), phantoms.brain_mask(like)
     warp = sitk.DisplacementFieldTransform(phantoms.smooth_displacement(like, 9.0))
     tumor = (phantoms.labels_at(phantoms.positions(like)) > 0).astype(np.uint8)
@@ -65,6 +65,30 @@ def pair(tmp_path_factory):
     }
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """At 4 mm."""
+    return write_pair(tmp_path_factory.mktemp("pair"), (40, 48, 32), 4.0)
+
+
+@pytest.fixture(scope="module")
+def coarse(tmp_path_factory):
+    """At 8 mm."""
+    return write_pair(tmp_path_factory.mktemp("coarse"), (20, 24, 16), 8.0)
+
+
+@pytest.fixture(scope="module")
+def answer(pair, tmp_path_factory):
+    """A method's registration of the pair, made once, in a folder of its own."""
+
+    @cache
+    def answered(method):
+        with contextlib.chdir(tmp_path_factory.mktemp("answer")):
+            return Path.cwd(), register(**pair, method=method, seed=7, gpu="none")
+
+    return answered
+
+
 def outside_error(pair, forward):
     """Root mean square difference to the template in its brain, away from the tumour."""
     fixed, moving = read_image(pair["fixed"]), read_image(pair["moving"])
@@ -76,8 +100,8 @@ def outside_error(pair, forward):
 @pytest.mark.parametrize(
     "method", ["rigid", "rigid-cfm", "affine", "syn", "syn-cfm", "syn-cc", "greedy", "greedy-cfm"]
 )
-def test_inverse_undoes_forward_and_the_record_says_what_was_done(pair, here, method):
-    forward, inverse, appearance, used = register(**pair, method=method, seed=7, gpu="none")
+def test_inverse_undoes_forward_and_the_record_says_what_was_done(answer, method):
+    folder, (forward, inverse, appearance, used) = answer(method)
     there, back = read_transform(forward), read_transform(inverse)
     errors = np.linalg.norm(apply_to_points(compose(back, there), POINTS) - POINTS, axis=1)
     # linear maps: double precision; SyN's fields: a tenth of a voxel, and 0.0005 mm by rounding
@@ -93,7 +117,7 @@ def test_inverse_undoes_forward_and_the_record_says_what_was_done(pair, here, me
     assert record["seconds"] >= 0
     assert record["peak_memory_gb"] > 0.05
     assert appearance is None
-    assert {path.parent for path in (forward, inverse, used)} == {here}
+    assert {path.parent for path in (forward, inverse, used)} == {folder}
 
 
 def test_affine_adds_nothing(pair, here):
@@ -102,9 +126,9 @@ def test_affine_adds_nothing(pair, here):
 
 
 @pytest.mark.parametrize(("method", "left"), [("syn", 0.8), ("syn-cfm", 0.8), ("syn-cc", 0.85)])
-def test_deformation_brings_the_patient_nearer_and_is_repeatable(pair, here, method, left):
+def test_deformation_brings_the_patient_nearer_and_is_repeatable(pair, answer, here, method, left):
     before = outside_error(pair, sitk.Transform())
-    forward, _, _, _ = register(**pair, method=method, seed=7, gpu="none")
+    _, (forward, _, _, _) = answer(method)
     content = forward.read_bytes()
     # ANTs' default SyN stops at half the resolution, which leaves the sharp rim as it is; the bright tumour
     # draws local correlation more than mutual information
@@ -158,12 +182,12 @@ def test_local_correlation_bears_a_bias_field_that_mutual_information_does_not(p
     assert errors["syn-cc"] < 0.5 * errors["syn"]
 
 
-def test_syn_is_one_stage_with_its_mask_in_it(pair, here):
+def test_syn_is_one_stage_with_its_mask_in_it(answer):
     """No stage is left that a mask might miss; what was masked is on record."""
     settings = {}
     for method in ("syn", "syn-cfm", "syn-cc"):
-        used = json.loads(register(**pair, method=method, seed=7, gpu="none")[3].read_text())
-        settings[method] = used["settings"]
+        _, (_, _, _, used) = answer(method)
+        settings[method] = json.loads(used.read_text())["settings"]
     assert settings["syn"] == {"type_of_transform": "SyNOnly", "masks": []}
     assert settings["syn-cfm"] == settings["syn"] | {"masks": ["moving_mask"]}
     assert settings["syn-cc"] == settings["syn"] | {"syn_metric": "CC", "syn_sampling": CC_RADIUS}
@@ -297,14 +321,14 @@ def test_network_is_the_given_one_else_that_which_comes_with_gliomorph(
 
 
 @pytest.mark.parametrize("method", NEEDED)
-def test_refinement_brings_a_networks_answer_nearer_and_is_on_record(pair, here, networks, method):
-    learned = pair | {"weights": networks[method], "method": method, "seed": 7, "gpu": "none"}
+def test_refinement_brings_a_networks_answer_nearer_and_is_on_record(coarse, here, networks, method):
+    learned = coarse | {"weights": networks[method], "method": method, "seed": 7, "gpu": "none"}
     plain = read_transform(register(**learned)[0])
     forward, inverse, appearance, used = register(**learned, refine=4)
     refined = read_transform(forward)
-    assert outside_error(pair, refined) < 0.9 * outside_error(pair, plain)
+    assert outside_error(coarse, refined) < 0.9 * outside_error(coarse, plain)
     moved = apply_to_points(read_transform(inverse), apply_to_points(refined, POINTS))
-    assert np.linalg.norm(moved - POINTS, axis=1).max() < 2.0  # rough networks on voxels of 4 mm
+    assert np.linalg.norm(moved - POINTS, axis=1).max() < 2.0  # rough networks on voxels of 8 mm
     record, network = json.loads(used.read_text()), tiny_networks.SETTINGS[method]
     assert (record["refine"], record["settings"]) == (4, attrs.asdict(network))
     assert (record["refinement"]["mu"], record["refinement"]["masking"]) == (network.mu, network.masking)

@@ -11,14 +11,15 @@ from scipy import ndimage
 from gliomorph.models import synthesis
 
 
-def test_same_parameters_replay_the_same_patient_even_through_json(anatomy: synthesis.Anatomy) -> None:
-    parameters = synthesis.sample_parameters(anatomy, np.random.default_rng(3))
-    first = synthesis.simulate_patient(anatomy, parameters)
-    second = synthesis.simulate_patient(anatomy, json.loads(json.dumps(parameters)))
+@pytest.mark.parametrize("patient", ["isotropic"], indirect=True)
+def test_same_parameters_replay_the_same_patient_even_through_json(
+    patient: synthesis.Patient, anatomy: synthesis.Anatomy
+) -> None:
+    again = synthesis.simulate_patient(anatomy, json.loads(json.dumps(patient.parameters)))
     for contrast in synthesis.CONTRASTS:
-        np.testing.assert_array_equal(first.images[contrast], second.images[contrast])
-    np.testing.assert_array_equal(first.forward, second.forward)
-    assert first.measured == second.measured
+        np.testing.assert_array_equal(patient.images[contrast], again.images[contrast])
+    np.testing.assert_array_equal(patient.forward, again.forward)
+    assert patient.measured == again.measured
 
 
 def test_maps_are_diffeomorphic_and_inverse_to_each_other(patient: synthesis.Patient) -> None:
