@@ -123,7 +123,7 @@ def _conclude(
     """Log and tell who failed and who is done; 1 if anything that was asked for is missing."""
     console, remarks = context.console, remarks_of(planned, context.settings.output_dir)
     rows = rows_of(planned, failures, remarks)
-    print_remarks(console, remarks)
+    print_remarks(console, remarks, context.settings.atlas.confirms)
     print_failures(console, rows, argv)
     try:
         for failure in failures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,13 @@ def remarks_of(planned: Sequence[PlannedScan], out_dir: Path) -> dict[str, Remar
     return found
 
 
-def print_remarks(console: Console, remarks: Mapping[str, Remarks]) -> None:
-    """What to look at before the results are used, a line for what several scans share; doubts first."""
+def print_remarks(
+    console: Console, remarks: Mapping[str, Remarks], confirms: Callable[[str], bool] = lambda scan: False
+) -> None:
+    """What to look at before the results are used, a line for what several scans share; doubts first.
+
+    ``confirms`` says of a scan whether the user has confirmed it: it is not kept out.
+    """
     groups: dict[tuple[bool, str], dict[str, str]] = {}
     for scan, found in remarks.items():
         for is_flag, texts in enumerate((found.doubts, found.flags)):
@@ -116,7 +121,7 @@ def print_remarks(console: Console, remarks: Mapping[str, Remarks]) -> None:
         text = kind if len({*group.values()}) > 1 else next(iter(group.values()))
         line = f"  {who}: {text} ({some(sorted(group))})"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if doubtful := sorted(scan for scan, found in remarks.items() if found.doubts):
+    if doubtful := sorted(scan for scan, found in remarks.items() if found.doubts and not confirms(scan)):
         text = f"Doubtful scans are {out_of_atlas(some(doubtful, ' '))}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 

@@ -112,6 +112,8 @@ def test_what_to_look_at_is_counted_doubts_first_with_the_way_out() -> None:
     ]
     print_remarks(console, {"sub-10": remarks["sub-10"]})
     assert len(console.file.getvalue().splitlines()) == 5
+    print_remarks(console, {"sub-02": remarks["sub-02"]}, lambda scan: scan == "sub-02")
+    assert "kept out" not in "".join(console.file.getvalue().splitlines()[5:])
 
 
 def test_remarks_are_read_from_records_of_earlier_runs(tmp_path: Path) -> None:
