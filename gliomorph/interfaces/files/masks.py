@@ -31,7 +31,8 @@ def in_one_frame(mask: sitk.Image, image: sitk.Image, name: str, of: str) -> tup
 
     The same number of voxels along every axis is hardly chance: such a mask was drawn on the image's voxels, and lies
     on them where the headers differ by rounding, half a voxel at most anywhere. Where they differ by more, nobody but
-    the user knows which of both is right. A mask on another grid goes by its own header.
+    the user knows which of both is right. A mask on another grid goes by its own header, unless that is what programs
+    write that have none: voxels of 1 mm, the first of them at the origin.
 
     Parameters
     ----------
@@ -46,7 +47,12 @@ def in_one_frame(mask: sitk.Image, image: sitk.Image, name: str, of: str) -> tup
         Empty where mask and image agree, or have different grids.
     """
     if mask.GetSize() != image.GetSize():
-        return mask, ""
+        lost = np.allclose(np.abs(affine_of(mask)), np.eye(4)) and any(image.GetOrigin())
+        return (
+            mask,
+            f"{name} has a header without a place and another grid than {of}: {described(affine_of(mask))}"
+            * lost,
+        )
     ends = np.array(
         [[*corner, 1] for corner in itertools.product(*((0, size - 1) for size in image.GetSize()))]
     )

@@ -131,6 +131,20 @@ def test_image_s_voxels_under_another_header_are_refused_naming_both_frames(head
     assert np.array_equal(to_array(read_image(labels)), to_array(read_image(head["labels"])))
 
 
+@pytest.mark.parametrize("direction", [np.diag([1, 1, 1]), np.diag([-1, -1, 1])], ids=["LPS", "RAS"])
+def test_mask_of_another_grid_that_has_lost_its_header_is_refused(heads, tmp_path, here, direction):
+    head = heads["RAS"]
+    lost = phantoms.wider(read_image(head["labels"], sitk.sitkUInt8))
+    lost.SetSpacing((1.0, 1.0, 1.0))
+    lost.SetOrigin((0.0, 0.0, 0.0))
+    lost.SetDirection(direction.ravel().astype(float).tolist())
+    path = write_image(lost, tmp_path / "seg.nii.gz")
+    with pytest.raises(
+        ImageError, match=r"seg\.nii\.gz has a header without a place and another grid than the image: "
+    ):
+        tumor(head["image"], head["brain"], path, "dseg", head["image"])
+
+
 def test_rounding_between_two_headers_leaves_the_voxels_as_they_are(heads, draw, here):
     head = heads["LPS"]
     labels = read_image(head["labels"])
