@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.images import ImageError, from_array, image_and_notices, to_array, voxel_volume_ml, write_image
 from ..files.labels import inside_of_mask
 from ..files.masks import (
     BACKGROUND,
@@ -58,11 +58,11 @@ def brain(
         no tool to make one.
     """
     picture, flags = finite_image(image, reading.orientation)
-    mask, method = brain_of(picture, image, brain_mask, reading=reading)
+    mask, method, odd = brain_of(picture, image, brain_mask, reading=reading)
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
     picture, changes = without_spikes(picture, mask)
-    info = BrainInfo(method=method, volume_ml=round(volume, 1), flags=[*flags, *changes])
+    info = BrainInfo(method=method, volume_ml=round(volume, 1), flags=[*flags, *odd, *changes])
     return out, info, write_image(picture, Path.cwd() / "image.nii.gz")
 
 
@@ -72,13 +72,14 @@ def brain_of(
     brain_mask: Path | None,
     scratch: Path | None = None,
     reading: Reading = AS_THEY_STAND,
-) -> tuple[sitk.Image, str]:
-    """Mask and method of :func:`brain` for a ``picture`` read from ``image``; the same errors.
+) -> tuple[sitk.Image, str, list[str]]:
+    """Mask, method and what was odd in the mask's file, for a ``picture`` read from ``image``, as in :func:`brain`.
 
     What an external tool writes comes into ``scratch``, the current folder if not given.
     """
+    flags: list[str] = []
     if brain_mask is not None:
-        mask, method = _given(brain_mask, picture, reading), "given"
+        (mask, flags), method = _given(brain_mask, picture, reading), "given"
     elif is_skull_stripped(picture):
         mask, method = foreground(picture), "skull-stripped input"
     else:
@@ -89,7 +90,7 @@ def brain_of(
             f"{image.name}: a brain of {BRAIN_ML[0]:.0f} to {BRAIN_ML[1]:.0f} ml is required, the mask "
             f"({method}) has {volume:.0f} ml"
         )
-    return mask, method
+    return mask, method, flags
 
 
 def is_skull_stripped(image: sitk.Image) -> bool:
@@ -101,12 +102,14 @@ def is_skull_stripped(image: sitk.Image) -> bool:
     return volume <= BRAIN_ML[1]
 
 
-def _given(path: Path, image: sitk.Image, reading: Reading) -> sitk.Image:
-    given = read_image(path, orientation=reading.orientation, like=image if reading.trust_voxels else None)
+def _given(path: Path, image: sitk.Image, reading: Reading) -> tuple[sitk.Image, list[str]]:
+    given, odd = image_and_notices(
+        path, orientation=reading.orientation, like=image if reading.trust_voxels else None
+    )
     given, differing = in_one_frame(given, image, path.name, "the image")
     if differing:
         raise ImageError(f"{differing}: {TRUST_VOXELS}")
-    inside, _ = inside_of_mask(np.nan_to_num(to_array(given)), path.name)
+    inside, shades = inside_of_mask(np.nan_to_num(to_array(given)), path.name)
     mask = sitk.Resample(
         from_array(inside.astype(np.uint8), given), image, sitk.Transform(), sitk.sitkNearestNeighbor
     )
@@ -114,7 +117,7 @@ def _given(path: Path, image: sitk.Image, reading: Reading) -> sitk.Image:
         raise ImageError(f"{path.name}: the brain mask is empty (no voxel above 0)")
     if not to_array(mask).any():
         raise ImageError(f"{path.name}: the brain mask does not overlap the image (world coordinates)")
-    return mask
+    return mask, [*(f"{path.name}: {text}" for text in odd), *shades]
 
 
 def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image, str]:
@@ -141,7 +144,8 @@ def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image
     if done.returncode or not mask.exists():
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
         raise ImageError(f"{path.name}: {Path(tool).name} failed (exit {done.returncode}): {last[0]}")
-    return _given(mask, image, AS_THEY_STAND), method
+    found, _ = _given(mask, image, AS_THEY_STAND)
+    return found, method
 
 
 Brain = task(brain, "mask", "info", "image")

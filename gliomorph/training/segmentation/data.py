@@ -214,7 +214,7 @@ def _brain_image(path: Path, brain_mask: Path | None) -> tuple[sitk.Image, sitk.
     """An image, its brain mask and notices; the brain has to be finite."""
     picture, notices = finite_image(path)
     with tempfile.TemporaryDirectory() as scratch:
-        mask, _ = brain_of(picture, path, brain_mask, Path(scratch))
+        mask, _, odd = brain_of(picture, path, brain_mask, Path(scratch))
     if notices:
         spoilt = int((~np.isfinite(to_array(read_image(path))) & (to_array(mask) > 0)).sum())
         if spoilt:
@@ -222,7 +222,7 @@ def _brain_image(path: Path, brain_mask: Path | None) -> tuple[sitk.Image, sitk.
                 f"{path.name}: finite values are required, {spoilt} voxels of the brain are NaN or infinite"
             )
     picture, changes = without_spikes(picture, mask)
-    return picture, mask, [f"{path.name}: {notice}" for notice in [*notices, *changes]]
+    return picture, mask, [*odd, *(f"{path.name}: {notice}" for notice in [*notices, *changes])]
 
 
 def _read_labels(

@@ -121,6 +121,20 @@ def test_given_mask_of_any_number_is_used_as_it_is(heads, tmp_path, here, scale)
     assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
 
 
+def test_what_is_odd_in_a_given_mask_is_flagged(heads, tmp_path, here):
+    """Shades, as of probabilities, and a header whose forms differ."""
+    inside = read_image(heads["RAS"]["brain"]) > 0
+    shaded = sitk.SmoothingRecursiveGaussian(sitk.Cast(inside, sitk.sitkFloat32), 4.0)
+    path = write_image(shaded, tmp_path / "soft_mask.nii.gz")
+    image = nib.load(path)
+    image.set_qform(image.affine + np.eye(4, k=3) * 9, 1)
+    nib.save(image, path)
+    _, info, _ = brain(heads["RAS"]["image"], path)
+    forms, shades = info.flags
+    assert forms.startswith("soft_mask.nii.gz: the header's sform and qform differ by up to 9.0 mm")
+    assert shades.startswith("soft_mask.nii.gz: the mask has shades")
+
+
 def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_tools, here):
     path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
     with pytest.raises(
