@@ -48,7 +48,8 @@ class Finding:
     """Something about the table that a reader should know."""
 
     kind: str
-    """``unknown column``, ``duplicated participants``, ``no values``, ``too many categories`` (errors); ``constant``,
+    """``unknown column``, ``duplicated participants``, ``no participant in common``, ``no values``,
+    ``too many categories`` (errors); ``constant``,
     ``not numbers``, ``not assigned``, ``similar categories``, ``withheld``, ``no scan``, ``no row`` (notices)."""
     text: str
     """One sentence."""

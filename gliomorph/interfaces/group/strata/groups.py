@@ -184,6 +184,12 @@ def _of_table(
     if twice:
         text = f"participants.tsv has more than one row of {listed(sorted(twice))}: leave one of each"
         errors.append(Finding(kind="duplicated participants", text=text, participants=tuple(sorted(twice))))
+    if table and present and not set(table) & set(present):
+        own, theirs = (
+            listed([f"sub-{name}" for name in sorted(names)], 3) for names in (set(table), set(present))
+        )
+        text = f"no participant_id of participants.tsv is that of a scan: it has {own}; scans are of {theirs}"
+        errors.append(Finding(kind="no participant in common", text=text))
     for kind, found, what in (
         ("no scan", set(table) - set(present), "in participants.tsv without a scan in the atlas"),
         ("no row", set(present) - set(table), "with a scan but no row in participants.tsv"),

@@ -127,6 +127,14 @@ def test_duplicated_participants_are_an_error_and_in_no_bin() -> None:
     assert [(g.reason, g.participants) for g in found.not_assigned] == [("more than one row", ("1",))]
 
 
+def test_table_of_other_labels_is_said_to_be_one() -> None:
+    """Spreadsheets turn 001 into 1."""
+    rows = [{"participant_id": "sub-1", "idh": "yes"}, {"participant_id": "2", "idh": "no"}]
+    found = stratify(parse_strata(["idh"]), rows, ["001", "002"], small_cells(1))
+    assert kinds(found.errors)[0] == "no participant in common"
+    assert "it has 'sub-1', 'sub-2'; scans are of 'sub-001', 'sub-002'" in found.errors[0].text
+
+
 def test_rows_without_scan_and_scans_without_row_are_reported() -> None:
     found = stratify(
         parse_strata(["sex"]), rows_of("sex", ["F", "M"]), ["sub-000", "sub-777"], small_cells(1)
