@@ -20,6 +20,8 @@ LARGEST_DIFFERENCE_MM = 0.1
 """Between the places of a corner by both forms, above which the difference is said."""
 LONGEST_QUATERNION = 1.001
 """Squared length of a rounded quaternion; 1 is exact."""
+SAME_SIZE = 1e-5
+"""Relative difference between pixdim and the sform's voxel size that single precision makes: pixdim counts."""
 VOXEL_MM = (0.1, 15.0)
 """Edges that a voxel of a brain's image has."""
 UNITS = {1: "metres", 3: "micrometres"}
@@ -84,8 +86,13 @@ def frame_of(header: nib.Nifti1Header, orientation: str = "") -> Frame:
             f"the header's pixdim has voxels of {_millimetres(edges)}, its sform of {_millimetres(spacing)}: the sform "
             "counts"
         )
-    elif (header["pixdim"][1:4] < 0).any():
-        notices.append("pixdim has a negative voxel size, whose sign has no meaning")
+    else:
+        if np.allclose(spacing, edges, rtol=SAME_SIZE):
+            affine[:3, :3] *= (
+                edges / spacing
+            )  # 1.6 mm and not 1.5999999: what rounds voxel sizes gives one answer
+        if (header["pixdim"][1:4] < 0).any():
+            notices.append("pixdim has a negative voxel size, whose sign has no meaning")
     return Frame(affine=affine, notices=(*notices, *_units(header, spacing)))
 
 
@@ -100,7 +107,8 @@ def place(image: sitk.Image, frame: Frame) -> None:
     """Set the frame of an image (LPS, mm)."""
     affine = LPS @ frame.affine
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
+    # as headers have it: 2 mm and not 1.9999999999999996, which tips what compares and rounds voxel sizes
+    image.SetSpacing(spacing.astype(np.float32).astype(float).tolist())
     image.SetOrigin(affine[:3, 3].tolist())
     image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
 

@@ -138,6 +138,14 @@ def test_forms_that_differ_are_said_and_the_sform_counts(tmp_path):
     assert "sform and qform differ by up to" in notices[0]
 
 
+@pytest.mark.parametrize("oblique", [0.0, 5.9, 17.0])
+def test_voxel_sizes_are_those_of_the_header_to_the_last_digit(tmp_path, oblique):
+    """Columns of an oblique sform in single precision have lengths such as 1.5999999."""
+    header = header_of(affine_for((0, 1, 2), (1, 1, 1), (1.6, 1.6, 0.4), oblique), 1, 1, "agreeing")
+    image = read_image(write(tmp_path / "x.nii", header))
+    assert image.GetSpacing() == tuple(header["pixdim"][1:4].astype(float))
+
+
 def test_header_in_order_says_nothing(tmp_path):
     assert image_and_notices(write(tmp_path / "x.nii", plain()))[1] == []
 
