@@ -61,7 +61,7 @@ def brain(
     mask, method, odd = brain_of(picture, image, brain_mask, reading=reading)
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
-    picture, changes = without_spikes(picture, mask)
+    picture, changes = without_spikes(picture, mask, image.name)
     info = BrainInfo(method=method, volume_ml=round(volume, 1), flags=[*flags, *odd, *changes])
     return out, info, write_image(picture, Path.cwd() / "image.nii.gz")
 

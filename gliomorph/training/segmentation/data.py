@@ -221,7 +221,7 @@ def _brain_image(path: Path, brain_mask: Path | None) -> tuple[sitk.Image, sitk.
             raise ImageError(
                 f"{path.name}: finite values are required, {spoilt} voxels of the brain are NaN or infinite"
             )
-    picture, changes = without_spikes(picture, mask)
+    picture, changes = without_spikes(picture, mask, path.name)
     return picture, mask, [*odd, *(f"{path.name}: {notice}" for notice in [*notices, *changes])]
 
 

@@ -50,6 +50,16 @@ def remove_unsigned_locks(folder: Path) -> None:
                 lock.unlink()
 
 
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started in the block hold back Ctrl-C: it would end their imports with a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_child(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no orphan goes on computing
@@ -135,7 +145,8 @@ class PoolWorker(base.Worker):
 
     async def _in_child(self, pool: Any, pickled: bytes, rerun: bool) -> Any:
         try:
-            future = pool.submit(ConcurrentFuturesWorker.uncloudpickle_and_run, pickled, rerun)
+            with deaf_to_ctrl_c():  # the first jobs start the processes
+                future = pool.submit(ConcurrentFuturesWorker.uncloudpickle_and_run, pickled, rerun)
         except (
             OSError,
             RuntimeError,

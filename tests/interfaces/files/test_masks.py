@@ -5,7 +5,7 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.files.images import from_array, to_array, write_image
+from gliomorph.interfaces.files.images import ImageError, from_array, to_array, write_image
 from gliomorph.interfaces.files.masks import SPIKE, finite_image, foreground, without_spikes
 
 LIKE = phantoms.frame("RAS")
@@ -43,6 +43,13 @@ STANDARDISED = {
 }
 
 
+def test_inverted_image_is_no_z_score(read):
+    with pytest.raises(
+        ImageError, match=r"T1w\.nii\.gz: \d+% of the brain is darker than the background.*inverted"
+    ):
+        read(-500 * HEAD)
+
+
 @pytest.mark.parametrize(("voxels", "said"), STANDARDISED.values(), ids=STANDARDISED.keys())
 def test_brain_is_what_differs_from_a_background_of_one_value(read, voxels, said):
     image, flags = read(voxels)
@@ -51,7 +58,7 @@ def test_brain_is_what_differs_from_a_background_of_one_value(read, voxels, said
     assert np.array_equal(to_array(mask) > 0, expected)
     (flag,) = flags
     assert said in flag
-    found, further = without_spikes(image, mask)
+    found, further = without_spikes(image, mask, "x")
     assert further == []
     # positive, for N4 takes logarithms; 0 around; the same contrasts but for the darkest thousandth
     inside = to_array(found)[expected]
@@ -66,7 +73,7 @@ def test_brain_is_what_differs_from_a_background_of_one_value(read, voxels, said
 )
 def test_ordinary_head_is_left_as_it_is(read, voxels):
     image, flags = read(voxels)
-    found, further = without_spikes(image, from_array(BRAIN.astype(np.uint8), LIKE))
+    found, further = without_spikes(image, from_array(BRAIN.astype(np.uint8), LIKE), "x")
     assert np.array_equal(to_array(found), voxels.astype(np.float32))
     assert flags + further == []
 
@@ -80,7 +87,7 @@ def test_noise_around_a_head_is_no_background_of_one_value(read):
 def test_brain_of_a_given_mask_is_raised_above_0():
     noise = np.random.default_rng(0).normal(-5, 0.1, HEAD.shape)
     image = from_array(np.where(BRAIN, z_scores(HEAD, BRAIN), noise).astype(np.float32), LIKE)
-    found, flags = without_spikes(image, from_array(BRAIN.astype(np.uint8), LIKE))
+    found, flags = without_spikes(image, from_array(BRAIN.astype(np.uint8), LIKE), "x")
     assert to_array(found)[BRAIN].min() > 0 and not to_array(found)[~BRAIN].any()
     assert "negative, as in z-scores" in flags[0]
 
@@ -90,7 +97,7 @@ def test_artefact_of_several_hundredths_of_the_brain_is_cut_and_said(read):
     voxels = HEAD.copy()
     voxels[18:24, 22:28, 18:24] = 1000 * HEAD.max()
     assert (voxels[BRAIN] > HEAD.max()).mean() > 0.01
-    found, (flag,) = without_spikes(read(voxels)[0], from_array(BRAIN.astype(np.uint8), LIKE))
+    found, (flag,) = without_spikes(read(voxels)[0], from_array(BRAIN.astype(np.uint8), LIKE), "x")
     assert "times as bright as its bright parts" in flag
     assert to_array(found).max() < 10 * np.median(HEAD[BRAIN])
     assert np.array_equal(to_array(found)[voxels == HEAD], HEAD[voxels == HEAD].astype(np.float32))
@@ -100,7 +107,7 @@ def test_spike_is_cut_and_said_and_all_else_stays(read):
     image, _ = read(spotted())
     mask = foreground(image)
     assert np.array_equal(to_array(mask), to_array(foreground(phantoms.brain_image(LIKE))))
-    found, flags = without_spikes(image, mask)
+    found, flags = without_spikes(image, mask, "x")
     limit = SPIKE * np.percentile(spotted()[to_array(mask) > 0], 99)
     assert np.array_equal(to_array(found), np.minimum(spotted(), limit).astype(np.float32))
     assert flags[0].startswith("8 voxels of the brain are up to ") and "cut at 3 times" in flags[0]

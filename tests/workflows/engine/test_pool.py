@@ -17,7 +17,7 @@ import trivial
 from pydra.engine.submitter import Submitter
 
 from gliomorph.workflows.engine.failures import NotStarted, StageKilled
-from gliomorph.workflows.engine.pool import PoolWorker, remove_unsigned_locks
+from gliomorph.workflows.engine.pool import PoolWorker, deaf_to_ctrl_c, remove_unsigned_locks
 from gliomorph.workflows.engine.progress import StageEvent
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
@@ -117,6 +117,15 @@ def test_children_ignore_ctrl_c(tmp_path: Path) -> None:
     result, watch = submit(trivial.AskChild(number=0), tmp_path / "cache", n_procs=1)
     assert watch.names("done") == ["ask@child"]
     assert result.outputs.handling == str(signal.SIG_IGN)
+
+
+def test_a_process_holds_ctrl_c_back_from_its_first_moment() -> None:
+    """While it imports it cannot ignore it yet."""
+    text = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    with deaf_to_ctrl_c():
+        child = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert child.stdout == "True\n"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_pickled_worker_leaves_its_processes_behind() -> None:
