@@ -35,7 +35,8 @@ def Record(size: int, plan: Publication, run: str) -> int:
     out = Path(plan.out_dir)
     write_text(f"<p>{size}</p>", out / plan.names.report)
     for method, key in plan.keys.items():
-        content = {"key": key, "page_key": plan.page_key, "outputs": [plan.names.report]}
+        content = {"method": method, "quality": {}, "key": key, "page_key": plan.page_key}
+        content["outputs"] = [plan.names.report]
         write_text(json.dumps(content), out / plan.names.registration(method))
     return 1
 

@@ -248,11 +248,11 @@ def test_segmentation_takes_smaller_batches_then_half_the_resolution_then_the_cp
     assert windows == (None, None, module.WINDOW, module.WINDOW, None)
     assert all(np.prod(shape) > 4 * np.prod(shapes[3]) for shape in shapes[:3])
     assert shapes[4] == shapes[0]
-    assert info.device == "cpu" and info.notices[1:] == [module.CPU]
+    assert info.device == "cpu" and info.flags[1:] == [module.CPU]
 
 
 @pytest.mark.parametrize(("times", "notices"), [(0, []), (1, []), (2, []), (3, [module.HALF])])
 def test_segmentation_tells_what_changes_its_result(segmented: Any, times: int, notices: list[str]) -> None:
     seen, info = segmented(times)
     assert len(seen) == times + 1
-    assert info.notices[1:] == notices
+    assert info.flags[1:] == notices

@@ -11,6 +11,7 @@ from lesion_tables import LesionTable, made_test, write_lesion_table
 from gliomorph.interfaces.files.images import read_image
 from gliomorph.interfaces.group.associations.options import TestOptions
 from gliomorph.interfaces.group.associations.stage import associate
+from gliomorph.interfaces.group.associations.words import parse_associations
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.group.associations import sections_of_tests
 from gliomorph.interfaces.reports.group.story import Test as Shown
@@ -26,7 +27,7 @@ def cohort(tmp_path: Path) -> LesionTable:
 
 def sections(cohort: LesionTable, words: list[str], **options: Any) -> list[dict[str, Any]]:
     files, facts, _ = associate(
-        tuple(words),
+        parse_associations(words),
         cohort.table,
         cohort.group_scans(),
         cohort.template,
