@@ -19,6 +19,7 @@ from .fault import Fault, Inject, Kind
 from .world import World, permissions_hold
 
 UNREADABLE = r"cannot be read"
+NO_CONTENT = r"link to nothing"
 HEADER = r"cannot be read|required|overlap|header|constant|empty|voxel"
 """What may be said of a header that lies: which of its fields is found first, depends."""
 
@@ -286,8 +287,8 @@ FILES: dict[str, tuple[Spoil, str]] = {
     "a web page": (other_content, UNREADABLE),
     "bit flipped": (flipped, UNREADABLE),
     "folder in its place": (folder, UNREADABLE),
-    "link to nothing": (dangling, UNREADABLE),
-    "link to itself": (looping, UNREADABLE),
+    "link to nothing": (dangling, NO_CONTENT),
+    "link to itself": (looping, NO_CONTENT),
     "pipe in its place": (pipe, UNREADABLE),
     "device in its place": (device, UNREADABLE),
     "singular affine": (affine(_singular), HEADER),
@@ -312,7 +313,7 @@ IMAGES: dict[str, tuple[Spoil, str]] = {
     "all infinite": (voxels(lambda found, rng: np.full_like(found, np.inf)), "NaN or infinite"),
     "constant": (voxels(lambda found, rng: np.full_like(found, rng.uniform(-5, 500))), "constant"),
     "negative": (voxels(lambda found, rng: -found), "required|skull|brain|positive"),
-    "far away": (affine(_moved), "overlap"),
+    "far away": (affine(_moved), "overlap|elsewhere"),
     "voxels of 400 mm": (affine(_scaled(100.0)), "skull-stripped|ml is required"),
     "voxels of 4 µm": (affine(_scaled(0.001)), "ml is required|overlap"),
 }
@@ -329,7 +330,7 @@ MASKS: dict[str, tuple[Spoil, str]] = {
         voxels(lambda found, rng: np.ones_like(found)),
         "label|of the tumour mask lies in the brain|brain",
     ),
-    "far away": (affine(_moved), "overlap"),
+    "far away": (affine(_moved), "overlap|elsewhere"),
 }
 
 EITHER_WAY: dict[str, Spoil] = {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from .fault import Fault, Inject, Kind
+from .fault import RIGHT, Fault, Inject, Kind
 from .images import cut, emptied, folder, locked, noise, pipe
 from .world import World, permissions_hold
 
@@ -157,7 +157,10 @@ def _image_name(world: World, subject: str, rng: Random) -> Fault:
     label = rng.choice([text for text in NAMES if len(text) < 100]).replace("/", "-")
     path = world.image(subject).with_name(f"sub-{subject}_acq-{label}_T1w.nii.gz")
     path.write_bytes(b"no image")
-    return Fault(detail=f"image with acq-{label!r} beside the other")
+    scan = f"sub-{subject}"  # right, and said to be one of several
+    return Fault(
+        detail=f"image with acq-{label!r} beside the other", answered={scan: RIGHT}, may_fail=(scan,)
+    )
 
 
 def _filters(text: bytes) -> Inject:
