@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import attrs
 import nibabel as nib
@@ -72,7 +73,7 @@ def frame_of(header: nib.Nifti1Header, orientation: str = "") -> Frame:
         affine = _by_letters(orientation, edges, shape)
         notices = [f"the header says no orientation: {orientation.upper()} is trusted, as asked for"]
     else:
-        affine, notices = forms[0], _differences(forms, shape)
+        affine, notices = forms[0], _differences(forms, shape.tolist())
     if not np.isfinite(affine).all():
         raise FrameError(
             "the header's frame is none: a quaternion longer than 1, or numbers that are not finite"
@@ -172,16 +173,17 @@ def _by_letters(orientation: str, edges: np.ndarray, shape: np.ndarray) -> np.nd
     return affine
 
 
-def _corners(shape: np.ndarray) -> np.ndarray:
-    """(8, 4), homogeneous voxel indices."""
-    return np.array([[*corner, 1] for corner in itertools.product(*((0, size - 1) for size in shape))])
+def farthest_mm(one: np.ndarray, other: np.ndarray, shape: Sequence[int]) -> float:
+    """How far apart two affines put a corner of an image at most."""
+    corners = np.array([[*corner, 1] for corner in itertools.product(*((0, size - 1) for size in shape))])
+    return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
 
 
-def _differences(forms: list[np.ndarray], shape: np.ndarray) -> list[str]:
+def _differences(forms: list[np.ndarray], shape: Sequence[int]) -> list[str]:
     """A sentence where both forms are set and put a corner elsewhere."""
     if len(forms) < 2 or not np.isfinite(forms[1]).all():
         return []
-    apart = np.linalg.norm(_corners(shape) @ (forms[0] - forms[1]).T, axis=1).max()
+    apart = farthest_mm(forms[0], forms[1], shape)
     if not apart > LARGEST_DIFFERENCE_MM:
         return []
     return [

@@ -75,9 +75,7 @@ def image_and_notices(
     try:
         header, voxels = read_nifti(path)
     except UNREADABLE as error:
-        raise ImageError(
-            f"{path.name}: cannot be read, damaged or no NIfTI ({_first_line(error)})"
-        ) from error
+        raise _unreadable(path, error) from error
     shape = voxels.shape
     if len(shape) < 3 or any(size > 1 for size in shape[3:]):
         raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
@@ -109,9 +107,7 @@ def read_grid(path: str | Path, orientation: str = "") -> sitk.Image:
         header = read_header(path)
         shape = header.get_data_shape()
     except UNREADABLE as error:
-        raise ImageError(
-            f"{path.name}: cannot be read, damaged or no NIfTI ({_first_line(error)})"
-        ) from error
+        raise _unreadable(path, error) from error
     if len(shape) < 3:
         raise ImageError(f"{path.name}: one 3-D volume is required, this file has shape {shape}")
     return grid_of(_frame(path, header, orientation), shape)
@@ -286,8 +282,9 @@ def _umask() -> int:
     return mask
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _unreadable(path: Path, error: BaseException) -> ImageError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ImageError(f"{path.name}: cannot be read, damaged or no NIfTI ({reason})")
 
 
 def _kind(voxels: np.ndarray) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from .frames import affine_of, described
+from .frames import affine_of, described, farthest_mm
 from .images import ImageError, from_array, image_and_notices, to_array
 
 BACKGROUND = 0.3
@@ -55,11 +54,8 @@ def in_one_frame(mask: sitk.Image, image: sitk.Image, name: str, of: str) -> tup
             f"{name} has a header without a place and another grid than {of}: {described(affine_of(mask))}"
             * lost,
         )
-    ends = np.array(
-        [[*corner, 1] for corner in itertools.product(*((0, size - 1) for size in image.GetSize()))]
-    )
     frames = affine_of(mask), affine_of(image)
-    apart = np.linalg.norm(ends @ (frames[0] - frames[1]).T, axis=1).max()
+    apart = farthest_mm(*frames, image.GetSize())
     if apart <= min(image.GetSpacing()) / 2:
         placed = sitk.Image(mask)
         placed.CopyInformation(image)
