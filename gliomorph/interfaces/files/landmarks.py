@@ -89,13 +89,20 @@ def read_landmarks(path: Path, coordinates: str) -> Landmarks:
     )
 
 
-def require_inside(landmarks: Landmarks, image: Path, coordinates: str) -> None:
+def require_inside(landmarks: Landmarks, image: Path, remedy: str) -> None:
     """Refuse landmarks that lie more than :data:`OUTSIDE_MM` outside an image's field of view.
+
+    Parameters
+    ----------
+    landmarks : Landmarks
+    image : Path
+    remedy : str
+        The message's end: what is required.
 
     Raises
     ------
     LandmarkError
-        Naming file, line, landmark and the other convention of coordinates.
+        Naming file, line and landmark.
     """
     try:
         grid = read_grid(image)
@@ -106,11 +113,9 @@ def require_inside(landmarks: Landmarks, image: Path, coordinates: str) -> None:
     index_mm = (landmarks.points - grid.GetOrigin()) @ np.linalg.inv(axes).T  # mm along the image's axes
     beyond = np.maximum(-0.5 * spacing - index_mm, index_mm - (size - 0.5) * spacing).max(axis=1)
     for number in np.flatnonzero(beyond > OUTSIDE_MM):
-        other = next(name for name in COORDINATES if name != coordinates)
         raise LandmarkError(
             f"{landmarks.path}, line {landmarks.lines[number]}: landmark {landmarks.names[number]!r} lies "
-            f"{beyond[number]:.0f} mm outside {image.name}; {coordinates} mm are required: "
-            f"another image's, or {other} (--coordinates {other})?"
+            f"{beyond[number]:.0f} mm outside {image.name}; {remedy}"
         )
 
 

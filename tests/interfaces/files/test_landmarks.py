@@ -61,18 +61,18 @@ def test_what_is_no_text_is_refused(tmp_path):
         read_landmarks(path, "RAS")
 
 
-def test_landmarks_outside_their_image_name_the_other_convention(tmp_path, frame):
+def test_landmarks_outside_their_image_are_refused_with_what_to_do(tmp_path, frame):
     """The grids are centred on the head, which is off the origin by 4, 9 and 13 mm."""
     image = write_image(phantoms.brain_image(phantoms.frame(frame)), tmp_path / "image.nii.gz")
     x, y, z = phantoms.CENTRE + np.array([0, 84, 0])
     path = write(tmp_path, HEAD + f"in,{-x},{-y},{z}\n")
-    require_inside(read_landmarks(path, "RAS"), image, "RAS")
+    require_inside(read_landmarks(path, "RAS"), image, "give others")
     far = write(tmp_path, HEAD + f"in,0,0,0\nout,{x},{-y},{z + 150}\n")
     with pytest.raises(
         LandmarkError,
-        match=r"line 3: landmark 'out' lies \d+ mm outside image.nii.gz; RAS mm.*--coordinates LPS",
+        match=r"line 3: landmark 'out' lies \d+ mm outside image.nii.gz; give others",
     ):
-        require_inside(read_landmarks(far, "RAS"), image, "RAS")
+        require_inside(read_landmarks(far, "RAS"), image, "give others")
 
 
 def test_the_reference_may_have_more_landmarks_but_none_less(tmp_path):
