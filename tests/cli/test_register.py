@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import phantoms
 import pytest
 
 from gliomorph.cli.register import main
-from gliomorph.interfaces.files.images import write_image
+from gliomorph.interfaces.files.images import from_array, write_image
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("environment")
 def test_a_head_with_its_skull_needs_a_brain_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    head = write_image(phantoms.brain_image(phantoms.grid()) + 0.3, tmp_path / "head_T1w.nii.gz")
+    brain = phantoms.brain_image(phantoms.grid())
+    noise = np.random.default_rng(0).uniform(0.1, 0.3, brain.GetSize()).astype(np.float32)
+    head = write_image(brain + from_array(noise, brain), tmp_path / "head_T1w.nii.gz")
     assert main([str(head), str(head), "-o", str(tmp_path / "out")]) == 1
     err = capsys.readouterr().err
     assert err.startswith("gliomorph-register: head_T1w.nii.gz: ")

@@ -113,6 +113,9 @@ def register_pair(
     return _written(moving, fixed, found, trip, lacking, record)
 
 
+RegisterPair = task(register_pair, "files")
+
+
 def comparison_grid(fixed: Side, voxel_mm: float) -> sitk.Image:
     """The isotropic grid around a brain, along its image's axes, on which images are compared."""
     size = voxel_mm or max(FINEST_MM, min(fixed.image.GetSpacing()))
