@@ -109,6 +109,7 @@ def _landmarks(options: argparse.Namespace) -> list[str]:
         options.files,
         coordinates=options.coordinates,
         before=options.before,
+        onto=options.onto.removeprefix("ses-"),
         report=lambda line: print(line, flush=True),
     )
     return [*_written(tables), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
@@ -207,6 +208,13 @@ def _add_landmarks(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         default="affine",
         help="compare with the affine alone, or, for pairs in one frame, with the native positions, as BraTS-Reg "
         "does (default: affine)",
+    )
+    add(
+        "--onto",
+        metavar="SESSION",
+        default="",
+        help="the session to which the other scans of a subject are taken, such as pre (default: that of the file "
+        "given first)",
     )
     _add_common(landmarks)
     landmarks.set_defaults(run=_landmarks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
+from ..interfaces.files.landmarks import COORDINATES, Landmarks, common, read_landmarks, require_inside
 from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
-from .landmark_files import Landmarks, common, read_landmarks, require_inside
 from .study import LANDMARKS_TABLE
 from .tables import check_out_dir, write_rows
 
+NAME = re.compile(r"(?P<entities>(?:sub|tpl)-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_[A-Za-z0-9]+\.csv")
 POINTS_TABLE = "landmarks_points.tsv"
 BEFORE = ("affine", "native")
 """What a method's errors are compared with: those of the affine alone, or, for pairs, those without any transform."""
@@ -50,6 +52,7 @@ def evaluate_landmarks(
     *,
     coordinates: str = "RAS",
     before: str = "affine",
+    onto: str = "",
     report: Callable[[str], None] = print,
 ) -> list[Path]:
     """Errors of every scan and method as ``landmarks.tsv``, of every landmark as ``landmarks_points.tsv``.
@@ -66,6 +69,8 @@ def evaluate_landmarks(
         Of all files: ``RAS`` or ``LPS``, mm.
     before : str
         One of :data:`BEFORE`.
+    onto : str
+        Label of the session to which the other scans of a subject are taken; empty: that of the file given first.
     report : callable
         Told each finished scan, and each scan and file that is missing.
 
@@ -81,16 +86,16 @@ def evaluate_landmarks(
     """
     check_out_dir(out_dir, known.folder)
     given = [read_landmarks(path, coordinates) for path in files]
+    targets = [one for one in given if entities_of(one.path)[0].startswith("tpl-")]
     for notice in known.notices:
         report(notice)
-    scans = _by_scan([one for one in given if not one.of_template], known, report)
-    targets = [one for one in given if one.of_template]
+    scans = _by_scan([one for one in given if one not in targets], known, report)
     for scan, landmarks in scans.items():
         for image in sorted(_first(known, scan).folder.glob(f"{scan}_desc-n4_*.nii.gz"))[:1]:
-            require_inside(landmarks, image, coordinates)
+            require_inside(landmarks, image, _remedy(coordinates))
     if targets:
         _check_target(targets, scans, known, coordinates, before)
-    found = _onto_template(targets[0], scans, known) if targets else _pairs(scans, known, report)
+    found = _onto_template(targets[0], scans, known) if targets else _pairs(scans, known, onto, report)
     if not found:
         raise EvaluationError(
             "nothing to compare: landmarks of two registered scans of a subject are required, or of one and of the "
@@ -106,6 +111,28 @@ def evaluate_landmarks(
             f"{next(iter(one.scan.values())).scan}: {count} landmark{'s' * (count != 1)} onto {one.reference}"
         )
     return [write_rows(rows, out_dir / LANDMARKS_TABLE), write_rows(points, out_dir / POINTS_TABLE)]
+
+
+def entities_of(path: Path) -> tuple[str, ...]:
+    """The entities in a landmark file's name, which say whose they are: ``("sub-X", "ses-Y", …)``, or ``("tpl-TPL",)``.
+
+    Raises
+    ------
+    EvaluationError
+        A name that says it of none.
+    """
+    name = NAME.fullmatch(path.name)
+    if name is None:
+        raise EvaluationError(
+            f"{path}: a name such as sub-X[_ses-Y]_landmarks.csv or tpl-TPL_landmarks.csv is required"
+        )
+    return tuple(name["entities"].split("_"))
+
+
+def _remedy(coordinates: str) -> str:
+    """What to do about landmarks outside their image."""
+    other = next(name for name in COORDINATES if name != coordinates)
+    return f"{coordinates} mm are required: another image's, or {other} (--coordinates {other})?"
 
 
 def summarise(errors: np.ndarray, before: np.ndarray | None) -> dict[str, float]:
@@ -137,11 +164,13 @@ def _by_scan(
     """Landmarks by the scan that they belong to, in the order given."""
     found: dict[str, Landmarks] = {}
     for landmarks in given:
-        own = set(landmarks.entities)
+        own = set(entities_of(landmarks.path))
         fitting = [scan for scan in known.by_scan if own <= set(scan.split("_"))]
         exact = [scan for scan in fitting if own == set(scan.split("_"))]
         if not fitting:
-            report(f"{landmarks.path.name}: no registration of {'_'.join(landmarks.entities)}, passed over")
+            report(
+                f"{landmarks.path.name}: no registration of {'_'.join(entities_of(landmarks.path))}, passed over"
+            )
             continue
         if len(exact or fitting) > 1:
             raise EvaluationError(
@@ -167,7 +196,7 @@ def _check_target(
     before: str,
 ) -> None:
     target = targets[0]
-    if len(targets) > 1 or target.entities[0] != f"tpl-{known.template}":
+    if len(targets) > 1 or entities_of(target.path)[0] != f"tpl-{known.template}":
         got = ", ".join(one.path.name for one in targets)
         raise EvaluationError(
             f"one file of the template, tpl-{known.template}_landmarks.csv, is required, got {got}"
@@ -179,7 +208,7 @@ def _check_target(
     space = f"space-{known.template}_res-{known.resolution}_desc-preproc"
     for scan in list(scans)[:1]:
         for image in sorted(_first(known, scan).folder.glob(f"{scan}_{space}_*.nii.gz"))[:1]:
-            require_inside(target, image, coordinates)
+            require_inside(target, image, _remedy(coordinates))
 
 
 def _onto_template(
@@ -203,14 +232,19 @@ def _onto_template(
 
 
 def _pairs(
-    scans: Mapping[str, Landmarks], known: Registrations, report: Callable[[str], None]
+    scans: Mapping[str, Landmarks], known: Registrations, onto: str, report: Callable[[str], None]
 ) -> list[Correspondence]:
-    """Each further scan of a subject with the subject's first, in the order given."""
+    """Each further scan of a subject with that of the session ``onto``; empty: with the first in the order given."""
     first: dict[str, str] = {}
+    for scan in scans:
+        if not onto or f"ses-{onto}" in scan.split("_"):
+            first.setdefault(scan.split("_")[0], scan)
     found = []
     for scan, landmarks in scans.items():
-        baseline = first.setdefault(scan.split("_")[0], scan)
-        if baseline == scan:
+        baseline = first.get(scan.split("_")[0], "")
+        if not baseline:
+            report(f"{scan}: no landmarks of ses-{onto} to take its own to, passed over")
+        if baseline in ("", scan):
             continue
         names, points, places = common(landmarks, scans[baseline])
         found.append(

@@ -12,9 +12,10 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.evaluation.landmarks import evaluate_landmarks, summarise
+from gliomorph.evaluation.landmarks import entities_of, evaluate_landmarks, summarise
 from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 from gliomorph.interfaces.files.images import from_array, write_image
+from gliomorph.interfaces.files.landmarks import LandmarkError
 from gliomorph.interfaces.files.transforms import compose, linear_part
 
 POINTS = phantoms.CENTRE + np.array([[0, 0, 0], [20, 5, -8], [-15, 22, 10], [5, -30, 12]])
@@ -127,6 +128,18 @@ def test_pairs_go_through_the_template_into_the_baseline(tmp_path, evaluate):
     assert evaluate.said == ["sub-01_ses-01: 4 landmarks onto sub-01_ses-00"]
 
 
+def test_onto_names_the_session_that_the_others_are_taken_to(tmp_path, evaluate):
+    for scan in ("sub-01_ses-post", "sub-01_ses-pre", "sub-02_ses-a", "sub-02_ses-b"):
+        register(tmp_path, scan, "affine")
+    files = [write(tmp_path, f"sub-{name}") for name in ("01_ses-post", "01_ses-pre", "02_ses-a", "02_ses-b")]
+    rows = evaluate(*files, onto="pre")
+    assert {scan: row["reference"] for (scan, _), row in rows.items()} == {
+        "sub-01_ses-post": "sub-01_ses-pre"
+    }
+    assert evaluate.said[0] == "sub-02_ses-a: no landmarks of ses-pre to take its own to, passed over"
+    assert ("sub-01_ses-pre", "affine") in evaluate(*files)
+
+
 def test_lps_files_give_the_same_as_ras_files(tmp_path, evaluate):
     register(tmp_path, "sub-01", "affine", phantoms.some_affine())
     ras = evaluate(write(tmp_path, "sub-01"), write(tmp_path, "tpl-Tiny"))
@@ -192,6 +205,19 @@ def test_nothing_to_compare_is_an_error_and_leaves_no_table(tmp_path, evaluate):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_is_named_after_those_whose_landmarks_it_holds():
+    assert entities_of(Path("a", "sub-01_ses-00_landmarks.csv")) == ("sub-01", "ses-00")
+    assert entities_of(Path("tpl-SRI24_landmarks.csv")) == ("tpl-SRI24",)
+
+
+@pytest.mark.parametrize("name", ["BraTSReg_001_00_0000_landmarks.csv", "sub-01.csv", "sub-01_landmarks.tsv"])
+def test_names_have_to_say_whose_landmarks_they_are(tmp_path, evaluate, name):
+    register(tmp_path, "sub-01", "affine")
+    path = write(tmp_path, "sub-01").rename(tmp_path / name)
+    with pytest.raises(EvaluationError, match="a name such as sub-X"):
+        evaluate(path)
+
+
 def test_landmarks_outside_the_scan_are_refused(tmp_path, evaluate):
     register(tmp_path, "sub-01", "affine")
     folder = evaluations.anat(tmp_path / "derivatives", "sub-01")
@@ -199,7 +225,8 @@ def test_landmarks_outside_the_scan_are_refused(tmp_path, evaluate):
     files = write(tmp_path, "sub-01"), write(tmp_path, "tpl-Tiny")
     evaluate(*files)
     with pytest.raises(
-        EvaluationError, match=r"sub-01_landmarks.csv, line 3: landmark '2' lies 1\d\d mm outside"
+        LandmarkError,
+        match=r"sub-01_landmarks.csv, line 3: landmark '2' lies 1\d\d mm outside.*--coordinates LPS",
     ):
         evaluate(
             write(tmp_path, "sub-01", POINTS + np.array([[0, 0, 0], [200, 0, 0], [0, 0, 0], [0, 0, 0]])),
