@@ -23,7 +23,7 @@ from nipype.interfaces.base import isdefined, traits
 from pydra.utils import get_fields
 
 from .machine.device import GPU_CHOICES
-from .methods import METHODS, REGISTRY
+from .methods import METHODS, REGISTRY, SPEEDS
 from .records import as_dict
 from .scan.align import Align as AlignTask
 from .scan.brain import Brain as BrainTask
@@ -38,9 +38,9 @@ from .scan.segment import Segment as SegmentTask
 from .scan.tumor import Tumor as TumorTask
 from .scan.warp import Warp as WarpTask
 
-DEFAULTS: dict[str, Any] = {"seed": 0, "gpu": "auto", "refine": 0, "reading": {}}
+DEFAULTS: dict[str, Any] = {"seed": 0, "gpu": "auto", "refine": 0, "speed": "default", "reading": {}}
 """Of inputs that a Pydra task requires."""
-CHOICES = {"method": METHODS, "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
+CHOICES = {"method": METHODS, "speed": tuple(SPEEDS), "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
 
 
 class StageInterface(base.BaseInterface):
