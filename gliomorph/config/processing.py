@@ -110,5 +110,6 @@ class Processing:
         return wanted if method in NEEDED else 0
 
     def speed_of(self, method: str) -> str:
-        """The speed of methods that a flow refines; the others have but one."""
-        return self.speed if method in REFINED else "default"
+        """The speed of a method that a flow refines; the others, and a network alone, have but one."""
+        refined = self.refinement(method) > 0 if method in NEEDED else method in REFINED
+        return self.speed if refined else "default"

@@ -26,12 +26,12 @@ from runs import (
     template_name,
 )
 
-from gliomorph.config.processing import REFINE
 from gliomorph.evaluation.compare import evaluate_compare
 from gliomorph.evaluation.landmarks import evaluate_landmarks
 from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.interfaces.derivatives.registrations import find_registrations
 from gliomorph.interfaces.files.images import read_image, to_array
+from gliomorph.interfaces.methods import SPEEDS
 from gliomorph.interfaces.networks.files import weights_sha256
 from gliomorph.interfaces.networks.registration import shipped_network
 from gliomorph.training.registration.aligned_scans import prepare_pairs
@@ -96,7 +96,7 @@ def test_default_is_the_network_that_comes_with_gliomorph_and_its_refinement(tmp
     used, shipped = json.loads(path.read_text()), shipped_network("metamorph-r")
     assert shipped is not None
     assert (used["weights"], used["weights_sha256"]) == (shipped.name, weights_sha256(shipped))
-    assert used["refine"] == REFINE
+    assert used["refine"] == SPEEDS["default"][-1]
 
 
 def test_outputs_are_valid_bids_derivatives(first: Run) -> None:

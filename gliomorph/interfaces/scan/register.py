@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import attrs
@@ -12,10 +11,10 @@ import SimpleITK as sitk
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
-from ..machine.limits import peak_gb, reset_peak
-from ..methods import NEEDED, REGISTRY, SPEEDS
+from ..methods import NEEDED, SPEEDS
 from ..records import Ports
 from ..registration.problem import Problem
+from ..registration.solve import solve
 from ..task import task
 
 
@@ -103,17 +102,7 @@ def register(
     require_same_grid(
         fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
     )
-    reset_peak()
-    start = time.perf_counter()
-    answer = REGISTRY[method].solve(problem)
-    used = {
-        "method": method,
-        "device": "cpu",
-        "seconds": round(time.perf_counter() - start, 2),
-        "peak_memory_gb": round(peak_gb(), 2),
-        "seed": seed,
-        **answer.used,
-    }
+    answer, used = solve(problem)
     folder = Path.cwd()
     appearance = None
     if answer.appearance is not None:

@@ -28,6 +28,7 @@ from ..kernels import cosines, separable
 from .pair import Pair, Progress
 from .similarity import VARIANCE_FLOOR
 
+NEARLY_ALL = VARIANCE_FLOOR - 1e-6
 WEIGHTS_KEPT = 5
 """Iterations for which weights and window means of the fixed image are kept: the tumour hardly moves in so few."""
 LEAST_DETERMINANT = 0.1
@@ -43,13 +44,13 @@ class FlowSettings:
     """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
     iterations: tuple[int, ...] = (30, 15, 8)
     """The most of each level."""
-    kernel: tuple[float, ...] = (2.0, 1.2, 1.2)
+    kernel: tuple[float, ...] = (3.0, 2.0, 1.3)
     """Standard deviation of K at each level."""
     window: tuple[float, ...] = (1.7, 1.7, 2.2)
     """Standard deviation of the window of the local statistics at each level."""
-    elastic: float = attrs.field(default=0.3, validator=valid.ge(0))
-    """Standard deviation of the Gaussian that smooths the whole displacement after each step."""
-    floor: float = attrs.field(default=0.01, validator=valid.gt(0))
+    elastic: tuple[float, ...] = (0.5, 0.4, 0.3)
+    """Standard deviation of the Gaussian that smooths the whole displacement after each step of a level."""
+    floor: float = attrs.field(default=0.03, validator=valid.gt(0))
     """α, per square voxel."""
     step: float = attrs.field(default=0.7, validator=[valid.gt(0), valid.le(1)])
     """Share of each Gauss-Newton step that is taken."""
@@ -63,9 +64,11 @@ class FlowSettings:
     """A level ends early once five iterations lessen what is unexplained by less than this fraction."""
 
     def __attrs_post_init__(self) -> None:
-        levels = {len(value) for value in (self.voxel_mm, self.iterations, self.kernel, self.window)}
-        if len(levels) != 1:
-            raise ValueError("voxel_mm, iterations, kernel and window have to give one value a level")
+        levels = (self.voxel_mm, self.iterations, self.kernel, self.window, self.elastic)
+        if len({len(values) for values in levels}) != 1:
+            raise ValueError(
+                "voxel_mm, iterations, kernel, window and elastic have to give one value a level"
+            )
 
 
 @torch.no_grad()
@@ -92,21 +95,21 @@ def flow(displacement: Tensor, pair: Pair, settings: FlowSettings, progress: Pro
         mask=geometry.dilate(pair.mask, settings.margin_mm, pair.spacing_mm),
         brain=geometry.dilate(pair.brain, settings.rim_mm, pair.spacing_mm),
     )
-    levels = zip(settings.voxel_mm, settings.iterations, settings.kernel, settings.window, strict=True)
-    for index, (voxel, iterations, kernel, window) in enumerate(levels):
+    for index, iterations in enumerate(settings.iterations):
         if not iterations:
             continue
         sides = zip(pair.shape, pair.spacing_mm, strict=True)
-        level = masked.at([max(1, min(n, round(n * mm / voxel))) for n, mm in sides])
+        level = masked.at([max(1, min(n, round(n * mm / settings.voxel_mm[index]))) for n, mm in sides])
         displacement = geometry.resize(displacement, level.shape)
-        comparison = Comparison(level, window)
+        comparison = Comparison(level, settings.window[index])
         unexplained: list[float] = []
         for iteration in range(iterations):
-            velocity, share = comparison.velocity(displacement, kernel, settings, iteration)
+            velocity, share = comparison.velocity(displacement, settings, index, iteration)
             unexplained.append(share)
             entry: dict[str, Any] = {"level": index, "stage": "flow", "iteration": iteration}
             progress(entry | {"similarity": share, "regularisation": 0.0})
-            displacement = smoothed(geometry.compose(displacement, velocity), settings.elastic)
+            moved = geometry.compose(displacement, velocity)
+            displacement = smoothed(moved, settings.elastic[index])
             if len(unexplained) > 5 and unexplained[-6] - share < settings.tolerance * share:
                 break
     return unfolded(geometry.resize(displacement, pair.shape))
@@ -138,7 +141,7 @@ class Comparison:
         self.variance = variance.clamp_min(0) + VARIANCE_FLOOR
 
     def velocity(
-        self, displacement: Tensor, kernel: float, settings: FlowSettings, iteration: int
+        self, displacement: Tensor, settings: FlowSettings, index: int, iteration: int
     ) -> tuple[Tensor, float]:
         """The next step (voxels), and the share of the fixed image that the moving one does not explain."""
         pair, channels = self.pair, self.pair.moving.shape[1]
@@ -153,12 +156,13 @@ class Comparison:
         explained = covariance**2 / (variance * self.variance)
         share = float(1.0 - (self.weight * explained).sum() / (channels * self.weight.sum()).clamp_min(1.0))
         slope = covariance / variance
-        residual = (pair.fixed - self.mean) - slope * (image - mean)
+        # the floor makes flat places pull less; what is left of equal images has to be nothing
+        residual = (pair.fixed - self.mean) - covariance / (variance - NEARLY_ALL) * (image - mean)
         gradient = geometry.gradient(image)
         pull = self.weight * slope / self.variance
         force = ((pull * residual)[:, :, None] * gradient).sum(1)
         stiffness = (pull * slope * gradient.square().sum(2)).sum(1, keepdim=True)
-        both = smoothed(torch.cat([force, stiffness], 1), kernel)
+        both = smoothed(torch.cat([force, stiffness], 1), settings.kernel[index])
         step = settings.step * both[:, :-1] / (both[:, -1:] + settings.floor)
         length = step.square().sum(1, keepdim=True).sqrt()
         return step * (settings.longest / length.clamp_min(settings.longest)), share

@@ -1,7 +1,7 @@
 """A registration that is at hand, brought to the images' own voxels by a flow.
 
-Any first answer will do: a network's, a coarse geodesic's, none at all. The flow (:mod:`.flow`) goes on from its map; the
-appearance is what the images lack, then, inside the tumour.
+Any first answer will do: a network's, a coarse geodesic's, none at all. The flow (:mod:`.flow`) goes on from its
+map; the appearance is what the images lack, then, inside the tumour.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from gliomorph.interfaces.files.transforms import (
     read_transform,
     write_transform,
 )
-from gliomorph.interfaces.methods import NEEDED
+from gliomorph.interfaces.methods import NEEDED, SPEEDS
 from gliomorph.interfaces.networks import loaded as loaded_networks
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
@@ -331,7 +331,8 @@ def test_refinement_brings_a_networks_answer_nearer_and_is_on_record(coarse, her
     assert np.linalg.norm(moved - POINTS, axis=1).max() < 2.0  # rough networks on voxels of 8 mm
     record, network = json.loads(used.read_text()), tiny_networks.SETTINGS[method]
     assert (record["refine"], record["settings"]) == (4, attrs.asdict(network))
-    assert (record["refinement"]["mu"], record["refinement"]["masking"]) == (network.mu, network.masking)
+    assert record["refinement"]["masking"] == network.masking
+    assert record["refinement"]["iterations"] == [*SPEEDS["default"][:-1], 4]
     assert (appearance is not None) == method.startswith("metamorph-")
 
 
@@ -356,6 +357,11 @@ def test_without_refinement_the_answer_is_the_networks(pair, here, networks):
 def test_refinement_that_cannot_be_is_refused(pair, here, method, refine):
     with pytest.raises(ValueError, match=rf"refine has to be 0 or more, .*: got {refine} for {method}"):
         register(**pair, method=method, seed=0, gpu="none", refine=refine)
+
+
+def test_an_unknown_speed_is_refused(pair, here):
+    with pytest.raises(ValueError, match="speed has to be one of fast, default, accurate: got slow"):
+        register(**pair, method="metamorphosis", seed=0, gpu="none", speed="slow")
 
 
 def test_learned_method_without_its_weights_says_what_it_needs(pair, here, networks, tmp_path, monkeypatch):
