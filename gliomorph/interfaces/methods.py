@@ -91,7 +91,7 @@ REGISTRY = {
 }  # fmt: skip
 METHODS = tuple(REGISTRY)
 REFINED = tuple(name for name, method in REGISTRY.items() if method.refined)
-SPEEDS = {"fast": (30, 15, 2), "default": (30, 15, 8), "accurate": (40, 30, 20)}
+SPEEDS = {"fast": (30, 15, 2), "default": (30, 15, 14), "accurate": (40, 30, 30)}
 """The most iterations of the flow at voxels of 4 mm, 2 mm and the images' own, by the name of a speed."""
 NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}
 """The network that each learned registration method takes."""

@@ -42,7 +42,7 @@ class FlowSettings:
 
     voxel_mm: tuple[float, ...] = (4.0, 2.0, 1.0)
     """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
-    iterations: tuple[int, ...] = (30, 15, 8)
+    iterations: tuple[int, ...] = (30, 15, 14)
     """The most of each level."""
     kernel: tuple[float, ...] = (3.0, 2.0, 1.3)
     """Standard deviation of K at each level."""

@@ -34,7 +34,7 @@ from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.registration.syn import CC_RADIUS
 from gliomorph.interfaces.scan.register import Register
-from gliomorph.models.registration import catalogue, metamorphosis
+from gliomorph.models.registration import catalogue, metamorphosis, refinement
 from gliomorph.models.registration import pair as registration_pair
 from gliomorph.models.registration.catalogue import predict
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
@@ -193,6 +193,11 @@ def test_syn_is_one_stage_with_its_mask_in_it(answer):
     assert settings["syn-cc"] == settings["syn"] | {"syn_metric": "CC", "syn_sampling": CC_RADIUS}
 
 
+def unrefined(answer: Registration, *_: Any) -> Registration:
+    """A flow that leaves the answer where it is."""
+    return answer
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monkeypatch, axis):
     """One voxel along an axis of the flipped grid, as the model would give it."""
@@ -211,6 +216,7 @@ def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monk
         )
 
     monkeypatch.setattr(metamorphosis, "register", fake)
+    monkeypatch.setattr(refinement, "refine", unrefined)
     forward, inverse, appearance, used = register(**pair, method="metamorphosis", seed=3, gpu="none")
     grid = read_image(pair["fixed"])
     index = [20, 20, 16]
@@ -423,6 +429,7 @@ def registered(
         def told(pair: Pair, *_: Any) -> Any:
             return devices[-1], pair.shape
 
+        monkeypatch.setattr(refinement, "refine", unrefined)
         monkeypatch.setattr(metamorphosis, "register", short_of_memory(shifted, times, seen, told))
         forward, _, appearance, used = register(
             moving=files["head"],
