@@ -106,7 +106,8 @@ def test_landmarks_are_measured_and_join_the_comparison(
     assert capsys.readouterr().out.splitlines() == [
         "sub-02: no landmarks",
         "sub-01: 1 landmark onto Tiny",
-        f"written: {out}/landmarks.tsv, {out}/landmarks_points.tsv",
+        f"written: {out}/landmarks.tsv, {out}/landmarks_points.tsv, {out}/landmarks_summary.tsv, "
+        f"{out}/landmarks_summary.md, {out}/landmarks_summary.png",
         f"next: gliomorph-evaluate compare {derivatives} {out}",
     ]
     assert cli_evaluate.main(["compare", str(derivatives), str(out)]) == 0
