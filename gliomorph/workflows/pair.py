@@ -17,10 +17,10 @@ from ..interfaces.files.images import ImageError, read_image, write_image, write
 from ..interfaces.files.masks import read_mask
 from ..interfaces.files.sidecars import copy
 from ..interfaces.files.transforms import read_transform
-from ..interfaces.methods import SYMMETRIC, UNMASKED
+from ..interfaces.methods import PAIR_METHOD, SYMMETRIC, UNMASKED
 from ..interfaces.pairs.carry import carried
 from ..interfaces.pairs.records import PairFiles, PairImages
-from ..interfaces.pairs.stage import register_pair
+from ..interfaces.pairs.stage import THRESHOLD_MM, register_pair
 from ..interfaces.records import as_dict
 from ..interfaces.reports.pair.pictures import PairNames
 from ..interfaces.reports.pair.report import pair_page
@@ -61,9 +61,9 @@ class Request:
     moving: Given
     fixed: Given
     linear: str = "rigid"
-    deformable: str = "greedy-cfm"
+    deformable: str = PAIR_METHOD
     voxel_mm: float = 0.0
-    threshold_mm: float = 3.0
+    threshold_mm: float = THRESHOLD_MM
     seed: int = 0
     gpu: str = "auto"
     reading: Reading = AS_THEY_STAND
