@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from scheduling import SharedFixtures
 
     return SharedFixtures(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: a million objects that collections of garbage need not look at again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

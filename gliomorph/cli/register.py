@@ -75,6 +75,8 @@ def _register(options: argparse.Namespace, scratch: Path) -> Path:
         gpu=options.gpu,
         reading=Reading(orientation=options.orientation or "", trust_voxels=options.trust_voxels),
         applied=tuple(options.apply),
+        landmarks=options.landmarks,
+        coordinates=options.coordinates,
     )
     return register_images(request, options.output, scratch, lambda line: print(line, flush=True))
 
@@ -123,6 +125,11 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
             help=f"brain mask of the {side} image (default: all but the background of a brain alone)")  # fmt: skip
     add("--apply", type=_absolute, nargs="+", metavar="FILE", default=[],
         help="further images, masks or label maps of the moving side, carried along")  # fmt: skip
+    add("--landmarks", type=_absolute, metavar="CSV",
+        help="landmarks of the moving image (Landmark,X,Y,Z, mm), carried along")  # fmt: skip
+    add(
+        "--coordinates", choices=("RAS", "LPS"), default="RAS", help="of the landmarks (default: %(default)s)"
+    )
     add("--orientation", metavar="RAS", type=_orientation,
         help="how the voxels lie of files whose header does not say it")  # fmt: skip
     add("--trust-voxels", action="store_true",

@@ -23,7 +23,7 @@ from nipype.interfaces.base import isdefined, traits
 from pydra.utils import get_fields
 
 from .machine.device import GPU_CHOICES
-from .methods import DEFORMABLE, METHODS, PAIR_METHOD, REGISTRY
+from .methods import DEFORMABLE, METHODS, PAIR_METHOD, REGISTRY, SPEEDS
 from .pairs.records import PairFiles
 from .pairs.sides import LINEAR
 from .pairs.stage import THRESHOLD_MM
@@ -46,6 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "gpu": "auto",
     "refine": 0,
+    "speed": "default",
     "reading": {},
     "deformable": PAIR_METHOD,
     "voxel_mm": 0.0,
@@ -54,6 +55,7 @@ DEFAULTS: dict[str, Any] = {
 """Of inputs that a Pydra task requires."""
 CHOICES = {
     "method": METHODS,
+    "speed": tuple(SPEEDS),
     "linear": LINEAR,
     "deformable": ("", *DEFORMABLE),
     "gpu": GPU_CHOICES,
