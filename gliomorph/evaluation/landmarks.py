@@ -10,9 +10,11 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
+from ..interfaces.derivatives.direct import ENTITY, Direct
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
 from ..interfaces.files.landmarks import COORDINATES, Landmarks, common, read_landmarks, require_inside
 from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
+from .landmark_summary import write_summary
 from .study import LANDMARKS_TABLE
 from .tables import check_out_dir, write_rows
 
@@ -32,12 +34,19 @@ class Correspondence:
     """By method."""
     target: Mapping[str, Registration] | None
     """The same of the scan that they are taken to through the template; None: to the template itself."""
+    direct: Mapping[str, Path] = attrs.field(factory=dict)
+    """Transforms of the scan's points to the target's that do not pass the template, by method."""
     reference: str
     """That scan, or the template."""
     names: tuple[str, ...]
     points: np.ndarray = attrs.field(eq=False, repr=False)
     places: np.ndarray = attrs.field(eq=False, repr=False)
     """``points``, ``places``: (N, 3), LPS mm: native positions, and the landmarks' places in the reference."""
+
+    @property
+    def name(self) -> str:
+        """The scan's."""
+        return next(iter(self.scan.values())).scan
 
     @property
     def methods(self) -> list[str]:
@@ -53,9 +62,11 @@ def evaluate_landmarks(
     coordinates: str = "RAS",
     before: str = "affine",
     onto: str = "",
+    direct: Sequence[Direct] = (),
     report: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Errors of every scan and method as ``landmarks.tsv``, of every landmark as ``landmarks_points.tsv``.
+    """Errors of every scan and method as ``landmarks.tsv``, of every landmark as ``landmarks_points.tsv``, means over
+    scans as ``landmarks_summary`` (``.tsv``, ``.md``, ``.png``).
 
     Parameters
     ----------
@@ -71,6 +82,8 @@ def evaluate_landmarks(
         One of :data:`BEFORE`.
     onto : str
         Label of the session to which the other scans of a subject are taken; empty: that of the file given first.
+    direct : sequence of Direct
+        What joins scans without the template: measured beside it.
     report : callable
         Told each finished scan, and each scan and file that is missing.
 
@@ -102,15 +115,17 @@ def evaluate_landmarks(
             "template (tpl-TPL_landmarks.csv)"
         )
     rows, points = [], []
-    for one in found:
+    for one in _with_direct(found, direct, report):
         summaries, errors = _measure(one, known.methods, before)
         rows += summaries
         points += errors
         count = len(one.names)
-        report(
-            f"{next(iter(one.scan.values())).scan}: {count} landmark{'s' * (count != 1)} onto {one.reference}"
-        )
-    return [write_rows(rows, out_dir / LANDMARKS_TABLE), write_rows(points, out_dir / POINTS_TABLE)]
+        report(f"{one.name}: {count} landmark{'s' * (count != 1)} onto {one.reference}")
+    return [
+        write_rows(rows, out_dir / LANDMARKS_TABLE),
+        write_rows(points, out_dir / POINTS_TABLE),
+        *write_summary(rows, out_dir),
+    ]
 
 
 def entities_of(path: Path) -> tuple[str, ...]:
@@ -264,6 +279,38 @@ def _pairs(
     return found
 
 
+def _with_direct(
+    found: Sequence[Correspondence], direct: Sequence[Direct], report: Callable[[str], None]
+) -> list[Correspondence]:
+    """The correspondences with the transforms that join their scans without the template.
+
+    Raises
+    ------
+    EvaluationError
+        Two transforms of one method for one pair.
+    """
+    joined, used = [], set()
+    for one in found:
+        ends = [frozenset(ENTITY.findall(name)) for name in (one.name, one.reference)]
+        files: dict[str, Path] = {}
+        for link in direct:
+            if [link.scan, link.reference] != ends or one.target is None:
+                continue
+            if link.method in files:
+                raise EvaluationError(
+                    f"{files[link.method]} and {link.points} both take {one.name} to {one.reference} by "
+                    f"{link.method}: give one of them with --direct"
+                )
+            files[link.method] = link.points
+            used.add(frozenset(ends))
+        joined.append(attrs.evolve(one, direct=files))
+    for pair in dict.fromkeys(frozenset({link.scan, link.reference}) for link in direct):
+        if pair not in used:
+            names = " and ".join(sorted("_".join(sorted(scan, reverse=True)) for scan in pair))
+            report(f"{names}: joined directly, but no pair with landmarks, passed over")
+    return joined
+
+
 def _first(known: Registrations, scan: str) -> Registration:
     return next(iter(known.by_scan[scan].values()))
 
@@ -271,15 +318,16 @@ def _first(known: Registrations, scan: str) -> Registration:
 def _measure(
     one: Correspondence, methods: Sequence[str], before: str
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """A row a method, and a row a method and landmark."""
+    """A row a method and way, and a row for each of its landmarks."""
     earlier = _distances(one, sitk.Transform()) if before == "native" else _affine_errors(one)
+    known = [method for method in methods if method in one.methods]
+    ways = [("template", method, _carrying(one, method)) for method in known]
+    ways += [("direct", method, read_transform(path)) for method, path in one.direct.items()]
     rows: list[dict[str, object]] = []
     points: list[dict[str, object]] = []
-    for method in methods:
-        if method not in one.methods:
-            continue
-        errors = _distances(one, _carrying(one, method))
-        head = one.scan[method].row | {"reference": one.reference}
+    for way, method, transform in ways:
+        errors = _distances(one, transform)
+        head = one.scan[known[0]].row | {"method": method, "way": way, "reference": one.reference}
         rows.append(
             head
             | {"landmarks": len(errors), "before": before if earlier is not None else "n/a"}

@@ -21,6 +21,8 @@ class Problem:
     """``moving``, ``fixed``: Patient (affinely aligned, matched) and template, in [0, 1]."""
     tumor: sitk.Image
     """uint8 mask in the moving frame."""
+    fixed_tumor: sitk.Image | None = None
+    """uint8 mask in the fixed frame, where that is a patient's, too; left out wherever ``tumor`` is."""
     brain: sitk.Image
     """The template's brain mask."""
     rigid: sitk.Transform
@@ -29,7 +31,9 @@ class Problem:
     weights: Path | None = None
     """File of the network, learned methods only."""
     refine: int = 0
-    """Iterations of optimisation after a network's answer."""
+    """Iterations of the flow at the images' voxels after a network's answer; 0: the network alone."""
+    speed: str = "default"
+    """A key of :data:`~gliomorph.interfaces.methods.SPEEDS`, for methods that a flow refines."""
     seed: int
     gpu: str
 

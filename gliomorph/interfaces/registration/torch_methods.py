@@ -15,32 +15,35 @@ import SimpleITK as sitk
 from ..files.images import from_array, to_array
 from ..files.transforms import displacement_on, displacement_to_itk
 from ..machine.device import Rung, first_that_fits
-from ..methods import NEEDED
+from ..methods import NEEDED, SPEEDS
 from ..networks.files import weights_sha256
 from ..networks.loaded import loaded_network
 from ..networks.registration import fitting, shipped_network
 from .problem import Answer, Problem
 
 if TYPE_CHECKING:
-    from ...models.registration.pair import Pair, Registration
+    from ...models.registration.objective import Masking
+    from ...models.registration.pair import Pair, Progress, Registration
 
 LOGGER = logging.getLogger("gliomorph.register")
 LOG_EVERY = 10
 """Iterations from one line of the log to the next."""
 
 
+COARSE: dict[str, Any] = {"voxel_mm": (4.0,), "iterations": (40,)}
+"""Settings of the geodesic from which a flow goes on."""
 HALF = "the GPU's memory did not suffice: registered on voxels of twice the size"
 CPU = "the GPU's memory did not suffice: registered on the CPU"
 
 
 def lddmm(problem: Problem) -> Answer:
     """Metamorphosis without appearance that compares every voxel, the tumour's too."""
-    return answered(problem, partial(_optimised, {"mu": 0.0, "masking": "none"}))
+    return answered(problem, _geodesic)
 
 
 def metamorphosis(problem: Problem) -> Answer:
-    """Shape everywhere, appearance in the tumour, both optimised for this pair."""
-    return answered(problem, partial(_optimised, {}))
+    """Shape everywhere, appearance in the tumour: a coarse geodesic, and a flow from where it ends."""
+    return answered(problem, _optimised)
 
 
 def predicted(problem: Problem) -> Answer:
@@ -86,7 +89,6 @@ def answered(problem: Problem, compute: Callable[[Problem, str], Answer]) -> Ans
 
 def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     from ...models.registration.catalogue import predict
-    from ...models.registration.refinement import refine, settings_for
 
     network = loaded_network(path, NEEDED[problem.method].method)
     pair, progress = _pair(problem, device), logged(problem.method)
@@ -96,10 +98,22 @@ def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     finally:
         network.cpu()  # it is kept, a GPU's memory is not
     if problem.refine:
-        settings = settings_for(network.settings, problem.refine)
-        result = refine(result, pair, problem.refine, settings, progress)
-        used["refinement"] = attrs.asdict(settings)
+        iterations = (*SPEEDS[problem.speed][:-1], problem.refine)
+        result, how = _refined(result, pair, iterations, network.settings.masking, progress)
+        used |= how
     return _answer(result, problem, network.settings, **used)
+
+
+def _refined(
+    result: Registration, pair: Pair, iterations: tuple[int, ...], masking: Masking, progress: Progress
+) -> tuple[Registration, dict[str, Any]]:
+    """What a flow makes of a result, and its settings."""
+    from ...models.registration.flow import FlowSettings
+    from ...models.registration.refinement import refine
+
+    settings = FlowSettings(iterations=iterations)
+    used = {"refinement": attrs.asdict(settings) | {"masking": masking}}
+    return refine(result, pair, settings, masking, progress), used
 
 
 def logged(method: str) -> Callable[[dict[str, Any]], None]:
@@ -113,18 +127,31 @@ def logged(method: str) -> Callable[[dict[str, Any]], None]:
     return log
 
 
-def _optimised(changed: dict[str, Any], problem: Problem, device: str) -> Answer:
+def _geodesic(problem: Problem, device: str) -> Answer:
     from ...models.registration.metamorphosis import MetamorphosisSettings, register
 
-    settings = MetamorphosisSettings(**changed)
-    result = register(_pair(problem, device), settings, logged(problem.method))
-    return _answer(result, problem, settings)
+    settings = MetamorphosisSettings(mu=0.0, masking="none")
+    return _answer(register(_pair(problem, device), settings, logged(problem.method)), problem, settings)
+
+
+def _optimised(problem: Problem, device: str) -> Answer:
+    from ...models.registration.metamorphosis import MetamorphosisSettings, register
+
+    # its appearance would be replaced by that of the flow
+    settings = MetamorphosisSettings(**COARSE, appearance_iterations=0)
+    pair, progress = _pair(problem, device), logged(problem.method)
+    result = register(pair, settings, progress)
+    result, how = _refined(result, pair, SPEEDS[problem.speed], settings.masking, progress)
+    return _answer(result, problem, settings, **how)
 
 
 def _pair(problem: Problem, device: str) -> Pair:
     from ...models.registration.pair import pair_of
 
     moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
+    if problem.fixed_tumor is not None:
+        # the models know one mask, that of the moving image
+        tumor = tumor | to_array(problem.fixed_tumor)
     return pair_of(moving, fixed, tumor, problem.fixed.GetSpacing(), brain, device)
 
 
@@ -144,8 +171,9 @@ def halved(problem: Problem) -> Problem:
         problem,
         moving=_shrunken(problem.moving),
         fixed=_shrunken(problem.fixed),
-        tumor=sitk.Cast(_shrunken(sitk.Cast(problem.tumor > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
-        brain=sitk.Cast(_shrunken(sitk.Cast(problem.brain > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
+        tumor=_shrunken_mask(problem.tumor),
+        fixed_tumor=None if problem.fixed_tumor is None else _shrunken_mask(problem.fixed_tumor),
+        brain=_shrunken_mask(problem.brain),
     )
 
 
@@ -164,6 +192,10 @@ def _shrunken(image: sitk.Image) -> sitk.Image:
     odd = [size % 2 for size in image.GetSize()]
     padded = sitk.ZeroFluxNeumannPad(image, [0] * 3, odd) if any(odd) else image
     return sitk.BinShrink(padded, [2] * 3)
+
+
+def _shrunken_mask(mask: sitk.Image) -> sitk.Image:
+    return sitk.Cast(_shrunken(sitk.Cast(mask > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8)
 
 
 def _on(transform: sitk.Transform, grid: sitk.Image) -> sitk.Transform:

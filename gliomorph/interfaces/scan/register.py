@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import attrs
@@ -12,10 +11,10 @@ import SimpleITK as sitk
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
-from ..machine.limits import peak_gb, reset_peak
-from ..methods import NEEDED, REGISTRY
+from ..methods import NEEDED, SPEEDS
 from ..records import Ports
 from ..registration.problem import Problem
+from ..registration.solve import solve
 from ..task import task
 
 
@@ -34,7 +33,13 @@ class AlignedPair(Ports):
 
 
 def register(
-    pair: AlignedPair, weights: Path | None, method: str, seed: int, gpu: str, refine: int = 0
+    pair: AlignedPair,
+    weights: Path | None,
+    method: str,
+    seed: int,
+    gpu: str,
+    refine: int = 0,
+    speed: str = "default",
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
 
@@ -51,7 +56,9 @@ def register(
     gpu : str
         ``auto``, ``all`` or ``none``.
     refine : int
-        Iterations of optimisation on this pair after a network's answer, learned methods only.
+        Iterations of the flow at the images' voxels after a network's answer, learned methods only; 0: its answer.
+    speed : str
+        A key of :data:`~gliomorph.interfaces.methods.SPEEDS`: iterations of the flow, methods that it refines only.
 
     Returns
     -------
@@ -70,12 +77,14 @@ def register(
     WeightsError
         A learned method whose ``weights`` do not fit, or that has none.
     ValueError
-        ``refine`` below 0, or above it for a method that is not learned.
+        ``refine`` below 0, or above it for a method that is not learned; an unknown ``speed``.
     """
     if refine < 0 or (refine and method not in NEEDED):
         raise ValueError(
             f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
         )
+    if speed not in SPEEDS:
+        raise ValueError(f"speed has to be one of {', '.join(SPEEDS)}: got {speed}")
     problem = Problem(
         method=method,
         moving=read_image(pair.moving),
@@ -86,23 +95,14 @@ def register(
         affine=read_transform(pair.affine),
         weights=Path(weights) if weights else None,
         refine=refine,
+        speed=speed,
         seed=seed,
         gpu=gpu,
     )
     require_same_grid(
         fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
     )
-    reset_peak()
-    start = time.perf_counter()
-    answer = REGISTRY[method].solve(problem)
-    used = {
-        "method": method,
-        "device": "cpu",
-        "seconds": round(time.perf_counter() - start, 2),
-        "peak_memory_gb": round(peak_gb(), 2),
-        "seed": seed,
-        **answer.used,
-    }
+    answer, used = solve(problem)
     folder = Path.cwd()
     appearance = None
     if answer.appearance is not None:
