@@ -50,6 +50,8 @@ class Method:
     """Room of its intermediate results, likewise."""
     network: Header | None = None
     """The network that a learned method takes."""
+    several: bool = False
+    """Whether it compares several modalities: a learned method does in its refinement."""
 
     @property
     def module(self) -> str:
@@ -76,17 +78,20 @@ REGISTRY = {
     "greedy": Method("Greedy", "greedy:greedy", "PICSL greedy, local cross-correlation", (1.6, 0.7)),
     "greedy-cfm": Method("GreedyCFM", "greedy:greedy_cfm", "greedy, the tumour left out", (1.6, 0.7)),
     "voxelmorph": Method("VoxelMorph", "torch_methods:predicted", "network, shape alone, no mask", NETWORK_GB,
-        network=Header(method="voxelmorph", masking="none")),
+        network=Header(method="voxelmorph", masking="none"), several=True),
     "voxelmorph-cfm": Method("VoxelMorphCFM", "torch_methods:predicted", "network, shape alone, the tumour left out",
-        NETWORK_GB, network=Header(method="voxelmorph", masking="cfm")),
-    "lddmm": Method("LDDMM", "torch_methods:lddmm", "optimisation, shape alone, no mask", OPTIMISED_GB),
+        NETWORK_GB, network=Header(method="voxelmorph", masking="cfm"), several=True),
+    "lddmm": Method("LDDMM", "torch_methods:lddmm", "optimisation, shape alone, no mask", OPTIMISED_GB,
+        several=True),
     "metamorphosis": Method("Metamorphosis", "torch_methods:metamorphosis",
-        "optimisation, shape everywhere, appearance in the tumour", OPTIMISED_GB),
+        "optimisation, shape everywhere, appearance in the tumour", OPTIMISED_GB, several=True),
     "metamorph-g": Method("MetaMorphG", "torch_methods:predicted", "network, metamorphosis by one initial momentum",
-        NETWORK_GB, network=Header(method="metamorph-g", masking="local")),
+        NETWORK_GB, network=Header(method="metamorph-g", masking="local"), several=True),
     "metamorph-r": Method("MetaMorphR", "torch_methods:predicted", "network, metamorphosis by a residual in each step",
-        NETWORK_GB, network=Header(method="metamorph-r", masking="local")),
+        NETWORK_GB, network=Header(method="metamorph-r", masking="local"), several=True),
 }  # fmt: skip
 METHODS = tuple(REGISTRY)
+SEVERAL = tuple(name for name, method in REGISTRY.items() if method.several)
+"""Methods that compare several modalities."""
 NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}
 """The network that each learned registration method takes."""

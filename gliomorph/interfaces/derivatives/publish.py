@@ -17,7 +17,7 @@ from ..files.labels import by_region, tumor_only
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import BRATS_ROWS, CAVITY_ROW, label_table
 from ..records import Ports, as_dict
-from ..scan.records import BrainInfo, MethodFiles, Remarks, TumorInfo
+from ..scan.records import BrainInfo, Channel, MethodFiles, Remarks, TumorInfo
 from ..task import task
 from .names import ScanNames
 from .scan_record import PublishedTumor, ScanRecord, read_scan_record
@@ -73,6 +73,7 @@ def publish(
     images: ScanImages,
     brain: BrainInfo,
     tumor: TumorInfo,
+    channels: list[Channel],
     results: list[MethodFiles],
     page: Path,
     figures: list[Path],
@@ -87,6 +88,8 @@ def publish(
     brain : BrainInfo
     tumor : TumorInfo
         Its ``kind`` decides whether labels are published.
+    channels : list of Channel
+        Further modalities of the registration, of which the remarks are taken.
     results : list of MethodFiles
         One a method.
     page, figures : Path
@@ -114,7 +117,7 @@ def publish(
     for figure in figures:
         written.append(copy(figure, out / plan.names.figures / figure.name))
     written.append(copy(page, out / plan.names.report))
-    shared, remarks = list(written), Remarks.of(plan, brain, tumor)
+    shared, remarks = list(written), Remarks.of(plan, brain, tumor, *channels)
     for files in results:
         used = files.registration()
         method = used["method"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,10 @@ from ..methods import NEEDED
 from ..networks.files import weights_sha256
 from ..networks.loaded import loaded_network
 from ..networks.registration import fitting, shipped_network
-from .problem import Answer, Problem
+from .problem import Answer, Further, Problem
 
 if TYPE_CHECKING:
+    from ...models.registration.metamorphosis import MetamorphosisSettings
     from ...models.registration.pair import Pair, Registration
 
 LOGGER = logging.getLogger("gliomorph.register")
@@ -49,7 +51,7 @@ def predicted(problem: Problem) -> Answer:
     It is that of ``problem.weights``, or where none is given the one that comes with gliomorph.
 
     Where ``problem.refine`` asks for it, optimisation goes on from there, with the appearance and the masking that
-    the network was made for.
+    the network was made for, and with all modalities: the network itself reads the primary image alone.
 
     Raises
     ------
@@ -89,15 +91,15 @@ def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     from ...models.registration.refinement import refine, settings_for
 
     network = loaded_network(path, NEEDED[problem.method].method)
-    pair, progress = _pair(problem, device), logged(problem.method)
+    pair, progress = _pair(attrs.evolve(problem, further=()), device), logged(problem.method)
     used = {"weights": path.name, "weights_sha256": weights_sha256(path), "refine": problem.refine}
     try:
         result = predict(network, pair, progress)
     finally:
         network.cpu()  # it is kept, a GPU's memory is not
     if problem.refine:
-        settings = settings_for(network.settings, problem.refine)
-        result = refine(result, pair, problem.refine, settings, progress)
+        settings = _for_all(settings_for(network.settings, problem.refine), problem)
+        result = refine(result, _pair(problem, device), problem.refine, settings, progress)
         used["refinement"] = attrs.asdict(settings)
     return _answer(result, problem, network.settings, **used)
 
@@ -116,24 +118,41 @@ def logged(method: str) -> Callable[[dict[str, Any]], None]:
 def _optimised(changed: dict[str, Any], problem: Problem, device: str) -> Answer:
     from ...models.registration.metamorphosis import MetamorphosisSettings, register
 
-    settings = MetamorphosisSettings(**changed)
+    settings = _for_all(MetamorphosisSettings(**changed), problem)
     result = register(_pair(problem, device), settings, logged(problem.method))
     return _answer(result, problem, settings)
+
+
+def _for_all(settings: MetamorphosisSettings, problem: Problem) -> MetamorphosisSettings:
+    """The settings for several modalities: λ for the mean of their dissimilarities, which the model sums.
+
+    Each has a momentum of its own, whose velocities add up; the optimiser's scale knows of their number C by √C, the
+    length of all their gradients. The step has the other √C: a modality given twice counts as one.
+    """
+    channels = 1 + len(problem.further)
+    step = settings.learning_rate / math.sqrt(channels)
+    return attrs.evolve(settings, lam=channels * settings.lam, learning_rate=step)
 
 
 def _pair(problem: Problem, device: str) -> Pair:
     from ...models.registration.pair import pair_of
 
     moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
+    if problem.further:
+        moving = np.stack([moving, *(to_array(each.moving) for each in problem.further)])
+        fixed = np.stack([fixed, *(to_array(each.fixed) for each in problem.further)])
     return pair_of(moving, fixed, tumor, problem.fixed.GetSpacing(), brain, device)
 
 
 def _answer(result: Registration, problem: Problem, settings: Any, **used: Any) -> Answer:
     """The model's result with what made it; a method whose μ is 0 has no appearance."""
+    appearance = result.appearance
+    if appearance.ndim > problem.fixed.GetDimension():
+        appearance = appearance[0]  # of the primary image, the first channel
     return Answer(
         forward=displacement_to_itk(result.displacement, problem.fixed),
         inverse=displacement_to_itk(result.inverse_displacement, problem.fixed),
-        appearance=result.appearance if settings.mu else None,
+        appearance=appearance if settings.mu else None,
         used={"settings": attrs.asdict(settings), "energy": result.energy[-1:], **used},
     )
 
@@ -144,6 +163,9 @@ def halved(problem: Problem) -> Problem:
         problem,
         moving=_shrunken(problem.moving),
         fixed=_shrunken(problem.fixed),
+        further=tuple(
+            Further(moving=_shrunken(each.moving), fixed=_shrunken(each.fixed)) for each in problem.further
+        ),
         tumor=sitk.Cast(_shrunken(sitk.Cast(problem.tumor > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
         brain=sitk.Cast(_shrunken(sitk.Cast(problem.brain > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
     )

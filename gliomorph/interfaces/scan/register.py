@@ -15,8 +15,9 @@ from ..files.transforms import read_transform, write_transform
 from ..machine.limits import peak_gb, reset_peak
 from ..methods import NEEDED, REGISTRY
 from ..records import Ports
-from ..registration.problem import Problem
+from ..registration.problem import Further, Problem
 from ..task import task
+from .records import Channel
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +35,13 @@ class AlignedPair(Ports):
 
 
 def register(
-    pair: AlignedPair, weights: Path | None, method: str, seed: int, gpu: str, refine: int = 0
+    pair: AlignedPair,
+    weights: Path | None,
+    method: str,
+    seed: int,
+    gpu: str,
+    refine: int = 0,
+    channels: list[Channel] | None = None,
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
 
@@ -52,6 +59,8 @@ def register(
         ``auto``, ``all`` or ``none``.
     refine : int
         Iterations of optimisation on this pair after a network's answer, learned methods only.
+    channels : list of Channel, optional
+        Further modalities, for methods of several; those that are left out have no part.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def register(
         Residual on the working grid, metamorphic methods only.
     used : Path
         JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256, the
-        iterations and settings of the refinement.
+        iterations and settings of the refinement; the further modalities.
 
     Raises
     ------
@@ -70,16 +79,22 @@ def register(
     WeightsError
         A learned method whose ``weights`` do not fit, or that has none.
     ValueError
-        ``refine`` below 0, or above it for a method that is not learned.
+        ``refine`` below 0, or above it for a method that is not learned; ``channels`` for a method of one modality.
     """
     if refine < 0 or (refine and method not in NEEDED):
         raise ValueError(
             f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
         )
+    compared = [each for each in channels or [] if each.moving]
+    if compared and not REGISTRY[method].several:
+        raise ValueError(
+            f"{method} compares one modality, got {', '.join(each.name for each in compared)} too"
+        )
     problem = Problem(
         method=method,
         moving=read_image(pair.moving),
         fixed=read_image(pair.fixed),
+        further=tuple(map(_further, compared)),
         tumor=read_image(pair.tumor, sitk.sitkUInt8),
         brain=read_image(pair.fixed_brain, sitk.sitkUInt8),
         rigid=read_transform(pair.rigid),
@@ -90,7 +105,12 @@ def register(
         gpu=gpu,
     )
     require_same_grid(
-        fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
+        fixed=problem.fixed,
+        moving=problem.moving,
+        tumor=problem.tumor,
+        fixed_brain=problem.brain,
+        **{each.name: image.moving for each, image in zip(compared, problem.further, strict=True)},
+        **{f"{each.name} fixed": image.fixed for each, image in zip(compared, problem.further, strict=True)},
     )
     reset_peak()
     start = time.perf_counter()
@@ -103,6 +123,8 @@ def register(
         "seed": seed,
         **answer.used,
     }
+    if compared:
+        used["modalities"] = [each.record() for each in compared]
     folder = Path.cwd()
     appearance = None
     if answer.appearance is not None:
@@ -114,6 +136,11 @@ def register(
         appearance,
         write_text(json.dumps(used, indent=1), folder / "used.json"),
     )
+
+
+def _further(channel: Channel) -> Further:
+    assert channel.moving is not None
+    return Further(moving=read_image(channel.moving), fixed=read_image(channel.fixed))
 
 
 Register = task(register, "forward", "inverse", "appearance", "used")

@@ -52,7 +52,8 @@ def run_participants(planned: Sequence[PlannedScan], context: RunContext) -> lis
     earlier = taken_over(cache)
     runs = {p.scan.label: earlier.get(p.scan.label, context.run_id) for p in planned}
     graphs = [(p.scan.label, _graph(p, context, runs[p.scan.label])) for p in planned]
-    stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
+    further = settings.further_modalities
+    stages = PER_SCAN + PER_METHOD * len(settings.processing.registration) + len(further) + bool(further)
     board = Board(console, "participants", len(planned), stages, settings.verbose)
     processes = resources.processes(len(planned))
     worker = make_worker(settings.cluster, resources, processes, console, board.watch, runs)

@@ -78,6 +78,7 @@ def stages(tmp_path):
         ),
         "brain": BrainInfo(method="given", volume_ml=1500.0),
         "tumor": TUMOR,
+        "channels": [],
         "results": [bundle("metamorphosis", "healthy", "residual"), bundle("syn-cfm")],
         "page": write_text("<html></html>", work / "page.html"),
         "figures": [write_text("png", work / "one.png"), write_text("png", work / "two.png")],
