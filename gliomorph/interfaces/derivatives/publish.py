@@ -66,6 +66,8 @@ class ScanImages(Ports):
     """Native, of :data:`~gliomorph.models.regions.NESTED`; none where the tumour was given."""
     preproc: Path
     """The aligned and matched image on the template's full grid."""
+    channels: list[Channel]
+    """Further modalities of the registration, whose remarks are published."""
 
 
 def publish(
@@ -73,7 +75,6 @@ def publish(
     images: ScanImages,
     brain: BrainInfo,
     tumor: TumorInfo,
-    channels: list[Channel],
     results: list[MethodFiles],
     page: Path,
     figures: list[Path],
@@ -88,8 +89,6 @@ def publish(
     brain : BrainInfo
     tumor : TumorInfo
         Its ``kind`` decides whether labels are published.
-    channels : list of Channel
-        Further modalities of the registration, of which the remarks are taken.
     results : list of MethodFiles
         One a method.
     page, figures : Path
@@ -117,7 +116,7 @@ def publish(
     for figure in figures:
         written.append(copy(figure, out / plan.names.figures / figure.name))
     written.append(copy(page, out / plan.names.report))
-    shared, remarks = list(written), Remarks.of(plan, brain, tumor, *channels)
+    shared, remarks = list(written), Remarks.of(plan, brain, tumor, *images.channels)
     for files in results:
         used = files.registration()
         method = used["method"]

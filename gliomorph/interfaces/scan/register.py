@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -94,7 +95,7 @@ def register(
         method=method,
         moving=read_image(pair.moving),
         fixed=read_image(pair.fixed),
-        further=tuple(map(_further, compared)),
+        further=_further(method, compared),
         tumor=read_image(pair.tumor, sitk.sitkUInt8),
         brain=read_image(pair.fixed_brain, sitk.sitkUInt8),
         rigid=read_transform(pair.rigid),
@@ -105,13 +106,12 @@ def register(
         gpu=gpu,
     )
     require_same_grid(
-        fixed=problem.fixed,
-        moving=problem.moving,
-        tumor=problem.tumor,
-        fixed_brain=problem.brain,
-        **{each.name: image.moving for each, image in zip(compared, problem.further, strict=True)},
-        **{f"{each.name} fixed": image.fixed for each, image in zip(compared, problem.further, strict=True)},
+        fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
     )
+    for channel, images in zip(compared, problem.further, strict=True):
+        require_same_grid(
+            fixed=problem.fixed, **{channel.name: images.moving, f"template's {channel.like}": images.fixed}
+        )
     reset_peak()
     start = time.perf_counter()
     answer = REGISTRY[method].solve(problem)
@@ -138,9 +138,17 @@ def register(
     )
 
 
-def _further(channel: Channel) -> Further:
-    assert channel.moving is not None
-    return Further(moving=read_image(channel.moving), fixed=read_image(channel.fixed))
+def _further(method: str, channels: Sequence[Channel]) -> tuple[Further, ...]:
+    """Images of further modalities, for a method that compares several."""
+    if channels and not REGISTRY[method].several:
+        raise ValueError(
+            f"{method} compares one modality, got {', '.join(each.name for each in channels)} too"
+        )
+    return tuple(
+        Further(moving=read_image(each.moving), fixed=read_image(each.fixed))
+        for each in channels
+        if each.moving
+    )
 
 
 Register = task(register, "forward", "inverse", "appearance", "used")
