@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import phantoms
@@ -21,6 +23,19 @@ os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # what a shell's background lets this process ignore, runs of tests of Ctrl-C would ignore, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which process runs which tests."""
+    from scheduling import SharedFixtures
+
+    return SharedFixtures(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: a million objects that collections of garbage need not look at again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,7 +35,7 @@ A file has a head and a point a line, in mm of the world: Landmark,X,Y,Z. Its na
 sub-X[_ses-Y]_landmarks.csv or tpl-TPL_landmarks.csv. With one of the template every scan's landmarks are taken there.
 Without, as in BraTS-Reg, those of each further scan of a subject (follow-up) are taken through the template to the
 subject's scan whose file is given first (baseline). Written are landmarks.tsv (median and mean error before and after,
-robustness) and landmarks_points.tsv (every landmark).
+robustness), landmarks_points.tsv (every landmark) and landmarks_summary (.tsv, .md, .png: means over scans).
 """
 
 
@@ -102,6 +102,7 @@ def _labels(options: argparse.Namespace) -> list[str]:
 
 def _landmarks(options: argparse.Namespace) -> list[str]:
     from ..evaluation.landmarks import evaluate_landmarks
+    from ..interfaces.derivatives.direct import find_direct
 
     tables = evaluate_landmarks(
         _registrations(options),
@@ -109,6 +110,8 @@ def _landmarks(options: argparse.Namespace) -> list[str]:
         options.files,
         coordinates=options.coordinates,
         before=options.before,
+        onto=options.onto.removeprefix("ses-"),
+        direct=[one for folder in options.direct for one in find_direct(folder)],
         report=lambda line: print(line, flush=True),
     )
     return [*_written(tables), f"next: {PROGRAM} compare {options.deriv_dir} {options.out_dir}"]
@@ -207,6 +210,23 @@ def _add_landmarks(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         default="affine",
         help="compare with the affine alone, or, for pairs in one frame, with the native positions, as BraTS-Reg "
         "does (default: affine)",
+    )
+    add(
+        "--onto",
+        metavar="SESSION",
+        default="",
+        help="the session to which the other scans of a subject are taken, such as pre (default: that of the file "
+        "given first)",
+    )
+    add(
+        "--direct",
+        metavar="DIR",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="folders with transforms from scan to scan, measured beside the way through the template: what "
+        "gliomorph-register has written, or files sub-X_from-A_to-B_mode-image_desc-METHOD_xfm.h5 that take points of "
+        "session B to session A",
     )
     _add_common(landmarks)
     landmarks.set_defaults(run=_landmarks)

@@ -12,20 +12,28 @@ from pathlib import Path
 from .. import __version__
 from ..interfaces.datasets.brats.cases import BratsError, Case, find_cases, mark_collisions
 from ..interfaces.datasets.brats.dataset import (
-    DERIVATIVE,
-    PROGRAM,
     Outcome,
     check_folders,
     import_cases,
     is_complete,
     read_participants,
 )
+from ..interfaces.datasets.brats.kinds import BRATS, BRATS_REG, PROGRAM, Kind
+from ..interfaces.datasets.brats.pairs import SESSIONS, find_pairs
 
 BRATS_EPILOG = """
 Recognised are folders of the editions 2017 to 2021 (Brats18_CBICA_AAB_1, BraTS20_Training_001, BraTS2021_00000) and
 since 2023 (BraTS-GLI-00000-000, also MEN, MET, PED, SSA) at any depth. Voxels are not changed. A case with a faulty
 file or with labels that its edition does not have is listed at the end and keeps none of the others from being
 imported; run the same command again when it is mended: what is there is kept.
+"""
+
+PAIRS_EPILOG = """
+Recognised are folders of the edition 2022 (BraTSReg_001) at any depth: before the operation (ses-pre)
+BraTSReg_001_00_0000_{t1,t1ce,t2,flair}.nii.gz and BraTSReg_001_00_0000_landmarks.csv, at the follow-up (ses-post)
+BraTSReg_001_01_0106_...; the 106 days between go to sub-*_sessions.tsv. All four images of both and the landmarks of
+the follow-up are required; those of the first scan, which are not published of validation cases, are said to be
+missing. Voxels and landmarks are not changed.
 """
 
 
@@ -57,7 +65,7 @@ def import_brats(options: argparse.Namespace) -> int:
     Parameters
     ----------
     options : Namespace
-        ``src_dir``, ``bids_dir``, ``pediatric_2023``, ``dry_run``, ``verbose``.
+        ``src_dir``, ``bids_dir``, ``dry_run``, ``verbose``, ``kind``, and ``find``, which gives the cases.
 
     Returns
     -------
@@ -65,11 +73,11 @@ def import_brats(options: argparse.Namespace) -> int:
         0 if all are in the dataset, else 1.
     """
     check_folders(options.src_dir, options.bids_dir)
-    cases, others = find_cases(options.src_dir, pediatric_2023=options.pediatric_2023)
+    cases, others = options.find(options)
     known = {label: row["brats_id"] for label, row in read_participants(options.bids_dir).items()}
     cases = mark_collisions(cases, known)
     for folder in others:
-        print(f"{folder} holds images, but its name is not that of a BraTS case: passed over")
+        print(f"{folder} holds images, but its name is not that of a {options.kind.name} case: passed over")
     if options.dry_run:
         for case in cases:
             print(_plan(case, options.bids_dir))
@@ -83,8 +91,8 @@ def import_brats(options: argparse.Namespace) -> int:
         if outcome.error and options.verbose:
             traceback.print_exception(outcome.error)
 
-    outcomes = import_cases(cases, options.bids_dir, report)
-    return _summary(outcomes, options.bids_dir)
+    outcomes = import_cases(cases, options.bids_dir, report, options.kind)
+    return _summary(outcomes, options)
 
 
 def _plan(case: Case, bids_dir: Path) -> str:
@@ -108,18 +116,19 @@ def _notes(notices: Sequence[str]) -> str:
     return f" ({'; '.join(notices)})" if notices else ""
 
 
-def _summary(outcomes: Sequence[Outcome], bids_dir: Path) -> int:
+def _summary(outcomes: Sequence[Outcome], options: argparse.Namespace) -> int:
     """Print what became of all; the exit code."""
+    bids_dir, kind = options.bids_dir, options.kind
     there = [outcome for outcome in outcomes if outcome.state != "failed"]
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     kept = sum(outcome.state == "kept" for outcome in there)
-    without = sum(not outcome.has_tumor for outcome in there)
+    without = sum(not (outcome.has_tumor if kind is BRATS else outcome.case.landmarks) for outcome in there)
     print(
         f"{len(there)} of {len(outcomes)} cases are in {bids_dir}: {len(there) - kept} imported, {kept} kept; "
-        f"{without} without a segmentation"
+        f"{without} without {'a segmentation' if kind is BRATS else 'landmarks'}"
     )
     if there:
-        print(f"next: gliomorph {bids_dir} OUT_DIR participant -d brats={bids_dir / DERIVATIVE}")
+        print(_next(bids_dir, kind))
     if failed:
         print(f"{PROGRAM}: {len(failed)} not imported:", file=sys.stderr)
         for outcome in failed:
@@ -127,27 +136,58 @@ def _summary(outcomes: Sequence[Outcome], bids_dir: Path) -> int:
     return int(bool(failed))
 
 
+def _next(bids_dir: Path, kind: Kind) -> str:
+    derivative = bids_dir / kind.derivative
+    if kind is BRATS:
+        return f"next: gliomorph {bids_dir} OUT_DIR participant -d brats={derivative}"
+    return (
+        f"next: gliomorph {bids_dir} OUT_DIR participant; gliomorph-evaluate landmarks OUT_DIR EVALUATION "
+        f"{derivative}/sub-*/ses-*/anat/*_landmarks.csv --coordinates LPS --onto {SESSIONS['00']} --before native"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Make BIDS datasets of others.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(metavar="{brats}", required=True)
+    commands = parser.add_subparsers(metavar="{brats,brats-reg}", required=True)
     brats = commands.add_parser(
         "brats",
         help="folders of the BraTS challenges",
         description="Make a BIDS dataset of BraTS folders, with their segmentations in derivatives/brats.",
         epilog=BRATS_EPILOG,
     )
-    add = brats.add_argument
-    add("src_dir", metavar="SRC_DIR", type=Path, help="holds the cases' folders, at any depth")
-    add("bids_dir", metavar="BIDS_DIR", type=Path, help="new or empty folder, or a dataset to continue")
-    add(
+    _add_folders(brats)
+    brats.add_argument(
         "--pediatric-2023",
         action="store_true",
         help="BraTS-PED segmentations are of the 2023 edition (ET is 3), not of a later one (ET is 1)",
     )
+    _add_common(brats)
+    brats.set_defaults(
+        kind=BRATS, find=lambda options: find_cases(options.src_dir, pediatric_2023=options.pediatric_2023)
+    )
+    pairs = commands.add_parser(
+        "brats-reg",
+        help="folders of the BraTS-Reg challenge: pairs of scans with landmarks",
+        description="Make a BIDS dataset of BraTS-Reg folders, with their landmarks in derivatives/landmarks.",
+        epilog=PAIRS_EPILOG,
+    )
+    _add_folders(pairs)
+    _add_common(pairs)
+    pairs.set_defaults(kind=BRATS_REG, find=lambda options: find_pairs(options.src_dir))
+    return parser
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("src_dir", metavar="SRC_DIR", type=Path, help="holds the cases' folders, at any depth")
+    add("bids_dir", metavar="BIDS_DIR", type=Path, help="new or empty folder, or a dataset to continue")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--dry-run", action="store_true", help="say what would be done, from the files' names alone")
     add("-v", "--verbose", action="store_true", help="show where an error comes from")
-    return parser
 
 
 if __name__ == "__main__":

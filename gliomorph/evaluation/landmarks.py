@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
+from ..interfaces.derivatives.direct import ENTITY, Direct
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
+from ..interfaces.files.landmarks import COORDINATES, Landmarks, common, read_landmarks, require_inside
 from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
-from .landmark_files import Landmarks, common, read_landmarks, require_inside
+from .landmark_summary import write_summary
 from .study import LANDMARKS_TABLE
 from .tables import check_out_dir, write_rows
 
+NAME = re.compile(r"(?P<entities>(?:sub|tpl)-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_[A-Za-z0-9]+\.csv")
 POINTS_TABLE = "landmarks_points.tsv"
 BEFORE = ("affine", "native")
 """What a method's errors are compared with: those of the affine alone, or, for pairs, those without any transform."""
@@ -30,12 +34,19 @@ class Correspondence:
     """By method."""
     target: Mapping[str, Registration] | None
     """The same of the scan that they are taken to through the template; None: to the template itself."""
+    direct: Mapping[str, Path] = attrs.field(factory=dict)
+    """Transforms of the scan's points to the target's that do not pass the template, by method."""
     reference: str
     """That scan, or the template."""
     names: tuple[str, ...]
     points: np.ndarray = attrs.field(eq=False, repr=False)
     places: np.ndarray = attrs.field(eq=False, repr=False)
     """``points``, ``places``: (N, 3), LPS mm: native positions, and the landmarks' places in the reference."""
+
+    @property
+    def name(self) -> str:
+        """The scan's."""
+        return next(iter(self.scan.values())).scan
 
     @property
     def methods(self) -> list[str]:
@@ -50,9 +61,12 @@ def evaluate_landmarks(
     *,
     coordinates: str = "RAS",
     before: str = "affine",
+    onto: str = "",
+    direct: Sequence[Direct] = (),
     report: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Errors of every scan and method as ``landmarks.tsv``, of every landmark as ``landmarks_points.tsv``.
+    """Errors of every scan and method as ``landmarks.tsv``, of every landmark as ``landmarks_points.tsv``, means over
+    scans as ``landmarks_summary`` (``.tsv``, ``.md``, ``.png``).
 
     Parameters
     ----------
@@ -66,6 +80,10 @@ def evaluate_landmarks(
         Of all files: ``RAS`` or ``LPS``, mm.
     before : str
         One of :data:`BEFORE`.
+    onto : str
+        Label of the session to which the other scans of a subject are taken; empty: that of the file given first.
+    direct : sequence of Direct
+        What joins scans without the template: measured beside it.
     report : callable
         Told each finished scan, and each scan and file that is missing.
 
@@ -81,31 +99,55 @@ def evaluate_landmarks(
     """
     check_out_dir(out_dir, known.folder)
     given = [read_landmarks(path, coordinates) for path in files]
+    targets = [one for one in given if entities_of(one.path)[0].startswith("tpl-")]
     for notice in known.notices:
         report(notice)
-    scans = _by_scan([one for one in given if not one.of_template], known, report)
-    targets = [one for one in given if one.of_template]
+    scans = _by_scan([one for one in given if one not in targets], known, report)
     for scan, landmarks in scans.items():
         for image in sorted(_first(known, scan).folder.glob(f"{scan}_desc-n4_*.nii.gz"))[:1]:
-            require_inside(landmarks, image, coordinates)
+            require_inside(landmarks, image, _remedy(coordinates))
     if targets:
         _check_target(targets, scans, known, coordinates, before)
-    found = _onto_template(targets[0], scans, known) if targets else _pairs(scans, known, report)
+    found = _onto_template(targets[0], scans, known) if targets else _pairs(scans, known, onto, report)
     if not found:
         raise EvaluationError(
             "nothing to compare: landmarks of two registered scans of a subject are required, or of one and of the "
             "template (tpl-TPL_landmarks.csv)"
         )
     rows, points = [], []
-    for one in found:
+    for one in _with_direct(found, direct, report):
         summaries, errors = _measure(one, known.methods, before)
         rows += summaries
         points += errors
         count = len(one.names)
-        report(
-            f"{next(iter(one.scan.values())).scan}: {count} landmark{'s' * (count != 1)} onto {one.reference}"
+        report(f"{one.name}: {count} landmark{'s' * (count != 1)} onto {one.reference}")
+    return [
+        write_rows(rows, out_dir / LANDMARKS_TABLE),
+        write_rows(points, out_dir / POINTS_TABLE),
+        *write_summary(rows, out_dir),
+    ]
+
+
+def entities_of(path: Path) -> tuple[str, ...]:
+    """The entities in a landmark file's name, which say whose they are: ``("sub-X", "ses-Y", …)``, or ``("tpl-TPL",)``.
+
+    Raises
+    ------
+    EvaluationError
+        A name that says it of none.
+    """
+    name = NAME.fullmatch(path.name)
+    if name is None:
+        raise EvaluationError(
+            f"{path}: a name such as sub-X[_ses-Y]_landmarks.csv or tpl-TPL_landmarks.csv is required"
         )
-    return [write_rows(rows, out_dir / LANDMARKS_TABLE), write_rows(points, out_dir / POINTS_TABLE)]
+    return tuple(name["entities"].split("_"))
+
+
+def _remedy(coordinates: str) -> str:
+    """What to do about landmarks outside their image."""
+    other = next(name for name in COORDINATES if name != coordinates)
+    return f"{coordinates} mm are required: another image's, or {other} (--coordinates {other})?"
 
 
 def summarise(errors: np.ndarray, before: np.ndarray | None) -> dict[str, float]:
@@ -137,11 +179,13 @@ def _by_scan(
     """Landmarks by the scan that they belong to, in the order given."""
     found: dict[str, Landmarks] = {}
     for landmarks in given:
-        own = set(landmarks.entities)
+        own = set(entities_of(landmarks.path))
         fitting = [scan for scan in known.by_scan if own <= set(scan.split("_"))]
         exact = [scan for scan in fitting if own == set(scan.split("_"))]
         if not fitting:
-            report(f"{landmarks.path.name}: no registration of {'_'.join(landmarks.entities)}, passed over")
+            report(
+                f"{landmarks.path.name}: no registration of {'_'.join(entities_of(landmarks.path))}, passed over"
+            )
             continue
         if len(exact or fitting) > 1:
             raise EvaluationError(
@@ -167,7 +211,7 @@ def _check_target(
     before: str,
 ) -> None:
     target = targets[0]
-    if len(targets) > 1 or target.entities[0] != f"tpl-{known.template}":
+    if len(targets) > 1 or entities_of(target.path)[0] != f"tpl-{known.template}":
         got = ", ".join(one.path.name for one in targets)
         raise EvaluationError(
             f"one file of the template, tpl-{known.template}_landmarks.csv, is required, got {got}"
@@ -179,7 +223,7 @@ def _check_target(
     space = f"space-{known.template}_res-{known.resolution}_desc-preproc"
     for scan in list(scans)[:1]:
         for image in sorted(_first(known, scan).folder.glob(f"{scan}_{space}_*.nii.gz"))[:1]:
-            require_inside(target, image, coordinates)
+            require_inside(target, image, _remedy(coordinates))
 
 
 def _onto_template(
@@ -203,14 +247,19 @@ def _onto_template(
 
 
 def _pairs(
-    scans: Mapping[str, Landmarks], known: Registrations, report: Callable[[str], None]
+    scans: Mapping[str, Landmarks], known: Registrations, onto: str, report: Callable[[str], None]
 ) -> list[Correspondence]:
-    """Each further scan of a subject with the subject's first, in the order given."""
+    """Each further scan of a subject with that of the session ``onto``; empty: with the first in the order given."""
     first: dict[str, str] = {}
+    for scan in scans:
+        if not onto or f"ses-{onto}" in scan.split("_"):
+            first.setdefault(scan.split("_")[0], scan)
     found = []
     for scan, landmarks in scans.items():
-        baseline = first.setdefault(scan.split("_")[0], scan)
-        if baseline == scan:
+        baseline = first.get(scan.split("_")[0], "")
+        if not baseline:
+            report(f"{scan}: no landmarks of ses-{onto} to take its own to, passed over")
+        if baseline in ("", scan):
             continue
         names, points, places = common(landmarks, scans[baseline])
         found.append(
@@ -230,6 +279,38 @@ def _pairs(
     return found
 
 
+def _with_direct(
+    found: Sequence[Correspondence], direct: Sequence[Direct], report: Callable[[str], None]
+) -> list[Correspondence]:
+    """The correspondences with the transforms that join their scans without the template.
+
+    Raises
+    ------
+    EvaluationError
+        Two transforms of one method for one pair.
+    """
+    joined, used = [], set()
+    for one in found:
+        ends = [frozenset(ENTITY.findall(name)) for name in (one.name, one.reference)]
+        files: dict[str, Path] = {}
+        for link in direct:
+            if [link.scan, link.reference] != ends or one.target is None:
+                continue
+            if link.method in files:
+                raise EvaluationError(
+                    f"{files[link.method]} and {link.points} both take {one.name} to {one.reference} by "
+                    f"{link.method}: give one of them with --direct"
+                )
+            files[link.method] = link.points
+            used.add(frozenset(ends))
+        joined.append(attrs.evolve(one, direct=files))
+    for pair in dict.fromkeys(frozenset({link.scan, link.reference}) for link in direct):
+        if pair not in used:
+            names = " and ".join(sorted("_".join(sorted(scan, reverse=True)) for scan in pair))
+            report(f"{names}: joined directly, but no pair with landmarks, passed over")
+    return joined
+
+
 def _first(known: Registrations, scan: str) -> Registration:
     return next(iter(known.by_scan[scan].values()))
 
@@ -237,15 +318,16 @@ def _first(known: Registrations, scan: str) -> Registration:
 def _measure(
     one: Correspondence, methods: Sequence[str], before: str
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """A row a method, and a row a method and landmark."""
+    """A row a method and way, and a row for each of its landmarks."""
     earlier = _distances(one, sitk.Transform()) if before == "native" else _affine_errors(one)
+    known = [method for method in methods if method in one.methods]
+    ways = [("template", method, _carrying(one, method)) for method in known]
+    ways += [("direct", method, read_transform(path)) for method, path in one.direct.items()]
     rows: list[dict[str, object]] = []
     points: list[dict[str, object]] = []
-    for method in methods:
-        if method not in one.methods:
-            continue
-        errors = _distances(one, _carrying(one, method))
-        head = one.scan[method].row | {"reference": one.reference}
+    for way, method, transform in ways:
+        errors = _distances(one, transform)
+        head = one.scan[known[0]].row | {"method": method, "way": way, "reference": one.reference}
         rows.append(
             head
             | {"landmarks": len(errors), "before": before if earlier is not None else "n/a"}

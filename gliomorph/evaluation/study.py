@@ -180,12 +180,15 @@ def extra_values(out_dir: Path, registrations: Registrations) -> dict[str, tuple
     ):
         if not file.is_file():
             continue
-        columns = ["scan", "method", "template", "resolution", *([key] if key else []), *measures]
+        way = ["way"] if file.name == LANDMARKS_TABLE else []
+        columns = ["scan", "method", "template", "resolution", *way, *([key] if key else []), *measures]
         for row in read_rows(file, columns):
             if (row["template"], row["resolution"]) != (
                 registrations.template,
                 str(registrations.resolution),
             ):
+                continue
+            if way and row["way"] != "template":  # not by the registrations that are compared
                 continue
             for column, measure in measures.items():
                 name = f"{column}:{row[key]}" if key else f"{file.stem}:{column}"

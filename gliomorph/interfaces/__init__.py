@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .group.associations.stage import Associate as Associate
     from .group.atlas.stage import Atlas as Atlas
     from .group.regions.places import TumorPlaces as TumorPlaces
+    from .pairs.stage import RegisterPair as RegisterPair
     from .reports.group.stage import CohortPage as CohortPage
     from .reports.scan.stage import ScanPage as ScanPage
     from .scan.align import Align as Align

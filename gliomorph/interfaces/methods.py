@@ -95,3 +95,11 @@ SEVERAL = tuple(name for name, method in REGISTRY.items() if method.several)
 """Methods that compare several modalities."""
 NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}
 """The network that each learned registration method takes."""
+DEFORMABLE = tuple(
+    name for name, method in REGISTRY.items() if method.module != "rigid" and method.network is None
+)
+"""Methods for any two images; networks were trained to register to a template."""
+UNMASKED = ("syn", "syn-cc", "greedy", "lddmm")
+"""Those of them that compare the tumours, too."""
+SYMMETRIC = ("syn", "syn-cfm", "syn-cc")
+"""Those of them that find the same map when the images change places."""

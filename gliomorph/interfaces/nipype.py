@@ -2,7 +2,7 @@
 
 Each has the inputs and outputs of the Pydra task of its name and runs the same function, in the node's folder. A
 registration method is an input of ``Register``; ``SyNCFM`` and its like are that interface with the method set.
-Records are dictionaries here; the files of ``Warp`` are outputs by name too.
+Records are dictionaries here; the files of ``Warp`` and ``RegisterPair`` are outputs by name too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from nipype.interfaces.base import isdefined, traits
 from pydra.utils import get_fields
 
 from .machine.device import GPU_CHOICES
-from .methods import METHODS, REGISTRY
+from .methods import DEFORMABLE, METHODS, REGISTRY
+from .pairs.records import PairFiles
+from .pairs.sides import LINEAR
+from .pairs.stage import RegisterPair as RegisterPairTask
 from .records import Record, as_dict
 from .scan.align import Align as AlignTask
 from .scan.brain import Brain as BrainTask
@@ -40,9 +43,23 @@ from .scan.segment import Segment as SegmentTask
 from .scan.tumor import Tumor as TumorTask
 from .scan.warp import Warp as WarpTask
 
-DEFAULTS: dict[str, Any] = {"seed": 0, "gpu": "auto", "refine": 0, "reading": {}}
+DEFAULTS: dict[str, Any] = {
+    "seed": 0,
+    "gpu": "auto",
+    "refine": 0,
+    "reading": {},
+    "deformable": "greedy-cfm",
+    "voxel_mm": 0.0,
+    "threshold_mm": 3.0,
+}
 """Of inputs that a Pydra task requires."""
-CHOICES = {"method": METHODS, "gpu": GPU_CHOICES, "kind": ("mask", "dseg")}
+CHOICES = {
+    "method": METHODS,
+    "linear": LINEAR,
+    "deformable": ("", *DEFORMABLE),
+    "gpu": GPU_CHOICES,
+    "kind": ("mask", "dseg"),
+}
 
 
 class StageInterface(base.BaseInterface):
@@ -89,7 +106,8 @@ def interface(task: Any, name: str = "", **preset: Any) -> type[StageInterface]:
     function = next(field.default for field in get_fields(task) if field.name == "function")
     inputs = {field.name: field.type for field in get_fields(task) if field.name not in {"function", *preset}}
     outputs = {field.name: field.type for field in get_fields(task.Outputs)}
-    parts = tuple(attrs.fields_dict(WarpedFiles)) if outputs.get("files") is WarpedFiles else ()
+    kind = outputs.get("files")
+    parts = tuple(attrs.fields_dict(kind)) if kind in (WarpedFiles, PairFiles) else ()
     name = name or task.__name__
     body = {
         "input_spec": _spec(
@@ -136,6 +154,8 @@ def _trait(kind: Any, name: str = "") -> Any:
         return (base.InputMultiObject if name else traits.List)(each, **options)
     if kind is int:
         return traits.Int(DEFAULTS.get(name, 0), **options)
+    if kind is float:
+        return traits.Float(DEFAULTS.get(name, 0.0), **options)
     if kind is str:
         return traits.Str(**options)
     if kind is bool:
@@ -192,5 +212,6 @@ Segment = interface(SegmentTask)
 Register = interface(RegisterTask)
 Warp = interface(WarpTask)
 Measure = interface(MeasureTask)
+RegisterPair = interface(RegisterPairTask)
 
 globals().update({m.face: interface(RegisterTask, m.face, method=name) for name, m in REGISTRY.items()})

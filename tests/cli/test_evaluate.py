@@ -12,8 +12,15 @@ import phantoms
 import pytest
 
 from gliomorph.cli import evaluate as cli_evaluate
+from gliomorph.evaluation import page
 from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import from_array, write_image
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Box plots are left empty where a test looks at tables and words: drawing takes most of the time."""
+    monkeypatch.setattr(page, "box_plot", lambda *_: b"")
 
 
 @pytest.fixture
@@ -66,6 +73,7 @@ def test_what_cannot_be_done_is_one_line(
         cli_evaluate.main([*arguments, "-v"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_labels_are_measured_and_join_the_comparison(
     derivatives: Path, tmp_path: Path, template_home: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -86,6 +94,7 @@ def test_labels_are_measured_and_join_the_comparison(
     assert "\ndice:nucleus\tsyn-cfm\t1\t1\t" in (out / "comparison.tsv").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_landmarks_are_measured_and_join_the_comparison(
     derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -97,13 +106,15 @@ def test_landmarks_are_measured_and_join_the_comparison(
     assert capsys.readouterr().out.splitlines() == [
         "sub-02: no landmarks",
         "sub-01: 1 landmark onto Tiny",
-        f"written: {out}/landmarks.tsv, {out}/landmarks_points.tsv",
+        f"written: {out}/landmarks.tsv, {out}/landmarks_points.tsv, {out}/landmarks_summary.tsv, "
+        f"{out}/landmarks_summary.md, {out}/landmarks_summary.png",
         f"next: gliomorph-evaluate compare {derivatives} {out}",
     ]
     assert cli_evaluate.main(["compare", str(derivatives), str(out)]) == 0
     assert "\nlandmarks:median_mm\tsyn-cfm\t1\t3\t" in (out / "comparison.tsv").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_errors_against_the_truth_join_the_comparison(
     derivatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from brats_folders import write_case
+from brats_folders import write_case, write_pair
 
 from gliomorph.cli import import_brats as cli_import
 from gliomorph.interfaces.datasets.brats.cases import BratsError
@@ -137,4 +137,17 @@ def test_help_reads_well(capsys: pytest.CaptureFixture) -> None:
 def test_a_kind_of_dataset_has_to_be_said(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli_import.main([])
-    assert "{brats}" in capsys.readouterr().err
+    assert "{brats,brats-reg}" in capsys.readouterr().err
+
+
+def test_pairs_with_landmarks_are_imported_and_measured_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    bids = tmp_path / "bids"
+    write_pair(tmp_path / "src" / "BraTSReg_001", left_out=["00_0000_landmarks.csv"])
+    assert cli_import.main(["brats-reg", str(tmp_path / "src"), str(bids)]) == 0
+    first, second, summary, following = capsys.readouterr().out.splitlines()
+    assert first.endswith("1 of 2: BraTSReg_001_00_0000 as sub-BraTSReg001 ses-pre imported (no landmarks)")
+    assert second.endswith("2 of 2: BraTSReg_001_01_0106 as sub-BraTSReg001 ses-post imported")
+    assert summary == f"2 of 2 cases are in {bids}: 2 imported, 0 kept; 1 without landmarks"
+    assert f"gliomorph-evaluate landmarks OUT_DIR EVALUATION {bids}/derivatives/landmarks/sub-*/" in following

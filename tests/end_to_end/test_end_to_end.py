@@ -86,17 +86,27 @@ def test_record_names_the_network_and_its_refinement(first: Run) -> None:
     assert (first.out / "sub-01" / "figures" / "sub-01_desc-metamorphrhealthy_T1w.png").exists()
 
 
-def test_default_is_the_network_that_comes_with_gliomorph_and_its_refinement(tmp_path: Path) -> None:
-    default = ran(Place(tmp_path).prepare(["01"]), levels=["participant"])
+@pytest.mark.parametrize(
+    ("options", "iterations"),
+    [pytest.param([], REFINE, marks=pytest.mark.slow), (["--refine", "2"], 2)],
+    ids=["all iterations", "few iterations"],
+)
+def test_default_is_the_network_that_comes_with_gliomorph_and_its_refinement(
+    tmp_path: Path, options: list[str], iterations: int
+) -> None:
+    """How many iterations are the default is stated for the settings, in ``tests/config``: they take a minute."""
+    place = Place(tmp_path).prepare(["01"])
+    default = ran(place, "--skip-bids-validation", *options, levels=["participant"])
     assert default.answer.code == 0, default.answer.text
     assert "template Tiny at 4 mm, metamorph-r" in default.answer.text
     assert "notice metamorph-r: its network (metamorph-r.safetensors) was trained for" in default.answer.text
     assert "for another template, Tiny, was not measured" in default.answer.text
+    assert f"{iterations} iterations of --refine follow it" in default.answer.text
     path = default.out / "sub-01" / "anat" / "sub-01_space-Tiny_res-4_desc-metamorphr_registration.json"
     used, shipped = json.loads(path.read_text()), shipped_network("metamorph-r")
     assert shipped is not None
     assert (used["weights"], used["weights_sha256"]) == (shipped.name, weights_sha256(shipped))
-    assert used["refine"] == REFINE
+    assert used["refine"] == iterations
 
 
 def test_outputs_are_valid_bids_derivatives(first: Run) -> None:

@@ -22,6 +22,9 @@ from runs import Run, atlas_map, comparable, documented, every_method, ran, relo
 
 pytest_plugins = ["run_fixtures"]
 
+AFFINE = ["--registration", "affine", "--skip-bids-validation"]
+"""What comes after the runs that validate the dataset."""
+
 
 @pytest.fixture(scope="module")
 def again(first: Run) -> Run:
@@ -40,7 +43,7 @@ def grown(again: Run) -> Run:
 def mended(grown: Run) -> Run:
     """One output of sub-02 deleted."""
     (grown.place.out / "sub-02" / "anat" / template_name("02", "label-tumor_desc-affine_mask")).unlink()
-    return ran(grown.place, "--registration", "affine")
+    return ran(grown.place, *AFFINE)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def regrouped(mended: Run) -> Run:
     """The atlas alone, without a work directory and with one map deleted."""
     shutil.rmtree(mended.place.work)
     (mended.place.out / atlas_map("WT")).unlink()
-    return ran(mended.place, "--registration", "affine", levels=["group"])
+    return ran(mended.place, *AFFINE, levels=["group"])
 
 
 def test_second_run_computes_and_writes_nothing(first: Run, again: Run) -> None:
@@ -96,7 +99,7 @@ def test_atlas_alone_needs_no_work_directory(mended: Run, regrouped: Run) -> Non
 
 def test_a_test_that_fails_leaves_the_atlas_and_is_told(regrouped: Run) -> None:
     options = ["--tests", "adiffi:sex", "--min-cell", "1", "--min-lesions", "3", "--permutations", "19"]
-    answers = [regrouped.place.run("--registration", "affine", *options, levels=["group"]) for _ in range(2)]
+    answers = [regrouped.place.run(*AFFINE, *options, levels=["group"]) for _ in range(2)]
     for answer in answers:  # the second is not taken for done
         assert answer.code == 1, answer.text
         assert "no tests: tests WT: " in answer.text and "are required" in answer.text
@@ -110,7 +113,7 @@ def test_a_test_that_fails_leaves_the_atlas_and_is_told(regrouped: Run) -> None:
 
 def test_atlas_alone_without_naming_the_masks_again(regrouped: Run) -> None:
     """``gliomorph BIDS OUT group``, as the help has it."""
-    answer = regrouped.place.run("--registration", "affine", levels=["group"], masks=False)
+    answer = regrouped.place.run(*AFFINE, levels=["group"], masks=False)
     assert answer.code == 0, answer.text
     description = json.loads((regrouped.place.out / "atlas-gliomorph_description.json").read_text())
     assert description["AtlasSampleSize"] == 4

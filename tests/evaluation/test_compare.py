@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel, wilcoxon
 
+from gliomorph.evaluation import page
 from gliomorph.evaluation.compare import evaluate_compare
 from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 
@@ -32,6 +33,12 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Box plots are left empty where a test looks at tables and words: drawing takes most of the time."""
+    monkeypatch.setattr(page, "box_plot", lambda *_: b"")
+
+
+@pytest.fixture
 def derivatives(tmp_path: Path) -> Path:
     out = tmp_path / "derivatives"
     for method, values in NCC.items():
@@ -40,6 +47,7 @@ def derivatives(tmp_path: Path) -> Path:
     return out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_means_and_paired_tests_are_those_of_scipy(derivatives: Path, tmp_path: Path) -> None:
     study, written = evaluate_compare(find_registrations(derivatives, order=tuple(NCC)), tmp_path / "out")
     assert study.baseline == "syn-cfm" and len(study.scans) == 5 and not study.missing
@@ -56,6 +64,7 @@ def test_means_and_paired_tests_are_those_of_scipy(derivatives: Path, tmp_path: 
     assert rows["l2_outside", "lddmm"]["verdict"] == "n/a"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_scans_that_lack_a_method_are_named_and_left_out(derivatives: Path, tmp_path: Path) -> None:
     evaluations.write_record(derivatives, "sub-09", "affine", ncc_outside=-1.0)
     study, written = evaluate_compare(find_registrations(derivatives, order=tuple(NCC)), tmp_path / "out")
@@ -64,6 +73,7 @@ def test_scans_that_lack_a_method_are_named_and_left_out(derivatives: Path, tmp_
     assert "sub-09" in written[2].read_text() and "syn-cfm, lddmm" in written[2].read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_scans_without_a_value_are_left_out_of_that_measure_for_all(
     derivatives: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +87,7 @@ def test_scans_without_a_value_are_left_out_of_that_measure_for_all(
     assert ("peak_memory_gb", "affine") not in rows and rows["peak_memory_gb", "lddmm"]["scans"] == "5"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_baseline_is_a_method_that_is_there(derivatives: Path, tmp_path: Path) -> None:
     study, _ = evaluate_compare(find_registrations(derivatives), tmp_path / "out", baseline="affine")
     assert study.baseline == "affine"
@@ -99,6 +110,7 @@ def test_one_method_or_no_common_scan_is_an_error(tmp_path: Path) -> None:
         evaluate_compare(find_registrations(tmp_path / "d"), tmp_path / "out")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_labels_of_this_template_join_the_comparison(derivatives: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

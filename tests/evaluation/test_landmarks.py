@@ -12,10 +12,12 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.evaluation.landmarks import evaluate_landmarks, summarise
+from gliomorph.evaluation.landmarks import entities_of, evaluate_landmarks, summarise
+from gliomorph.interfaces.derivatives.direct import find_direct
 from gliomorph.interfaces.derivatives.registrations import EvaluationError, find_registrations
 from gliomorph.interfaces.files.images import from_array, write_image
-from gliomorph.interfaces.files.transforms import compose, linear_part
+from gliomorph.interfaces.files.landmarks import LandmarkError
+from gliomorph.interfaces.files.transforms import compose, linear_part, write_transform
 
 POINTS = phantoms.CENTRE + np.array([[0, 0, 0], [20, 5, -8], [-15, 22, 10], [5, -30, 12]])
 """LPS, mm."""
@@ -127,6 +129,43 @@ def test_pairs_go_through_the_template_into_the_baseline(tmp_path, evaluate):
     assert evaluate.said == ["sub-01_ses-01: 4 landmarks onto sub-01_ses-00"]
 
 
+def test_onto_names_the_session_that_the_others_are_taken_to(tmp_path, evaluate):
+    for scan in ("sub-01_ses-post", "sub-01_ses-pre", "sub-02_ses-a", "sub-02_ses-b"):
+        register(tmp_path, scan, "affine")
+    files = [write(tmp_path, f"sub-{name}") for name in ("01_ses-post", "01_ses-pre", "02_ses-a", "02_ses-b")]
+    rows = evaluate(*files, onto="pre")
+    assert {scan: row["reference"] for (scan, _), row in rows.items()} == {
+        "sub-01_ses-post": "sub-01_ses-pre"
+    }
+    assert evaluate.said[0] == "sub-02_ses-a: no landmarks of ses-pre to take its own to, passed over"
+    assert ("sub-01_ses-pre", "affine") in evaluate(*files)
+
+
+def test_direct_transforms_are_measured_beside_the_way_through_the_template(tmp_path, evaluate):
+    """The follow-up's tissue moved by 7 mm: the template's way knows nothing of it, the direct one all but 1 mm."""
+    for scan in ("sub-01_ses-00", "sub-01_ses-01", "sub-02_ses-00", "sub-02_ses-01"):
+        register(tmp_path, scan, "affine")
+    files = [write(tmp_path, "sub-01_ses-00"), write(tmp_path, "sub-01_ses-01", POINTS + np.array([7, 0, 0]))]
+    folder = tmp_path / "direct"
+    for subject in ("01", "02"):
+        name = f"sub-{subject}_from-00_to-01_mode-image_desc-mine_xfm.h5"
+        write_transform(evaluations.shift(-6, 0, 0), folder / name)
+    rows = evaluate(*files, before="native", direct=find_direct(folder))
+    assert [(method, row["way"]) for (_, method), row in rows.items()] == [
+        ("affine", "template"),
+        ("mine", "direct"),
+    ]
+    assert figures(rows["sub-01_ses-01", "affine"]) == pytest.approx([7, 7, 7, 7, 0])
+    assert figures(rows["sub-01_ses-01", "mine"]) == pytest.approx([1, 1, 7, 7, 1])
+    assert (
+        "sub-02_ses-00 and sub-02_ses-01: joined directly, but no pair with landmarks, passed over"
+        in evaluate.said
+    )
+    write_transform(evaluations.shift(-6, 0, 0), folder / "again" / name.replace("02", "01"))
+    with pytest.raises(EvaluationError, match=r"both take sub-01_ses-01 to sub-01_ses-00 by mine"):
+        evaluate(*files, direct=find_direct(folder))
+
+
 def test_lps_files_give_the_same_as_ras_files(tmp_path, evaluate):
     register(tmp_path, "sub-01", "affine", phantoms.some_affine())
     ras = evaluate(write(tmp_path, "sub-01"), write(tmp_path, "tpl-Tiny"))
@@ -192,6 +231,19 @@ def test_nothing_to_compare_is_an_error_and_leaves_no_table(tmp_path, evaluate):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_is_named_after_those_whose_landmarks_it_holds():
+    assert entities_of(Path("a", "sub-01_ses-00_landmarks.csv")) == ("sub-01", "ses-00")
+    assert entities_of(Path("tpl-SRI24_landmarks.csv")) == ("tpl-SRI24",)
+
+
+@pytest.mark.parametrize("name", ["BraTSReg_001_00_0000_landmarks.csv", "sub-01.csv", "sub-01_landmarks.tsv"])
+def test_names_have_to_say_whose_landmarks_they_are(tmp_path, evaluate, name):
+    register(tmp_path, "sub-01", "affine")
+    path = write(tmp_path, "sub-01").rename(tmp_path / name)
+    with pytest.raises(EvaluationError, match="a name such as sub-X"):
+        evaluate(path)
+
+
 def test_landmarks_outside_the_scan_are_refused(tmp_path, evaluate):
     register(tmp_path, "sub-01", "affine")
     folder = evaluations.anat(tmp_path / "derivatives", "sub-01")
@@ -199,7 +251,8 @@ def test_landmarks_outside_the_scan_are_refused(tmp_path, evaluate):
     files = write(tmp_path, "sub-01"), write(tmp_path, "tpl-Tiny")
     evaluate(*files)
     with pytest.raises(
-        EvaluationError, match=r"sub-01_landmarks.csv, line 3: landmark '2' lies 1\d\d mm outside"
+        LandmarkError,
+        match=r"sub-01_landmarks.csv, line 3: landmark '2' lies 1\d\d mm outside.*--coordinates LPS",
     ):
         evaluate(
             write(tmp_path, "sub-01", POINTS + np.array([[0, 0, 0], [200, 0, 0], [0, 0, 0], [0, 0, 0]])),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fileformats.generic import File
+from one_process import in_this_process
 from pydra.compose import python, workflow
 from rich.console import Console
 
@@ -18,8 +19,7 @@ from gliomorph.interfaces.derivatives.publish import Publication
 from gliomorph.interfaces.files.images import write_text
 from gliomorph.workflows import run
 from gliomorph.workflows.checks.validation import check_folders
-from gliomorph.workflows.engine import pool as worker
-from gliomorph.workflows.engine.progress import watched
+from gliomorph.workflows.engine.pool import PoolWorker
 from gliomorph.workflows.scan import participants
 
 
@@ -55,12 +55,6 @@ def stub_graph(**inputs: Any) -> Any:
     return Scan(**files, plan=inputs["plan"], run=inputs["run"])
 
 
-async def in_this_process(self: worker.PoolWorker, job: Any, rerun: bool = False) -> Any:
-    """In place of a child."""
-    with watched(job, self.watch):
-        return job.run(rerun=rerun)
-
-
 def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> None:
     """One subject in every round, each over a new output folder that the other tasks share; to be spawned.
 
@@ -74,7 +68,7 @@ def task(root: Path, subject: str, rounds: int, barrier: Any, answers: Any) -> N
         Of :mod:`multiprocessing`: all tasks start a round together; ``(subject, round, code, text)``.
     """
     participants.ScanGraph = stub_graph
-    worker.PoolWorker.run = in_this_process  # type: ignore[method-assign]
+    PoolWorker.run = in_this_process  # type: ignore[method-assign]
     for number in range(rounds):
         settings = Settings.of(
             bids_dir=root / "bids",

@@ -76,6 +76,38 @@ def write_case(
     return folder
 
 
+LANDMARKS = {"pre": ((1, -238, 2), (4, -236, 1)), "post": ((2, -237, 2), (3, -236, 3))}
+"""Of :func:`write_pair`, as the files have them: Y is the voxel's index less 239."""
+
+
+def write_pair(folder: Path, days: int = 106, left_out: Iterable[str] = ()) -> Path:
+    """A patient of BraTS-Reg, before the operation and at a follow-up.
+
+    Parameters
+    ----------
+    folder : Path
+        Its name is the patient's.
+    days : int
+    left_out : iterable of str
+        Ends of the names of files that are not there, such as ``00_0000_landmarks.csv``.
+
+    Returns
+    -------
+    folder : Path
+    """
+    for session, scan in (("pre", "00_0000"), ("post", f"01_{days:04}")):
+        for value, kind in enumerate(OLD, start=1):
+            voxels = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE) * value
+            write_image(image(voxels), folder / f"{folder.name}_{scan}_{kind}.nii.gz")
+        rows = [f"{number},{x},{y},{z}" for number, (x, y, z) in enumerate(LANDMARKS[session], start=1)]
+        (folder / f"{folder.name}_{scan}_landmarks.csv").write_text(
+            "\n".join(["Landmark,X,Y,Z", *rows]) + "\n"
+        )
+    for end in left_out:
+        (folder / f"{folder.name}_{end}").unlink()
+    return folder
+
+
 def content(path: Path) -> bytes:
     """What a file holds, uncompressed."""
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

@@ -21,7 +21,8 @@ from gliomorph.interfaces import nipype as ours
 from gliomorph.interfaces.files.images import read_image, to_array
 from gliomorph.interfaces.files.transforms import write_transform
 from gliomorph.interfaces.methods import METHODS
-from gliomorph.interfaces.records import as_dict
+from gliomorph.interfaces.pairs.records import PairFiles
+from gliomorph.interfaces.records import Record, as_dict
 from gliomorph.interfaces.scan.match import match
 from gliomorph.interfaces.scan.records import WarpedFiles
 from gliomorph.interfaces.scan.register import Register as RegisterTask
@@ -100,9 +101,8 @@ def test_ports_are_those_of_the_pydra_task(name: str) -> None:
     wanted = {field.name for field in get_fields(task)} - {"function", *interface.preset}
     assert set(interface.inputs.copyable_trait_names()) == wanted
     outputs = {field.name for field in get_fields(task.Outputs)}
-    assert set(interface.output_spec().copyable_trait_names()) == outputs | (
-        set(attrs.fields_dict(WarpedFiles)) if name == "Warp" else set()
-    )
+    parts = {"Warp": WarpedFiles, "RegisterPair": PairFiles}.get(name, Record)
+    assert set(interface.output_spec().copyable_trait_names()) == outputs | set(attrs.fields_dict(parts))
     assert interface.help(returnhelp=True).startswith(interface.function.__doc__.splitlines()[0])
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from changed_settings import changed
 from fake_slurm import FakeSlurm
+from one_process import in_this_process
 
 from gliomorph.config.settings import Settings
+from gliomorph.workflows.engine.pool import PoolWorker
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +21,12 @@ def own_hash_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     """Not the one under ``$HOME``."""
     monkeypatch.setenv("PYDRA_HASH_CACHE", str(tmp_path_factory.mktemp("hashes")))
     monkeypatch.setenv("NO_ET", "1")
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages run in this process, for tests of what they give and not of where."""
+    monkeypatch.setattr(PoolWorker, "run", in_this_process)
 
 
 @pytest.fixture

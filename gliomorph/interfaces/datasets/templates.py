@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
+from ..files.grids import around, isotropic, mask_onto, onto
 from ..files.images import ImageError, from_array, image_and_notices, read_image, to_array, voxel_volume_ml
 from ..files.masks import GIVE_ONE_FRAME, in_one_frame
 from ..files.tables import read_tsv
@@ -20,9 +21,6 @@ from ..files.tables import read_tsv
 TISSUES = ("CSF", "GM", "WM")
 CONTRASTS = ("T2w", "FLAIR")
 """Modalities of which a template may have an image beside its T1w."""
-MARGIN_MM = 8.0
-MULTIPLE = 16
-"""Sides of the working grid are a multiple of this: four halvings by a U-Net."""
 
 
 class TemplateError(ValueError):
@@ -98,39 +96,8 @@ def load_template(
 
 
 def working_grid(template: Template) -> sitk.Image:
-    """The template's grid cropped to its brain plus a margin, every side a multiple of 16.
-
-    The margin is :data:`MARGIN_MM` on each side, half of it where that keeps to the template's own grid; else
-    the grid reaches beyond the template's.
-
-    Returns
-    -------
-    grid : SimpleITK.Image
-        An empty image that carries the frame; its voxels lie on the template's voxels.
-    """
-    occupied = to_array(template.brain_mask) > 0
-    margin = int(np.ceil(MARGIN_MM / template.resolution))
-    start, size = [], []
-    for axis in range(3):
-        where = np.flatnonzero(occupied.any(axis=tuple(a for a in range(3) if a != axis)))
-        first, last = int(where[0]), int(where[-1])
-        full = occupied.shape[axis]
-        side = _round_up(last - first + 1 + 2 * margin)
-        shorter = full // MULTIPLE * MULTIPLE
-        if side > full and shorter - (last - first + 1) >= margin:
-            side = shorter
-        begin = (first + last + 1 - side) // 2
-        start.append(begin if side > full else min(max(begin, 0), full - side))
-        size.append(side)
-    grid = sitk.Image(size, sitk.sitkUInt8)
-    grid.SetSpacing(template.image.GetSpacing())
-    grid.SetDirection(template.image.GetDirection())
-    grid.SetOrigin(template.image.TransformContinuousIndexToPhysicalPoint([float(s) for s in start]))
-    return grid
-
-
-def _round_up(side: int) -> int:
-    return -(-side // MULTIPLE) * MULTIPLE
+    """The template's grid cropped to its brain plus a margin, as :func:`~..files.grids.around` does it."""
+    return around(template.brain_mask, template.resolution)
 
 
 def _from_nilearn() -> Template:
@@ -178,14 +145,14 @@ def _from_folder(name: str, home: Path) -> Template:
         }
     except ImageError as error:
         raise TemplateError(f"template {name!r}: {error}") from error
-    mask = _onto(mask, image, sitk.sitkNearestNeighbor)
+    mask = onto(mask, image, sitk.sitkNearestNeighbor)
     resolution = round(min(image.GetSpacing()))
     return Template(
         name=name,
         resolution=resolution,
         image=image,
         brain_mask=mask,
-        contrasts={modality: _onto(other, image) for modality, other in contrasts.items()},
+        contrasts={modality: onto(other, image) for modality, other in contrasts.items()},
         tissues=tissues,
         labels=labels,
         notices=tuple(f"template {name}, {path.name}: {text}" for text in notices),
@@ -262,45 +229,20 @@ def _of_size(template: Template, brain_ml: float) -> Template:
 def _at_resolution(template: Template, resolution: int) -> Template:
     """Intensities to [0, 1] inside the brain; every image onto the grid of the wanted resolution."""
     mask = sitk.Cast(template.brain_mask, sitk.sitkUInt8)
-    grid = _grid_of(mask, resolution)
+    grid = isotropic(mask, resolution)
 
     def brain_of(image: sitk.Image) -> sitk.Image:
         brain = sitk.Mask(image, mask)
         voxels = to_array(brain)[to_array(mask) > 0]
         brain = sitk.Clamp(brain / float(np.percentile(voxels, 99.5)), sitk.sitkFloat32, 0.0, 1.0)
-        return _onto(brain, grid)
+        return onto(brain, grid)
 
     return attrs.evolve(
         template,
         resolution=resolution,
         image=brain_of(template.image),
-        brain_mask=_binary_onto(mask, grid),
+        brain_mask=mask_onto(mask, grid),
         contrasts={name: brain_of(image) for name, image in template.contrasts.items()},
-        tissues={name: _onto(tissue, grid) for name, tissue in template.tissues.items()},
-        labels={name: _binary_onto(label, grid) for name, label in template.labels.items()},
+        tissues={name: onto(tissue, grid) for name, tissue in template.tissues.items()},
+        labels={name: mask_onto(label, grid) for name, label in template.labels.items()},
     )
-
-
-def _grid_of(image: sitk.Image, resolution: int) -> sitk.Image:
-    """The field of view of ``image`` with isotropic voxels; ``image`` itself where it has them already."""
-    spacing = np.array(image.GetSpacing())
-    if np.allclose(spacing, resolution, atol=1e-3):
-        return image
-    size = np.maximum(1, np.round(np.array(image.GetSize()) * spacing / resolution)).astype(int)
-    grid = sitk.Image(size.tolist(), sitk.sitkUInt8)
-    grid.SetSpacing([float(resolution)] * 3)
-    grid.SetDirection(image.GetDirection())
-    grid.SetOrigin(image.TransformContinuousIndexToPhysicalPoint(((resolution / spacing - 1) / 2).tolist()))
-    return grid
-
-
-def _onto(image: sitk.Image, grid: sitk.Image, interpolator: int = sitk.sitkLinear) -> sitk.Image:
-    """Resampled by world coordinates, smoothed first where the grid is coarser."""
-    if interpolator == sitk.sitkLinear and min(grid.GetSpacing()) > 1.5 * min(image.GetSpacing()):
-        sigma = 0.425 * min(grid.GetSpacing())
-        image = sitk.SmoothingRecursiveGaussian(image, sigma)
-    return sitk.Resample(image, grid, sitk.Transform(), interpolator, 0.0, image.GetPixelID())
-
-
-def _binary_onto(mask: sitk.Image, grid: sitk.Image) -> sitk.Image:
-    return sitk.Cast(_onto(sitk.Cast(mask > 0, sitk.sitkFloat32), grid) >= 0.5, sitk.sitkUInt8)

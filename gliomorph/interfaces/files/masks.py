@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from .frames import affine_of, described, farthest_mm
 from .images import ImageError, from_array, image_and_notices, to_array
+from .labels import inside_of_mask
 
 BACKGROUND = 0.3
 """Share of an image that is background where it is skull-stripped."""
@@ -65,6 +66,42 @@ def in_one_frame(mask: sitk.Image, image: sitk.Image, name: str, of: str) -> tup
         f"{name} has as many voxels as {of}, but a header that puts them elsewhere, up to {apart:.3g} mm away: {own}; "
         f"{of} has {other}"
     )
+
+
+def read_mask(
+    path: Path, image: sitk.Image, what: str, *, orientation: str = "", trust_voxels: bool = False
+) -> tuple[sitk.Image, list[str]]:
+    """A mask that was given for an image, on the image's grid (uint8), and what was odd in its file.
+
+    Parameters
+    ----------
+    path : Path
+    image : SimpleITK.Image
+    what : str
+        What it is a mask of, for errors: ``brain``.
+    orientation : str
+        As in :func:`~.images.read_image`.
+    trust_voxels : bool
+        One with as many voxels as the image lies on them, whatever its header says.
+
+    Raises
+    ------
+    ImageError
+        A mask in another frame, without a voxel above 0, or outside the image.
+    """
+    given, odd = image_and_notices(path, orientation=orientation, like=image if trust_voxels else None)
+    given, differing = in_one_frame(given, image, path.name, "the image")
+    if differing:
+        raise ImageError(f"{differing}: {TRUST_VOXELS}")
+    inside, shades = inside_of_mask(np.nan_to_num(to_array(given)), path.name)
+    mask = sitk.Resample(
+        from_array(inside.astype(np.uint8), given), image, sitk.Transform(), sitk.sitkNearestNeighbor
+    )
+    if not inside.any():
+        raise ImageError(f"{path.name}: the {what} mask is empty (no voxel above 0)")
+    if not to_array(mask).any():
+        raise ImageError(f"{path.name}: the {what} mask does not overlap the image (world coordinates)")
+    return mask, [*(f"{path.name}: {text}" for text in odd), *shades]
 
 
 def brain_with_rim(brain: sitk.Image) -> sitk.Image:

@@ -20,7 +20,7 @@ update and of the sum."""
 
 def greedy(problem: Problem) -> Answer:
     """Greedy of the whole images."""
-    return _run(problem, problem.moving)
+    return _run(problem, {})
 
 
 def greedy_cfm(problem: Problem) -> Answer:
@@ -30,21 +30,28 @@ def greedy_cfm(problem: Problem) -> Answer:
     voxels around, so that the windows around it, wide ones at coarse levels, do not see it. One value for all of it
     would be a structure of its own, which the template does not have.
     """
-    tumor = dilated(problem.tumor)
-    return _run(problem, _filled(problem.moving, tumor), sitk.Cast(tumor == 0, sitk.sitkFloat32))
+    tumors = {"fixed": problem.fixed_tumor, "moving": problem.tumor}
+    return _run(problem, {name: dilated(tumor) for name, tumor in tumors.items() if tumor is not None})
 
 
-def _run(problem: Problem, moving: sitk.Image, mask: sitk.Image | None = None) -> Answer:
-    """Greedy from the identity, for the images are affinely aligned already."""
+MASK_OPTIONS = {"fixed": "-gm", "moving": "-mm"}
+
+
+def _run(problem: Problem, tumors: dict[str, sitk.Image]) -> Answer:
+    """Greedy from the identity, for the images are aligned already; ``tumors`` are left out of their images."""
     try:
         import picsl_greedy
     except ImportError as error:
         raise ImportError("greedy needs the package picsl-greedy: pip install picsl-greedy") from error
-    images = {"fixed": problem.fixed, "moving": moving, "warp": None, "inverse": None}
+    images: dict[str, sitk.Image | None] = {"warp": None, "inverse": None}
     # greedy adds noise to both images; 0 means a seed from the clock to it
     words = f"-i fixed moving {OPTIONS} -seed {problem.seed or 2**31 - 1} -o warp -oinv inverse -V 0"
-    if mask is not None:
-        images, words = images | {"mask": mask}, f"{words} -mm mask"
+    for name, image in (("fixed", problem.fixed), ("moving", problem.moving)):
+        images[name] = image
+        if name in tumors:
+            images[name] = _filled(image, tumors[name])
+            images[f"{name}_mask"] = sitk.Cast(tumors[name] == 0, sitk.sitkFloat32)
+            words += f" {MASK_OPTIONS[name]} {name}_mask"
     solver, log = picsl_greedy.Greedy3D(), io.StringIO()
     try:
         solver.execute(words, out=log, err=log, **images)
@@ -55,7 +62,7 @@ def _run(problem: Problem, moving: sitk.Image, mask: sitk.Image | None = None) -
         forward=_transform(solver["warp"]),
         inverse=_transform(solver["inverse"]),
         used={
-            "settings": {"options": OPTIONS, "masks": ["moving_mask"] * (mask is not None)},
+            "settings": {"options": OPTIONS, "masks": [f"{name}_mask" for name in tumors]},
             "greedy": version("picsl-greedy"),
         },
     )

@@ -31,6 +31,8 @@ class Problem:
     """Further modalities, for methods of several."""
     tumor: sitk.Image
     """uint8 mask in the moving frame."""
+    fixed_tumor: sitk.Image | None = None
+    """uint8 mask in the fixed frame, where that is a patient's, too; left out wherever ``tumor`` is."""
     brain: sitk.Image
     """The template's brain mask."""
     rigid: sitk.Transform

@@ -23,7 +23,15 @@ def syn(problem: Problem) -> Answer:
 def syn_cfm(problem: Problem) -> Answer:
     """SyN with cost-function masking: the tumour has no part in the cost."""
     # ANTs smooths its coarse levels across the mask's border: two voxels more keep the rim out of the cost
-    return _run_syn(problem, {"moving_mask": sitk.Cast(dilated(problem.tumor) == 0, sitk.sitkUInt8)})
+    tumors = {"fixed_mask": problem.fixed_tumor, "moving_mask": problem.tumor}
+    return _run_syn(
+        problem,
+        {
+            name: sitk.Cast(dilated(tumor) == 0, sitk.sitkUInt8)
+            for name, tumor in tumors.items()
+            if tumor is not None
+        },
+    )
 
 
 def syn_cc(problem: Problem) -> Answer:

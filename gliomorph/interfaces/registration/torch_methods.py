@@ -138,6 +138,9 @@ def _pair(problem: Problem, device: str) -> Pair:
     from ...models.registration.pair import pair_of
 
     moving, fixed, tumor, brain = map(to_array, (problem.moving, problem.fixed, problem.tumor, problem.brain))
+    if problem.fixed_tumor is not None:
+        # the models know one mask, that of the moving image
+        tumor = tumor | to_array(problem.fixed_tumor)
     if problem.further:
         moving = np.stack([moving, *(to_array(each.moving) for each in problem.further)])
         fixed = np.stack([fixed, *(to_array(each.fixed) for each in problem.further)])
@@ -166,8 +169,9 @@ def halved(problem: Problem) -> Problem:
         further=tuple(
             Further(moving=_shrunken(each.moving), fixed=_shrunken(each.fixed)) for each in problem.further
         ),
-        tumor=sitk.Cast(_shrunken(sitk.Cast(problem.tumor > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
-        brain=sitk.Cast(_shrunken(sitk.Cast(problem.brain > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8),
+        tumor=_shrunken_mask(problem.tumor),
+        fixed_tumor=None if problem.fixed_tumor is None else _shrunken_mask(problem.fixed_tumor),
+        brain=_shrunken_mask(problem.brain),
     )
 
 
@@ -186,6 +190,10 @@ def _shrunken(image: sitk.Image) -> sitk.Image:
     odd = [size % 2 for size in image.GetSize()]
     padded = sitk.ZeroFluxNeumannPad(image, [0] * 3, odd) if any(odd) else image
     return sitk.BinShrink(padded, [2] * 3)
+
+
+def _shrunken_mask(mask: sitk.Image) -> sitk.Image:
+    return sitk.Cast(_shrunken(sitk.Cast(mask > 0, sitk.sitkFloat32)) >= 0.5, sitk.sitkUInt8)
 
 
 def _on(transform: sitk.Transform, grid: sitk.Image) -> sitk.Transform:

@@ -6,20 +6,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
-from ..files.images import ImageError, from_array, image_and_notices, to_array, voxel_volume_ml, write_image
-from ..files.labels import inside_of_mask
+from ..files.images import ImageError, to_array, voxel_volume_ml, write_image
 from ..files.masks import (
     BACKGROUND,
     SIGNED,
-    TRUST_VOXELS,
     finite_image,
     foreground,
-    in_one_frame,
+    read_mask,
     without_spikes,
 )
+from ..records import as_dict
 from ..task import task
 from .records import AS_THEY_STAND, BrainInfo, Reading
 
@@ -79,7 +77,7 @@ def brain_of(
     """
     flags: list[str] = []
     if brain_mask is not None:
-        (mask, flags), method = _given(brain_mask, picture, reading), "given"
+        (mask, flags), method = read_mask(brain_mask, picture, "brain", **as_dict(reading)), "given"
     elif is_skull_stripped(picture):
         mask, method = foreground(picture), "skull-stripped input"
     else:
@@ -102,24 +100,6 @@ def is_skull_stripped(image: sitk.Image) -> bool:
     return volume <= BRAIN_ML[1]
 
 
-def _given(path: Path, image: sitk.Image, reading: Reading) -> tuple[sitk.Image, list[str]]:
-    given, odd = image_and_notices(
-        path, orientation=reading.orientation, like=image if reading.trust_voxels else None
-    )
-    given, differing = in_one_frame(given, image, path.name, "the image")
-    if differing:
-        raise ImageError(f"{differing}: {TRUST_VOXELS}")
-    inside, shades = inside_of_mask(np.nan_to_num(to_array(given)), path.name)
-    mask = sitk.Resample(
-        from_array(inside.astype(np.uint8), given), image, sitk.Transform(), sitk.sitkNearestNeighbor
-    )
-    if not inside.any():
-        raise ImageError(f"{path.name}: the brain mask is empty (no voxel above 0)")
-    if not to_array(mask).any():
-        raise ImageError(f"{path.name}: the brain mask does not overlap the image (world coordinates)")
-    return mask, [*(f"{path.name}: {text}" for text in odd), *shades]
-
-
 def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image, str]:
     # the tool reads the frame that was decided here, and not its own reading of the header
     head = str(write_image(image, scratch / "head.nii.gz"))
@@ -138,13 +118,14 @@ def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image
         )
         raise ImageError(
             f"{path.name}: the image {state}, and no brain mask is given. Give one "
-            "(…_desc-brain_mask.nii.gz in a folder named with -d), or install SynthStrip (mri_synthstrip) or HD-BET"
+            "(…_desc-brain_mask.nii.gz in a folder named with -d; of a pair, --moving-brain and --fixed-brain), or "
+            "install SynthStrip (mri_synthstrip) or HD-BET"
         )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not mask.exists():
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
         raise ImageError(f"{path.name}: {Path(tool).name} failed (exit {done.returncode}): {last[0]}")
-    found, _ = _given(mask, image, AS_THEY_STAND)
+    found, _ = read_mask(mask, image, "brain")
     return found, method
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from sklearn.metrics import mutual_info_score
 
+from ..files.grids import around, isotropic, mask_onto, onto
 from ..files.images import read_image, to_array, write_image
 from ..files.masks import brain_with_rim, finite_image, without_spikes
 from ..files.transforms import apply_to_points, write_transform
@@ -18,8 +19,6 @@ from .records import AS_THEY_STAND, CoregisterInfo, Reading
 
 GRID_MM = 3.0
 """Voxels on which the images are compared, the brain and three of them around."""
-MARGIN_MM = 12.0
-"""Of that grid around the brain."""
 LEAST_MM = 1.0
 """A map that moves no point of the brain farther is within its own error, up to 0.8 mm on real T2w: headers stay."""
 OPTIONS: dict[str, Any] = {
@@ -68,9 +67,8 @@ def coregister(
     """
     other, flags = finite_image(image, reading.orientation)
     target, brain = read_image(primary), read_image(brain_mask, sitk.sitkUInt8)
-    grid = _around(brain)
-    compared = brain_with_rim(sitk.Resample(brain, grid, sitk.Transform(), sitk.sitkNearestNeighbor))
-    fixed = sitk.Resample(_smooth(target), grid, sitk.Transform(), sitk.sitkLinear)
+    grid = around(mask_onto(brain, isotropic(brain, GRID_MM)), GRID_MM)
+    fixed, compared = onto(target, grid), brain_with_rim(mask_onto(brain, grid))
     stay = sitk.Transform(3, sitk.sitkAffine)
     shown = _share(sitk.Resample(other, target, stay, sitk.sitkLinear), brain)
     files = register_ants(
@@ -84,7 +82,9 @@ def coregister(
         **OPTIONS,
     )
     rigid = sitk.ReadTransform(files["fwdtransforms"][0])
-    before, after = (_information(fixed, _smooth(other), compared, each) for each in (stay, rigid))
+    # interpolation, which smooths too, then wins nothing
+    smooth = sitk.SmoothingRecursiveGaussian(other, GRID_MM / 2)
+    before, after = (_information(fixed, smooth, compared, each) for each in (stay, rigid))
     distance = _farthest_mm(rigid, brain)
     moves = after > before and distance > LEAST_MM
     best = rigid if moves else stay
@@ -103,24 +103,6 @@ def coregister(
         write_image(there, Path.cwd() / "coregistered.nii.gz"),
         info,
     )
-
-
-def _around(brain: sitk.Image) -> sitk.Image:
-    """An empty grid of :data:`GRID_MM` along the axes of a mask, around its brain."""
-    spacing = np.array(brain.GetSpacing())
-    occupied = np.argwhere(to_array(brain) > 0)
-    margin = MARGIN_MM / spacing
-    first, last = occupied.min(axis=0) - margin, occupied.max(axis=0) + margin
-    grid = sitk.Image(np.ceil((last - first) * spacing / GRID_MM).astype(int).tolist(), sitk.sitkUInt8)
-    grid.SetSpacing([GRID_MM] * 3)
-    grid.SetDirection(brain.GetDirection())
-    grid.SetOrigin(brain.TransformContinuousIndexToPhysicalPoint(first.tolist()))
-    return grid
-
-
-def _smooth(image: sitk.Image) -> sitk.Image:
-    """What is left of an image on voxels of :data:`GRID_MM`; interpolation, which smooths too, then wins nothing."""
-    return sitk.SmoothingRecursiveGaussian(image, GRID_MM / 2)
 
 
 def _share(image: sitk.Image, brain: sitk.Image) -> float:

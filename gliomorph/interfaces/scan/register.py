@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import SimpleITK as sitk
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
-from ..machine.limits import peak_gb, reset_peak
 from ..methods import NEEDED, REGISTRY
 from ..records import Ports
 from ..registration.problem import Further, Problem
+from ..registration.solve import solve
 from ..task import task
 from .records import Channel
 
@@ -112,17 +111,7 @@ def register(
         require_same_grid(
             fixed=problem.fixed, **{channel.name: images.moving, f"template's {channel.like}": images.fixed}
         )
-    reset_peak()
-    start = time.perf_counter()
-    answer = REGISTRY[method].solve(problem)
-    used = {
-        "method": method,
-        "device": "cpu",
-        "seconds": round(time.perf_counter() - start, 2),
-        "peak_memory_gb": round(peak_gb(), 2),
-        "seed": seed,
-        **answer.used,
-    }
+    answer, used = solve(problem)
     if compared:
         used["modalities"] = [each.record() for each in compared]
     folder = Path.cwd()

@@ -124,7 +124,7 @@ class DataEngine:
         for modality in self.modalities:
             signal = signals.render(modality, shares, maps, structure, voxel_mm, chance, typical)
             images.append(artefacts.corrupt(signal, mask, voxel_mm, chance, typical))
-        return Example(images=torch.stack(images), labels=_largest(tumor) * mask)
+        return Example(images=torch.stack(images), labels=lesions.largest(tumor) * mask)
 
     def _sample_growths(self, positions: Tensor, chance: Chance) -> list[lesions.Growth]:
         if chance.happens(WITHOUT_TUMOR):
@@ -139,16 +139,6 @@ class DataEngine:
             centre = possible[chance.integer(len(possible))] * unit
             growths.append(lesions.sample_growth(centre.tolist(), chance))
         return growths
-
-
-def _largest(tumor: Tensor) -> Tensor:
-    """Class index of each voxel's largest share, background where none is larger; faster than ``argmax``."""
-    largest = (1 - tumor.sum(0)).clamp_min(0)
-    labels = torch.zeros(largest.shape, dtype=torch.int64, device=tumor.device)
-    for index, share in enumerate(tumor, start=1):
-        labels.masked_fill_(share > largest, index)
-        largest = torch.maximum(largest, share)
-    return labels
 
 
 def _possible(maps: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def sample_means(modality: str, chance: Chance, typical: bool = False) -> Tensor
     if chance.happens(RANDOM_CONTRAST):
         return torch.tensor([chance.uniform(0.1, 1.5) for _ in CLASSES])
     if modality in ("T1w", "T1ce"):
-        return _t1_weighted(modality == "T1ce", chance)
+        return t1_weighted(modality == "T1ce", chance)
     usual = torch.tensor(MEANS[modality])
     spread = torch.tensor([width * (2 * chance.uniform() - 1) * 1.7 for width in SPREAD])
     means = usual * spread.exp()
@@ -34,8 +34,8 @@ def sample_means(modality: str, chance: Chance, typical: bool = False) -> Tensor
     return (white + chance.log_uniform(0.6, 1.3) * (means - white)).clamp_min(0.05)
 
 
-def _t1_weighted(gadolinium: bool, chance: Chance) -> Tensor:
-    """White matter 1, grey matter between 0.6 (gradient echo) and 0.93 (spin echo), fluid darkest.
+def t1_weighted(gadolinium: bool, chance: Chance) -> Tensor:
+    """Means of the classes in T1w: white matter 1, grey 0.6 (gradient echo) to 0.93 (spin echo), fluid darkest.
 
     The tumour's means follow these: oedema is near grey matter and darker than white, necrosis between grey matter
     and fluid, what enhances near grey matter or, in four of five images with gadolinium, brighter than all.

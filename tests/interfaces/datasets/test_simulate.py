@@ -63,6 +63,19 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, cohort: simulate.Cohort) -
     return folder
 
 
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory, cohort: simulate.Cohort) -> tuple[Path, list[str]]:
+    """Two patients, the second one asked for later; what was said then."""
+    folder = tmp_path_factory.mktemp("grown")
+    lines: list[str] = []
+    simulate.simulate_cohort(folder, 1, cohort)
+    kept = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    before = kept.stat().st_mtime_ns
+    simulate.simulate_cohort(folder, 2, cohort, lines.append)
+    assert kept.stat().st_mtime_ns == before
+    return folder, lines
+
+
 def truth(dataset: Path, label: str, name: str) -> Path:
     return dataset / "derivatives" / "truth" / f"sub-{label}" / "anat" / f"sub-{label}_{name}"
 
@@ -78,10 +91,9 @@ def test_dataset_is_valid_bids(dataset: Path, folder: str) -> None:
 
 
 def test_same_seed_gives_the_same_bytes_and_patients_do_not_depend_on_their_number(
-    dataset: Path, cohort: simulate.Cohort, tmp_path: Path
+    dataset: Path, grown: tuple[Path, list[str]]
 ) -> None:
-    simulate.simulate_cohort(tmp_path / "two", 2, cohort)
-    expected, found = digests(dataset), digests(tmp_path / "two")
+    expected, found = digests(dataset), digests(grown[0])
     patients = {name for name in expected if "sub-01" in name or "sub-02" in name}
     assert {name for name in found if "sub-" in name} == patients
     assert {name: found[name] for name in found if name != "participants.tsv"} == {
@@ -95,14 +107,10 @@ def test_another_seed_gives_another_patient(dataset: Path, cohort: simulate.Coho
     assert digests(tmp_path / "other")[name] != digests(dataset)[name]
 
 
-def test_a_cohort_grows_and_complete_patients_are_kept(cohort: simulate.Cohort, tmp_path: Path) -> None:
-    simulate.simulate_cohort(tmp_path, 1, cohort)
-    kept = tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
-    before, lines = kept.stat().st_mtime_ns, []
-    simulate.simulate_cohort(tmp_path, 2, cohort, lines.append)
-    assert kept.stat().st_mtime_ns == before
+def test_a_cohort_grows_and_complete_patients_are_kept(grown: tuple[Path, list[str]]) -> None:
+    folder, lines = grown
     assert [line.endswith("kept") for line in lines] == [True, False]
-    with (tmp_path / "participants.tsv").open(newline="") as table:
+    with (folder / "participants.tsv").open(newline="") as table:
         rows = list(csv.DictReader(table, delimiter="\t"))
     assert [row["participant_id"] for row in rows] == ["sub-01", "sub-02"]
     assert all(int(row["survival_days"]) > 0 and row["event"] in "01" for row in rows)

@@ -16,7 +16,10 @@ from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.group.associations.facts import CLUSTER_COLUMNS, TestResults
 from gliomorph.workflows.group.associations import Associations, run_associations
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops that pydra leaves open
+    pytest.mark.usefixtures("one_process"),
+]
 WORDS = ("adiffi:group", "glm:age")
 
 

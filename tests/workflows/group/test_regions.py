@@ -19,7 +19,10 @@ from gliomorph.interfaces.group.strata.groups import Stratification
 from gliomorph.workflows.checks.atlas import atlas_notices
 from gliomorph.workflows.group.regions import Regional, run_regional
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loops that pydra leaves open
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops that pydra leaves open
+    pytest.mark.usefixtures("one_process"),
+]
 PLACES = [(-30, -30, 0), (30, 30, 0), (-28, 25, 5)]
 """From the brain's centre, LPS: two on the right, one on the left."""
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -76,11 +76,15 @@ class Case:
     """The patient's part of the name."""
     session: str = ""
     """The time point; empty before 2023."""
+    days: int | None = None
+    """Days since the patient's first scan; None where the name does not tell."""
     grade: str = ""
     """``HGG`` or ``LGG`` where the folder lies in one of that name, else empty."""
     images: Mapping[str, Path] = attrs.field(factory=dict)
     """By modality: T1w, T1ce, T2w, FLAIR."""
     segmentation: Path | None = None
+    landmarks: Path | None = None
+    """BraTS-Reg's ``Landmark,X,Y,Z``."""
     notices: tuple[str, ...] = ()
     """What a reader of the summary should know."""
     problem: str = ""
@@ -116,20 +120,42 @@ def find_cases(src_dir: Path, *, pediatric_2023: bool = False) -> tuple[list[Cas
     BratsError
         No such folder, or no case in it.
     """
-    if not src_dir.is_dir():
-        raise BratsError(f"{src_dir}: no such folder")
-    cases, others = [], []
-    for folder in _folders(src_dir.absolute()):
-        if recognised := _recognised(folder):
-            cases.append(_case(folder, *recognised, pediatric_2023))
-        elif _nifti(folder):
-            others.append(folder)
+    folders, others = case_folders(src_dir, LAYOUTS)
+    cases = [_case(*one, pediatric_2023) for one in folders]
     if not cases:
         raise BratsError(
             f"{src_dir}: no BraTS case found. Folders such as Brats18_CBICA_AAB_1, BraTS20_Training_001, "
             "BraTS2021_00000 or BraTS-GLI-00000-000 are required"
         )
     return sorted(cases, key=lambda case: (case.name, case.folder)), others
+
+
+def case_folders(
+    src_dir: Path, layouts: Sequence[Layout]
+) -> tuple[list[tuple[Path, Layout, dict[str, str]]], list[Path]]:
+    """The folders of cases below a folder.
+
+    Returns
+    -------
+    cases : list of tuple
+        Folder, its layout, and the parts of its name.
+    others : list of Path
+        Folders that hold images and are no case.
+
+    Raises
+    ------
+    BratsError
+        No such folder.
+    """
+    if not src_dir.is_dir():
+        raise BratsError(f"{src_dir}: no such folder")
+    cases, others = [], []
+    for folder in _folders(src_dir.absolute(), layouts):
+        if recognised := _recognised(folder, layouts):
+            cases.append((folder, *recognised))
+        elif nifti(folder):
+            others.append(folder)
+    return cases, others
 
 
 def mark_collisions(cases: list[Case], known: Mapping[str, str]) -> list[Case]:
@@ -168,7 +194,7 @@ def mark_collisions(cases: list[Case], known: Mapping[str, str]) -> list[Case]:
     return [marked(case) for case in cases]
 
 
-def _folders(src_dir: Path) -> Iterator[Path]:
+def _folders(src_dir: Path, layouts: Sequence[Layout]) -> Iterator[Path]:
     """The folder and all below it, sorted, but those inside cases; each once, whatever links lead to it."""
 
     def fail(error: OSError) -> None:
@@ -183,14 +209,14 @@ def _folders(src_dir: Path) -> Iterator[Path]:
             continue
         seen.add(here)
         below[:] = sorted(entry for entry in below if not entry.startswith("."))
-        if _recognised(folder):
+        if _recognised(folder, layouts):
             below.clear()
         yield folder
 
 
-def _recognised(folder: Path) -> tuple[Layout, dict[str, str]] | None:
+def _recognised(folder: Path, layouts: Sequence[Layout]) -> tuple[Layout, dict[str, str]] | None:
     """Layout and parts of a case's name; None for others, also for a folder around cases that is named alike."""
-    matches = ((layout, layout.pattern.fullmatch(folder.name)) for layout in LAYOUTS)
+    matches = ((layout, layout.pattern.fullmatch(folder.name)) for layout in layouts)
     found = next(((layout, match.groupdict()) for layout, match in matches if match), None)
     return None if found and _is_around(folder) else found
 
@@ -198,7 +224,7 @@ def _recognised(folder: Path) -> tuple[Layout, dict[str, str]] | None:
 def _is_around(folder: Path) -> bool:
     """Whether a folder holds the case's own, or others and no image, as BraTS2021_Training_Data does."""
     below = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return (folder / folder.name) in below or (bool(below) and not _nifti(folder))
+    return (folder / folder.name) in below or (bool(below) and not nifti(folder))
 
 
 def _case(folder: Path, layout: Layout, names: Mapping[str, str], pediatric_2023: bool) -> Case:
@@ -225,11 +251,11 @@ def _case(folder: Path, layout: Layout, names: Mapping[str, str], pediatric_2023
 
 def _with_files(case: Case) -> Case:
     """The case with its images and its segmentation; :class:`BratsError` where there are none or too many."""
-    rest = _nifti(case.folder)
+    rest = nifti(case.folder)
     names = case.layout.modalities
     images, notices = {}, []
     for modality, name in names.items():
-        if path := _take(case, name, rest):
+        if path := take(case, name, rest):
             images[modality] = path
     if not images:
         found = ", ".join(path.name for path in rest[:3]) or "no NIfTI file"
@@ -239,7 +265,7 @@ def _with_files(case: Case) -> Case:
         )
     if missing := [modality for modality in names if modality not in images]:
         notices.append(f"no {', '.join(missing)}")
-    segmentation = _take(case, "seg", rest)
+    segmentation = take(case, "seg", rest)
     if not segmentation:
         # BraTS20_Training_355 was published with W39_1998.09.19_Segm.nii
         candidates = [path for path in rest if "seg" in path.name.removeprefix(case.name).lower()]
@@ -256,7 +282,7 @@ def _with_files(case: Case) -> Case:
     return attrs.evolve(case, images=images, segmentation=segmentation, notices=tuple(notices))
 
 
-def _take(case: Case, kind: str, files: list[Path]) -> Path | None:
+def take(case: Case, kind: str, files: list[Path]) -> Path | None:
     """Remove the case's file of this kind from the list, and return it."""
     names = [f"{case.name}{case.layout.separator}{kind}{extension}" for extension in EXTENSIONS]
     found = [path for path in files if path.name in names]
@@ -268,7 +294,7 @@ def _take(case: Case, kind: str, files: list[Path]) -> Path | None:
     return None
 
 
-def _nifti(folder: Path) -> list[Path]:
+def nifti(folder: Path) -> list[Path]:
     """NIfTI files; also links that lead nowhere, so that they fail when read instead of being missed."""
     return sorted(
         path

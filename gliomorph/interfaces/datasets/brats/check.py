@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 import numpy as np
 import SimpleITK as sitk
 
 from ...files.images import ImageError, read_image, require_same_grid, to_array
+from ...files.landmarks import read_landmarks, require_inside
 from .cases import Case
 
 SRI24_SIZE, SRI24_SPACING = (240, 240, 155), (1.0, 1.0, 1.0)
+SRI24_ORIGIN = (0.0, -239.0, 0.0)
+"""LPS, mm: with it, and axes along LPS, positions are voxel indices but for Y, which is the index less 239."""
+LANDMARK_COORDINATES = "LPS"
+"""BraTS-Reg's: X, Y, Z are mm of ITK's world.
+
+The challenge describes no convention. A participant's code (github.com/ntustison/BraTS-Reg22) adds 239 to Y, takes
+the three for voxel indices of the image, turns them into ITK's physical points, and submits such points again as X,
+Y, Z: on the grid of :data:`SRI24_ORIGIN` file, index and point agree, on no other. :func:`examine` requires that grid.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,7 +51,10 @@ def examine(case: Case) -> Findings:
     Raises
     ------
     ImageError
-        An unreadable file, files on different grids, or labels that the case's edition does not have.
+        An unreadable file, files on different grids, labels that the case's edition does not have, or landmarks on
+        another grid than theirs.
+    LandmarkError
+        A landmark file that cannot be read, or landmarks outside the images.
     """
     files = {path.name: path for path in case.images.values()}
     if case.segmentation:
@@ -56,7 +70,22 @@ def examine(case: Case) -> Findings:
         _require_convention(found, case.layout.convention, case.segmentation.name)
         if not found:
             notices = (left_out(case.segmentation.name),)
+    if case.landmarks:
+        _require_landmarks(case.landmarks, next(iter(case.images.values())), grid)
     return Findings(has_tumor=bool(found), on_sri24=on_sri24, notices=notices)
+
+
+def _require_landmarks(landmarks: Path, image: Path, grid: sitk.Image) -> None:
+    """Refuse landmarks that cannot be read, or whose convention does not fit the image's grid."""
+    geometry = (grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection())
+    wanted = (SRI24_ORIGIN, SRI24_SPACING, tuple(np.eye(3).ravel()))
+    if not all(np.allclose(has, required, atol=1e-3) for has, required in zip(geometry, wanted, strict=True)):
+        raise ImageError(
+            f"{image.name}: landmarks of BraTS-Reg are positions on a grid of 1 mm with origin {SRI24_ORIGIN} and "
+            f"axes along LPS, this one has origin {grid.GetOrigin()}, voxels of {grid.GetSpacing()} mm and axes "
+            f"{grid.GetDirection()}: what they mean there is not known"
+        )
+    require_inside(read_landmarks(landmarks, LANDMARK_COORDINATES), image, "positions in it are required")
 
 
 def left_out(name: str) -> str:

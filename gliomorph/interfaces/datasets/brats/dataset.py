@@ -1,4 +1,5 @@
-"""BraTS cases as a BIDS dataset: images in the raw dataset, segmentations in ``derivatives/brats``.
+"""BraTS cases as a BIDS dataset: images in the raw dataset, segmentations in ``derivatives/brats``, landmarks of
+BraTS-Reg in ``derivatives/landmarks``.
 
 Voxels are not touched: ``.nii.gz`` files are copied byte by byte, ``.nii`` files are compressed. A case whose files
 are all there is kept as it is.
@@ -9,45 +10,30 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from .... import __version__
 from ...files.checksums import sha256_of
 from ...files.images import ImageError, remove_leftovers, replacing, write_text
-from ...files.sidecars import BIDS_VERSION, beside, copy, write_sidecar
+from ...files.landmarks import LandmarkError
+from ...files.sidecars import beside, copy, write_sidecar
 from ...files.tables import brats_rows, json_text, label_table, read_tsv, table
 from ..simulate import SUFFIXES
 from .cases import BratsError, Case
 from .check import Findings, examine, left_out
+from .kinds import BRATS, DERIVATIVE, LANDMARKS, PROGRAM, Kind, write_descriptions
 
-PROGRAM = "gliomorph-import"
-DERIVATIVE = Path("derivatives", "brats")
 EMPTY = "EmptySegmentationSHA256"
 """In the sidecars of a case's images: of a segmentation without any label, which is not imported."""
 COLUMNS = ("participant_id", "brats_id", "grade")
-PARTICIPANTS = {
-    "brats_id": {"Description": "the patient's part of the BraTS case's name"},
-    "grade": {
-        "Description": "the folder that BraTS published the case in",
-        "Levels": {"HGG": "high-grade glioma", "LGG": "low-grade glioma"},
-    },
-}
+SESSIONS = {"days": {"Description": "days since the patient's scan before the operation", "Units": "d"}}
 SPACE = {
     True: "On the grid of SRI24 (240 x 240 x 155 voxels of 1 mm), to which the organisers of BraTS aligned the images.",
     False: "The images of a case were aligned to each other by the organisers of BraTS.",
 }
-README = f"""BraTS cases as BIDS
-
-{PROGRAM} {__version__} made this dataset of BraTS folders. Voxels and headers are those of the published files, which
-were skull-stripped, aligned and resampled by the organisers of BraTS: they are not the scanner's own. The terms of use
-of BraTS hold for these files as well, and its papers are to be cited.
-
-The segmentations are in derivatives/brats. The table beside each says which label is the enhancing tumour: 4 in
-editions up to 2021, 3 since 2023.
-"""
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +62,10 @@ def check_folders(src_dir: Path, bids_dir: Path) -> None:
 
 
 def import_cases(
-    cases: Iterable[Case], bids_dir: Path, report: Callable[[Outcome], None] = lambda outcome: None
+    cases: Iterable[Case],
+    bids_dir: Path,
+    report: Callable[[Outcome], None] = lambda outcome: None,
+    kind: Kind = BRATS,
 ) -> list[Outcome]:
     """Write the dataset; a case that fails does not stop the others.
 
@@ -88,20 +77,24 @@ def import_cases(
         Checked by :func:`check_folders`.
     report : callable
         Gets every outcome as it comes.
+    kind : Kind
 
     Returns
     -------
     outcomes : list of Outcome
         In the order of the cases.
     """
-    write_descriptions(bids_dir)
-    for folder in (bids_dir, bids_dir / DERIVATIVE):
+    write_descriptions(bids_dir, kind)
+    for folder in (bids_dir, bids_dir / kind.derivative):
         remove_leftovers(folder)
     outcomes = []
     for case in cases:
         outcomes.append(_import_case(case, bids_dir))
         report(outcomes[-1])
-    write_participants(bids_dir, [outcome.case for outcome in outcomes if outcome.state != "failed"])
+    there = [outcome.case for outcome in outcomes if outcome.state != "failed"]
+    write_participants(bids_dir, there)
+    for label, sessions in groupby(sorted(there, key=_label), key=_label):
+        write_sessions(bids_dir, label, list(sessions))
     return outcomes
 
 
@@ -115,6 +108,11 @@ def segmentation_path(case: Case) -> Path:
     return DERIVATIVE / _stem(case, "seg-brats_dseg")
 
 
+def landmarks_path(case: Case) -> Path:
+    """Where the landmarks go, relative to the dataset."""
+    return beside(LANDMARKS / _stem(case, "landmarks"), ".csv")
+
+
 def is_complete(case: Case, bids_dir: Path) -> bool:
     """Whether all that a case has is in the dataset; of an empty segmentation, the note that it is."""
     images = [image_path(case, modality) for modality in case.images]
@@ -122,6 +120,8 @@ def is_complete(case: Case, bids_dir: Path) -> bool:
     if case.segmentation and not _is_known_empty(case, bids_dir):
         labels = segmentation_path(case)
         wanted += [labels, beside(labels, ".json"), beside(labels, ".tsv")]
+    if case.landmarks:
+        wanted += [landmarks_path(case), landmarks_path(case).with_suffix(".json")]
     return all((bids_dir / path).is_file() for path in wanted)
 
 
@@ -159,26 +159,20 @@ def write_participants(bids_dir: Path, cases: Iterable[Case]) -> None:
     write_text(table(columns, cells), bids_dir / "participants.tsv")
 
 
-def write_descriptions(bids_dir: Path) -> None:
-    """Dataset files of the images and of the segmentations; those that are there stay as they are."""
-    made: dict[str, Any] = {
-        "BIDSVersion": BIDS_VERSION,
-        "GeneratedBy": [{"Name": PROGRAM, "Version": __version__}],
-    }
-    raw = {"Name": "BraTS images", "DatasetType": "raw", **made}
-    derivative = {"DatasetType": "derivative", "DatasetLinks": {"raw": "../.."}, **made}
-    segmentations = {"Name": "BraTS segmentations", **derivative}
-    pointer = "Tumour segmentations of the images two folders above; see the README there.\n"
-    texts = {
-        Path("dataset_description.json"): json_text(raw),
-        Path("README"): README,
-        Path("participants.json"): json_text(PARTICIPANTS),
-        DERIVATIVE / "dataset_description.json": json_text(segmentations),
-        DERIVATIVE / "README": pointer,
-    }
-    for name, text in texts.items():
-        if not (bids_dir / name).exists():
-            write_text(text, bids_dir / name)
+def write_sessions(bids_dir: Path, label: str, cases: Iterable[Case]) -> None:
+    """``sub-X_sessions.tsv`` of a participant whose cases tell the days between scans; rows of other sessions stay."""
+    days = {f"ses-{case.session}": str(case.days) for case in cases if case.days is not None}
+    if not days:
+        return
+    path = bids_dir / f"sub-{label}" / f"sub-{label}_sessions.tsv"
+    columns, known = read_tsv(path) if path.is_file() else (["session_id", "days"], [])
+    rows = {row.cells.get("session_id", ""): row.cells for row in known}
+    for session, number in days.items():
+        rows.setdefault(session, {"session_id": session})["days"] = number
+    columns = [*columns, *({"session_id", "days"} - set(columns))]
+    cells = [[row.get(column) or "n/a" for column in columns] for row in rows.values()]
+    write_text(table(columns, cells), path)
+    write_sidecar(path, SESSIONS)
 
 
 def _import_case(case: Case, bids_dir: Path) -> Outcome:
@@ -191,7 +185,7 @@ def _import_case(case: Case, bids_dir: Path) -> Outcome:
     try:
         findings = examine(case)
         _write_case(case, findings, bids_dir)
-    except (ImageError, OSError) as error:
+    except (ImageError, LandmarkError, OSError) as error:
         return Outcome(case=case, state="failed", notices=case.notices, error=error)
     notices = (*case.notices, *findings.notices)
     return Outcome(case=case, state="imported", has_tumor=findings.has_tumor, notices=notices)
@@ -218,6 +212,19 @@ def _write_case(case: Case, findings: Findings, bids_dir: Path) -> None:
         write_text(label_table(brats_rows(case.layout.convention)), beside(path, ".tsv"))
         write_sidecar(path, content)
         _copy_compressed(case.segmentation, path)
+    if case.landmarks:
+        path = bids_dir / landmarks_path(case)
+        content = {
+            "Description": f"{case.landmarks.name}. Equal numbers in both sessions are the same place.",
+            "Columns": "X, Y, Z in mm of the image's world, LPS",
+            "Sources": [f"bids:raw:{image_path(case, modality).as_posix()}" for modality in case.images],
+        }
+        write_text(json_text(content), path.with_suffix(".json"))
+        copy(case.landmarks, path)
+
+
+def _label(case: Case) -> str:
+    return case.label
 
 
 def _stem(case: Case, suffix: str) -> Path:

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
+from gliomorph.interfaces.files.images import from_array, read_image, write_image
 from gliomorph.interfaces.reports import figures
-from gliomorph.interfaces.reports.group.report import cohort_report
+from gliomorph.interfaces.reports.group import report
 from gliomorph.interfaces.reports.group.story import Excluded, Group, Story, Used
 
 EVIL = 'sub-<script>alert("x")</script>'
@@ -25,18 +25,31 @@ def plain(text: str) -> str:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are left empty where a test looks only at the page's words: drawing takes most of the time."""
     monkeypatch.setattr(figures, "_draw", lambda *_: b"")
+    monkeypatch.setattr(report, "slice_strips", lambda *_: [])
 
 
-@pytest.fixture
-def maps(tmp_path: Path) -> dict[str, Path]:
-    """A tiny template, a frequency map with its peak at voxel (7, 9, 10), a coverage mask."""
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny template, a frequency map with its peak at voxel (7, 9, 10), a coverage mask; read only.
+
+    What is not known everywhere is NaN elsewhere.
+    """
+    folder = tmp_path_factory.mktemp("maps")
     grid = sitk.Image([20, 24, 18], sitk.sitkUInt8)
     x, y, z = np.indices(grid.GetSize())
     ball = ((x - 10) ** 2 + (y - 12) ** 2 + (z - 9) ** 2 < 64).astype(np.float32)
     distance = (x - 7) ** 2 + (y - 9) ** 2 + (z - 10) ** 2
-    arrays = {"template": ball, "frequency": 0.4 * np.exp(-distance / 8), "coverage": ball, "empty": 0 * ball}
+    frequency = 0.4 * np.exp(-distance / 8)
+    arrays = {
+        "template": ball,
+        "frequency": frequency,
+        "coverage": ball,
+        "empty": 0 * ball,
+        "odds": np.where(frequency < 0.1 / 20, np.nan, 20 * frequency),
+        "log": np.where(frequency < 0.1, np.nan, frequency - 0.2),
+    }
     return {
-        name: write_image(from_array(array.astype(np.float32), grid), tmp_path / "in" / f"{name}.nii.gz")
+        name: write_image(from_array(array.astype(np.float32), grid), folder / f"{name}.nii.gz")
         for name, array in arrays.items()
     }
 
@@ -80,7 +93,7 @@ def write(
     given = {"all/frequency_WT": "frequency", "all/coverage": "coverage", "all/mean": "template"} | (
         given or {}
     )
-    return cohort_report(
+    return report.cohort_report(
         folder / "gliomorph.html",
         Story(**{"title": "Tiny atlas", "used": USED, **story}),
         read_image(maps["template"]),
@@ -90,13 +103,25 @@ def write(
     ).read_text(encoding="utf-8")
 
 
-def test_page_shows_the_maps_and_loads_nothing(maps, tmp_path):
-    text = write(maps, tmp_path)
+@pytest.fixture(scope="module")
+def drawn(maps: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page with pictures of every kind."""
+    given = {
+        "sexF/frequency_WT": "frequency",
+        "sexMVSsexF/oddsratio_WT": "odds",
+        "all/logjacobian_mean": "log",
+    }
+    texts = story(contrasts={"sexMVSsexF": "men against <women>"})
+    return write(maps, tmp_path_factory.mktemp("drawn"), given=given, **texts)
+
+
+def test_page_shows_the_maps_and_loads_nothing(drawn):
+    text = drawn
     images = re.findall(r'<img id="([^"]*)" src="data:image/png;base64,[^"]+" alt="[^"]+"', text)
-    assert images == ["frequency-WT", "coverage", "mean"]
+    assert images[:3] == ["frequency-WT", "coverage", "mean"]
     strips = re.findall(r'<img src="data:image/webp;base64,[^"]+"', text)
     assert len(strips) == 3, "sliders of three planes"
-    assert text.count("<img") == 6
+    assert text.count("<img") == len(images) + 3
     assert "highest 40.0 % at -7, -9, 10 mm" in text  # RAS; the tiny grid is LPS
     assert "Somebody 2020" in text
     assert "<dt>Registration</dt><dd>syn, on its own</dd>" in text
@@ -172,9 +197,8 @@ def test_cohort_without_scans_has_a_page(maps, tmp_path):
 
 
 def test_empty_map_is_drawn(maps, tmp_path):
-    assert "WT (whole tumour): empty, or withheld everywhere." in write(
-        maps, tmp_path, given={"all/frequency_WT": "empty"}
-    )
+    given = {"all/frequency_WT": "empty", "all/coverage": "", "all/mean": ""}
+    assert "WT (whole tumour): empty, or withheld everywhere." in write(maps, tmp_path, given=given)
 
 
 def story(**changed: object) -> dict[str, object]:
@@ -198,7 +222,7 @@ def story(**changed: object) -> dict[str, object]:
     }
 
 
-def test_strata_stand_beside_everybody(maps, tmp_path):
+def test_strata_stand_beside_everybody(maps, tmp_path, undrawn):
     text = write(maps, tmp_path, given={"sexF/frequency_WT": "frequency"}, **story())
     images = re.findall(r'<img id="([^"]*)"', text)
     assert images == ["frequency-WT", "coverage", "mean", "stratum-all", "stratum-sexF"]
@@ -207,15 +231,14 @@ def test_strata_stand_beside_everybody(maps, tmp_path):
     assert "Odds ratio" not in text
 
 
-def test_contrasts_are_drawn_where_they_are_known(maps, tmp_path):
-    odds = to_array(read_image(maps["frequency"])) * 20
-    odds[odds < 0.1] = np.nan
-    path = write_image(from_array(odds, read_image(maps["frequency"])), tmp_path / "odds.nii.gz")
-    maps["odds"] = path
-    texts = story(contrasts={"sexMVSsexF": "men against <women>"})
-    text = write(maps, tmp_path, given={"sexMVSsexF/oddsratio_WT": "odds"}, **texts)
-    assert '<img id="contrast-sexMVSsexF"' in text
-    assert "Odds ratio of WT, men against &lt;women&gt;." in text
+def test_strata_are_drawn(drawn):
+    for name in ("all", "sexF"):
+        assert f'<img id="stratum-{name}" src="data:image/png;base64,iVBOR' in drawn
+
+
+def test_contrasts_are_drawn_where_they_are_known(drawn):
+    assert '<img id="contrast-sexMVSsexF" src="data:image/png;base64,iVBOR' in drawn
+    assert "Odds ratio of WT, men against &lt;women&gt;." in drawn
 
 
 def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
@@ -232,11 +255,8 @@ def test_flow_causes_methods_and_tables_are_told(maps, tmp_path, undrawn):
     assert '<a href="group_patients.tsv">' in text
 
 
-def test_deformation_that_is_not_known_everywhere_is_drawn(maps, tmp_path):
-    array = to_array(read_image(maps["frequency"])).copy()
-    array[array < 0.1] = np.nan
-    log = write_image(from_array(array - 0.2, read_image(maps["frequency"])), tmp_path / "log.nii.gz")
-    assert 'id="logjacobian"' in write(maps | {"log": log}, tmp_path, given={"all/logjacobian_mean": "log"})
+def test_deformation_that_is_not_known_everywhere_is_drawn(drawn):
+    assert '<img id="logjacobian" src="data:image/png;base64,iVBOR' in drawn
 
 
 def test_the_page_of_a_small_cohort_warns(maps, tmp_path, undrawn):

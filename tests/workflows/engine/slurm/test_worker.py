@@ -69,7 +69,7 @@ class Driver:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs of these tests take a second."""
-    monkeypatch.setattr(SlurmWorker, "_interval", lambda _: 0.1)
+    monkeypatch.setattr(SlurmWorker, "_interval", lambda _: 0.2)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ from gliomorph.workflows.engine.slurm.worker import SlurmWorker
 from gliomorph.workflows.engine.sweep import swept
 from gliomorph.workflows.engine.submission import run_side_by_side, submitting
 if __name__ == "__main__":
-    SlurmWorker._interval = lambda _: 0.1
+    SlurmWorker._interval = lambda _: 0.2
     settings, tasks = cloudpickle.loads(Path(sys.argv[1]).read_bytes())
     cache = settings.resources.work_dir / "cache"
     worker = SlurmWorker(cluster=settings.cluster, resources=settings.resources, say=print)

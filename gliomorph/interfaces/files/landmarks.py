@@ -5,22 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 import numpy as np
 
-from ..interfaces.derivatives.registrations import EvaluationError
-from ..interfaces.files.images import ImageError, read_grid
+from .images import ImageError, read_grid
 
 COLUMNS = ("Landmark", "X", "Y", "Z")
 COORDINATES = {"RAS": (-1.0, -1.0, 1.0), "LPS": (1.0, 1.0, 1.0)}
 """Conventions, and what makes each LPS."""
-NAME = re.compile(r"(?P<entities>(?:sub|tpl)-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_[A-Za-z0-9]+\.csv")
 OUTSIDE_MM = 10.0
 """A landmark so far outside its image is not one of it."""
+
+
+class LandmarkError(ValueError):
+    """Landmarks that cannot be used: the message names file, line and what was required."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,19 +29,12 @@ class Landmarks:
     """One file's points."""
 
     path: Path
-    entities: tuple[str, ...]
-    """Entities of the file's name: ``sub-X``, ``ses-Y``…, or ``tpl-TPL``…."""
     names: tuple[str, ...]
     """The landmarks' names, each once."""
     lines: tuple[int, ...]
     """Where each stands in the file."""
     points: np.ndarray = attrs.field(eq=attrs.cmp_using(eq=np.array_equal), repr=False)
     """(N, 3) world positions, LPS mm."""
-
-    @property
-    def of_template(self) -> bool:
-        """Whether they lie in template space."""
-        return self.entities[0].startswith("tpl-")
 
 
 def read_landmarks(path: Path, coordinates: str) -> Landmarks:
@@ -49,8 +43,8 @@ def read_landmarks(path: Path, coordinates: str) -> Landmarks:
     Parameters
     ----------
     path : Path
-        ``sub-X[_ses-Y…]_landmarks.csv`` or ``tpl-TPL_landmarks.csv``: comma-separated, a head with
-        :data:`COLUMNS` (in any order and case, further ones are ignored), empty lines are passed over.
+        Comma-separated, a head with :data:`COLUMNS` (in any order and case, further ones are ignored), empty lines
+        are passed over.
     coordinates : str
         A key of :data:`COORDINATES`.
 
@@ -60,33 +54,28 @@ def read_landmarks(path: Path, coordinates: str) -> Landmarks:
 
     Raises
     ------
-    EvaluationError
+    LandmarkError
         Naming file, line and what was required.
     """
-    name = NAME.fullmatch(path.name)
-    if name is None:
-        raise EvaluationError(
-            f"{path}: a name such as sub-X[_ses-Y]_landmarks.csv or tpl-TPL_landmarks.csv is required"
-        )
     try:
         text = path.read_text(encoding="utf-8-sig")
         lines = csv.reader(io.StringIO(text, newline=""))
         rows = [(lines.line_num, [cell.strip() for cell in row]) for row in lines if any(map(str.strip, row))]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise EvaluationError(f"{path}: no comma-separated text in UTF-8 ({error})") from error
+        raise LandmarkError(f"{path}: no comma-separated text in UTF-8 ({error})") from error
     places = _head(path, *(rows[0] if rows else (1, [])))
     if len(rows) < 2:
-        raise EvaluationError(f"{path}: at least one landmark is required after the head")
+        raise LandmarkError(f"{path}: at least one landmark is required after the head")
     names: dict[str, int] = {}
     points = []
     for line, row in rows[1:]:
         if len(row) <= max(places):
-            raise EvaluationError(
+            raise LandmarkError(
                 f"{path}, line {line}: cells for {', '.join(COLUMNS)} are required, got {len(row)}"
             )
         landmark, *position = (row[place] for place in places)
         if not landmark or landmark in names:
-            raise EvaluationError(
+            raise LandmarkError(
                 f"{path}, line {line}: a Landmark of its own is required, got {landmark!r}"
                 + (f" of line {names[landmark]} again" if landmark else "")
             )
@@ -94,35 +83,39 @@ def read_landmarks(path: Path, coordinates: str) -> Landmarks:
         points.append([_number(path, line, *cell) for cell in zip(COLUMNS[1:], position, strict=True)])
     return Landmarks(
         path=path,
-        entities=tuple(name["entities"].split("_")),
         names=tuple(names),
         lines=tuple(names.values()),
         points=np.array(points) * COORDINATES[coordinates],
     )
 
 
-def require_inside(landmarks: Landmarks, image: Path, coordinates: str) -> None:
+def require_inside(landmarks: Landmarks, image: Path, remedy: str) -> None:
     """Refuse landmarks that lie more than :data:`OUTSIDE_MM` outside an image's field of view.
+
+    Parameters
+    ----------
+    landmarks : Landmarks
+    image : Path
+    remedy : str
+        The message's end: what is required.
 
     Raises
     ------
-    EvaluationError
-        Naming file, line, landmark and the other convention of coordinates.
+    LandmarkError
+        Naming file, line and landmark.
     """
     try:
         grid = read_grid(image)
     except ImageError as error:
-        raise EvaluationError(str(error)) from error
+        raise LandmarkError(str(error)) from error
     spacing, size = np.array(grid.GetSpacing()), np.array(grid.GetSize())
     axes = np.array(grid.GetDirection()).reshape(3, 3)
     index_mm = (landmarks.points - grid.GetOrigin()) @ np.linalg.inv(axes).T  # mm along the image's axes
     beyond = np.maximum(-0.5 * spacing - index_mm, index_mm - (size - 0.5) * spacing).max(axis=1)
     for number in np.flatnonzero(beyond > OUTSIDE_MM):
-        other = next(name for name in COORDINATES if name != coordinates)
-        raise EvaluationError(
+        raise LandmarkError(
             f"{landmarks.path}, line {landmarks.lines[number]}: landmark {landmarks.names[number]!r} lies "
-            f"{beyond[number]:.0f} mm outside {image.name}; {coordinates} mm are required: "
-            f"another image's, or {other} (--coordinates {other})?"
+            f"{beyond[number]:.0f} mm outside {image.name}; {remedy}"
         )
 
 
@@ -137,13 +130,13 @@ def common(landmarks: Landmarks, reference: Landmarks) -> tuple[tuple[str, ...],
 
     Raises
     ------
-    EvaluationError
+    LandmarkError
         A landmark that the reference does not have; it may have others.
     """
     place = {name: number for number, name in enumerate(reference.names)}
     for name, line in zip(landmarks.names, landmarks.lines, strict=True):
         if name not in place:
-            raise EvaluationError(
+            raise LandmarkError(
                 f"{landmarks.path}, line {line}: landmark {name!r} is required in {reference.path.name}, too"
             )
     chosen = [place[name] for name in landmarks.names]
@@ -155,7 +148,7 @@ def _head(path: Path, line: int, row: Sequence[str]) -> list[int]:
     lower = [cell.lower() for cell in row]
     missing = [column for column in COLUMNS if lower.count(column.lower()) != 1]
     if missing:
-        raise EvaluationError(
+        raise LandmarkError(
             f"{path}, line {line}: the head {','.join(COLUMNS)} is required, got {','.join(row)!r}"
         )
     return [lower.index(column.lower()) for column in COLUMNS]
@@ -167,5 +160,5 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise EvaluationError(f"{path}, line {line}: a number (mm) as {column} is required, got {text!r}")
+        raise LandmarkError(f"{path}, line {line}: a number (mm) as {column} is required, got {text!r}")
     return number

@@ -1,0 +1,1 @@
+"""Two images registered to each other, whoever's they are: two sessions of a patient, two patients."""

@@ -1,0 +1,1 @@
+"""The page of a pair of images."""
