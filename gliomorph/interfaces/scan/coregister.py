@@ -115,12 +115,15 @@ def _information(
 ) -> float:
     """Mutual information in a mask around the brain; in the brain alone it grows where an outline is moved inside."""
     moved = sitk.Resample(moving, fixed, transform, sitk.sitkLinear)
-    values = [to_array(image)[to_array(where) > 0] for image in (fixed, moved)]
-    # a few bright voxels would leave the others in one bin
-    ranges = [np.percentile(each, (0.5, 99.5)) for each in values]
-    clipped = [np.clip(each, *ends) for each, ends in zip(values, ranges, strict=True)]
-    joint, _, _ = np.histogram2d(*clipped, bins=BINS)
+    one, other = (_clipped(to_array(image)[to_array(where) > 0]) for image in (fixed, moved))
+    joint, _, _ = np.histogram2d(one, other, bins=BINS)
     return float(mutual_info_score(None, None, contingency=joint))
+
+
+def _clipped(values: np.ndarray) -> np.ndarray:
+    """Values without ends: a few bright voxels would leave the others in one bin."""
+    low, high = np.percentile(values, (0.5, 99.5))
+    return np.clip(values, low, high)
 
 
 def _farthest_mm(transform: sitk.Transform, brain: sitk.Image) -> float:

@@ -352,7 +352,7 @@ def test_modality_given_twice_counts_once(coarse, here):
     twice, other, record = answered(coarse, "metamorphosis", [copy])
     # each modality's appearance adds a force of its own in the tumour; voxels are of 8 mm
     assert np.linalg.norm(once - POINTS, axis=1).max() > 3
-    assert np.linalg.norm(twice - once, axis=1).max() < 0.3
+    assert np.linalg.norm(twice - once, axis=1).max() < 0.5
     assert other.shape == appearance.shape
     assert np.corrcoef(other.ravel(), appearance.ravel())[0, 1] > 0.9
     assert [each["modality"] for each in record["modalities"]] == ["T2w"]
