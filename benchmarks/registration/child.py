@@ -173,20 +173,19 @@ def predicted(run: dict[str, Any]) -> Action:
 
 def shipped(run: dict[str, Any], brief: bool) -> Action:
     """The network that comes with gliomorph and the iterations that follow it by default."""
-    from gliomorph.config.processing import REFINE
     from gliomorph.interfaces.networks.registration import load_network, shipped_network
     from gliomorph.models.registration.catalogue import predict
-    from gliomorph.models.registration.refinement import refine, settings_for
+    from gliomorph.models.registration.flow import FlowSettings
+    from gliomorph.models.registration.refinement import refine
 
     path = shipped_network("metamorph-r")
     assert path is not None
     network = load_network(path, "metamorph-r").to(run["device"])
-    count = 1 if brief else REFINE
-    settings = settings_for(network.settings, count)
+    settings = FlowSettings(iterations=(1, 1, 1)) if brief else FlowSettings()
 
     def action(images: Images) -> object:
         pair = pair_on(images, run["device"])
-        return refine(predict(network, pair), pair, count, settings)
+        return refine(predict(network, pair), pair, settings)
 
     return action
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from gliomorph.interfaces.machine.limits import available_cpus
-from gliomorph.interfaces.methods import METHODS
-
+from ..pipeline import add_arguments, find, perform
 from . import __doc__ as description
 from . import measures, report, runs, twins
 from .options import Options
@@ -19,8 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     runs.simulate(options, options.bids)
     for run in options.runs:
-        runs.perform(run, options)
-    found = measures.find(options)
+        perform(run, options)
+    found = find(options)
     if options.twins:
         runs.simulate(options, options.twin_bids, visible=False)
         twins.register_all(found, options)
@@ -45,26 +42,13 @@ def _parser() -> argparse.ArgumentParser:
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_arguments(parser, template="MNI152", resolution=2)
     add = parser.add_argument
-    add("out", type=Path)
     add("--subjects", type=int, default=6)
     add("--seed", type=int, default=11)
-    add("--template", default="MNI152")
-    add("--template-dir", nargs="+", type=Path, default=[])
-    add("--resolution", type=int, default=2, choices=(1, 2, 3, 4))
-    add("--methods", nargs="+", default=[], choices=METHODS, metavar="METHOD",
-        help="default: all, the learned ones where there are weights")  # fmt: skip
-    add("--registration-weights", nargs="+", type=Path, default=[], metavar="FILE")
-    add("--refine", nargs="+", type=int, default=[0], metavar="N", help="learned methods run once for each")
     add("--twins", nargs="*", choices=twins.METHODS, metavar="METHOD",
         help="that register the twins, too; nothing after it: none "
         f"(default: those of {', '.join(twins.DEFAULT)} that are run)")  # fmt: skip
-    add("--against", default="", metavar="METHOD",
-        help="which the others are tested against, as tables name it "
-        "(default: metamorph-r, else metamorphosis)")  # fmt: skip
-    add("--nprocs", type=int, default=available_cpus(), help="as for gliomorph (default: %(default)s)")
-    add("--omp-nthreads", type=int, default=1, help="as for gliomorph (default: %(default)s)")
-    add("--gpu", default="auto", choices=("auto", "all", "none"), help="as for gliomorph")
     return parser
 
 

@@ -19,14 +19,13 @@ from gliomorph.evaluation.truth import (
     target_registration_error,
 )
 from gliomorph.interfaces.datasets.templates import Template, load_template
-from gliomorph.interfaces.derivatives.registrations import EvaluationError, Registration, find_registrations
+from gliomorph.interfaces.derivatives.registrations import EvaluationError, Registration
 from gliomorph.interfaces.files.images import read_image, to_array
 from gliomorph.interfaces.files.transforms import apply_to_points, jacobian_determinant, read_transform
-from gliomorph.interfaces.methods import METHODS
 from gliomorph.interfaces.reports.pages import MEASURES as QUALITY
 from gliomorph.interfaces.reports.pages import Measure, as_number
-from gliomorph.workflows.summary import last_causes
 
+from ..comparison import Row
 from .options import Options
 from .twins import twin_transform
 from .ventricles import native_ventricles, template_ventricles
@@ -49,7 +48,6 @@ MEASURES = {
 }
 """Columns of ``study.tsv`` after patient and method."""
 
-Row = dict[str, object]
 Found = Mapping[str, Mapping[str, Registration]]
 """Method, as tables name it, then scan."""
 
@@ -79,24 +77,6 @@ class Target:
         ventricles, source = template_ventricles(template)
         count = int(np.count_nonzero(to_array(template.brain_mask)))
         return cls(template=template, ventricles=ventricles, source=source, brain_voxels=count)
-
-
-def find(options: Options) -> dict[str, dict[str, Registration]]:
-    """The registrations of all runs, by method and scan, in the order of the tables.
-
-    A scan that failed keeps the files of an earlier run: it is passed over.
-    """
-    found: dict[str, dict[str, Registration]] = {label: {} for label in options.labels}
-    for run in options.runs:
-        known = find_registrations(
-            run.folder, template=options.template, resolution=options.resolution, order=METHODS
-        )
-        failed = last_causes(run.folder / "logs")
-        for scan, methods in known.by_scan.items():
-            for method in run.methods:
-                if method in methods and scan not in failed:
-                    found[run.label(method)][scan] = methods[method]
-    return found
 
 
 def measure_all(found: Found, target: Target, options: Options) -> tuple[list[Row], dict[str, float]]:

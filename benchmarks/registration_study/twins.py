@@ -30,7 +30,8 @@ from gliomorph.interfaces.scan.register import AlignedPair, register
 from gliomorph.workflows.keys import code_key, key_of
 
 if TYPE_CHECKING:
-    from .options import Options, Run
+    from ..pipeline import Run
+    from .options import Options
 
 METHODS = tuple(method for method in ALL if method not in ("rigid", "rigid-cfm", "affine"))
 """Those with a deformation of their own, after one affine alignment."""

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import attrs
 
-from ..interfaces.methods import METHODS, NEEDED, SEVERAL
+from ..interfaces.methods import METHODS, NEEDED, REFINED, SEVERAL, SPEEDS
 from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
 from ..models.regions import MODALITIES
 from .option import SettingsError, option, resolved, resolved_all, some_of
-
-REFINE = 60
-"""Iterations of optimisation after a network's answer, unless ``--refine`` says otherwise."""
 
 
 def default_method(modality: str) -> str:
@@ -51,8 +48,12 @@ class Processing:
         f"gliomorph: {', '.join(filter(shipped_network, NEEDED)) or 'none'}; trained on T1w for SRI24 "
         "and MNI152)")  # fmt: skip
     refine: int | None = option(type=int, metavar="N", default=None, page="usage.md#learned-registration",
-        help="a learned method's answer is followed by N iterations of optimisation on each pair; 0: the network "
-        f"alone (default: {REFINE})")  # fmt: skip
+        help="a learned method's answer is followed by at most N iterations at the images' voxels; 0: the network "
+        "alone (default: those of --speed)")  # fmt: skip
+    speed: str = option(choices=tuple(SPEEDS), default="default", page="usage.md#speed",
+        help=f"how long {', '.join(REFINED)} go on to bring the images nearer: "
+        f"{', '.join(f'{name} {counts[-1]}' for name, counts in SPEEDS.items())} iterations at the images' voxels "
+        "(default: %(default)s)")  # fmt: skip
     weights: Path | None = option(type=Path, metavar="FILE", default=None,
         converter=attrs.converters.optional(resolved), page="usage.md#scans-without-a-mask",
         help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
@@ -137,6 +138,11 @@ class Processing:
         return further
 
     def refinement(self, method: str) -> int:
-        """Iterations of optimisation after a method's answer: 0 for those that are not learned."""
-        wanted = REFINE if self.refine is None else self.refine
+        """Iterations at the images' voxels after a network's answer: 0 for those that are not learned."""
+        wanted = SPEEDS[self.speed][-1] if self.refine is None else self.refine
         return wanted if method in NEEDED else 0
+
+    def speed_of(self, method: str) -> str:
+        """The speed of a method that a flow refines; the others, and a network alone, have but one."""
+        refined = self.refinement(method) > 0 if method in NEEDED else method in REFINED
+        return self.speed if refined else "default"

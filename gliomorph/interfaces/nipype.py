@@ -23,7 +23,7 @@ from nipype.interfaces.base import isdefined, traits
 from pydra.utils import get_fields
 
 from .machine.device import GPU_CHOICES
-from .methods import DEFORMABLE, METHODS, REGISTRY
+from .methods import DEFORMABLE, METHODS, REGISTRY, SPEEDS
 from .pairs.records import PairFiles
 from .pairs.sides import LINEAR
 from .pairs.stage import RegisterPair as RegisterPairTask
@@ -47,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "gpu": "auto",
     "refine": 0,
+    "speed": "default",
     "reading": {},
     "deformable": "greedy-cfm",
     "voxel_mm": 0.0,
@@ -55,6 +56,7 @@ DEFAULTS: dict[str, Any] = {
 """Of inputs that a Pydra task requires."""
 CHOICES = {
     "method": METHODS,
+    "speed": tuple(SPEEDS),
     "linear": LINEAR,
     "deformable": ("", *DEFORMABLE),
     "gpu": GPU_CHOICES,

@@ -15,9 +15,10 @@ import phantoms
 import pytest
 from tiny_networks import write_tiny
 
+from benchmarks import comparison
+from benchmarks.pipeline import command
 from benchmarks.registration_study import measures, report, twins
 from benchmarks.registration_study.__main__ import parse
-from benchmarks.registration_study.runs import command
 from benchmarks.registration_study.ventricles import template_ventricles
 from gliomorph.interfaces.datasets.templates import Template, load_template
 from gliomorph.interfaces.derivatives.registrations import EvaluationError
@@ -128,15 +129,17 @@ def hand_made() -> list[dict[str, object]]:
 
 
 def test_means_and_tests_are_those_of_the_rows() -> None:
-    columns, left_out = report.columns_of(hand_made(), ("affine", "syn"), "affine")
+    columns, left_out = comparison.columns_of(hand_made(), measures.MEASURES, ("affine", "syn"), "affine")
     assert not left_out
     assert list(columns) == ["outside_mean_mm", "near_mean_mm", "ventricles_dice"]
-    table = report.table_of_means(columns, {"affine": 0.5, "syn": float("nan")}, ("affine", "syn"))
+    table = comparison.table_of_means(
+        columns, ("affine", "syn"), {"frequency r": {"affine": 0.5, "syn": float("nan")}}
+    )
     assert table.splitlines()[2:] == [
         "| affine | 5 (1) | – | 0.5 (0.1) | 0.5 |",
         "| syn | 2.83 (1.04) | 3 (0) | 0.717 (0.104) | – |",
     ]
-    tests = report.table_of_tests(columns, ("affine", "syn"), "affine")
+    tests = comparison.table_of_tests(columns, report.TESTED, ("affine", "syn"), "affine")
     assert len(tests.splitlines()) == 3
     # differences −2, −2.5, −2: t = −13 with 2 degrees of freedom; Wilcoxon 2/2³
     assert "| syn | -2.17 | 0.006 | 0.250 | +0.217 | 0.006 | 0.250 |" in tests
@@ -144,7 +147,7 @@ def test_means_and_tests_are_those_of_the_rows() -> None:
 
 def test_patients_without_all_methods_are_left_out_and_named() -> None:
     rows = [one for one in hand_made() if (one["participant_id"], one["method"]) != ("sub-1", "syn")]
-    columns, left_out = report.columns_of(rows, ("affine", "syn"), "syn")
+    columns, left_out = comparison.columns_of(rows, measures.MEASURES, ("affine", "syn"), "syn")
     assert left_out == {"sub-1": ["syn"]}
     assert columns["outside_mean_mm"].scans == ("sub-0", "sub-2")
     said = report.notes(rows, columns, left_out, "a mask", parse(["out", "--subjects", "4"]))
@@ -152,7 +155,7 @@ def test_patients_without_all_methods_are_left_out_and_named() -> None:
     assert "- Fewer patients have TRE near the tumour (mm) 1." in said
     assert "- Left out: sub-1, without syn." in said
     with pytest.raises(EvaluationError, match="no patient has all of affine, lddmm"):
-        report.columns_of(rows, ("affine", "lddmm"), "affine")
+        comparison.columns_of(rows, measures.MEASURES, ("affine", "lddmm"), "affine")
 
 
 def test_equal_maps_of_frequency_have_correlation_one_and_constant_ones_none() -> None:

@@ -13,11 +13,10 @@ from safetensors.numpy import save_file
 from gliomorph.config import settings as module
 from gliomorph.config.cluster import OPEN_GRAPHS
 from gliomorph.config.option import SettingsError
-from gliomorph.config.processing import REFINE
 from gliomorph.config.resources import SLURM_CPUS
 from gliomorph.config.settings import LEVELS, Settings
 from gliomorph.interfaces.derivatives.names import method_label
-from gliomorph.interfaces.methods import METHODS, NEEDED
+from gliomorph.interfaces.methods import METHODS, NEEDED, SPEEDS
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.registration import shipped_network
 from gliomorph.models.regions import MODALITIES
@@ -51,7 +50,7 @@ def test_default_registration_is_the_shipped_network_where_it_reads_the_modality
     if modality == "T1w":
         assert settings.processing.registration == ("metamorph-r",)
         assert settings.processing.networks == {"metamorph-r": shipped_network("metamorph-r")}
-        assert settings.processing.refinement("metamorph-r") == REFINE
+        assert settings.processing.refinement("metamorph-r") == SPEEDS["default"][-1]
     else:
         assert settings.processing.registration == ("metamorphosis",)
         assert settings.processing.networks == {}
@@ -396,10 +395,12 @@ def test_file_that_holds_no_network_is_refused(make, tmp_path, registration):
 
 def test_learned_methods_alone_are_refined(make, networks):
     learned = {"registration": ("syn", "metamorph-r"), "registration_weights": [networks["metamorph-r"]]}
-    assert make(**learned).processing.refinement("metamorph-r") == REFINE
+    assert make(**learned).processing.refinement("metamorph-r") == SPEEDS["default"][-1]
     settings = make(**learned, refine=7)
     assert [settings.processing.refinement(method) for method in settings.processing.registration] == [0, 7]
-    assert make(**learned, refine=0).processing.refinement("metamorph-r") == 0
+    alone = make(**learned, refine=0, speed="fast").processing
+    assert (alone.refinement("metamorph-r"), alone.speed_of("metamorph-r")) == (0, "default")
+    assert make(**learned, speed="fast").processing.refinement("metamorph-r") == SPEEDS["fast"][-1]
     with pytest.raises(SettingsError, match=r"--refine: 0 or more iterations are required, got -1"):
         make(**learned, refine=-1)
     said = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gliomorph.config.processing import REFINE
+from gliomorph.interfaces.methods import SPEEDS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,8 +49,10 @@ def test_links_and_paths_exist(document):
     assert not missing
 
 
-def test_usage_gives_the_default_of_refine():
-    assert f"`--refine N` ({REFINE} by default)" in (ROOT / "docs" / "usage.md").read_text()
+def test_usage_gives_the_iterations_of_each_speed():
+    text = (ROOT / "docs" / "usage.md").read_text()
+    for name, counts in SPEEDS.items():
+        assert f"| `{name}` | {', '.join(map(str, counts))} |" in text
 
 
 def test_hooks_before_a_commit_are_the_checks_of_make_lint():

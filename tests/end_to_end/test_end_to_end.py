@@ -26,12 +26,12 @@ from runs import (
     template_name,
 )
 
-from gliomorph.config.processing import REFINE
 from gliomorph.evaluation.compare import evaluate_compare
 from gliomorph.evaluation.landmarks import evaluate_landmarks
 from gliomorph.interfaces.datasets.templates import load_template
 from gliomorph.interfaces.derivatives.registrations import find_registrations
 from gliomorph.interfaces.files.images import read_image, to_array
+from gliomorph.interfaces.methods import SPEEDS
 from gliomorph.interfaces.networks.files import weights_sha256
 from gliomorph.interfaces.networks.registration import shipped_network
 from gliomorph.training.registration.aligned_scans import prepare_pairs
@@ -88,7 +88,7 @@ def test_record_names_the_network_and_its_refinement(first: Run) -> None:
 
 @pytest.mark.parametrize(
     ("options", "iterations"),
-    [pytest.param([], REFINE, marks=pytest.mark.slow), (["--refine", "2"], 2)],
+    [pytest.param([], SPEEDS["default"][-1], marks=pytest.mark.slow), (["--refine", "2"], 2)],
     ids=["all iterations", "few iterations"],
 )
 def test_default_is_the_network_that_comes_with_gliomorph_and_its_refinement(

@@ -41,7 +41,9 @@ class Problem:
     weights: Path | None = None
     """File of the network, learned methods only."""
     refine: int = 0
-    """Iterations of optimisation after a network's answer."""
+    """Iterations of the flow at the images' voxels after a network's answer; 0: the network alone."""
+    speed: str = "default"
+    """A key of :data:`~gliomorph.interfaces.methods.SPEEDS`, for methods that a flow refines."""
     seed: int
     gpu: str
 

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from ..files.images import from_array, to_array
 from ..files.transforms import displacement_on, displacement_to_itk
 from ..machine.device import Rung, first_that_fits
-from ..methods import NEEDED
+from ..methods import NEEDED, SPEEDS
 from ..networks.files import weights_sha256
 from ..networks.loaded import loaded_network
 from ..networks.registration import fitting, shipped_network
@@ -24,25 +24,28 @@ from .problem import Answer, Further, Problem
 
 if TYPE_CHECKING:
     from ...models.registration.metamorphosis import MetamorphosisSettings
-    from ...models.registration.pair import Pair, Registration
+    from ...models.registration.objective import Masking
+    from ...models.registration.pair import Pair, Progress, Registration
 
 LOGGER = logging.getLogger("gliomorph.register")
 LOG_EVERY = 10
 """Iterations from one line of the log to the next."""
 
 
+COARSE: dict[str, Any] = {"voxel_mm": (4.0,), "iterations": (40,)}
+"""Settings of the geodesic from which a flow goes on."""
 HALF = "the GPU's memory did not suffice: registered on voxels of twice the size"
 CPU = "the GPU's memory did not suffice: registered on the CPU"
 
 
 def lddmm(problem: Problem) -> Answer:
     """Metamorphosis without appearance that compares every voxel, the tumour's too."""
-    return answered(problem, partial(_optimised, {"mu": 0.0, "masking": "none"}))
+    return answered(problem, _geodesic)
 
 
 def metamorphosis(problem: Problem) -> Answer:
-    """Shape everywhere, appearance in the tumour, both optimised for this pair."""
-    return answered(problem, partial(_optimised, {}))
+    """Shape everywhere, appearance in the tumour: a coarse geodesic, and a flow from where it ends."""
+    return answered(problem, _optimised)
 
 
 def predicted(problem: Problem) -> Answer:
@@ -51,7 +54,7 @@ def predicted(problem: Problem) -> Answer:
     It is that of ``problem.weights``, or where none is given the one that comes with gliomorph.
 
     Where ``problem.refine`` asks for it, optimisation goes on from there, with the appearance and the masking that
-    the network was made for, and with all modalities: the network itself reads the primary image alone.
+    the network was made for and with all modalities; the network itself reads the primary image alone.
 
     Raises
     ------
@@ -88,7 +91,6 @@ def answered(problem: Problem, compute: Callable[[Problem, str], Answer]) -> Ans
 
 def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     from ...models.registration.catalogue import predict
-    from ...models.registration.refinement import refine, settings_for
 
     network = loaded_network(path, NEEDED[problem.method].method)
     pair, progress = _pair(attrs.evolve(problem, further=()), device), logged(problem.method)
@@ -98,10 +100,26 @@ def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     finally:
         network.cpu()  # it is kept, a GPU's memory is not
     if problem.refine:
-        settings = _for_all(settings_for(network.settings, problem.refine), problem)
-        result = refine(result, _pair(problem, device), problem.refine, settings, progress)
-        used["refinement"] = attrs.asdict(settings)
+        iterations = (*SPEEDS[problem.speed][:-1], problem.refine)
+        if problem.further:
+            pair = _pair(problem, device)
+        result, how = _refined(result, pair, iterations, network.settings.masking, progress)
+        used |= how
     return _answer(result, problem, network.settings, **used)
+
+
+def _refined(
+    result: Registration, pair: Pair, iterations: tuple[int, ...], masking: Masking, progress: Progress
+) -> tuple[Registration, dict[str, Any]]:
+    """What a flow makes of a result, and its settings."""
+    from ...models.registration.flow import FlowSettings
+    from ...models.registration.refinement import refine
+
+    settings = FlowSettings(iterations=iterations)
+    # the forces of all modalities are summed, and so is their stiffness: a modality given twice counts as one
+    settings = attrs.evolve(settings, floor=pair.moving.shape[1] * settings.floor)
+    used = {"refinement": attrs.asdict(settings) | {"masking": masking}}
+    return refine(result, pair, settings, masking, progress), used
 
 
 def logged(method: str) -> Callable[[dict[str, Any]], None]:
@@ -115,12 +133,22 @@ def logged(method: str) -> Callable[[dict[str, Any]], None]:
     return log
 
 
-def _optimised(changed: dict[str, Any], problem: Problem, device: str) -> Answer:
+def _geodesic(problem: Problem, device: str) -> Answer:
     from ...models.registration.metamorphosis import MetamorphosisSettings, register
 
-    settings = _for_all(MetamorphosisSettings(**changed), problem)
-    result = register(_pair(problem, device), settings, logged(problem.method))
-    return _answer(result, problem, settings)
+    settings = _for_all(MetamorphosisSettings(mu=0.0, masking="none"), problem)
+    return _answer(register(_pair(problem, device), settings, logged(problem.method)), problem, settings)
+
+
+def _optimised(problem: Problem, device: str) -> Answer:
+    from ...models.registration.metamorphosis import MetamorphosisSettings, register
+
+    # its appearance would be replaced by that of the flow
+    settings = _for_all(MetamorphosisSettings(**COARSE, appearance_iterations=0), problem)
+    pair, progress = _pair(problem, device), logged(problem.method)
+    result = register(pair, settings, progress)
+    result, how = _refined(result, pair, SPEEDS[problem.speed], settings.masking, progress)
+    return _answer(result, problem, settings, **how)
 
 
 def _for_all(settings: MetamorphosisSettings, problem: Problem) -> MetamorphosisSettings:

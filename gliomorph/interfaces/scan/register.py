@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
-from ..methods import NEEDED, REGISTRY
+from ..methods import NEEDED, REGISTRY, SPEEDS
 from ..records import Ports
 from ..registration.problem import Further, Problem
 from ..registration.solve import solve
@@ -41,6 +41,7 @@ def register(
     seed: int,
     gpu: str,
     refine: int = 0,
+    speed: str = "default",
     channels: list[Channel] | None = None,
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
@@ -58,7 +59,9 @@ def register(
     gpu : str
         ``auto``, ``all`` or ``none``.
     refine : int
-        Iterations of optimisation on this pair after a network's answer, learned methods only.
+        Iterations of the flow at the images' voxels after a network's answer, learned methods only; 0: its answer.
+    speed : str
+        A key of :data:`~gliomorph.interfaces.methods.SPEEDS`: iterations of the flow, methods that it refines only.
     channels : list of Channel, optional
         Further modalities, for methods of several; those that are left out have no part.
 
@@ -79,39 +82,34 @@ def register(
     WeightsError
         A learned method whose ``weights`` do not fit, or that has none.
     ValueError
-        ``refine`` below 0, or above it for a method that is not learned; ``channels`` for a method of one modality.
+        ``refine`` below 0, or above it for a method that is not learned; an unknown ``speed``; ``channels`` for a
+        method of one modality.
     """
     if refine < 0 or (refine and method not in NEEDED):
         raise ValueError(
             f"refine has to be 0 or more, and 0 but for {', '.join(NEEDED)}: got {refine} for {method}"
         )
+    if speed not in SPEEDS:
+        raise ValueError(f"speed has to be one of {', '.join(SPEEDS)}: got {speed}")
     compared = [each for each in channels or [] if each.moving]
-    if compared and not REGISTRY[method].several:
-        raise ValueError(
-            f"{method} compares one modality, got {', '.join(each.name for each in compared)} too"
-        )
     problem = Problem(
         method=method,
         moving=read_image(pair.moving),
         fixed=read_image(pair.fixed),
-        further=_further(method, compared),
         tumor=read_image(pair.tumor, sitk.sitkUInt8),
         brain=read_image(pair.fixed_brain, sitk.sitkUInt8),
         rigid=read_transform(pair.rigid),
         affine=read_transform(pair.affine),
         weights=Path(weights) if weights else None,
         refine=refine,
+        speed=speed,
         seed=seed,
         gpu=gpu,
     )
     require_same_grid(
         fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
     )
-    for channel, images in zip(compared, problem.further, strict=True):
-        require_same_grid(
-            fixed=problem.fixed, **{channel.name: images.moving, f"template's {channel.like}": images.fixed}
-        )
-    answer, used = solve(problem)
+    answer, used = solve(attrs.evolve(problem, further=_further(problem, compared)))
     if compared:
         used["modalities"] = [each.record() for each in compared]
     folder = Path.cwd()
@@ -127,17 +125,19 @@ def register(
     )
 
 
-def _further(method: str, channels: Sequence[Channel]) -> tuple[Further, ...]:
+def _further(problem: Problem, channels: Sequence[Channel]) -> tuple[Further, ...]:
     """Images of further modalities, for a method that compares several."""
-    if channels and not REGISTRY[method].several:
-        raise ValueError(
-            f"{method} compares one modality, got {', '.join(each.name for each in channels)} too"
-        )
-    return tuple(
-        Further(moving=read_image(each.moving), fixed=read_image(each.fixed))
-        for each in channels
-        if each.moving
-    )
+    if channels and not REGISTRY[problem.method].several:
+        names = ", ".join(channel.name for channel in channels)
+        raise ValueError(f"{problem.method} compares one modality, got {names} too")
+    found = []
+    for channel in channels:
+        assert channel.moving is not None
+        images = Further(moving=read_image(channel.moving), fixed=read_image(channel.fixed))
+        of_template = f"the template's {channel.like}"
+        require_same_grid(fixed=problem.fixed, **{channel.name: images.moving, of_template: images.fixed})
+        found.append(images)
+    return tuple(found)
 
 
 Register = task(register, "forward", "inverse", "appearance", "used")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import torch
-from scipy.ndimage import binary_fill_holes, distance_transform_edt
+from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 from torch.nn import functional
@@ -114,9 +114,12 @@ def _maps(labels: np.ndarray, brain: np.ndarray, voxel_mm: float) -> np.ndarray:
     fluid = _of_kind(labels, "fluid") & mask
     white = np.isin(labels, [number for number, one in BY_NUMBER.items() if one.white])
     parts = np.stack([fluid, brain & ~fluid & ~white, white, np.zeros_like(white), white, fluid, mask])
-    shares = torch.as_tensor(parts, dtype=torch.float32)
-    sharp, soft = _smooth(shares, PARTIAL_MM / voxel_mm), _smooth(shares[4:5], WHITE_MM / voxel_mm)
-    return torch.cat([sharp[:4], soft, sharp[5:]]).numpy()
+    blurs = [WHITE_MM if name == "white" else PARTIAL_MM for name in CHANNELS]
+    shares = [
+        gaussian_filter(part.astype(np.float32), blur / voxel_mm, mode="nearest")
+        for part, blur in zip(parts, blurs, strict=True)
+    ]
+    return np.stack(shares)
 
 
 def sample_positions(
@@ -229,7 +232,7 @@ def tissue_signal(person: Individual, palette: Palette, chance: Chance) -> Tenso
     grain = chance.normal(shape) + chance.field(shape, 3.0 / voxel_mm)[0]
     slow = chance.field(shape, 15.0 / voxel_mm)[0]
     signal = mean[person.labels] + sd[person.labels] * (0.6 * grain + 0.5 * slow)
-    return _smooth(signal[None], PARTIAL_MM / voxel_mm)[0].clamp_min(0)
+    return _blurred(signal, PARTIAL_MM / voxel_mm).clamp_min(0)
 
 
 def with_tumor(signal: Tensor, tumor: Tensor, palette: Palette, voxel_mm: float, chance: Chance) -> Tensor:
@@ -241,16 +244,17 @@ def with_tumor(signal: Tensor, tumor: Tensor, palette: Palette, voxel_mm: float,
     return (signal * (1 - tumor.sum(0)) + own).clamp_min(0)
 
 
-def _smooth(fields: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (C, X, Y, Z), edges repeated."""
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of (X, Y, Z), edges repeated."""
     reach = max(1, round(3 * sigma))
-    offsets = torch.arange(-reach, reach + 1, device=fields.device)
-    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device) / sigma) ** 2)
     weights = weights / weights.sum()
+    blurred = image[None, None]
     for axis in range(3):
         sides, pads = [1, 1, 1], [0] * 6
         sides[axis] = 2 * reach + 1
         pads[2 * (2 - axis)] = pads[2 * (2 - axis) + 1] = reach
-        padded = functional.pad(fields[:, None], pads, mode="replicate")
-        fields = functional.conv3d(padded, weights.view(1, 1, *sides))[:, 0]
-    return fields
+        blurred = functional.conv3d(
+            functional.pad(blurred, pads, mode="replicate"), weights.view(1, 1, *sides)
+        )
+    return blurred[0, 0]

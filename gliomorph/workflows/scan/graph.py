@@ -83,7 +83,8 @@ class MethodInputs(Record):
     weights: Path | None
     """safetensors of its network, none for methods that are not learned."""
     refine: int
-    """Iterations of optimisation after the network's answer."""
+    speed: str
+    """``refine``, ``speed``: How a flow refines its answer (:func:`~gliomorph.interfaces.scan.register.register`)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -245,10 +246,11 @@ def _registered(
         gpu=gpu,
     ).split(
         # Ports of their own: other weights of one method leave the other methods' results.
-        ("method", "weights", "refine"),
+        ("method", "weights", "refine", "speed"),
         method=[method.name for method in methods],
         weights=[method.weights for method in methods],
         refine=[method.refine for method in methods],
+        speed=[method.speed for method in methods],
     )
     found = add(register, "register")
     warp = add(

@@ -46,7 +46,12 @@ def graph_inputs(
         ),
         "template": template,
         "methods": [
-            MethodInputs(name=name, weights=processing.networks.get(name), refine=processing.refinement(name))
+            MethodInputs(
+                name=name,
+                weights=processing.networks.get(name),
+                refine=processing.refinement(name),
+                speed=processing.speed_of(name),
+            )
             for name in processing.registration
         ],
         "seed": processing.random_seed,

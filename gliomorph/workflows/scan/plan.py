@@ -103,7 +103,10 @@ def plan_scans(
         "seed": settings.processing.random_seed,
         "reading": as_dict(settings.inputs.reading),
     }
-    options = {method: {**shared, "method": method} for method in settings.processing.registration}
+    options = {
+        method: {**shared, "method": method, "speed": settings.processing.speed_of(method)}
+        for method in settings.processing.registration
+    }
     for method, path in settings.processing.networks.items():
         options[method]["registration_weights"] = contents.hash_of(path)
         if iterations := settings.processing.refinement(method):

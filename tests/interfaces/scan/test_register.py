@@ -26,7 +26,7 @@ from gliomorph.interfaces.files.transforms import (
     read_transform,
     write_transform,
 )
-from gliomorph.interfaces.methods import NEEDED
+from gliomorph.interfaces.methods import NEEDED, SPEEDS
 from gliomorph.interfaces.networks import loaded as loaded_networks
 from gliomorph.interfaces.networks import registration as weights
 from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
@@ -35,9 +35,10 @@ from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.registration.syn import CC_RADIUS
 from gliomorph.interfaces.scan.records import Channel, CoregisterInfo
 from gliomorph.interfaces.scan.register import Register
-from gliomorph.models.registration import catalogue, metamorphosis
+from gliomorph.models.registration import catalogue, metamorphosis, refinement
 from gliomorph.models.registration import pair as registration_pair
 from gliomorph.models.registration.catalogue import predict
+from gliomorph.models.registration.flow import FlowSettings
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration.pair import Pair, Registration, pair_of
 
@@ -194,6 +195,11 @@ def test_syn_is_one_stage_with_its_mask_in_it(answer):
     assert settings["syn-cc"] == settings["syn"] | {"syn_metric": "CC", "syn_sampling": CC_RADIUS}
 
 
+def unrefined(answer: Registration, *_: Any) -> Registration:
+    """A flow that leaves the answer where it is."""
+    return answer
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monkeypatch, axis):
     """One voxel along an axis of the flipped grid, as the model would give it."""
@@ -212,6 +218,7 @@ def test_metamorphosis_is_handed_voxels_and_returns_millimetres(pair, here, monk
         )
 
     monkeypatch.setattr(metamorphosis, "register", fake)
+    monkeypatch.setattr(refinement, "refine", unrefined)
     forward, inverse, appearance, used = register(**pair, method="metamorphosis", seed=3, gpu="none")
     grid = read_image(pair["fixed"])
     index = [20, 20, 16]
@@ -386,7 +393,7 @@ def test_network_reads_the_primary_image_and_its_refinement_all(coarse, here, ne
     assert np.array_equal(plain, same)
     _, appearance, record = answered(learned, "metamorph-r", both, refine=2)
     assert appearance.shape == (20, 24, 16)
-    assert record["refinement"]["lam"] == pytest.approx(2 * MetamorphosisSettings().lam)
+    assert record["refinement"]["floor"] == pytest.approx(2 * FlowSettings().floor)
 
 
 def test_method_of_one_modality_refuses_more(coarse, here):
@@ -405,7 +412,8 @@ def test_refinement_brings_a_networks_answer_nearer_and_is_on_record(coarse, her
     assert np.linalg.norm(moved - POINTS, axis=1).max() < 2.0  # rough networks on voxels of 8 mm
     record, network = json.loads(used.read_text()), tiny_networks.SETTINGS[method]
     assert (record["refine"], record["settings"]) == (4, attrs.asdict(network))
-    assert (record["refinement"]["mu"], record["refinement"]["masking"]) == (network.mu, network.masking)
+    assert record["refinement"]["masking"] == network.masking
+    assert record["refinement"]["iterations"] == [*SPEEDS["default"][:-1], 4]
     assert (appearance is not None) == method.startswith("metamorph-")
 
 
@@ -430,6 +438,11 @@ def test_without_refinement_the_answer_is_the_networks(pair, here, networks):
 def test_refinement_that_cannot_be_is_refused(pair, here, method, refine):
     with pytest.raises(ValueError, match=rf"refine has to be 0 or more, .*: got {refine} for {method}"):
         register(**pair, method=method, seed=0, gpu="none", refine=refine)
+
+
+def test_an_unknown_speed_is_refused(pair, here):
+    with pytest.raises(ValueError, match="speed has to be one of fast, default, accurate: got slow"):
+        register(**pair, method="metamorphosis", seed=0, gpu="none", speed="slow")
 
 
 def test_learned_method_without_its_weights_says_what_it_needs(pair, here, networks, tmp_path, monkeypatch):
@@ -491,6 +504,7 @@ def registered(
         def told(pair: Pair, *_: Any) -> Any:
             return devices[-1], pair.shape
 
+        monkeypatch.setattr(refinement, "refine", unrefined)
         monkeypatch.setattr(metamorphosis, "register", short_of_memory(shifted, times, seen, told))
         forward, _, appearance, used = register(
             moving=files["head"],

@@ -14,11 +14,11 @@ import pytest
 from changed_settings import changed
 from safetensors.numpy import save_file
 
-from gliomorph.config.processing import REFINE
 from gliomorph.config.settings import Settings
 from gliomorph.interfaces.datasets.query import QueryError
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.publish import Publication
+from gliomorph.interfaces.methods import SPEEDS
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
@@ -234,12 +234,27 @@ def test_refinement_makes_the_learned_method_run_again_and_reaches_its_node(
     before, after = (plan_scans(each, template)[0] for each in (plain, refined))
     assert before.keys["syn-cfm"] == after.keys["syn-cfm"]
     assert before.keys["metamorph-r"] != after.keys["metamorph-r"]
-    default, same = (changed(plain, refine=count) for count in (None, REFINE))
+    default, same = (changed(plain, refine=count) for count in (None, SPEEDS["default"][-1]))
     assert plan_scans(default, template)[0].keys == plan_scans(same, template)[0].keys
     inputs = inputs_of(after, refined, template)
     assert [method.refine for method in inputs["methods"]] == [0, 9]
     (register,) = [node for node in ScanGraph(**inputs).construct().nodes if node.name == "register@sub-01"]
     assert list(register._task.refine) == [0, 9]
+
+
+def test_speed_reaches_the_methods_that_a_flow_refines_alone(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    plain = changed(settings, registration=("syn-cfm", "metamorphosis", "lddmm"))
+    fast = changed(plain, speed="fast")
+    before, after = (plan_scans(each, template)[0] for each in (plain, fast))
+    changed_keys = {method for method in before.keys if before.keys[method] != after.keys[method]}
+    assert changed_keys == {"metamorphosis"}
+    assert [method.speed for method in inputs_of(after, fast, template)["methods"]] == [
+        "default",
+        "fast",
+        "default",
+    ]
 
 
 def test_resources_and_place_do_not_matter(settings: Settings, template: TemplateFiles) -> None:

@@ -1,0 +1,195 @@
+r"""A flow that brings the images nearer at each instant: shape at the images' own voxels, from any map onwards.
+
+A geodesic is fixed by its beginning, and the wide kernel that makes it smooth cannot follow people's sulci. Here
+the path goes on as MetaMorph-R's does (thesis, Eq. 5.6), with a momentum z_t of its own at each step, found from the
+images instead of by a network. Inside a window around each point the fixed image is a I_t + b, but for a residual r.
+One step of Gauss and Newton for Σ w r² / σ_J², the part of the fixed image that the moving one does not explain, is
+
+    z_t = −w a r / σ_J²      v_t = −K(z_t ∇I_t) / (K(w a² |∇I_t|² / σ_J²) + α)      ψ ← ψ∘(Id + v_t)
+
+with a Gaussian K. The denominator makes steps of one length where contrast is high and where it is low; as a quotient
+of two smoothed fields, v goes on into regions that say nothing: the tumour, for whose voxels w = 0. The weights, the
+window and K are counted in voxels of the level, from coarse voxels to the images' own.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import attrs
+import torch
+from attrs import validators as valid
+from torch import Tensor
+
+from .. import geometry
+from ..kernels import cosines, separable
+from .pair import Pair, Progress
+from .similarity import VARIANCE_FLOOR
+
+NEARLY_ALL = VARIANCE_FLOOR - 1e-6
+WEIGHTS_KEPT = 5
+"""Iterations for which weights and window means of the fixed image are kept: the tumour hardly moves in so few."""
+LEAST_DETERMINANT = 0.1
+"""Where a map squeezes further, it is smoothed until it does not."""
+MOST_REPAIRS = 20
+
+
+@attrs.frozen(kw_only=True)
+class FlowSettings:
+    """How a flow goes; lengths in voxels of its level where not said otherwise."""
+
+    voxel_mm: tuple[float, ...] = (4.0, 2.0, 1.0)
+    """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
+    iterations: tuple[int, ...] = (30, 15, 14)
+    """The most of each level."""
+    kernel: tuple[float, ...] = (3.0, 2.0, 1.3)
+    """Standard deviation of K at each level."""
+    window: tuple[float, ...] = (1.7, 1.7, 2.2)
+    """Standard deviation of the window of the local statistics at each level."""
+    elastic: tuple[float, ...] = (0.5, 0.4, 0.3)
+    """Standard deviation of the Gaussian that smooths the whole displacement after each step of a level."""
+    floor: float = attrs.field(default=0.03, validator=valid.gt(0))
+    """α, per square voxel."""
+    step: float = attrs.field(default=0.7, validator=[valid.gt(0), valid.le(1)])
+    """Share of each Gauss-Newton step that is taken."""
+    longest: float = attrs.field(default=0.5, validator=[valid.gt(0), valid.lt(1)])
+    """The most that one step moves a point: the sum of small steps does not fold."""
+    rim_mm: float = attrs.field(default=3.0, validator=valid.ge(0))
+    """Around the fixed image's brain, where images are compared as well: the outlines come to agree."""
+    margin_mm: float = attrs.field(default=2.0, validator=valid.ge(0))
+    """Around the tumour, left out of the comparison with it (:mod:`.objective`)."""
+    tolerance: float = attrs.field(default=1e-3, validator=valid.ge(0))
+    """A level ends early once five iterations lessen what is unexplained by less than this fraction."""
+
+    def __attrs_post_init__(self) -> None:
+        levels = (self.voxel_mm, self.iterations, self.kernel, self.window, self.elastic)
+        if len({len(values) for values in levels}) != 1:
+            raise ValueError(
+                "voxel_mm, iterations, kernel, window and elastic have to give one value a level"
+            )
+
+
+@torch.no_grad()
+def flow(displacement: Tensor, pair: Pair, settings: FlowSettings, progress: Progress) -> Tensor:
+    """The map with which a flow ends that sets out from a given map.
+
+    Parameters
+    ----------
+    displacement : Tensor
+        ψ − Id, (1, D, X, Y[, Z]) in voxels of ``pair``: from fixed points to moving ones.
+    pair : Pair
+        Of batch one. Its tumour, with a margin, and what lies outside brain and rim are not compared.
+    settings : FlowSettings
+    progress : callable
+        Called with ``level``, ``stage`` (flow), ``iteration`` and ``similarity`` of each iteration.
+
+    Returns
+    -------
+    displacement : Tensor
+        ψ − Id likewise, without folds.
+    """
+    masked = attrs.evolve(
+        pair,
+        mask=geometry.dilate(pair.mask, settings.margin_mm, pair.spacing_mm),
+        brain=geometry.dilate(pair.brain, settings.rim_mm, pair.spacing_mm),
+    )
+    for index, iterations in enumerate(settings.iterations):
+        if not iterations:
+            continue
+        sides = zip(pair.shape, pair.spacing_mm, strict=True)
+        level = masked.at([max(1, min(n, round(n * mm / settings.voxel_mm[index]))) for n, mm in sides])
+        displacement = geometry.resize(displacement, level.shape)
+        comparison = Comparison(level, settings.window[index])
+        unexplained: list[float] = []
+        for iteration in range(iterations):
+            velocity, share = comparison.velocity(displacement, settings, index, iteration)
+            unexplained.append(share)
+            entry: dict[str, Any] = {"level": index, "stage": "flow", "iteration": iteration}
+            progress(entry | {"similarity": share, "regularisation": 0.0})
+            moved = geometry.compose(displacement, velocity)
+            displacement = smoothed(moved, settings.elastic[index])
+            if len(unexplained) > 5 and unexplained[-6] - share < settings.tolerance * share:
+                break
+    return unfolded(geometry.resize(displacement, pair.shape))
+
+
+class Comparison:
+    """The two images of a level, in windows around each point.
+
+    Parameters
+    ----------
+    pair : Pair
+        At the level's voxels.
+    window : float
+        Standard deviation in voxels.
+    """
+
+    def __init__(self, pair: Pair, window: float) -> None:
+        self.pair, self.window = pair, window
+
+    def _mean(self, image: Tensor) -> Tensor:
+        return smoothed(image, self.window) / self.count
+
+    def _weigh(self, displacement: Tensor) -> None:
+        pair = self.pair
+        self.weight = pair.brain * (geometry.warp(pair.mask, displacement) < 0.5)
+        self.count = smoothed(self.weight, self.window).clamp_min(1e-3)
+        self.mean = self._mean(self.weight * pair.fixed)
+        variance = self._mean(self.weight * pair.fixed**2) - self.mean**2
+        self.variance = variance.clamp_min(0) + VARIANCE_FLOOR
+
+    def velocity(
+        self, displacement: Tensor, settings: FlowSettings, index: int, iteration: int
+    ) -> tuple[Tensor, float]:
+        """The next step (voxels), and the share of the fixed image that the moving one does not explain."""
+        pair, channels = self.pair, self.pair.moving.shape[1]
+        if iteration % WEIGHTS_KEPT == 0:
+            self._weigh(displacement)
+        image = geometry.warp(pair.moving, displacement)
+        weighted = self.weight * image
+        means = self._mean(torch.cat([weighted, weighted * image, weighted * pair.fixed], 1))
+        mean, square, product = means.split(channels, 1)
+        variance = (square - mean**2).clamp_min(0) + VARIANCE_FLOOR
+        covariance = product - mean * self.mean
+        explained = covariance**2 / (variance * self.variance)
+        share = float(1.0 - (self.weight * explained).sum() / (channels * self.weight.sum()).clamp_min(1.0))
+        slope = covariance / variance
+        # the floor makes flat places pull less; what is left of equal images has to be nothing
+        residual = (pair.fixed - self.mean) - covariance / (variance - NEARLY_ALL) * (image - mean)
+        gradient = geometry.gradient(image)
+        pull = self.weight * slope / self.variance
+        force = ((pull * residual)[:, :, None] * gradient).sum(1)
+        stiffness = (pull * slope * gradient.square().sum(2)).sum(1, keepdim=True)
+        both = smoothed(torch.cat([force, stiffness], 1), settings.kernel[index])
+        step = settings.step * both[:, :-1] / (both[:, -1:] + settings.floor)
+        length = step.square().sum(1, keepdim=True).sqrt()
+        return step * (settings.longest / length.clamp_min(settings.longest)), share
+
+
+def unfolded(displacement: Tensor) -> Tensor:
+    """A displacement, smoothed where its map folds or nearly does, by one voxel at a time until it does not."""
+    for _ in range(MOST_REPAIRS):
+        bad = (geometry.jacobian_determinant(displacement) < LEAST_DETERMINANT).to(displacement)
+        if not bad.any():
+            break
+        share = smoothed(geometry.dilate(bad, 2.0, [1.0] * (displacement.dim() - 2)), 1.0)
+        displacement = torch.lerp(displacement, smoothed(displacement, 1.0), share)
+    return displacement
+
+
+def smoothed(field: Tensor, sigma: float) -> Tensor:
+    """``field`` (batch, channels, …) behind a Gaussian of ``sigma`` voxels, reflected at the border."""
+    if not sigma:
+        return field
+    return separable([_gaussian(size, sigma).to(field) for size in field.shape[2:]], field)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _gaussian(size: int, sigma: float) -> Tensor:
+    """The Gaussian as a matrix (size, size), float64, of rows with sum 1."""
+    basis = cosines(size, size)
+    transfer = torch.exp(-0.5 * (sigma * math.pi / size * torch.arange(size, dtype=torch.float64)) ** 2)
+    return (basis * transfer) @ basis.T
