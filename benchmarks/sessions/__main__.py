@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gliomorph.cli.evaluate import main as run_evaluate
 from gliomorph.cli.register import main as run_register
-from gliomorph.cli.run import INTERRUPTED
 from gliomorph.cli.run import main as run_gliomorph
 from gliomorph.interfaces.files.images import write_text
 from gliomorph.interfaces.machine.limits import available_cpus
@@ -57,7 +56,7 @@ def through_template(bids: Path, options: argparse.Namespace) -> None:
     words += ["--registration", "rigid", "affine", *options.methods]
     words += ["--nprocs", str(options.nprocs), "--omp-nthreads", str(options.omp_nthreads)]
     if (code := run_gliomorph(words)) not in (0, 1):
-        raise SystemExit(f"gliomorph {'was interrupted' if code == INTERRUPTED else 'could not start'}")
+        raise SystemExit(f"gliomorph ended with code {code}, for the reason above: nothing is measured")
 
 
 def directly(bids: Path, subject: str, method: str, options: argparse.Namespace) -> None:

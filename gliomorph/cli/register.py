@@ -12,12 +12,11 @@ from .. import __version__
 from ..environment import prepare_environment
 from ..interfaces.machine.device import GPU_CHOICES
 from ..interfaces.machine.limits import available_cpus
-from ..interfaces.methods import DEFORMABLE
+from ..interfaces.methods import DEFORMABLE, PAIR_METHOD
 from .numbers import above_zero, not_negative, positive
 
 PROGRAM = "gliomorph-register"
 TRANSFORMS = ("rigid", "affine", "deformable")
-METHOD = "greedy-cfm"
 EPILOG = """examples:
   gliomorph-register post_T1w.nii.gz pre_T1w.nii.gz -o OUT --moving-mask post_seg.nii.gz --fixed-mask pre_seg.nii.gz
   gliomorph-register one_T1w.nii.gz other_T1w.nii.gz -o OUT --affine
@@ -69,13 +68,15 @@ def _register(options: argparse.Namespace, scratch: Path) -> Path:
         moving=Given(image=options.moving, brain=options.moving_brain, lesion=options.moving_mask),
         fixed=Given(image=options.fixed, brain=options.fixed_brain, lesion=options.fixed_mask),
         linear="affine" if options.affine or options.transform == "affine" else "rigid",
-        deformable=(options.method or METHOD) if deformable else "",
+        deformable=(options.method or PAIR_METHOD) if deformable else "",
         voxel_mm=options.resolution or 0.0,
         threshold_mm=options.threshold,
         seed=options.random_seed,
         gpu=options.gpu,
         reading=Reading(orientation=options.orientation or "", trust_voxels=options.trust_voxels),
         applied=tuple(options.apply),
+        landmarks=options.landmarks,
+        coordinates=options.coordinates,
     )
     return register_images(request, options.output, scratch, lambda line: print(line, flush=True))
 
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         help="rigid; affine; or deformable, after a rigid map (default: %(default)s)")  # fmt: skip
     add("--affine", action="store_true", help="an affine map comes first: the images are of two people")
     add("--method", choices=DEFORMABLE, metavar="METHOD",
-        help=f"of the deformable map, one of {', '.join(DEFORMABLE)} (default: {METHOD})")  # fmt: skip
+        help=f"of the deformable map, one of {', '.join(DEFORMABLE)} (default: {PAIR_METHOD})")  # fmt: skip
     add("--threshold", type=above_zero, metavar="MM", default=3.0,
         help="a point that comes back farther from its place has no counterpart (default: %(default)s)")  # fmt: skip
     add("--resolution", type=above_zero, metavar="MM",
@@ -124,6 +125,11 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
             help=f"brain mask of the {side} image (default: all but the background of a brain alone)")  # fmt: skip
     add("--apply", type=_absolute, nargs="+", metavar="FILE", default=[],
         help="further images, masks or label maps of the moving side, carried along")  # fmt: skip
+    add("--landmarks", type=_absolute, metavar="CSV",
+        help="landmarks of the moving image (Landmark,X,Y,Z, mm), carried along")  # fmt: skip
+    add(
+        "--coordinates", choices=("RAS", "LPS"), default="RAS", help="of the landmarks (default: %(default)s)"
+    )
     add("--orientation", metavar="RAS", type=_orientation,
         help="how the voxels lie of files whose header does not say it")  # fmt: skip
     add("--trust-voxels", action="store_true",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from ..interfaces.methods import METHODS, NEEDED, REFINED, SPEEDS
+from ..interfaces.methods import METHODS, NEEDED, PAIR_METHOD, REFINED, SPEEDS
 from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
@@ -52,6 +52,11 @@ class Processing:
         converter=attrs.converters.optional(resolved), page="usage.md#scans-without-a-mask",
         help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
         "with gliomorph for T1w and for T1ce)")  # fmt: skip
+    longitudinal: bool = option(default=False, page="usage.md#sessions-of-one-patient",
+        help="a subject's sessions are registered to one of them, too, and what has changed is measured")  # fmt: skip
+    reference_session: str = option(metavar="LABEL", default="", converter=lambda text: text.removeprefix("ses-"),
+        page="usage.md#sessions-of-one-patient",
+        help="the session that --longitudinal registers the others to (default: each subject's first)")  # fmt: skip
     random_seed: int = option(help="of all random sampling (default: %(default)s)", type=int, default=0)
 
     def __attrs_post_init__(self) -> None:
@@ -59,6 +64,8 @@ class Processing:
             raise SettingsError(f"--refine: 0 or more iterations are required, got {self.refine}")
         if not 0 <= self.random_seed < 2**31:
             raise SettingsError(f"--random-seed: 0 to 2147483647 is required, got {self.random_seed}")
+        if self.reference_session and not self.longitudinal:
+            raise SettingsError("--reference-session: goes with --longitudinal alone")
         for path in self.template_dirs:
             if not path.is_dir():
                 raise SettingsError(f"--template-dir {path}: not a folder")
@@ -94,6 +101,11 @@ class Processing:
                 f"--refine {self.refine}: learned methods alone are refined, --registration asks for "
                 f"{', '.join(self.registration)}: add one of {', '.join(NEEDED)}, or leave --refine out"
             )
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All that run, for what they take: those of ``registration``, and the one between sessions."""
+        return (*self.registration, *[PAIR_METHOD] * self.longitudinal)
 
     @cached_property
     def networks(self) -> dict[str, Path]:

@@ -86,7 +86,7 @@ class Settings:
             cluster=cluster,
             resources=group_of(
                 Resources,
-                process_gb=process_memory_gb(processing.resolution, processing.registration),
+                process_gb=process_memory_gb(processing.resolution, processing.methods),
                 in_jobs=cluster.worker == "slurm",
                 work_dir=Path(given["output_dir"]) / "work",
             ),
@@ -103,6 +103,8 @@ class Settings:
             raise SettingsError(f"output_dir {self.output_dir} must be neither bids_dir nor above it")
         if work_dir == self.bids_dir or self.bids_dir in work_dir.parents:
             raise SettingsError(f"the work directory {work_dir} lies inside bids_dir: give another with -w")
+        if self.processing.longitudinal and "participant" not in self.levels:
+            raise SettingsError("--longitudinal: is of the level participant, which was not asked for")
         if work_dir == self.output_dir:
             raise SettingsError("the work directory must not be output_dir itself: give another with -w")
 

@@ -115,7 +115,7 @@ def evaluate_landmarks(
             "template (tpl-TPL_landmarks.csv)"
         )
     rows, points = [], []
-    for one in _with_direct(found, direct, report):
+    for one in _with_direct(found, known, direct, report):
         summaries, errors = _measure(one, known.methods, before)
         rows += summaries
         points += errors
@@ -280,7 +280,10 @@ def _pairs(
 
 
 def _with_direct(
-    found: Sequence[Correspondence], direct: Sequence[Direct], report: Callable[[str], None]
+    found: Sequence[Correspondence],
+    known: Registrations,
+    direct: Sequence[Direct],
+    report: Callable[[str], None],
 ) -> list[Correspondence]:
     """The correspondences with the transforms that join their scans without the template.
 
@@ -304,8 +307,9 @@ def _with_direct(
             files[link.method] = link.points
             used.add(frozenset(ends))
         joined.append(attrs.evolve(one, direct=files))
+    scans = {frozenset(ENTITY.findall(scan)) for scan in known.by_scan}
     for pair in dict.fromkeys(frozenset({link.scan, link.reference}) for link in direct):
-        if pair not in used:
+        if pair not in used and pair <= scans:  # else a template's
             names = " and ".join(sorted("_".join(sorted(scan, reverse=True)) for scan in pair))
             report(f"{names}: joined directly, but no pair with landmarks, passed over")
     return joined

@@ -7,11 +7,14 @@ from ..face import face
 if TYPE_CHECKING:
     from .derivatives.publish import Publish as Publish
     from .derivatives.publish_group import PublishGroup as PublishGroup
+    from .derivatives.publish_subject import PublishSubject as PublishSubject
     from .group.associations.stage import Associate as Associate
     from .group.atlas.stage import Atlas as Atlas
     from .group.regions.places import TumorPlaces as TumorPlaces
+    from .pairs.follow import Follow as Follow
     from .pairs.stage import RegisterPair as RegisterPair
     from .reports.group.stage import CohortPage as CohortPage
+    from .reports.pair.subject import SubjectPage as SubjectPage
     from .reports.scan.stage import ScanPage as ScanPage
     from .scan.align import Align as Align
     from .scan.brain import Brain as Brain

@@ -23,9 +23,10 @@ from nipype.interfaces.base import isdefined, traits
 from pydra.utils import get_fields
 
 from .machine.device import GPU_CHOICES
-from .methods import DEFORMABLE, METHODS, REGISTRY, SPEEDS
+from .methods import DEFORMABLE, METHODS, PAIR_METHOD, REGISTRY, SPEEDS
 from .pairs.records import PairFiles
 from .pairs.sides import LINEAR
+from .pairs.stage import THRESHOLD_MM
 from .pairs.stage import RegisterPair as RegisterPairTask
 from .records import as_dict
 from .scan.align import Align as AlignTask
@@ -47,9 +48,9 @@ DEFAULTS: dict[str, Any] = {
     "refine": 0,
     "speed": "default",
     "reading": {},
-    "deformable": "greedy-cfm",
+    "deformable": PAIR_METHOD,
     "voxel_mm": 0.0,
-    "threshold_mm": 3.0,
+    "threshold_mm": THRESHOLD_MM,
 }
 """Of inputs that a Pydra task requires."""
 CHOICES = {

@@ -19,8 +19,8 @@ from .methods import REGISTRY
 PACKAGE = "gliomorph"
 ROOT = Path(__file__).parents[1]
 HTML = "interfaces/reports/html"
-REGISTER = "interfaces/scan/register.py"
-"""The stage that imports registration methods by their names in the registry."""
+REGISTER = "interfaces/registration/solve.py"
+"""What imports registration methods by their names in the registry."""
 TEMPLATE_NAME = re.compile(rb"[\w-]+\.html\.j2")
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 """Where a statement holds others."""

@@ -27,6 +27,7 @@ IGNORED = (
     "*_statmap.*",
     "*_stats.*",
     "*_registration.json",
+    "*_longitudinal.*",
     "group_*.tsv",
 )
 

@@ -27,6 +27,13 @@ GROUP = (
     "interfaces/reports/group/stage.py",
     "interfaces/derivatives/publish_group.py",
 )
+SUBJECT_GRAPH = "workflows/longitudinal/graph.py"
+SUBJECT = (
+    "interfaces/pairs/stage.py",
+    "interfaces/pairs/follow.py",
+    "interfaces/reports/pair/subject.py",
+    "interfaces/derivatives/publish_subject.py",
+)
 GROUP_GRAPHS = tuple(
     path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "workflows/group").glob("*.py"))
 )
@@ -51,6 +58,11 @@ def sums_code() -> str:
 def group_code() -> str:
     """Hash of the code of the group level: maps, tables, tests and the cohort's page."""
     return code_of(GROUP, *GROUP_GRAPHS)
+
+
+def subject_code() -> str:
+    """Hash of the code that registers a patient's sessions to each other, draws their page and puts it in place."""
+    return code_of(SUBJECT, SUBJECT_GRAPH)
 
 
 def key_of(**inputs: Any) -> str:

@@ -17,10 +17,10 @@ from ..interfaces.files.images import ImageError, read_image, write_image, write
 from ..interfaces.files.masks import read_mask
 from ..interfaces.files.sidecars import copy
 from ..interfaces.files.transforms import read_transform
-from ..interfaces.methods import SYMMETRIC, UNMASKED
-from ..interfaces.pairs.carry import carried
+from ..interfaces.methods import PAIR_METHOD, SYMMETRIC, UNMASKED
+from ..interfaces.pairs.carry import carried, carried_landmarks
 from ..interfaces.pairs.records import PairFiles, PairImages
-from ..interfaces.pairs.stage import register_pair
+from ..interfaces.pairs.stage import THRESHOLD_MM, register_pair
 from ..interfaces.records import as_dict
 from ..interfaces.reports.pair.pictures import PairNames
 from ..interfaces.reports.pair.report import pair_page
@@ -61,14 +61,18 @@ class Request:
     moving: Given
     fixed: Given
     linear: str = "rigid"
-    deformable: str = "greedy-cfm"
+    deformable: str = PAIR_METHOD
     voxel_mm: float = 0.0
-    threshold_mm: float = 3.0
+    threshold_mm: float = THRESHOLD_MM
     seed: int = 0
     gpu: str = "auto"
     reading: Reading = AS_THEY_STAND
     applied: tuple[Path, ...] = ()
     """Further images, masks and label maps of the moving side, which are carried along."""
+    landmarks: Path | None = None
+    """Landmarks of the moving side, likewise."""
+    coordinates: str = "RAS"
+    """Of the landmarks."""
 
 
 def register_images(
@@ -96,7 +100,8 @@ def register_images(
     ImageError
         A file that cannot be used: the message names it and says what to do.
     """
-    for path in (*request.moving.files.values(), *request.fixed.files.values(), *request.applied):
+    points = [request.landmarks] if request.landmarks else []
+    for path in (*request.moving.files.values(), *request.fixed.files.values(), *request.applied, *points):
         if not path.is_file():
             raise ImageError(f"{path}: no such file")
     names = {path: _applied_name(path) for path in request.applied}
@@ -130,10 +135,15 @@ def register_images(
     record = _record(request, files, notices)
     pages = PairNames(moving=_stem(request.moving.image), fixed=_stem(request.fixed.image))
     page = pair_page(images, files, pages, notices, record, scratch / "page")
+    inverse = read_transform(files.inverse_xfm)
+    moved = {
+        path: carried_landmarks(path, request.moving.image, inverse, request.coordinates) for path in points
+    }
     report(f"writing to {out_dir}")
     (out_dir / RECORD).unlink(missing_ok=True)  # it vouches for the files beside it
     written = [copy(path, out_dir / NAMES[name]) for name, path in as_dict(files).items() if name in NAMES]
     forward, grid = read_transform(files.forward_xfm), read_image(files.warped)
+    written += [write_text(text, out_dir / f"{path.stem}_space-fixed.csv") for path, text in moved.items()]
     written += [write_image(carried(path, grid, forward), out_dir / names[path]) for path in request.applied]
     written += [
         copy(png, out_dir / "figures" / png.name) for png in sorted((page.parent / "figures").glob("*"))

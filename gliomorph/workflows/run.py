@@ -23,12 +23,14 @@ from .checks.validation import check_gpu, network_notices, summary_of, validate_
 from .checks.worker import check_worker
 from .context import RunContext, notice, resolve
 from .dataset import write_dataset
-from .engine.failures import Failure, cause_of
+from .engine.failures import Failure, NotStarted, cause_of
 from .engine.sweep import Hold, swept
 from .engine.workers import describe_worker, taken_over
 from .group.run import run_group
 from .keys import cache_folder
-from .scan.participants import run_participants, with_pages_settled
+from .longitudinal.inputs import graph_of, stages_of
+from .longitudinal.plan import PlannedSubject, announced, plan_subjects
+from .scan.participants import run_graphs, run_ids, run_participants, with_pages_settled
 from .scan.plan import PlannedScan, plan_scans
 from .scan.selection import chosen_files, summary_of_files
 from .summary import RunLog, last_causes, print_failures, print_remarks, remarks_of, rows_of
@@ -88,6 +90,8 @@ def _levels(context: RunContext, argv: Sequence[str]) -> int:
     if "participant" in settings.levels:
         failures = _participants(context, planned)
         code = _conclude(context, planned, failures, log, argv)
+        if settings.processing.longitudinal and not (code and settings.resources.stop_on_first_crash):
+            code = max(code, _sessions(context, planned, log))
     if "group" in settings.levels and not (code and settings.resources.stop_on_first_crash):
         try:
             code = max(code, _group(context, planned, log))
@@ -163,6 +167,11 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
                 "to compute a scan again, remove its page"
             ],
         )
+    if processing.longitudinal:
+        subjects, notices = plan_subjects(processing, settings.bids_dir, planned)
+        notice(console, notices)
+        for line in announced(subjects, settings.output_dir):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     if count["run"]:
         notice(console, network_notices(settings.processing, settings.inputs.modality))
         resources, scans = settings.resources, count["run"]
@@ -172,6 +181,41 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         needs = needs_of(settings.processing, resources, settings.output_dir, scans, at_once)
         disk = check_disk(needs, resources.clean_workdir)
         console.print("; ".join([where, memory, disk]), highlight=False)
+
+
+def _sessions(context: RunContext, planned: Sequence[PlannedScan], log: RunLog) -> int:
+    """The sessions of each subject registered to each other; 1 if anything of that is missing."""
+    settings, console = context.settings, context.console
+    subjects, _ = plan_subjects(settings.processing, settings.bids_dir, planned)
+    failures = _register_sessions(context, subjects)
+    for failure in failures:
+        log.failure(failure)
+        text = f"{failure.scan}: {failure.stage}: {cause_of(failure.error)}; the log is in {log.folder}"
+        console.print(f"[red]not followed[/red]: {escape(text)}", highlight=False, soft_wrap=True)
+    if done := len(subjects) - len(failures):
+        console.print(
+            f"{done} of {len(subjects)} subjects' sessions are registered to each other", highlight=False
+        )
+    return int(bool(failures))
+
+
+def _register_sessions(context: RunContext, subjects: Sequence[PlannedSubject]) -> list[Failure]:
+    """Run what is not done; a failure for each subject whose outputs are not all on disk."""
+    settings, out, resources = context.settings, context.settings.output_dir, context.settings.resources
+    todo = {f"sub-{each.subject}": each for each in subjects if not each.is_published(out)}
+    lacking = {name: scans for name, each in todo.items() if (scans := each.without_outputs(out))}
+    failures = [
+        Failure(scan=name, stage="sessions", error=NotStarted(f"no outputs of {', '.join(scans)}"))
+        for name, scans in lacking.items()
+    ]
+    ready = {name: each for name, each in todo.items() if name not in lacking}
+    if not ready:
+        return failures
+    prepare_environment(resources.work_dir, resources.threads(len(ready)), resources.gpu_slots)
+    runs = run_ids([*ready], context)
+    graphs = {name: graph_of(each, settings.processing, out, runs[name]) for name, each in ready.items()}
+    found = run_graphs("sessions", graphs, sum(map(stages_of, ready.values())), runs, context)
+    return failures + [found[name] for name, each in ready.items() if not each.is_published(out)]
 
 
 def _group(context: RunContext, planned: Sequence[PlannedScan], log: RunLog) -> int:

@@ -150,7 +150,11 @@ def test_direct_transforms_are_measured_beside_the_way_through_the_template(tmp_
     for subject in ("01", "02"):
         name = f"sub-{subject}_from-00_to-01_mode-image_desc-mine_xfm.h5"
         write_transform(evaluations.shift(-6, 0, 0), folder / name)
+    write_transform(
+        evaluations.shift(9, 0, 0), folder / "sub-01_ses-01_from-native_to-Tiny_mode-image_desc-x_xfm.h5"
+    )
     rows = evaluate(*files, before="native", direct=find_direct(folder))
+    assert not any("Tiny" in line for line in evaluate.said)
     assert [(method, row["way"]) for (_, method), row in rows.items()] == [
         ("affine", "template"),
         ("mine", "direct"),

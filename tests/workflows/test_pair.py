@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import ImageError, read_image, to_array, write_image
+from gliomorph.interfaces.files.landmarks import read_landmarks
 from gliomorph.interfaces.files.transforms import read_transform
 from gliomorph.workflows.pair import NAMES, PAGE, RECORD, Given, Request, limits_of, register_images
 
@@ -24,6 +25,10 @@ def request_(tmp_path_factory: pytest.TempPathFactory) -> Request:
     folder = tmp_path_factory.mktemp("given")
     fixed = phantoms.write_head("oblique", folder)
     like = phantoms.grid()
+    landmarks = folder / "turned.csv"
+    landmarks.write_text(
+        "Landmark,X,Y,Z\n" + ",".join(["1", *map(str, WAY.GetInverse().TransformPoint(MARK))])
+    )
     turned = {
         part: write_image(
             sitk.Resample(read_image(fixed[part]), like, WAY, how), folder / f"turned_{part}.nii.gz"
@@ -36,7 +41,12 @@ def request_(tmp_path_factory: pytest.TempPathFactory) -> Request:
         deformable="",
         gpu="none",
         applied=(turned["labels"],),
+        landmarks=landmarks,
+        coordinates="LPS",
     )
+
+
+MARK = phantoms.at(20, -15, 10).tolist()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,11 @@ def test_what_is_carried_along_lies_on_the_fixed_grid(written: Path, request_: R
     own = read_image(request_.fixed.files["lesion"], sitk.sitkUInt8)
     assert phantoms.same_grid(labels, own)
     assert phantoms.dice(to_array(labels) > 0, to_array(own) > 0) > 0.9
+
+
+def test_landmarks_arrive_where_they_belong(written: Path) -> None:
+    (point,) = read_landmarks(written / "turned_space-fixed.csv", "LPS").points
+    assert np.linalg.norm(point - MARK) < 1
 
 
 def test_the_page_has_its_pictures_and_loads_nothing(written: Path) -> None:

@@ -17,10 +17,11 @@ WAYS = (("moving", "fixed"), ("fixed", "moving"))
 TRANSFORM = "from-{}_to-{}_mode-image_xfm.h5"
 """Beside the record; it takes points of what it leads to back to points of what it starts from."""
 OTHER = re.compile(
-    r"(?P<subject>sub-[A-Za-z0-9]+)_from-(?P<start>[A-Za-z0-9]+)_to-(?P<end>[A-Za-z0-9]+)_mode-image"
+    r"(?P<subject>sub-[A-Za-z0-9]+)(?:_[a-z]+-[A-Za-z0-9]+)*?_from-(?P<start>[A-Za-z0-9]+)_to-(?P<end>[A-Za-z0-9]+)_mode-image"
     r"_desc-(?P<method>[A-Za-z0-9]+)_xfm\.(h5|mat|txt)"
 )
-"""Files of other tools, whose ``from`` and ``to`` are labels of sessions."""
+"""Files of ``gliomorph --longitudinal`` and of other tools, whose ``from`` and ``to`` are labels of sessions; those
+whose are native or a template's join none."""
 ENTITY = re.compile(r"(?:sub|ses)-[A-Za-z0-9]+")
 
 
@@ -43,8 +44,8 @@ def find_direct(folder: Path) -> list[Direct]:
     ----------
     folder : Path
         Holds output folders of ``gliomorph-register``, whose images are named after subject and session, or files
-        ``sub-X_from-A_to-B_mode-image_desc-METHOD_xfm.h5`` (also .mat, .txt), which take points of session B to points
-        of session A, as BIDS has it.
+        ``sub-X[_ses-Y…]_from-A_to-B_mode-image_desc-METHOD_xfm.h5`` (also .mat, .txt), which take points of session B
+        to points of session A, as BIDS has it.
 
     Returns
     -------

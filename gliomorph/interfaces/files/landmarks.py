@@ -89,6 +89,15 @@ def read_landmarks(path: Path, coordinates: str) -> Landmarks:
     )
 
 
+def landmark_text(names: Sequence[str], points: np.ndarray, coordinates: str) -> str:
+    """A landmark file of points (N, 3) in LPS mm, written in a convention of :data:`COORDINATES`."""
+    text = io.StringIO()
+    own = points * COORDINATES[coordinates]
+    rows = ([name, *(f"{value:.4f}" for value in point)] for name, point in zip(names, own, strict=True))
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    return text.getvalue()
+
+
 def require_inside(landmarks: Landmarks, image: Path, remedy: str) -> None:
     """Refuse landmarks that lie more than :data:`OUTSIDE_MM` outside an image's field of view.
 

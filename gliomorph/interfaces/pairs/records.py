@@ -18,8 +18,9 @@ class PairImages(Ports):
     moving: Path
     fixed: Path
     """``moving``, ``fixed``: Bias-corrected images, 0 outside the brain."""
-    moving_brain: Path
-    fixed_brain: Path
+    moving_brain: Path | None
+    fixed_brain: Path | None
+    """``moving_brain``, ``fixed_brain``: Masks; None: what is not background."""
     moving_lesion: Path | None
     fixed_lesion: Path | None
     """``moving_lesion``, ``fixed_lesion``: Masks or labels, every value above 0 of which is left out of the

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from ...models.histograms import landmarks, mapped
 from ..files.images import ImageError, from_array, read_image, require_same_grid, to_array
-from ..files.masks import brain_with_rim
+from ..files.masks import brain_with_rim, foreground
 from ..registration.ants import RIGID_OPTIONS, pyramid, register_ants
 
 LINEAR = ("rigid", "affine")
@@ -53,7 +53,7 @@ class Side:
         return attrs.evolve(self, image=image, brain=moved(self.brain), lesion=moved(self.lesion))
 
 
-def read_side(image: Path, brain: Path, lesion: Path | None) -> Side:
+def read_side(image: Path, brain: Path | None, lesion: Path | None) -> Side:
     """A side from its files.
 
     Raises
@@ -61,9 +61,11 @@ def read_side(image: Path, brain: Path, lesion: Path | None) -> Side:
     ImageError
         A file that cannot be read or lies on another grid than the image; no brain to speak of outside the lesion.
     """
-    picture, mask = read_image(image), read_image(brain, sitk.sitkUInt8) > 0
-    left_out = read_image(lesion, sitk.sitkUInt8) > 0 if lesion else sitk.Image(mask) * 0
-    require_same_grid(**{image.name: picture, brain.name: mask, (lesion or brain).name: left_out})
+    picture = read_image(image)
+    mask = read_image(brain, sitk.sitkUInt8) > 0 if brain else foreground(picture)
+    left_out = read_image(lesion, sitk.sitkUInt8) > 0 if lesion else mask * 0
+    masks = {path.name: found for path, found in ((brain, mask), (lesion, left_out)) if path}
+    require_same_grid(**{image.name: picture, **masks})
     side = Side(name=image.name, image=picture, brain=mask, lesion=left_out)
     if (count := int(side.compared.sum())) < FEWEST:
         raise ImageError(

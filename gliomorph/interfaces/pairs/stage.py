@@ -23,6 +23,8 @@ from .sides import LINEAR, Side, linear_map, matched, read_side
 
 FINEST_MM = 1.0
 """Voxels of the comparison are not smaller unless asked for."""
+THRESHOLD_MM = 3.0
+"""A point that comes back farther from its place has no counterpart, unless asked for otherwise."""
 
 
 @attrs.frozen(kw_only=True)

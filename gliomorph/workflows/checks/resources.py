@@ -46,7 +46,7 @@ def check_memory(processing: Processing, resources: Resources, scans: int) -> st
     SettingsError
         Less memory than the largest stage took when it was measured.
     """
-    stages = stage_memory_gb(processing.resolution, processing.registration)
+    stages = stage_memory_gb(processing.resolution, processing.methods)
     largest = max(stages, key=lambda stage: stages[stage])
     if resources.mem_gb < stages[largest]:
         raise SettingsError(
@@ -93,7 +93,7 @@ def needs_of(
 ) -> tuple[Need, Need]:
     """What the work directory and the outputs have to hold; only scans that are open count where the former is
     cleaned."""
-    methods = processing.registration
+    methods = processing.methods
     kept = min(scans, at_once) if resources.clean_workdir else scans
     work = Need(
         name="work files",

@@ -15,7 +15,7 @@ from ..engine.cleaning import Cleaning
 from ..engine.failures import Failure, NotStarted
 from ..engine.lookup import missing_stages
 from ..engine.progress import Board
-from ..engine.submission import run_side_by_side, submitting
+from ..engine.submission import Graph, run_side_by_side, submitting
 from ..engine.workers import make_worker, taken_over
 from .graph import ScanGraph
 from .inputs import graph_inputs, publication
@@ -47,24 +47,57 @@ def run_participants(planned: Sequence[PlannedScan], context: RunContext) -> lis
     KeyboardInterrupt
         After the children were ended, or the jobs cancelled.
     """
+    runs = run_ids([p.scan.label for p in planned], context)
+    graphs = {p.scan.label: _graph(p, context, runs[p.scan.label]) for p in planned}
+    stages = PER_SCAN + PER_METHOD * len(context.settings.processing.registration)
+    failures = run_graphs("participants", graphs, stages * len(planned), runs, context)
+    out = context.settings.output_dir
+    return [failures[p.scan.label] for p in planned if not (p.is_published(out) and p.has_current_page(out))]
+
+
+def run_ids(names: Sequence[str], context: RunContext) -> dict[str, str]:
+    """The run whose id goes into each graph: an earlier one whose Slurm jobs go on, else this one."""
+    earlier = taken_over(context.cache)
+    return {name: earlier.get(name, context.run_id) for name in names}
+
+
+def run_graphs(
+    title: str, graphs: Mapping[str, Graph], stages: int, runs: Mapping[str, str], context: RunContext
+) -> dict[str, Failure]:
+    """Run graphs, a few at a time.
+
+    Parameters
+    ----------
+    title : str
+        For the terminal.
+    graphs : mapping of str to Graph
+        By name, which their nodes have after the ``@``.
+    stages : int
+        Of all of them.
+    runs : mapping of str to str
+        :func:`run_ids`.
+    context : RunContext
+
+    Returns
+    -------
+    failures : dict of str to Failure
+        For every name: its first failed stage, else what the engine itself could not do, if it was to be done at all.
+    """
     settings, cache, console = context.settings, context.cache, context.console
     resources = settings.resources
-    earlier = taken_over(cache)
-    runs = {p.scan.label: earlier.get(p.scan.label, context.run_id) for p in planned}
-    graphs = [(p.scan.label, _graph(p, context, runs[p.scan.label])) for p in planned]
-    stages = PER_SCAN + PER_METHOD * len(settings.processing.registration)
-    board = Board(console, "participants", len(planned), stages, settings.verbose)
-    processes = resources.processes(len(planned))
+    board = Board(console, title, 1, stages, settings.verbose)
+    processes = resources.processes(len(graphs))
     worker = make_worker(settings.cluster, resources, processes, console, board.watch, runs)
     with board, submitting(cache, worker) as submit:
         around = Cleaning().around if resources.clean_workdir else nullcontext
-        at_once = settings.cluster.scans_at_once(len(planned), processes)
-        errors = run_side_by_side(submit, graphs, at_once, around)
-    first = {scan: Failure(scan=scan, stage=stage, error=e) for scan, stage, e in reversed(board.failures)}
-    out = settings.output_dir
-    return [
-        _failure(p, first, errors) for p in planned if not (p.is_published(out) and p.has_current_page(out))
-    ]
+        at_once = settings.cluster.scans_at_once(len(graphs), processes)
+        errors = run_side_by_side(submit, graphs.items(), at_once, around)
+    first = {name: Failure(scan=name, stage=stage, error=e) for name, stage, e in reversed(board.failures)}
+    stopped = NotStarted("not run: the run was stopped before")
+    return {
+        name: first.get(name) or Failure(scan=name, stage="engine", error=errors.get(name) or stopped)
+        for name in graphs
+    }
 
 
 def with_pages_settled(planned: Sequence[PlannedScan], context: RunContext) -> list[PlannedScan]:
@@ -97,10 +130,3 @@ def _graph(planned: PlannedScan, context: RunContext, run: str) -> Callable[[], 
         planned, settings.processing, settings.resources, context.template, plan, run, settings.inputs.reading
     )
     return partial(ScanGraph, **inputs)
-
-
-def _failure(planned: PlannedScan, known: dict[str, Failure], errors: Mapping[str, Exception]) -> Failure:
-    """That of a scan's stage, else what the engine itself could not do with the scan."""
-    label = planned.scan.label
-    fallback = errors.get(label) or NotStarted("not run: the run was stopped before")
-    return known.get(label) or Failure(scan=label, stage="engine", error=fallback)

@@ -49,6 +49,15 @@ def test_files_of_other_tools_are_known_by_their_names(tmp_path):
     assert (one.scan, one.reference, one.method, one.points) == (POST, PRE, "mine", path)
 
 
+def test_what_longitudinal_runs_write_joins_sessions(tmp_path):
+    """Forward resamples the later session onto the first: it takes points of that one."""
+    folder = tmp_path / "sub-01" / "ses-post" / "anat"
+    folder.mkdir(parents=True)
+    for way in ("post_to-pre", "pre_to-post"):
+        (folder / f"sub-01_ses-post_from-{way}_mode-image_desc-greedycfm_xfm.h5").touch()
+    assert [(one.scan, one.reference) for one in find_direct(tmp_path)] == [(PRE, POST), (POST, PRE)]
+
+
 @pytest.mark.parametrize(
     "record",
     [{"moving": {"image": {"name": "T1.nii.gz"}}}, {"moving": 3}, {"deformable": None, "linear": None}],

@@ -1,0 +1,1 @@
+"""A patient's sessions registered to one of them."""
