@@ -7,11 +7,12 @@ from pathlib import Path
 
 import attrs
 
-from ..interfaces.methods import METHODS, NEEDED, PAIR_METHOD, REFINED, SPEEDS
+from ..interfaces.methods import METHODS, NEEDED, PAIR_METHOD, REFINED, SEVERAL, SPEEDS
 from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
-from .option import SettingsError, option, resolved, resolved_all
+from ..models.regions import MODALITIES
+from .option import SettingsError, option, resolved, resolved_all, some_of
 
 
 def default_method(modality: str) -> str:
@@ -36,6 +37,11 @@ class Processing:
         help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}, and the learned ones "
         f"{', '.join(NEEDED)}; the first feeds the atlas (default: {default_method('T1w')} where the "
         f"primary image is T1w, which its network reads, else {default_method('T2w')})")  # fmt: skip
+    registration_modalities: tuple[str, ...] | None = option(nargs="+", choices=MODALITIES, metavar="MODALITY",
+        default=None, converter=attrs.converters.optional(tuple), validator=attrs.validators.optional(some_of()),
+        page="usage.md#several-modalities",
+        help="modalities of a session whose images move as one, the primary image among them: for "
+        f"{', '.join(SEVERAL)}; the learned ones use them in --refine (default: the primary image alone)")  # fmt: skip
     registration_weights: tuple[Path, ...] = option(nargs="+", type=Path, metavar="FILE", default=(),
         converter=resolved_all, page="usage.md#learned-registration",
         help="safetensors of registration networks, one for each learned method (default: those that come with "
@@ -115,6 +121,33 @@ class Processing:
             for method in self.registration
             if method in NEEDED
         }
+
+    def further_modalities(self, primary: str) -> tuple[str, ...]:
+        """Modalities that are registered with the primary one, in one order whatever that of the option.
+
+        Raises
+        ------
+        SettingsError
+            The primary modality is not among them, or a requested method compares it alone.
+        """
+        asked = self.registration_modalities or (primary,)
+        words = f"--registration-modalities {' '.join(asked)}"
+        if primary not in asked:
+            raise SettingsError(f"{words}: the primary image, {primary} (--modality), has to be among them")
+        further = tuple(name for name in MODALITIES if name in asked and name != primary)
+        alone = [method for method in self.registration if method not in SEVERAL]
+        if further and alone:
+            raise SettingsError(
+                f"{words}: {', '.join(alone)} of --registration compare the primary image alone; those that compare "
+                f"several are {', '.join(SEVERAL)}: leave the others or this option out"
+            )
+        unrefined = [method for method in self.networks if not self.refinement(method)]
+        if further and unrefined:
+            raise SettingsError(
+                f"{words}: the networks of {', '.join(unrefined)} read the primary image alone, and --refine 0 asks "
+                "for nothing behind them: leave --refine 0 or this option out"
+            )
+        return further
 
     def refinement(self, method: str) -> int:
         """Iterations at the images' voxels after a network's answer: 0 for those that are not learned."""

@@ -107,6 +107,7 @@ class Settings:
             raise SettingsError("--longitudinal: is of the level participant, which was not asked for")
         if work_dir == self.output_dir:
             raise SettingsError("the work directory must not be output_dir itself: give another with -w")
+        self.further_modalities  # noqa: B018 (made once, and checked by that)
 
     def options(self) -> dict[str, Any]:
         """All options by the names of their fields."""
@@ -115,6 +116,11 @@ class Settings:
         return {
             name: getattr(each, name) for name in names for each in (self, *groups) if hasattr(each, name)
         }
+
+    @cached_property
+    def further_modalities(self) -> tuple[str, ...]:
+        """Modalities that are registered with the primary image."""
+        return self.processing.further_modalities(self.inputs.modality)
 
     @cached_property
     def test_options(self) -> TestOptions:

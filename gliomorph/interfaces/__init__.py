@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .reports.scan.stage import ScanPage as ScanPage
     from .scan.align import Align as Align
     from .scan.brain import Brain as Brain
+    from .scan.channels import Channels as Channels
+    from .scan.coregister import Coregister as Coregister
     from .scan.crop import Crop as Crop
     from .scan.crop import CropMask as CropMask
     from .scan.match import Match as Match

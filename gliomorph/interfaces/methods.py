@@ -52,6 +52,8 @@ class Method:
     """The network that a learned method takes."""
     refined: bool = False
     """Whether a flow brings its answer to the images' voxels, as far as the speed lets it."""
+    several: bool = False
+    """Whether it compares several modalities: a learned method does in its flow."""
 
     @property
     def module(self) -> str:
@@ -78,19 +80,22 @@ REGISTRY = {
     "greedy": Method("Greedy", "greedy:greedy", "PICSL greedy, local cross-correlation", (1.6, 0.7)),
     "greedy-cfm": Method("GreedyCFM", "greedy:greedy_cfm", "greedy, the tumour left out", (1.6, 0.7)),
     "voxelmorph": Method("VoxelMorph", "torch_methods:predicted", "network, shape alone, no mask", NETWORK_GB,
-        network=Header(method="voxelmorph", masking="none"), refined=True),
+        network=Header(method="voxelmorph", masking="none"), refined=True, several=True),
     "voxelmorph-cfm": Method("VoxelMorphCFM", "torch_methods:predicted", "network, shape alone, the tumour left out",
-        NETWORK_GB, network=Header(method="voxelmorph", masking="cfm"), refined=True),
-    "lddmm": Method("LDDMM", "torch_methods:lddmm", "optimisation, shape alone, no mask", OPTIMISED_GB),
+        NETWORK_GB, network=Header(method="voxelmorph", masking="cfm"), refined=True, several=True),
+    "lddmm": Method("LDDMM", "torch_methods:lddmm", "optimisation, shape alone, no mask", OPTIMISED_GB,
+        several=True),
     "metamorphosis": Method("Metamorphosis", "torch_methods:metamorphosis",
-        "optimisation, shape everywhere, appearance in the tumour", OPTIMISED_GB, refined=True),
+        "optimisation, shape everywhere, appearance in the tumour", OPTIMISED_GB, refined=True, several=True),
     "metamorph-g": Method("MetaMorphG", "torch_methods:predicted", "network, metamorphosis by one initial momentum",
-        NETWORK_GB, network=Header(method="metamorph-g", masking="local"), refined=True),
+        NETWORK_GB, network=Header(method="metamorph-g", masking="local"), refined=True, several=True),
     "metamorph-r": Method("MetaMorphR", "torch_methods:predicted", "network, metamorphosis by a residual in each step",
-        NETWORK_GB, network=Header(method="metamorph-r", masking="local"), refined=True),
+        NETWORK_GB, network=Header(method="metamorph-r", masking="local"), refined=True, several=True),
 }  # fmt: skip
 METHODS = tuple(REGISTRY)
 REFINED = tuple(name for name, method in REGISTRY.items() if method.refined)
+SEVERAL = tuple(name for name, method in REGISTRY.items() if method.several)
+"""Methods that compare several modalities."""
 SPEEDS = {"fast": (30, 15, 2), "default": (30, 15, 14), "accurate": (40, 30, 30)}
 """The most iterations of the flow at voxels of 4 mm, 2 mm and the images' own, by the name of a speed."""
 NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}

@@ -28,15 +28,17 @@ from .pairs.records import PairFiles
 from .pairs.sides import LINEAR
 from .pairs.stage import THRESHOLD_MM
 from .pairs.stage import RegisterPair as RegisterPairTask
-from .records import as_dict
+from .records import Record, as_dict
 from .scan.align import Align as AlignTask
 from .scan.brain import Brain as BrainTask
+from .scan.channels import Channels as ChannelsTask
+from .scan.coregister import Coregister as CoregisterTask
 from .scan.crop import Crop as CropTask
 from .scan.crop import CropMask as CropMaskTask
 from .scan.match import Match as MatchTask
 from .scan.measure import Measure as MeasureTask
 from .scan.n4 import N4 as N4Task
-from .scan.records import Reading, WarpedFiles
+from .scan.records import WarpedFiles
 from .scan.register import Register as RegisterTask
 from .scan.segment import Segment as SegmentTask
 from .scan.tumor import Tumor as TumorTask
@@ -141,8 +143,8 @@ def _trait(kind: Any, name: str = "") -> Any:
     """Of an input, or without a name of an output."""
     parts = typing.get_args(kind)
     optional = isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union
-    several = typing.get_origin(kind) is list
-    options: dict[str, Any] = {"mandatory": not (optional or several)} if name else {}
+    item = _item(kind)
+    options: dict[str, Any] = {"mandatory": not (optional or item)} if name else {}
     if name in DEFAULTS:
         options = {"usedefault": True}
     if name in CHOICES:
@@ -150,8 +152,9 @@ def _trait(kind: Any, name: str = "") -> Any:
         return traits.Enum(DEFAULTS.get(name, values[0]), values, **options)
     if kind is PydraFile or (PydraFile in parts and optional):
         return base.File(exists=True, **options)
-    if several:
-        return (base.InputMultiObject if name else traits.List)(base.File(exists=True), **options)
+    if item:
+        each = base.File(exists=True) if item is PydraFile else traits.Dict()
+        return (base.InputMultiObject if name else traits.List)(each, **options)
     if kind is int:
         return traits.Int(DEFAULTS.get(name, 0), **options)
     if kind is float:
@@ -163,15 +166,29 @@ def _trait(kind: Any, name: str = "") -> Any:
     return traits.Dict(DEFAULTS.get(name, {}), **options)
 
 
+def _item(kind: Any) -> Any:
+    """What a list, also an optional one, holds; None for what is no list."""
+    lists = (each for each in (kind, *typing.get_args(kind)) if typing.get_origin(each) is list)
+    return next((typing.get_args(each)[0] for each in lists), None)
+
+
 def _argument(value: Any, kind: Any) -> Any:
-    """What the function takes: paths, None for what was not given."""
+    """What the function takes: paths and records, None for what was not given."""
+    item = _item(kind)
     if not isdefined(value):
-        return [] if typing.get_origin(kind) is list else None
-    if isinstance(value, list):
-        return [Path(path) for path in value]
-    if isinstance(value, dict):
-        return kind(**(value if kind is Reading else {name: Path(path) for name, path in value.items()}))
-    return Path(value) if kind is PydraFile or PydraFile in typing.get_args(kind)[:1] else value
+        return [] if item else None
+    if item:
+        return [_argument(part, item) for part in value]
+    kinds = (kind, *typing.get_args(kind))
+    if record := next((each for each in kinds if isinstance(each, type) and issubclass(each, Record)), None):
+        hints = typing.get_type_hints(record)
+        return record(**{name: _field(part, hints[name]) for name, part in value.items()})
+    return Path(value) if PydraFile in kinds else value
+
+
+def _field(value: Any, hint: Any) -> Any:
+    """A record's value, of a record of its own or a path."""
+    return _argument(value, PydraFile if Path in (hint, *typing.get_args(hint)) else hint)
 
 
 def _plain(value: Any) -> Any:
@@ -186,6 +203,8 @@ def _plain(value: Any) -> Any:
 
 
 Brain = interface(BrainTask)
+Channels = interface(ChannelsTask)
+Coregister = interface(CoregisterTask)
 N4 = interface(N4Task)
 Tumor = interface(TumorTask)
 Align = interface(AlignTask)

@@ -99,6 +99,40 @@ def test_defaults_of_tests_are_those_of_the_stage(make):
     assert options == type(options)()
 
 
+def test_modalities_that_are_registered_are_the_primary_and_others_in_one_order(make):
+    several = {
+        "registration": ("metamorphosis", "metamorph-r"),
+        "registration_modalities": ("FLAIR", "T1w", "T2w"),
+    }
+    assert make(**several).further_modalities == ("T2w", "FLAIR")
+    assert make(**several | {"modality": "FLAIR"}).further_modalities == ("T1w", "T2w")
+    assert make().further_modalities == make(registration_modalities=("T1w",)).further_modalities == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"registration_modalities": ("T2w",)},
+            r"the primary image, T1w \(--modality\), has to be among them",
+        ),
+        (
+            {"registration": ("metamorphosis", "syn-cfm")},
+            r"T1w T2w: syn-cfm of --registration compare the primary image alone; those that .* are .*metamorphosis",
+        ),
+        (
+            {"registration": ("metamorph-r",), "refine": 0},
+            "networks of metamorph-r read the primary image alone",
+        ),
+        ({"registration_modalities": ("T1w", "T1w")}, "--registration-modalities: none, or one twice"),
+    ],
+)
+def test_modalities_that_cannot_be_registered_together_are_refused(make, options, said):
+    defaults = {"registration": ("metamorphosis",), "registration_modalities": ("T1w", "T2w")}
+    with pytest.raises(SettingsError, match=said):
+        make(**defaults | options)
+
+
 def test_settings_are_frozen(make):
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         make().processing.random_seed = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import attrs
@@ -16,6 +16,13 @@ from .templates import Template, load_template, working_grid
 
 PREPARED = "prepared.json"
 """How long the files are that lie beside it."""
+NEAREST = {
+    "T1w": ("T1w",),
+    "T1ce": ("T1w",),
+    "T2w": ("T2w", "T1w"),
+    "FLAIR": ("FLAIR", "T2w", "T1w"),
+}
+"""Images of a template that an image of each modality is compared with, the most alike first."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +35,14 @@ class TemplateFiles(Record):
     fixed: Path
     fixed_brain: Path
     """``fixed``, ``fixed_brain``: On the working grid."""
+    contrasts: dict[str, Path] = attrs.field(factory=dict)
+    """On the working grid: its images of other modalities than T1w, by modality."""
+
+    def nearest(self, modality: str) -> tuple[str, Path]:
+        """The modality of the image, on the working grid, that is most like one modality; and this image."""
+        offered = {"T1w": self.fixed, **self.contrasts}
+        like = next(each for each in NEAREST[modality] if each in offered)
+        return like, offered[like]
 
 
 def prepare_template(name: str, resolution: int, folders: Sequence[Path], out_dir: Path) -> TemplateFiles:
@@ -49,16 +64,23 @@ def prepare_template(name: str, resolution: int, folders: Sequence[Path], out_di
     sources = [file for folder in folders for file in sorted((Path(folder) / f"tpl-{name}").glob("*"))]
     stamp = hashlib.sha256(repr([(str(s), s.stat().st_size, s.stat().st_mtime_ns) for s in sources]).encode())
     folder = Path(out_dir) / f"tpl-{name}_res-{resolution}_{stamp.hexdigest()[:8]}"
-    files = TemplateFiles(**{part: folder / f"{part}.nii.gz" for part in attrs.fields_dict(TemplateFiles)})
-    if _are_whole(folder, files):
+    if files := _whole_files(folder):
         return files
     template = load_template(name, resolution, folders)
+    files = _files_in(folder, template.contrasts)
     fixed, fixed_brain = on_working_grid(template)
     write_image(template.image, files.image)
     write_image(template.brain_mask, files.brain)
     write_image(fixed, files.fixed)
     write_image(fixed_brain, files.fixed_brain)
-    content = {"sizes": _sizes(files), "notices": template.notices}
+    for modality, path in files.contrasts.items():
+        image = template.contrasts[modality]
+        write_image(sitk.Resample(image, fixed, sitk.Transform(), sitk.sitkLinear), path)
+    content = {
+        "sizes": _sizes(files),
+        "contrasts": list(files.contrasts),
+        "notices": template.notices,
+    }
     write_text(json.dumps(content), folder / PREPARED)  # last: its presence says that all are there
     return files
 
@@ -68,17 +90,28 @@ def template_notices(files: TemplateFiles) -> list[str]:
     return list(json.loads((files.image.parent / PREPARED).read_text(encoding="utf-8"))["notices"])
 
 
-def _are_whole(folder: Path, files: TemplateFiles) -> bool:
-    """Whether all files are there, none of them cut short: a machine that stops may leave empty ones."""
+def _files_in(folder: Path, contrasts: Iterable[str]) -> TemplateFiles:
+    """The files of a template that has these contrasts."""
+    parts = ("image", "brain", "fixed", "fixed_brain")
+    return TemplateFiles(
+        **{part: folder / f"{part}.nii.gz" for part in parts},
+        contrasts={modality: folder / f"fixed_{modality}.nii.gz" for modality in contrasts},
+    )
+
+
+def _whole_files(folder: Path) -> TemplateFiles | None:
+    """Files that are all there, none of them cut short, else None: a machine that stops may leave empty ones."""
     try:
         stored = json.loads((folder / PREPARED).read_text(encoding="utf-8"))
-        return bool(stored["sizes"] == _sizes(files))
+        files = _files_in(folder, stored["contrasts"])
+        return files if stored["sizes"] == _sizes(files) else None
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def _sizes(files: TemplateFiles) -> dict[str, int]:
-    return {name: path.stat().st_size for name, path in attrs.asdict(files).items()}
+    parts = attrs.asdict(files)
+    return {path.name: path.stat().st_size for path in (*parts.pop("contrasts").values(), *parts.values())}
 
 
 def on_working_grid(template: Template) -> tuple[sitk.Image, sitk.Image]:

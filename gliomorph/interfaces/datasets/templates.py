@@ -1,4 +1,4 @@
-"""Templates: a brain-extracted T1w image with its brain mask and, where known, tissues.
+"""Templates: a brain-extracted T1w image with its brain mask and, where known, other contrasts and tissues.
 
 ``MNI152`` comes with nilearn. Any other is looked up, in TemplateFlow's layout (``tpl-NAME/tpl-NAME_…``), in
 the given folders. Nothing is downloaded here.
@@ -19,6 +19,8 @@ from ..files.masks import GIVE_ONE_FRAME, in_one_frame
 from ..files.tables import read_tsv
 
 TISSUES = ("CSF", "GM", "WM")
+CONTRASTS = ("T2w", "FLAIR")
+"""Modalities of which a template may have an image beside its T1w."""
 
 
 class TemplateError(ValueError):
@@ -37,6 +39,8 @@ class Template:
     """Brain-extracted T1w, float32 in [0, 1] (99.5th percentile of the brain is 1, clipped)."""
     brain_mask: sitk.Image = attrs.field(repr=False)
     """uint8."""
+    contrasts: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
+    """The same brain in others of :data:`CONTRASTS`, likewise."""
     tissues: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
     """Probabilities (float32, [0, 1]) of CSF, GM and WM; empty where the template has none."""
     labels: dict[str, sitk.Image] = attrs.field(factory=dict, repr=False)
@@ -119,11 +123,9 @@ def _from_nilearn() -> Template:
 
 
 def _from_folder(name: str, home: Path) -> Template:
-    images = _finest(home.glob(f"tpl-{name}_*T1w.nii.gz"))
-    if not images:
+    path = _image_of(home, name, "T1w")
+    if path is None:
         raise TemplateError(f"template {name!r}: no tpl-{name}_…_T1w.nii.gz in {home}")
-    stripped = [path for path in images if "_desc-brain_" in path.name]
-    path = (stripped or images)[0]
     try:
         image, notices = image_and_notices(path)
         masks = _finest(home.glob(f"tpl-{name}_*desc-brain_mask.nii.gz"))
@@ -131,10 +133,11 @@ def _from_folder(name: str, home: Path) -> Template:
             mask, differing = in_one_frame(read_image(masks[0]) > 0.5, image, masks[0].name, path.name)
             if differing:
                 raise TemplateError(f"template {name!r}: {differing}: {GIVE_ONE_FRAME}")
-        elif stripped:
+        elif "_desc-brain_" in path.name:
             mask = sitk.BinaryFillhole(image > 0)
         else:
             raise TemplateError(f"template {name!r}: no desc-brain_mask beside {path.name} in {home}")
+        contrasts = _contrasts(home, name)
         tissues = _tissues(home, name)
         labels = {
             _entity(found, "label"): read_image(found, sitk.sitkUInt8)
@@ -149,10 +152,22 @@ def _from_folder(name: str, home: Path) -> Template:
         resolution=resolution,
         image=image,
         brain_mask=mask,
+        contrasts={modality: onto(other, image) for modality, other in contrasts.items()},
         tissues=tissues,
         labels=labels,
         notices=tuple(f"template {name}, {path.name}: {text}" for text in notices),
     )
+
+
+def _image_of(home: Path, name: str, modality: str) -> Path | None:
+    """The template's image of a modality, one without its skull if there is one."""
+    images = _finest(home.glob(f"tpl-{name}_*{modality}.nii.gz"))
+    return next((path for path in images if "_desc-brain_" in path.name), next(iter(images), None))
+
+
+def _contrasts(home: Path, name: str) -> dict[str, sitk.Image]:
+    paths = {modality: _image_of(home, name, modality) for modality in CONTRASTS}
+    return {modality: read_image(path) for modality, path in paths.items() if path}
 
 
 def _tissues(home: Path, name: str) -> dict[str, sitk.Image]:
@@ -205,6 +220,7 @@ def _of_size(template: Template, brain_ml: float) -> Template:
         template,
         image=scaled(template.image),
         brain_mask=scaled(template.brain_mask),
+        contrasts={name: scaled(image) for name, image in template.contrasts.items()},
         tissues={name: scaled(tissue) for name, tissue in template.tissues.items()},
         labels={name: scaled(label) for name, label in template.labels.items()},
     )
@@ -213,15 +229,20 @@ def _of_size(template: Template, brain_ml: float) -> Template:
 def _at_resolution(template: Template, resolution: int) -> Template:
     """Intensities to [0, 1] inside the brain; every image onto the grid of the wanted resolution."""
     mask = sitk.Cast(template.brain_mask, sitk.sitkUInt8)
-    image = sitk.Mask(template.image, mask)
-    voxels = to_array(image)[to_array(mask) > 0]
-    image = sitk.Clamp(image / float(np.percentile(voxels, 99.5)), sitk.sitkFloat32, 0.0, 1.0)
-    grid = isotropic(image, resolution)
+    grid = isotropic(mask, resolution)
+
+    def brain_of(image: sitk.Image) -> sitk.Image:
+        brain = sitk.Mask(image, mask)
+        voxels = to_array(brain)[to_array(mask) > 0]
+        brain = sitk.Clamp(brain / float(np.percentile(voxels, 99.5)), sitk.sitkFloat32, 0.0, 1.0)
+        return onto(brain, grid)
+
     return attrs.evolve(
         template,
         resolution=resolution,
-        image=onto(image, grid),
+        image=brain_of(template.image),
         brain_mask=mask_onto(mask, grid),
+        contrasts={name: brain_of(image) for name, image in template.contrasts.items()},
         tissues={name: onto(tissue, grid) for name, tissue in template.tissues.items()},
         labels={name: mask_onto(label, grid) for name, label in template.labels.items()},
     )

@@ -17,7 +17,7 @@ from ..files.labels import by_region, tumor_only
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import BRATS_ROWS, CAVITY_ROW, label_table
 from ..records import Ports, as_dict
-from ..scan.records import BrainInfo, MethodFiles, Remarks, TumorInfo
+from ..scan.records import BrainInfo, Channel, MethodFiles, Remarks, TumorInfo
 from ..task import task
 from .names import ScanNames
 from .scan_record import PublishedTumor, ScanRecord, read_scan_record
@@ -66,6 +66,8 @@ class ScanImages(Ports):
     """Native, of :data:`~gliomorph.models.regions.NESTED`; none where the tumour was given."""
     preproc: Path
     """The aligned and matched image on the template's full grid."""
+    channels: list[Channel]
+    """Further modalities of the registration, whose remarks are published."""
 
 
 def publish(
@@ -114,7 +116,7 @@ def publish(
     for figure in figures:
         written.append(copy(figure, out / plan.names.figures / figure.name))
     written.append(copy(page, out / plan.names.report))
-    shared, remarks = list(written), Remarks.of(plan, brain, tumor)
+    shared, remarks = list(written), Remarks.of(plan, brain, tumor, *images.channels)
     for files in results:
         used = files.registration()
         method = used["method"]

@@ -11,6 +11,14 @@ import SimpleITK as sitk
 
 
 @attrs.frozen(kw_only=True)
+class Further:
+    """A further modality of the patient on the working grid, and the template's image that it is compared with."""
+
+    moving: sitk.Image
+    fixed: sitk.Image
+
+
+@attrs.frozen(kw_only=True)
 class Problem:
     """What a method is given, on the working grid."""
 
@@ -19,6 +27,8 @@ class Problem:
     moving: sitk.Image
     fixed: sitk.Image
     """``moving``, ``fixed``: Patient (affinely aligned, matched) and template, in [0, 1]."""
+    further: tuple[Further, ...] = ()
+    """Further modalities, for methods of several."""
     tumor: sitk.Image
     """uint8 mask in the moving frame."""
     fixed_tumor: sitk.Image | None = None
@@ -47,7 +57,7 @@ class Answer:
     inverse: sitk.Transform
     """The other way."""
     appearance: np.ndarray | None = None
-    """Residual of a metamorphosis on the working grid, in the template's intensities; None for methods that change
-    the shape only."""
+    """Residual of a metamorphosis on the working grid, of the primary image and in the template's intensities; None for
+    methods that change the shape only."""
     used: dict[str, Any] = attrs.field(factory=dict)
     """Device, settings, what the method reports of itself."""

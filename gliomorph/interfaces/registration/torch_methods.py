@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,10 @@ from ..methods import NEEDED, SPEEDS
 from ..networks.files import weights_sha256
 from ..networks.loaded import loaded_network
 from ..networks.registration import fitting, shipped_network
-from .problem import Answer, Problem
+from .problem import Answer, Further, Problem
 
 if TYPE_CHECKING:
+    from ...models.registration.metamorphosis import MetamorphosisSettings
     from ...models.registration.objective import Masking
     from ...models.registration.pair import Pair, Progress, Registration
 
@@ -52,7 +54,7 @@ def predicted(problem: Problem) -> Answer:
     It is that of ``problem.weights``, or where none is given the one that comes with gliomorph.
 
     Where ``problem.refine`` asks for it, optimisation goes on from there, with the appearance and the masking that
-    the network was made for.
+    the network was made for and with all modalities; the network itself reads the primary image alone.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def _predicted(path: Path, problem: Problem, device: str) -> Answer:
     from ...models.registration.catalogue import predict
 
     network = loaded_network(path, NEEDED[problem.method].method)
-    pair, progress = _pair(problem, device), logged(problem.method)
+    pair, progress = _pair(attrs.evolve(problem, further=()), device), logged(problem.method)
     used = {"weights": path.name, "weights_sha256": weights_sha256(path), "refine": problem.refine}
     try:
         result = predict(network, pair, progress)
@@ -99,6 +101,8 @@ def _predicted(path: Path, problem: Problem, device: str) -> Answer:
         network.cpu()  # it is kept, a GPU's memory is not
     if problem.refine:
         iterations = (*SPEEDS[problem.speed][:-1], problem.refine)
+        if problem.further:
+            pair = _pair(problem, device)
         result, how = _refined(result, pair, iterations, network.settings.masking, progress)
         used |= how
     return _answer(result, problem, network.settings, **used)
@@ -112,6 +116,8 @@ def _refined(
     from ...models.registration.refinement import refine
 
     settings = FlowSettings(iterations=iterations)
+    # the forces of all modalities are summed, and so is their stiffness: a modality given twice counts as one
+    settings = attrs.evolve(settings, floor=pair.moving.shape[1] * settings.floor)
     used = {"refinement": attrs.asdict(settings) | {"masking": masking}}
     return refine(result, pair, settings, masking, progress), used
 
@@ -130,7 +136,7 @@ def logged(method: str) -> Callable[[dict[str, Any]], None]:
 def _geodesic(problem: Problem, device: str) -> Answer:
     from ...models.registration.metamorphosis import MetamorphosisSettings, register
 
-    settings = MetamorphosisSettings(mu=0.0, masking="none")
+    settings = _for_all(MetamorphosisSettings(mu=0.0, masking="none"), problem)
     return _answer(register(_pair(problem, device), settings, logged(problem.method)), problem, settings)
 
 
@@ -138,11 +144,22 @@ def _optimised(problem: Problem, device: str) -> Answer:
     from ...models.registration.metamorphosis import MetamorphosisSettings, register
 
     # its appearance would be replaced by that of the flow
-    settings = MetamorphosisSettings(**COARSE, appearance_iterations=0)
+    settings = _for_all(MetamorphosisSettings(**COARSE, appearance_iterations=0), problem)
     pair, progress = _pair(problem, device), logged(problem.method)
     result = register(pair, settings, progress)
     result, how = _refined(result, pair, SPEEDS[problem.speed], settings.masking, progress)
     return _answer(result, problem, settings, **how)
+
+
+def _for_all(settings: MetamorphosisSettings, problem: Problem) -> MetamorphosisSettings:
+    """The settings for several modalities: λ for the mean of their dissimilarities, which the model sums.
+
+    Each has a momentum of its own, whose velocities add up; the optimiser's scale knows of their number C by √C, the
+    length of all their gradients. The step has the other √C: a modality given twice counts as one.
+    """
+    channels = 1 + len(problem.further)
+    step = settings.learning_rate / math.sqrt(channels)
+    return attrs.evolve(settings, lam=channels * settings.lam, learning_rate=step)
 
 
 def _pair(problem: Problem, device: str) -> Pair:
@@ -152,15 +169,21 @@ def _pair(problem: Problem, device: str) -> Pair:
     if problem.fixed_tumor is not None:
         # the models know one mask, that of the moving image
         tumor = tumor | to_array(problem.fixed_tumor)
+    if problem.further:
+        moving = np.stack([moving, *(to_array(each.moving) for each in problem.further)])
+        fixed = np.stack([fixed, *(to_array(each.fixed) for each in problem.further)])
     return pair_of(moving, fixed, tumor, problem.fixed.GetSpacing(), brain, device)
 
 
 def _answer(result: Registration, problem: Problem, settings: Any, **used: Any) -> Answer:
     """The model's result with what made it; a method whose μ is 0 has no appearance."""
+    appearance = result.appearance
+    if appearance.ndim > problem.fixed.GetDimension():
+        appearance = appearance[0]  # of the primary image, the first channel
     return Answer(
         forward=displacement_to_itk(result.displacement, problem.fixed),
         inverse=displacement_to_itk(result.inverse_displacement, problem.fixed),
-        appearance=result.appearance if settings.mu else None,
+        appearance=appearance if settings.mu else None,
         used={"settings": attrs.asdict(settings), "energy": result.energy[-1:], **used},
     )
 
@@ -171,6 +194,9 @@ def halved(problem: Problem) -> Problem:
         problem,
         moving=_shrunken(problem.moving),
         fixed=_shrunken(problem.fixed),
+        further=tuple(
+            Further(moving=_shrunken(each.moving), fixed=_shrunken(each.fixed)) for each in problem.further
+        ),
         tumor=_shrunken_mask(problem.tumor),
         fixed_tumor=None if problem.fixed_tumor is None else _shrunken_mask(problem.fixed_tumor),
         brain=_shrunken_mask(problem.brain),

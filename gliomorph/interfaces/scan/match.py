@@ -11,7 +11,12 @@ from .records import MatchInfo
 
 
 def match(
-    image: Path, brain_mask: Path, tumor: Path | None, fixed: Path, fixed_brain: Path
+    image: Path,
+    brain_mask: Path,
+    tumor: Path | None,
+    fixed: Path,
+    fixed_brain: Path,
+    reverse: bool = False,
 ) -> tuple[Path, MatchInfo]:
     """The image with the template's intensity distribution.
 
@@ -26,6 +31,8 @@ def match(
         Native labels, left out of the estimate.
     fixed, fixed_brain : Path
         The template, intensities in [0, 1], and its brain mask.
+    reverse : bool
+        The brightest becomes the darkest, for an image that is bright where the template's is dark.
 
     Returns
     -------
@@ -46,6 +53,8 @@ def match(
         raise ImageError(f"{image.name}: only {used.sum()} brain voxels outside the tumour to match with")
     source = landmarks(voxels[used])
     target = landmarks(to_array(read_image(fixed))[to_array(read_image(fixed_brain)) > 0])
+    if reverse:
+        target = target[::-1]
     out = write_image(
         from_array(mapped(voxels, inside, source, target), picture), Path.cwd() / "matched.nii.gz"
     )

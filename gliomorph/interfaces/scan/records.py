@@ -108,11 +108,69 @@ class AlignInfo(Record):
 
 
 @attrs.frozen(kw_only=True)
+class CoregisterInfo(Remarks):
+    """How another image of the session was brought to the primary one."""
+
+    moved_mm: float
+    """How far the rigid map moves a point of the brain at most; 0 where the headers' frames were kept."""
+    information_before: float
+    information: float
+    """``information_before``, ``information``: Mutual information of both images in and around the brain, in nats."""
+    share_of_brain: float
+    """Part of the brain that the image shows."""
+
+
+@attrs.frozen(kw_only=True)
 class MatchInfo(Record):
     """The map's landmarks: quantiles of the image's brain, and those of the template's."""
 
     source: list[float]
     target: list[float]
+
+
+@attrs.frozen(kw_only=True)
+class Modality(Record):
+    """A further image of the session by which a scan is registered."""
+
+    name: str
+    """T1w, T1ce, T2w or FLAIR."""
+    image: Path
+    """As it lies in the dataset."""
+    like: str
+    fixed: Path
+    """``like``, ``fixed``: Modality and file of the template's image, on the working grid, that it is compared with."""
+
+
+@attrs.frozen(kw_only=True)
+class Channel(Remarks):
+    """A further modality, ready for a registration."""
+
+    name: str
+    """T1w, T1ce, T2w or FLAIR."""
+    file: str
+    """Name of its image in the dataset."""
+    like: str
+    """Modality of the template's image."""
+    reversed: bool
+    """Whether it was matched to it from bright to dark."""
+    coregistration: CoregisterInfo
+    native: Path
+    """On the primary's grid."""
+    moving: Path | None
+    """Matched, on the working grid; None where it is left out, as the flags say."""
+    fixed: Path
+    """The template's image there."""
+
+    def record(self) -> dict[str, Any]:
+        """What the registration's record and the page say of it."""
+        return {
+            "modality": self.name,
+            "file": self.file,
+            "template": self.like,
+            "reversed": self.reversed,
+            "moved_mm": self.coregistration.moved_mm,
+            "share_of_brain": self.coregistration.share_of_brain,
+        }
 
 
 @attrs.frozen(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -11,11 +12,12 @@ import SimpleITK as sitk
 
 from ..files.images import from_array, read_image, require_same_grid, write_image, write_text
 from ..files.transforms import read_transform, write_transform
-from ..methods import NEEDED, SPEEDS
+from ..methods import NEEDED, REGISTRY, SPEEDS
 from ..records import Ports
-from ..registration.problem import Problem
+from ..registration.problem import Further, Problem
 from ..registration.solve import solve
 from ..task import task
+from .records import Channel
 
 
 @attrs.frozen(kw_only=True)
@@ -40,6 +42,7 @@ def register(
     gpu: str,
     refine: int = 0,
     speed: str = "default",
+    channels: list[Channel] | None = None,
 ) -> tuple[Path, Path, Path | None, Path]:
     """Register a patient to the template by one method.
 
@@ -59,6 +62,8 @@ def register(
         Iterations of the flow at the images' voxels after a network's answer, learned methods only; 0: its answer.
     speed : str
         A key of :data:`~gliomorph.interfaces.methods.SPEEDS`: iterations of the flow, methods that it refines only.
+    channels : list of Channel, optional
+        Further modalities, for methods of several; those that are left out have no part.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def register(
         Residual on the working grid, metamorphic methods only.
     used : Path
         JSON: method, device, seconds, CPU seconds, peak memory in GB, seed, settings; the weights' name and sha256, the
-        iterations and settings of the refinement.
+        iterations and settings of the refinement; the further modalities.
 
     Raises
     ------
@@ -77,7 +82,8 @@ def register(
     WeightsError
         A learned method whose ``weights`` do not fit, or that has none.
     ValueError
-        ``refine`` below 0, or above it for a method that is not learned; an unknown ``speed``.
+        ``refine`` below 0, or above it for a method that is not learned; an unknown ``speed``; ``channels`` for a
+        method of one modality.
     """
     if refine < 0 or (refine and method not in NEEDED):
         raise ValueError(
@@ -85,6 +91,7 @@ def register(
         )
     if speed not in SPEEDS:
         raise ValueError(f"speed has to be one of {', '.join(SPEEDS)}: got {speed}")
+    compared = [each for each in channels or [] if each.moving]
     problem = Problem(
         method=method,
         moving=read_image(pair.moving),
@@ -102,7 +109,9 @@ def register(
     require_same_grid(
         fixed=problem.fixed, moving=problem.moving, tumor=problem.tumor, fixed_brain=problem.brain
     )
-    answer, used = solve(problem)
+    answer, used = solve(attrs.evolve(problem, further=_further(problem, compared)))
+    if compared:
+        used["modalities"] = [each.record() for each in compared]
     folder = Path.cwd()
     appearance = None
     if answer.appearance is not None:
@@ -114,6 +123,21 @@ def register(
         appearance,
         write_text(json.dumps(used, indent=1), folder / "used.json"),
     )
+
+
+def _further(problem: Problem, channels: Sequence[Channel]) -> tuple[Further, ...]:
+    """Images of further modalities, for a method that compares several."""
+    if channels and not REGISTRY[problem.method].several:
+        names = ", ".join(channel.name for channel in channels)
+        raise ValueError(f"{problem.method} compares one modality, got {names} too")
+    found = []
+    for channel in channels:
+        assert channel.moving is not None
+        images = Further(moving=read_image(channel.moving), fixed=read_image(channel.fixed))
+        of_template = f"the template's {channel.like}"
+        require_same_grid(fixed=problem.fixed, **{channel.name: images.moving, of_template: images.fixed})
+        found.append(images)
+    return tuple(found)
 
 
 Register = task(register, "forward", "inverse", "appearance", "used")

@@ -29,9 +29,10 @@ from .pair import Pair, Progress
 from .similarity import VARIANCE_FLOOR
 
 NEARLY_ALL = VARIANCE_FLOOR - 1e-6
+"""Of the floor: what is left keeps quotients finite."""
 WEIGHTS_KEPT = 5
 """Iterations for which weights and window means of the fixed image are kept: the tumour hardly moves in so few."""
-LEAST_DETERMINANT = 0.1
+LEAST_DETERMINANT = 0.02
 """Where a map squeezes further, it is smoothed until it does not."""
 MOST_REPAIRS = 20
 
@@ -44,11 +45,11 @@ class FlowSettings:
     """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
     iterations: tuple[int, ...] = (30, 15, 14)
     """The most of each level."""
-    kernel: tuple[float, ...] = (3.0, 2.0, 1.3)
+    kernel: tuple[float, ...] = (3.0, 2.0, 1.6)
     """Standard deviation of K at each level."""
     window: tuple[float, ...] = (1.7, 1.7, 2.2)
     """Standard deviation of the window of the local statistics at each level."""
-    elastic: tuple[float, ...] = (0.5, 0.4, 0.3)
+    elastic: tuple[float, ...] = (0.5, 0.4, 0.35)
     """Standard deviation of the Gaussian that smooths the whole displacement after each step of a level."""
     floor: float = attrs.field(default=0.03, validator=valid.gt(0))
     """α, per square voxel."""
@@ -156,8 +157,9 @@ class Comparison:
         explained = covariance**2 / (variance * self.variance)
         share = float(1.0 - (self.weight * explained).sum() / (channels * self.weight.sum()).clamp_min(1.0))
         slope = covariance / variance
-        # the floor makes flat places pull less; what is left of equal images has to be nothing
-        residual = (pair.fixed - self.mean) - covariance / (variance - NEARLY_ALL) * (image - mean)
+        # the floor is for the pull of flat places: with it here, equal images would drift
+        fit = covariance / (variance - NEARLY_ALL)
+        residual = (pair.fixed - self.mean) - fit * (image - mean)
         gradient = geometry.gradient(image)
         pull = self.weight * slope / self.variance
         force = ((pull * residual)[:, :, None] * gradient).sum(1)
@@ -174,7 +176,7 @@ def unfolded(displacement: Tensor) -> Tensor:
         bad = (geometry.jacobian_determinant(displacement) < LEAST_DETERMINANT).to(displacement)
         if not bad.any():
             break
-        share = smoothed(geometry.dilate(bad, 2.0, [1.0] * (displacement.dim() - 2)), 1.0)
+        share = smoothed(geometry.dilate(bad, 1.0, [1.0] * (displacement.dim() - 2)), 0.7).clamp(0, 1)
         displacement = torch.lerp(displacement, smoothed(displacement, 1.0), share)
     return displacement
 

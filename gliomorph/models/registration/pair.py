@@ -169,6 +169,7 @@ def finished(
     where: Tensor,
     energy: list[dict[str, Any]],
     momentum: Tensor | None = None,
+    inverting: int = 10,
 ) -> Registration:
     """The result of a path at the full resolution of ``pair`` (batch one).
 
@@ -184,9 +185,11 @@ def finished(
         As in :class:`Registration`.
     momentum : Tensor, optional
         z_0.
+    inverting : int
+        Iterations that make the path's forward map the inverse of its backward one.
     """
     displacement = in_voxels(path.backward, pair.shape)
-    inverse = geometry.invert(displacement, in_voxels(path.forward, pair.shape))
+    inverse = geometry.invert(displacement, in_voxels(path.forward, pair.shape), inverting)
     appearance = torch.zeros_like(pair.moving)
     if path.change is not None:
         change = where * geometry.stretch(path.change, pair.shape)

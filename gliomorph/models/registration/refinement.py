@@ -19,8 +19,8 @@ from .objective import Masking
 from .pair import Pair, Progress, Registration, finished
 from .shooting import Path
 
-INVERTING = 20
-"""Iterations of the inverse at half the resolution."""
+INVERTING, POLISHING = 20, 4
+"""Iterations of the inverse at half the resolution, and from there at the whole."""
 
 
 @torch.no_grad()
@@ -81,7 +81,8 @@ def refine(
         change=lacking(in_voxels(forward, pair.shape), pair) if masking == "local" else None,
         energy=backward.new_zeros(1),
     )
-    return attrs.evolve(finished(path, pair, pair.mask, energy), momentum=answer.momentum)
+    result = finished(path, pair, pair.mask, energy, inverting=POLISHING)
+    return attrs.evolve(result, momentum=answer.momentum)
 
 
 def lacking(forward: Tensor, pair: Pair) -> Tensor:

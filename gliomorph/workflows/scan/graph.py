@@ -15,11 +15,13 @@ from ...interfaces.records import Record
 from ...interfaces.reports.scan.stage import ScanPage
 from ...interfaces.scan.align import Align
 from ...interfaces.scan.brain import Brain
+from ...interfaces.scan.channels import Channels
+from ...interfaces.scan.coregister import Coregister
 from ...interfaces.scan.crop import Crop, CropMask
 from ...interfaces.scan.match import Match
 from ...interfaces.scan.measure import Measure
 from ...interfaces.scan.n4 import N4
-from ...interfaces.scan.records import AS_THEY_STAND, Reading
+from ...interfaces.scan.records import AS_THEY_STAND, Modality, Reading
 from ...interfaces.scan.register import Register
 from ...interfaces.scan.segment import Segment
 from ...interfaces.scan.tumor import Tumor
@@ -34,6 +36,8 @@ STAGES = (
     "match",
     "crop",
     "segment",
+    "coregister",
+    "channels",
     "crop mask",
     "register",
     "warp",
@@ -65,6 +69,8 @@ class ScanInputs(Record):
     """safetensors of the student."""
     modality: str
     """T1w, T1ce, T2w or FLAIR."""
+    modalities: list[Modality] = attrs.field(factory=list)
+    """Further images of the session, which are registered with the primary one."""
     reading: Reading = AS_THEY_STAND
     """What is trusted of the headers."""
 
@@ -85,7 +91,7 @@ class MethodInputs(Record):
 class _Native:
     """Nodes of the native image, whose outputs all later stages connect to.
 
-    ``tumor`` is ``Tumor`` or ``Segment``; ``moving`` the image in the crop.
+    ``tumor`` is ``Tumor`` or ``Segment``; ``moving`` the image in the crop; ``channels`` are further modalities there.
     """
 
     brain: Any
@@ -95,6 +101,7 @@ class _Native:
     moving: Any
     tumor: Any
     probabilities: Any
+    channels: Any = attrs.field(factory=list)
 
 
 @workflow.define(outputs={"published": int})
@@ -133,6 +140,8 @@ def ScanGraph(
         return workflow.add(task, name=f"{stage}@{scan}")
 
     native = _native(add, inputs, template, seed, gpus["segment"])
+    if inputs.modalities:
+        native = attrs.evolve(native, channels=_channels(add, native, inputs, template, seed))
     results = _registered(add, native, template, methods, seed, gpus["register"], f"register@{scan}.method")
     published: int = _published(add, native, results, template, plan, run)
     return published
@@ -190,6 +199,26 @@ def _native(
     )
 
 
+def _channels(
+    add: Callable[[Any, str], Any], native: _Native, inputs: ScanInputs, template: TemplateFiles, seed: int
+) -> Any:
+    """Further modalities in the crop, from images of the session that lie anywhere."""
+    coregister = Coregister(
+        primary=native.brain.image, brain_mask=native.brain.mask, seed=seed, reading=inputs.reading
+    ).split("image", image=[modality.image for modality in inputs.modalities])
+    moved = add(coregister.combine("image"), "coregister")
+    channels = Channels(
+        modalities=inputs.modalities,
+        images=moved.image,
+        infos=moved.info,
+        brain_mask=native.brain.mask,
+        tumor=native.tumor.labels,
+        affine=native.align.affine,
+        fixed_brain=template.fixed_brain,
+    )
+    return add(channels, "channels").channels
+
+
 def _registered(
     add: Callable[[Any, str], Any],
     native: _Native,
@@ -212,6 +241,7 @@ def _registered(
         fixed_brain=template.fixed_brain,
         rigid=native.align.rigid,
         affine=affine,
+        channels=native.channels,
         seed=seed,
         gpu=gpu,
     ).split(
@@ -277,6 +307,7 @@ def _published(
             bias=native.n4.info,
             tumor=native.tumor.info,
             alignment=native.align.info,
+            channels=native.channels,
             results=results,
         ),
         "report",
@@ -290,6 +321,7 @@ def _published(
             preproc=preproc.image,
             brain=native.brain.info,
             tumor=native.tumor.info,
+            channels=native.channels,
             results=results,
             page=page.page,
             figures=page.figures,

@@ -41,6 +41,7 @@ def graph_inputs(
             tumor_in_template=bool(tumor and tumor.space),
             weights=segmentation_weights(scan, processing.weights),
             modality=scan.modality,
+            modalities=list(planned.modalities),
             reading=reading,
         ),
         "template": template,

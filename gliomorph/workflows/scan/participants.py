@@ -49,8 +49,10 @@ def run_participants(planned: Sequence[PlannedScan], context: RunContext) -> lis
     """
     runs = run_ids([p.scan.label for p in planned], context)
     graphs = {p.scan.label: _graph(p, context, runs[p.scan.label]) for p in planned}
-    stages = PER_SCAN + PER_METHOD * len(context.settings.processing.registration)
-    failures = run_graphs("participants", graphs, stages * len(planned), runs, context)
+    stages = len(planned) * (PER_SCAN + PER_METHOD * len(context.settings.processing.registration))
+    # each further modality is brought to the primary image, then all of them are prepared
+    stages += sum(len(p.modalities) + bool(p.modalities) for p in planned)
+    failures = run_graphs("participants", graphs, stages, runs, context)
     out = context.settings.output_dir
     return [failures[p.scan.label] for p in planned if not (p.is_published(out) and p.has_current_page(out))]
 

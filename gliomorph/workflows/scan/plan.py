@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
 from ...interfaces.records import as_dict
+from ...interfaces.scan.records import Modality
 from ..contents import Contents
 from ..keys import code_key, key_of, page_code
 
@@ -35,6 +36,8 @@ class PlannedScan:
     """By method, the hash of all files and options that its results depend on."""
     contents: Mapping[str, str] = attrs.field(factory=dict)
     """sha256 of every file that is read, by its path."""
+    modalities: Sequence[Modality] = ()
+    """What is registered with the primary image."""
     status: str = "run"
     """``run``, ``page`` (its results are done, its page is of other code or remarks and is made anew), ``done`` or
     ``impossible``."""
@@ -108,13 +111,40 @@ def plan_scans(
         options[method]["registration_weights"] = contents.hash_of(path)
         if iterations := settings.processing.refinement(method):
             options[method]["refine"] = iterations
-    planned = [_plan(scan, settings, options, contents) for scan in scans]
+    asked = settings.further_modalities
+    planned = [
+        _plan(_with_missing(scan, asked), settings, options, contents, _modalities(scan, asked, template))
+        for scan in scans
+    ]
     contents.save()
     return planned
 
 
+def _modalities(scan: Scan, asked: Sequence[str], template: TemplateFiles) -> list[Modality]:
+    """Images of a scan that are registered with the primary one, each with the template's that is most like it."""
+    found = []
+    for name in asked:
+        if name in scan.others:
+            like, fixed = template.nearest(name)
+            found.append(Modality(name=name, image=scan.others[name], like=like, fixed=fixed))
+    return found
+
+
+def _with_missing(scan: Scan, asked: Sequence[str]) -> Scan:
+    """The scan with a notice of the modalities that it lacks."""
+    missing = [name for name in asked if name not in (scan.modality, *scan.others)]
+    if not scan.image or not missing:
+        return scan
+    text = f"no {', '.join(missing)} image: it is registered without (--registration-modalities)"
+    return attrs.evolve(scan, notices=(*scan.notices, text))
+
+
 def _plan(
-    scan: Scan, settings: Settings, options: Mapping[str, Mapping[str, Any]], contents: Contents
+    scan: Scan,
+    settings: Settings,
+    options: Mapping[str, Mapping[str, Any]],
+    contents: Contents,
+    modalities: Sequence[Modality],
 ) -> PlannedScan:
     """What to do with a scan, its keys made of its files and of the methods' ``options``."""
     if scan.problem or scan.image is None:
@@ -138,6 +168,8 @@ def _plan(
         "table": tumor.table if tumor else None,
         "brain": scan.brain_mask,
         "weights": weights,
+        **{each.name: each.image for each in modalities},
+        **{f"{each.name} fixed": each.fixed for each in modalities if each.like != "T1w"},
     }
     try:
         hashes = {what: contents.hash_of(path) for what, path in files.items()}
@@ -152,7 +184,7 @@ def _plan(
     }
     keys = {method: key_of(**own, **hashes, **kind) for method, own in options.items()}
     read = {str(path): hashes[what] for what, path in files.items() if path}
-    planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read)
+    planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read, modalities=modalities)
     if not planned.is_published(settings.output_dir):
         return planned
     return attrs.evolve(planned, status="done" if planned.has_current_page(settings.output_dir) else "page")

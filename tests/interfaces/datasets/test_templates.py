@@ -9,7 +9,7 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.datasets.template_files import prepare_template, template_notices
+from gliomorph.interfaces.datasets.template_files import NEAREST, prepare_template, template_notices
 from gliomorph.interfaces.datasets.templates import (
     TISSUES,
     Template,
@@ -145,6 +145,30 @@ def test_prepared_files_are_the_template_and_its_working_grid(tiny, template_hom
         again = prepare_template("Tiny", 4, [template_home], tmp_path)
         assert again.fixed.read_bytes() == first
         assert spoilt.stat().st_size > 100
+
+
+def test_contrasts_lie_on_the_working_grid_and_the_most_alike_is_taken(tiny, own_home, tmp_path):
+    bare = prepare_template("Tiny", 4, [own_home], tmp_path)
+    assert bare.contrasts == {}
+    assert {name: bare.nearest(name) for name in NEAREST} == dict.fromkeys(NEAREST, ("T1w", bare.fixed))
+    stored = read_image(own_home / "tpl-Tiny" / "tpl-Tiny_res-4_desc-brain_T1w.nii.gz")
+    other = from_array((500 - to_array(stored)).astype(np.float32), stored)  # with a skull, so to say
+    write_image(
+        sitk.ConstantPad(other, [3, 0, 0], [0, 0, 2]), own_home / "tpl-Tiny" / "tpl-Tiny_res-4_T2w.nii.gz"
+    )
+    for _ in range(2):  # prepared, and found again
+        files = prepare_template("Tiny", 4, [own_home], tmp_path)
+        assert files.fixed.read_bytes() == bare.fixed.read_bytes()
+        assert [files.nearest(name)[0] for name in ("T1w", "T1ce", "T2w", "FLAIR")] == [
+            "T1w",
+            "T1w",
+            "T2w",
+            "T2w",
+        ]
+    contrast, brain = read_image(files.contrasts["T2w"]), to_array(read_image(files.fixed_brain)) > 0
+    assert phantoms.same_grid(contrast, working_grid(tiny))
+    assert to_array(contrast).max() == 1 and not to_array(contrast)[~brain].any()
+    assert np.corrcoef(to_array(contrast)[brain], to_array(read_image(files.fixed))[brain])[0, 1] < -0.9
 
 
 def test_missing_template_is_refused_with_the_places_and_the_remedy(tmp_path):

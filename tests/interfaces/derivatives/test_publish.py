@@ -75,6 +75,7 @@ def stages(tmp_path):
             labels=image("labels.nii.gz"),
             probabilities=[],
             preproc=image("preproc.nii.gz"),
+            channels=[],
         ),
         "brain": BrainInfo(method="given", volume_ml=1500.0),
         "tumor": TUMOR,

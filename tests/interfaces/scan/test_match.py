@@ -86,3 +86,11 @@ def test_too_little_brain_is_refused(heads, fixed, tmp_path, here):
     )
     with pytest.raises(ImageError, match=r"LAS_T1w\.nii\.gz: only \d+ brain voxels outside the tumour"):
         match(heads["LAS"]["image"], speck, None, *fixed)
+
+
+def test_inverted_image_is_matched_from_bright_to_dark(altered, heads, fixed, here):
+    inverted = altered(lambda voxels: np.where(voxels > 0, 1000 - 700 * voxels, 0))
+    matched, _ = match(inverted, heads["LAS"]["brain"], None, *fixed, reverse=True)
+    # the head itself again, on its own grid
+    head = to_array(read_image(heads["LAS"]["image"]))
+    np.testing.assert_allclose(to_array(read_image(matched)), head, atol=1e-4)

@@ -33,10 +33,12 @@ from gliomorph.interfaces.networks.files import WeightsError, weights_sha256
 from gliomorph.interfaces.networks.registration import load_network
 from gliomorph.interfaces.registration import torch_methods as torch_bridge
 from gliomorph.interfaces.registration.syn import CC_RADIUS
+from gliomorph.interfaces.scan.records import Channel, CoregisterInfo
 from gliomorph.interfaces.scan.register import Register
 from gliomorph.models.registration import catalogue, metamorphosis, refinement
 from gliomorph.models.registration import pair as registration_pair
 from gliomorph.models.registration.catalogue import predict
+from gliomorph.models.registration.flow import FlowSettings
 from gliomorph.models.registration.metamorphosis import MetamorphosisSettings
 from gliomorph.models.registration.pair import Pair, Registration, pair_of
 
@@ -246,7 +248,7 @@ def fake(monkeypatch):
     seen = {}
 
     def register_pair(images, settings, progress):
-        seen.update(settings=settings)
+        seen.update(settings=settings, images=images)
         for iteration in range(25):
             progress({"level": 1, "stage": "shape", "iteration": iteration, "similarity": 1 / 3})
         still = np.zeros((3, *images.shape), np.float32)
@@ -325,6 +327,79 @@ def test_network_is_the_given_one_else_that_which_comes_with_gliomorph(
     )
     record = json.loads(used.read_text())
     assert (record["weights"], record["weights_sha256"]) == ("voxelmorph.safetensors", weights_sha256(taken))
+
+
+def channel(name: str, moving: Path | None, fixed: Path) -> Channel:
+    """A further modality that lay right."""
+    info = CoregisterInfo(moved_mm=0.0, information_before=1.0, information=1.0, share_of_brain=1.0)
+    return Channel(
+        name=name,
+        file=f"sub-01_{name}.nii.gz",
+        like="T1w",
+        reversed=False,
+        coregistration=info,
+        native=fixed,
+        moving=moving,
+        fixed=fixed,
+    )
+
+
+def answered(pair: dict[str, Any], method: str, channels: list[Channel], **more: Any) -> tuple[Any, ...]:
+    """Where points go, the appearance, and the record."""
+    forward, _, appearance, used = register(
+        **pair, method=method, seed=3, gpu="none", channels=channels, **more
+    )
+    residual = None if appearance is None else to_array(read_image(appearance))
+    return apply_to_points(read_transform(forward), POINTS), residual, json.loads(used.read_text())
+
+
+def test_modality_given_twice_counts_once(coarse, here):
+    once, appearance, record = answered(coarse, "metamorphosis", [])
+    assert "modalities" not in record
+    copy = channel("T2w", coarse["moving"], coarse["fixed"])
+    twice, other, record = answered(coarse, "metamorphosis", [copy])
+    # each modality's appearance adds a force of its own in the tumour; voxels are of 8 mm
+    assert np.linalg.norm(once - POINTS, axis=1).max() > 3
+    assert np.linalg.norm(twice - once, axis=1).max() < 0.5
+    assert other.shape == appearance.shape
+    assert np.corrcoef(other.ravel(), appearance.ravel())[0, 1] > 0.9
+    assert [each["modality"] for each in record["modalities"]] == ["T2w"]
+
+
+def test_modality_that_is_left_out_has_no_part(coarse, here, fake):
+    _, _, record = answered(coarse, "lddmm", [channel("T2w", None, coarse["fixed"])])
+    assert not fake["images"].has_channels
+    assert "modalities" not in record
+
+
+def test_second_modality_shows_what_the_first_does_not(coarse, here, tmp_path):
+    """The primary image is blank within the brain's outline."""
+    blank = {}
+    for name in ("moving", "fixed"):
+        image = read_image(coarse[name])
+        flat = 0.5 * (to_array(image) > 0).astype(np.float32)
+        blank[name] = write_image(from_array(flat, image), tmp_path / f"{name}.nii.gz")
+    errors = []
+    for channels in ([], [channel("T2w", coarse["moving"], coarse["fixed"])]):
+        forward, *_ = register(**coarse | blank, method="lddmm", seed=3, gpu="none", channels=channels)
+        errors.append(outside_error(coarse, read_transform(forward)))
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_network_reads_the_primary_image_and_its_refinement_all(coarse, here, networks):
+    learned = coarse | {"weights": networks["metamorph-r"]}
+    both = [channel("T2w", coarse["moving"], coarse["fixed"])]
+    plain, _, _ = answered(learned, "metamorph-r", [])
+    same, _, _ = answered(learned, "metamorph-r", both)
+    assert np.array_equal(plain, same)
+    _, appearance, record = answered(learned, "metamorph-r", both, refine=2)
+    assert appearance.shape == (20, 24, 16)
+    assert record["refinement"]["floor"] == pytest.approx(2 * FlowSettings().floor)
+
+
+def test_method_of_one_modality_refuses_more(coarse, here):
+    with pytest.raises(ValueError, match="syn-cfm compares one modality, got T2w too"):
+        answered(coarse, "syn-cfm", [channel("T2w", coarse["moving"], coarse["fixed"])])
 
 
 @pytest.mark.parametrize("method", NEEDED)

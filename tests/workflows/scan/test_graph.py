@@ -13,6 +13,7 @@ from pydra.engine.lazy import LazyOutField
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.names import ScanNames
 from gliomorph.interfaces.derivatives.publish import Publication
+from gliomorph.interfaces.scan.records import Modality
 from gliomorph.workflows.scan.graph import STAGES, MethodInputs, ScanGraph, ScanInputs
 from gliomorph.workflows.scan.participants import PER_METHOD, PER_SCAN
 
@@ -83,10 +84,26 @@ def without_mask(inputs: dict[str, Any]) -> dict[str, Any]:
     return inputs | {"inputs": attrs.evolve(scan, tumor=None, weights=scan.image)}
 
 
+def with_modalities(inputs: dict[str, Any]) -> dict[str, Any]:
+    scan = inputs["inputs"]
+    further = [
+        Modality(name=name, image=scan.image, like="T1w", fixed=scan.image) for name in ("T2w", "FLAIR")
+    ]
+    return inputs | {"inputs": attrs.evolve(scan, modalities=further)}
+
+
 def test_every_stage_is_in_the_graph(inputs: dict[str, Any]) -> None:
     given, segmented = feeders(inputs), feeders(without_mask(inputs))
-    assert set(given) == set(STAGES) - {"segment"}
-    assert set(segmented) == set(STAGES) - {"tumor"}
+    further = {"coregister", "channels"}
+    assert set(given) == set(STAGES) - {"segment"} - further
+    assert set(segmented) == set(STAGES) - {"tumor"} - further
+    assert set(feeders(with_modalities(inputs))) == set(STAGES) - {"segment"}
+
+
+def test_further_modalities_are_registered_shown_and_their_remarks_published(inputs: dict[str, Any]) -> None:
+    graph = feeders(with_modalities(inputs))
+    assert all("channels" in graph[stage] for stage in ("register", "report", "publish"))
+    assert graph["channels"] == {"coregister", "brain", "tumor", "align"}
 
 
 def test_progress_counts_the_stages_of_the_graph(inputs: dict[str, Any]) -> None:

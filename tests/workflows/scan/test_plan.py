@@ -345,3 +345,36 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     mask = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
     assert set(publication_of(first, settings).contents) == {str(image), str(mask)}
+
+
+def test_further_modalities_reach_the_key_of_a_scan_that_has_them(
+    settings: Settings, template: TemplateFiles
+) -> None:
+    settings = changed(settings, registration=("metamorphosis",))
+    (settings.bids_dir / "sub-01" / "anat" / "sub-01_T2w.nii.gz").write_text("01 T2w")
+    plain = plan_scans(settings, template)
+    first, second = plan_scans(changed(settings, registration_modalities=("FLAIR", "T2w", "T1w")), template)
+    other, _ = plan_scans(changed(settings, registration_modalities=("T1w", "T2w", "FLAIR")), template)
+    assert first.input_keys == other.input_keys != plain[0].input_keys
+    assert second.input_keys == plain[1].input_keys
+    (t2w,) = inputs_of(first, settings, template)["inputs"].modalities
+    assert (t2w.name, t2w.like, t2w.fixed) == ("T2w", "T1w", template.fixed)
+    assert str(t2w.image) in first.contents
+    said = "no {} image: it is registered without (--registration-modalities)"
+    assert said.format("FLAIR") in first.scan.notices
+    assert said.format("T2w, FLAIR") in second.scan.notices
+    assert not any("registered without" in text for each in plain for text in each.scan.notices)
+
+
+def test_contrast_of_the_template_is_part_of_the_key(
+    settings: Settings, template: TemplateFiles, tmp_path: Path
+) -> None:
+    (settings.bids_dir / "sub-01" / "anat" / "sub-01_T2w.nii.gz").write_text("01 T2w")
+    settings = changed(settings, registration=("metamorphosis",), registration_modalities=("T1w", "T2w"))
+    contrast = tmp_path / "fixed_T2w.nii.gz"
+    keys = {plan_scans(settings, template)[0].input_keys["metamorphosis"]}
+    for content in ("one", "other"):
+        contrast.write_text(content)
+        first, _ = plan_scans(settings, attrs.evolve(template, contrasts={"T2w": contrast}))
+        keys.add(first.input_keys["metamorphosis"])
+    assert len(keys) == 3

@@ -81,6 +81,7 @@ def scan_report(
     *,
     scan: str,
     images: PageImages,
+    others: Mapping[str, Path],
     sub_regions: bool,
     methods: Sequence[MethodResult],
     used: Mapping[str, object],
@@ -94,6 +95,8 @@ def scan_report(
     scan : str
         ``sub-X`` or ``sub-X_ses-Y``: title, and the beginning of the pictures' names.
     images : PageImages
+    others : mapping of str to Path
+        Further modalities of the registration, on the native image's grid.
     sub_regions : bool
         Whether the labels tell the tumour's sub-regions.
     methods : sequence of MethodResult
@@ -127,6 +130,7 @@ def scan_report(
         geometry=_geometry(str(used.get("image", images.raw.name)), before),
         pictures={
             **_native_pictures(album, before, corrected, lesion, labels),
+            "modalities": _modality_pictures(album, corrected, others, lesion),
             "alignment": _alignment_pictures(album, fixed, moving, cuts, aligned_lesion),
         },
         methods=[
@@ -218,6 +222,24 @@ def _native_pictures(
         coloured = figures.regions(n4, labels, cuts, title="Tumour regions", lesion=lesion)
         pictures["segmentation"] = [album.add("segmentation", "Tumour regions, and the mask used.", coloured)]
     return pictures
+
+
+def _modality_pictures(
+    album: Album, primary: sitk.Image, others: Mapping[str, Path], lesion: sitk.Image | None
+) -> list[Picture]:
+    """Section Modalities: each further one, under the borders of the primary image."""
+    cuts = choose_cuts(primary, [] if lesion is None else [lesion])
+    caption = "{} on the primary image’s grid, and the borders of the primary image over it."
+    return [
+        album.add(
+            f"modality{name}",
+            caption.format(name),
+            figures.outlines(
+                read_image(path), primary, cuts, title=f"Primary image’s borders over {name}", lesion=lesion
+            ),
+        )
+        for name, path in others.items()
+    ]
 
 
 def _bias(raw: sitk.Image, n4: sitk.Image) -> sitk.Image:

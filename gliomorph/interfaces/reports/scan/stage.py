@@ -8,7 +8,16 @@ import attrs
 
 from ...derivatives.publish import Publication
 from ...records import Ports, as_dict
-from ...scan.records import AlignInfo, BiasInfo, BrainInfo, MethodFiles, Remarks, TumorInfo, out_of_atlas
+from ...scan.records import (
+    AlignInfo,
+    BiasInfo,
+    BrainInfo,
+    Channel,
+    MethodFiles,
+    Remarks,
+    TumorInfo,
+    out_of_atlas,
+)
 from ...task import task
 from .report import MethodResult, PageImages, scan_report
 
@@ -24,7 +33,11 @@ class StageInfos(Ports):
 
 
 def scan_page(
-    plan: Publication, images: PageImages, infos: StageInfos, results: list[MethodFiles]
+    plan: Publication,
+    images: PageImages,
+    infos: StageInfos,
+    channels: list[Channel],
+    results: list[MethodFiles],
 ) -> tuple[Path, list[Path]]:
     """One HTML page, and its pictures as PNG.
 
@@ -33,6 +46,8 @@ def scan_page(
     plan : Publication
     images : PageImages
     infos : StageInfos
+    channels : list of Channel
+        Further modalities of the registration.
     results : list of MethodFiles
         One a method.
 
@@ -47,10 +62,11 @@ def scan_page(
     methods = [_method(files) for files in results]
     told = [f"{m.method}: {text}" for m in methods for text in m.used.get("notices", [])]
     flags = [f"{m.method}: {m.quality['flag']}" for m in methods if m.quality.get("flag")]
-    remarks = Remarks.of(plan, infos.brain, infos.tumor)
+    remarks = Remarks.of(plan, infos.brain, infos.tumor, *channels)
     page = scan_report(
         scan=plan.names.label,
         images=images,
+        others={channel.name: channel.native for channel in channels},
         sub_regions=infos.tumor.kind == "dseg",
         methods=methods,
         used={
@@ -62,6 +78,7 @@ def scan_page(
             "N4": as_dict(infos.bias),
             "tumour": as_dict(infos.tumor),
             "alignment": as_dict(infos.alignment),
+            **({"modalities": [channel.record() for channel in channels]} if channels else {}),
         },
         notices=[
             *(f"⚠ {text}: {out_of_atlas(plan.names.label)}" for text in remarks.doubts),

@@ -105,6 +105,7 @@ def write(files: dict[str, Path], folder: Path, **changed: object) -> str:
     arguments = {
         "scan": "sub-01",
         "images": PageImages(**images),
+        "others": {},
         "sub_regions": True,
         "methods": [method(files, "syn-cfm")],
         "used": {"mask_source": "derivatives/masks", "template": "TINY", "version": "9.9"},
@@ -112,6 +113,14 @@ def write(files: dict[str, Path], folder: Path, **changed: object) -> str:
         "folder": folder,
     }
     return scan_report(**{**arguments, **changed}).read_text(encoding="utf-8")
+
+
+def test_further_modalities_have_a_section_of_their_own(files, tmp_path):
+    without = write(files, tmp_path / "one")
+    assert 'id="modalities"' not in without and "#modalities" not in without
+    text = write(files, tmp_path / "two", others={"T2w": files["raw"]})
+    assert 'id="modalities"' in text
+    assert (tmp_path / "two" / "figures" / "sub-01_desc-modalityT2w_T1w.png").exists()
 
 
 def test_page_holds_every_picture_and_loads_nothing_from_elsewhere(files, tmp_path):

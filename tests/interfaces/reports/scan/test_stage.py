@@ -13,7 +13,15 @@ from gliomorph.interfaces.derivatives.publish import Publication
 from gliomorph.interfaces.reports.scan import stage
 from gliomorph.interfaces.reports.scan.report import PageImages
 from gliomorph.interfaces.reports.scan.stage import StageInfos, scan_page
-from gliomorph.interfaces.scan.records import AlignInfo, BiasInfo, BrainInfo, MethodFiles, TumorInfo
+from gliomorph.interfaces.scan.records import (
+    AlignInfo,
+    BiasInfo,
+    BrainInfo,
+    Channel,
+    CoregisterInfo,
+    MethodFiles,
+    TumorInfo,
+)
 
 
 def test_doubts_come_first_with_the_way_out_then_flags(
@@ -60,13 +68,30 @@ def test_doubts_come_first_with_the_way_out_then_flags(
     kept = ("warped", "mask", "dseg", "coverage", "forward_xfm", "inverse_xfm", "displacement", "jacobian")
     files = MethodFiles(used=used, quality=quality, **dict.fromkeys(kept, where))
     images = PageImages(raw=where, n4=where, labels=None, template=where, aligned=where, aligned_mask=None)
-    scan_page(plan, images, infos, [files])
+    t2w = Channel(
+        name="T2w",
+        file="sub-01_T2w.nii.gz",
+        like="T1w",
+        reversed=True,
+        coregistration=CoregisterInfo(
+            moved_mm=0.0, information_before=1.0, information=1.0, share_of_brain=1.0
+        ),
+        native=where,
+        moving=where,
+        fixed=where,
+        notices=["the template has no T2w image"],
+        flags=["T2w was z-scored"],
+    )
+    scan_page(plan, images, infos, [t2w], [files])
+    assert said["used"]["modalities"] == [t2w.record()]
     assert said["notices"] == [
         "⚠ outside the brain: kept out of the atlas; look at the page, and let it in with --confirm sub-01",
         "⚠ two masks",
         "⚠ a small brain",
+        "⚠ T2w was z-scored",
         "⚠ syn: 2 folded voxels",
         "one of two images",
         "read as a mask",
+        "the template has no T2w image",
         "syn: on the CPU",
     ]
