@@ -30,7 +30,7 @@ FREE_MM = 15.0
 SMALLEST_JACOBIAN = 0.05
 VOXELS = {"pre": 1.0, "post": 1.2}
 """Of the scans, in voxels of the label map."""
-WANDER_MM, SCALE_MM = (0.8, 1.6), 25.0
+WANDER_MM, SCALE_MM = (1.5, 3.0), 25.0
 """What else has moved, of swelling, posture and atrophy: mean length, and the smoothness of a random field."""
 TILT_DEG = 8.0
 TURN_DEG, MOVE_MM = 10.0, 8.0
@@ -89,7 +89,7 @@ def sample_courses(person: people.Individual, kind: str, chance: Chance) -> dict
     """
     still = torch.zeros(1, 3, *person.labels.shape)
     growth = people.sample_growth(person, geometry.identity_grid(still), person.voxel_mm, chance)
-    radius = chance.uniform(9.0, 16.0)
+    radius = chance.uniform(12.0, 20.0)
     growth = attrs.evolve(
         growth,
         radius=radius,
@@ -105,7 +105,7 @@ def sample_courses(person: people.Individual, kind: str, chance: Chance) -> dict
     else:
         later = attrs.evolve(growth, push=chance.uniform(0.0, 0.4) * growth.push)
         direction = np.array([chance.uniform(-1.0, 1.0) for _ in range(3)])
-        shift_mm = chance.uniform(4.0, 9.0) * direction / max(np.linalg.norm(direction), 1e-3)
+        shift_mm = chance.uniform(5.0, 10.0) * direction / max(np.linalg.norm(direction), 1e-3)
     return {
         "pre": Course(growth=growth, shift_mm=still_mm, reach_mm=reach_mm, wander_mm=0.0, resected=False),
         "post": Course(

@@ -45,11 +45,11 @@ class FlowSettings:
     """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
     iterations: tuple[int, ...] = (30, 15, 14)
     """The most of each level."""
-    kernel: tuple[float, ...] = (3.0, 2.0, 1.3)
+    kernel: tuple[float, ...] = (3.0, 2.0, 1.6)
     """Standard deviation of K at each level."""
     window: tuple[float, ...] = (1.7, 1.7, 2.2)
     """Standard deviation of the window of the local statistics at each level."""
-    elastic: tuple[float, ...] = (0.5, 0.4, 0.3)
+    elastic: tuple[float, ...] = (0.5, 0.4, 0.35)
     """Standard deviation of the Gaussian that smooths the whole displacement after each step of a level."""
     floor: float = attrs.field(default=0.03, validator=valid.gt(0))
     """α, per square voxel."""
