@@ -19,7 +19,7 @@ from typing import Any
 
 import h5py
 
-MEASURED = ("seconds", "peak_memory_gb")
+MEASURED = ("seconds", "cpu_seconds", "peak_memory_gb")
 VOLATILE = {*MEASURED, "key", "inputs_key", "page_key", "version", "InputsKey", "GeneratedBy", "Version"}
 """Keys of JSON files and columns of tables that two runs of one version may write differently."""
 LOGS = "logs"

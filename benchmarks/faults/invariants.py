@@ -24,7 +24,7 @@ HOSTILE = "hostile"
 INSIDE = ("bids", "templates", "out", "work", "home", "tmp", "cwd", "terminal.txt", "second.txt")
 EMPTY = ("home", "tmp", "cwd")
 
-VARYING = ("seconds", "peak_memory_gb", "InputsKey")
+VARYING = ("seconds", "cpu_seconds", "peak_memory_gb", "InputsKey")
 """What two runs differ in: how long they took, what memory they needed, and the hash of a table that says so."""
 
 Listing = dict[str, str]

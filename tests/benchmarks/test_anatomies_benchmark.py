@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -109,6 +110,7 @@ def registered(options: Options, method: str, shift_mm: float, folder: Path) -> 
         shift = sitk.AffineTransform(3)
         shift.SetTranslation((shift_mm if label == "person1" else 0.0, 0.0, 0.0))
         write_transform(shift, one.native_from_template)
+        one.record.write_text(json.dumps({"method": method, "cpu_seconds": 4.5}))
         found[f"sub-{label}"] = one
     return found
 
@@ -128,6 +130,7 @@ def test_better_aligned_people_overlap_more_and_the_tables_say_so(options: Optio
         assert dice["rigid"][name] < dice["affine"][name]
     assert dice["affine"]["hippocampus"] is None
     assert {row["folds_percent"] for row in rows} == {100 * 3 / brain_voxels(options)}
+    assert {row["cpu_seconds"] for row in rows} == {4.5}
     text = report.write(rows, pairs, attrs.evolve(options, out=tmp_path, against="rigid"))
     assert "| method | Dice of 13 structures | Dice of the brain with the template's |" in text
     assert "| minus rigid | Dice of 13 structures | p (t) | p (Wilcoxon) |" in text

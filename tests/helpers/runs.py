@@ -78,7 +78,7 @@ def comparable(place: Place) -> dict[str, Any]:
             continue
         if name.endswith(("_registration.json", "_description.json")):
             text = (place.out / name).read_text().replace(str(place.root), "ROOT")
-            value = re.sub(r'"(seconds|peak_memory_gb|key|InputsKey)": [^,\n]*', "", text)
+            value = re.sub(r'"(seconds|cpu_seconds|peak_memory_gb|key|InputsKey)": [^,\n]*', "", text)
         found[name] = value
     return found
 

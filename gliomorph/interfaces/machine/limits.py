@@ -144,6 +144,11 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
+def cpu_seconds() -> float:
+    """CPU time of all threads of this process so far, and of the programs that it has waited for, in seconds."""
+    return sum(os.times()[:4])
+
+
 def available_memory_gb(system: System = SYSTEM) -> float:
     """Memory this process may still use, in GB: what the machine has free, within what its limits leave."""
     import psutil

@@ -72,7 +72,7 @@ def register(
     appearance : Path or None
         Residual on the working grid, metamorphic methods only.
     used : Path
-        JSON: method, device, seconds, peak memory in GB, seed, settings; the weights' name and sha256, the
+        JSON: method, device, seconds, CPU seconds, peak memory in GB, seed, settings; the weights' name and sha256, the
         iterations and settings of the refinement; the further modalities.
 
     Raises

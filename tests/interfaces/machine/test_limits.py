@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +143,12 @@ def test_defaults_of_the_command_line_follow(machine: Machine, monkeypatch: pyte
 def test_memory_that_is_free_on_the_cpu_is_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "available_memory_gb", lambda: 1.5)
     assert limits.free_gb("cpu") == 1.5
+
+
+def test_cpu_time_counts_programs_that_were_waited_for() -> None:
+    before = limits.cpu_seconds()
+    subprocess.run([sys.executable, "-S", "-c", "sum(range(10**6))"], check=True)
+    assert limits.cpu_seconds() > before
 
 
 def test_peak_is_that_of_what_follows() -> None:

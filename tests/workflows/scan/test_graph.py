@@ -60,7 +60,9 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
             modality="T1w",
         ),
         "template": TemplateFiles(image=file, brain=file, fixed=file, fixed_brain=file),
-        "methods": [MethodInputs(name=name, weights=None, refine=0) for name in ("affine", "syn-cfm")],
+        "methods": [
+            MethodInputs(name=name, weights=None, refine=0, speed="default") for name in ("affine", "syn-cfm")
+        ],
         "seed": 0,
         "gpus": {"segment": "none", "register": "none"},
         "plan": Publication(
