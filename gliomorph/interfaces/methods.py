@@ -68,7 +68,7 @@ class Method:
 
 
 SYN_GB, ANTS_FILES_GB = (1.6, 0.7), (0.22, 0.05)
-LINEAR_GB, NETWORK_GB, OPTIMISED_GB = (1.3, 1.05), (1.9, 1.3), (1.7, 1.3)
+LINEAR_GB, OPTIMISED_GB, REFINED_GB = (1.3, 1.05), (1.7, 1.3), (2.5, 1.3)
 
 REGISTRY = {
     "rigid": Method("Rigid", "rigid:rigid", "rigid, mutual information of the whole brain", LINEAR_GB),
@@ -79,18 +79,18 @@ REGISTRY = {
     "syn-cc": Method("SyNCC", "syn:syn_cc", "SyN, local cross-correlation", SYN_GB, ANTS_FILES_GB),
     "greedy": Method("Greedy", "greedy:greedy", "PICSL greedy, local cross-correlation", (1.6, 0.7)),
     "greedy-cfm": Method("GreedyCFM", "greedy:greedy_cfm", "greedy, the tumour left out", (1.6, 0.7)),
-    "voxelmorph": Method("VoxelMorph", "torch_methods:predicted", "network, shape alone, no mask", NETWORK_GB,
+    "voxelmorph": Method("VoxelMorph", "torch_methods:predicted", "network, shape alone, no mask", REFINED_GB,
         network=Header(method="voxelmorph", masking="none"), refined=True, several=True),
     "voxelmorph-cfm": Method("VoxelMorphCFM", "torch_methods:predicted", "network, shape alone, the tumour left out",
-        NETWORK_GB, network=Header(method="voxelmorph", masking="cfm"), refined=True, several=True),
+        REFINED_GB, network=Header(method="voxelmorph", masking="cfm"), refined=True, several=True),
     "lddmm": Method("LDDMM", "torch_methods:lddmm", "optimisation, shape alone, no mask", OPTIMISED_GB,
         several=True),
     "metamorphosis": Method("Metamorphosis", "torch_methods:metamorphosis",
-        "optimisation, shape everywhere, appearance in the tumour", OPTIMISED_GB, refined=True, several=True),
+        "optimisation, shape everywhere, appearance in the tumour", REFINED_GB, refined=True, several=True),
     "metamorph-g": Method("MetaMorphG", "torch_methods:predicted", "network, metamorphosis by one initial momentum",
-        NETWORK_GB, network=Header(method="metamorph-g", masking="local"), refined=True, several=True),
+        REFINED_GB, network=Header(method="metamorph-g", masking="local"), refined=True, several=True),
     "metamorph-r": Method("MetaMorphR", "torch_methods:predicted", "network, metamorphosis by a residual in each step",
-        NETWORK_GB, network=Header(method="metamorph-r", masking="local"), refined=True, several=True),
+        REFINED_GB, network=Header(method="metamorph-r", masking="local"), refined=True, several=True),
 }  # fmt: skip
 METHODS = tuple(REGISTRY)
 REFINED = tuple(name for name, method in REGISTRY.items() if method.refined)
