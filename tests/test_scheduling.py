@@ -12,8 +12,9 @@ TESTS = Path(__file__).parent
 
 
 def test_files_that_ask_for_the_same_fixtures_are_known_by_them() -> None:
-    files = {path.stem: scheduling.fixtures_of(path) for path in TESTS.rglob("test_*.py")}
-    assert files["test_end_to_end"] == files["test_end_to_end_again"] == "run_fixtures"
-    assert files["test_end_to_end_keys"] == ""
+    files = {path: scheduling.fixtures_of(path) for path in TESTS.rglob("test_*.py")}
+    whole = TESTS / "end_to_end"
+    assert files[whole / "test_end_to_end.py"] == files[whole / "test_end_to_end_again.py"] == "run_fixtures"
+    assert files[whole / "test_end_to_end_keys.py"] == ""
     asking = [path for path in TESTS.rglob("test_*.py") if "\npytest_plugins" in path.read_text()]
-    assert {path.stem for path in asking} == {name for name, fixtures in files.items() if fixtures}
+    assert set(asking) == {path for path, fixtures in files.items() if fixtures}

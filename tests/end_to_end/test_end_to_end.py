@@ -260,7 +260,7 @@ def test_evaluation_finds_landmarks_where_the_heads_have_them(first: Run, tmp_pa
         (tmp_path / f"{name}_landmarks.csv").write_text("\n".join(["Landmark,X,Y,Z", *rows]))
     files = sorted(tmp_path.glob("*.csv"))
     known = find_registrations(first.out)
-    table, _ = evaluate_landmarks(known, tmp_path / "out", files, coordinates="LPS", report=str)
+    table, *_ = evaluate_landmarks(known, tmp_path / "out", files, coordinates="LPS", report=str)
     with table.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["method"] == "affine"]
     assert [row["scan"] for row in rows] == ["sub-01", "sub-02", "sub-03"]
