@@ -43,15 +43,15 @@ class FlowSettings:
 
     voxel_mm: tuple[float, ...] = (4.0, 2.0, 1.0)
     """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
-    iterations: tuple[int, ...] = (30, 15, 14)
+    iterations: tuple[int, ...] = (80, 40, 14)
     """The most of each level."""
-    kernel: tuple[float, ...] = (3.0, 2.0, 1.6)
+    kernel: tuple[float, ...] = (4.0, 3.0, 1.6)
     """Standard deviation of K at each level."""
     window: tuple[float, ...] = (1.7, 1.7, 2.2)
     """Standard deviation of the window of the local statistics at each level."""
     elastic: tuple[float, ...] = (0.5, 0.4, 0.35)
     """Standard deviation of the Gaussian that smooths the whole displacement after each step of a level."""
-    floor: float = attrs.field(default=0.03, validator=valid.gt(0))
+    floor: float = attrs.field(default=0.003, validator=valid.gt(0))
     """α, per square voxel."""
     step: float = attrs.field(default=0.7, validator=[valid.gt(0), valid.le(1)])
     """Share of each Gauss-Newton step that is taken."""
@@ -61,7 +61,7 @@ class FlowSettings:
     """Around the fixed image's brain, where images are compared as well: the outlines come to agree."""
     margin_mm: float = attrs.field(default=2.0, validator=valid.ge(0))
     """Around the tumour, left out of the comparison with it (:mod:`.objective`)."""
-    tolerance: float = attrs.field(default=1e-3, validator=valid.ge(0))
+    tolerance: float = attrs.field(default=2e-4, validator=valid.ge(0))
     """A level ends early once five iterations lessen what is unexplained by less than this fraction."""
 
     def __attrs_post_init__(self) -> None:
