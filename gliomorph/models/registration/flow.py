@@ -89,7 +89,7 @@ def flow(displacement: Tensor, pair: Pair, settings: FlowSettings, progress: Pro
     Returns
     -------
     displacement : Tensor
-        ψ − Id likewise, without folds.
+        ψ − Id likewise, mended where it folded (:func:`unfolded`).
     """
     masked = attrs.evolve(
         pair,
@@ -171,7 +171,7 @@ class Comparison:
 
 
 def unfolded(displacement: Tensor) -> Tensor:
-    """A displacement, smoothed where its map folds or nearly does, by one voxel at a time until it does not."""
+    """A displacement, smoothed where its map folds or nearly does, :data:`MOST_REPAIRS` times at most."""
     for _ in range(MOST_REPAIRS):
         bad = (geometry.jacobian_determinant(displacement) < LEAST_DETERMINANT).to(displacement)
         if not bad.any():
