@@ -131,6 +131,11 @@ class Processing:
             if method in NEEDED
         }
 
+    @property
+    def further_count(self) -> int:
+        """Number of modalities that are registered with the primary one, where a scan has them all."""
+        return max(0, len(self.registration_modalities or ()) - 1)
+
     def further_modalities(self, primary: str) -> tuple[str, ...]:
         """Modalities that are registered with the primary one, in one order whatever that of the option.
 
