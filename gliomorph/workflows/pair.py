@@ -171,7 +171,9 @@ def _prepared(
         report(f"{given.image.name}: brain and bias field")
         mask, info, picture = brain(given.image, given.brain, reading)
         corrected, _ = n4(picture, mask)
-    notices += [f"{given.image.name}: brain mask: {info.method}", *(f"⚠ {text}" for text in info.flags)]
+    if not given.brain:
+        notices.append(f"{given.image.name}: brain mask: {info.method}")
+    notices += [f"⚠ {text}" for text in info.flags]
     lesion = None
     if given.lesion:
         found, odd = read_mask(given.lesion, read_image(corrected), "lesion", **as_dict(reading))
