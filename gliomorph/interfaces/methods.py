@@ -104,7 +104,7 @@ METHODS = tuple(REGISTRY)
 REFINED = tuple(name for name, method in REGISTRY.items() if method.refined)
 SEVERAL = tuple(name for name, method in REGISTRY.items() if method.several)
 """Methods that compare several modalities."""
-SPEEDS = {"fast": (80, 30, 2), "default": (80, 40, 14), "accurate": (120, 60, 30)}
+SPEEDS = {"fast": (60, 40, 3), "default": (80, 50, 5), "accurate": (120, 80, 14)}
 """The most iterations of the flow at voxels of 4 mm, 2 mm and the images' own, by the name of a speed."""
 NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}
 """The network that each learned registration method takes."""
