@@ -10,8 +10,9 @@ from typing import Any, Self
 
 import attrs
 
-from gliomorph.cli.run import INTERRUPTED
+from gliomorph.cli.run import INTERRUPTED, parse
 from gliomorph.cli.run import main as run_gliomorph
+from gliomorph.config.processing import Processing
 from gliomorph.environment import template_folders
 from gliomorph.interfaces.derivatives.registrations import Registration, find_registrations
 from gliomorph.interfaces.machine.limits import available_cpus
@@ -19,11 +20,15 @@ from gliomorph.interfaces.methods import METHODS, NEEDED
 from gliomorph.interfaces.networks.registration import fitting, read_header, shipped_network
 from gliomorph.workflows.summary import last_causes
 
+ALONE = "network alone"
+"""How tables call a learned method with ``--refine 0``."""
 REFERENCES = ("metamorph-r", "metamorphosis")
 """What the others are tested against, unless ``--against`` says otherwise; the first that is run."""
 
 
-def learned_weights(methods: Sequence[str], given: Sequence[Path]) -> dict[str, Path]:
+def learned_weights(
+    methods: Sequence[str], given: Sequence[Path], varied: Sequence[str] = ()
+) -> dict[str, Path]:
     """The network of each learned method: a given one that fits, else the one that comes with gliomorph.
 
     Parameters
@@ -32,6 +37,8 @@ def learned_weights(methods: Sequence[str], given: Sequence[Path]) -> dict[str, 
         Those that were asked for; none: all that have a network.
     given : sequence of Path
         Files of ``--registration-weights``.
+    varied : sequence of str
+        Methods of variants: they take a given file; where none is for them, their own options or gliomorph say which.
 
     Returns
     -------
@@ -43,9 +50,8 @@ def learned_weights(methods: Sequence[str], given: Sequence[Path]) -> dict[str, 
         A method that was asked for without a network, or with several.
     """
     held = [read_header(path) for path in given]
-    wanted = methods or [
-        method for method, header in NEEDED.items() if header in held or shipped_network(method)
-    ]
+    there = [method for method, header in NEEDED.items() if header in held or shipped_network(method)]
+    wanted = [*(methods or there), *(method for method in varied if NEEDED.get(method) in held)]
     return {method: fitting(method, given, shipped_network(method)) for method in wanted if method in NEEDED}
 
 
@@ -93,8 +99,8 @@ class Run:
     folder : Path
         Where its derivatives go.
     methods : tuple of str
-    refine : int
-        Iterations after the networks' answers.
+    refine : int or None
+        Iterations after the networks' answers; None: those of ``gliomorph``.
     weights : tuple of Path
         Of the learned methods.
     variant : Variant or None
@@ -102,15 +108,17 @@ class Run:
 
     folder: Path
     methods: tuple[str, ...]
-    refine: int = 0
+    refine: int | None = None
     weights: tuple[Path, ...] = ()
     variant: Variant | None = None
 
     def label(self, method: str) -> str:
-        """The method in tables: ``metamorph-r, refined 15``."""
+        """The method in tables: ``metamorph-r``, and with ``--refine`` ``metamorph-r, refined 15``."""
         if self.variant:
             return f"{method}, {self.variant.name}"
-        return f"{method}, refined {self.refine}" if self.refine else method
+        if self.refine is None:
+            return method
+        return f"{method}, refined {self.refine}" if self.refine else f"{method}, {ALONE}"
 
 
 @attrs.frozen(kw_only=True)
@@ -129,7 +137,7 @@ class Pipeline:
     weights : mapping of str to Path
         Of the learned methods.
     refine : tuple of int
-        The learned methods run once for each.
+        The learned methods run once for each; none: once, as ``gliomorph`` refines them.
     against : str
         What the others are tested against, as tables name it.
     nprocs, omp_nthreads : int
@@ -163,7 +171,7 @@ class Pipeline:
             raise ValueError(
                 f"--registration-weights: no method of {', '.join(self.methods)} takes {unused[0]}"
             )
-        if min(self.refine) < 0:
+        if min(self.refine, default=0) < 0:
             raise ValueError(f"--refine: 0 or more iterations are required, got {min(self.refine)}")
         chosen = attrs.evolve(self, against=self.against or self.reference)
         if chosen.against not in self.labels:
@@ -178,21 +186,21 @@ class Pipeline:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """The unlearned methods once, the learned ones for each number of iterations, and the variants."""
-        unlearned = tuple(method for method in self.methods if method not in NEEDED)
+        """All methods once; with ``refine``, the learned ones for each number of iterations; and the variants."""
         learned = tuple(method for method in self.methods if method in NEEDED)
-        runs = [Run(folder=self.out / "derivatives", methods=unlearned)] if unlearned else []
+        once = tuple(method for method in self.methods if not (self.refine and method in learned))
+        runs = [self._run("derivatives", once)] if once else []
         for count in self.refine if learned else ():
-            folder, weights = (
-                self.out / f"derivatives-refine-{count}",
-                tuple(self.weights[m] for m in learned),
-            )
-            runs.append(Run(folder=folder, methods=learned, refine=count, weights=weights))
+            runs.append(attrs.evolve(self._run(f"derivatives-refine-{count}", learned), refine=count))
         return (*runs, *map(self._varied, self.variants))
 
     def _varied(self, variant: Variant) -> Run:
         words = "".join(letter if letter.isalnum() else "-" for letter in f"{variant.method}-{variant.name}")
-        return Run(folder=self.out / f"derivatives-{words}", methods=(variant.method,), variant=variant)
+        return attrs.evolve(self._run(f"derivatives-{words}", (variant.method,)), variant=variant)
+
+    def _run(self, name: str, methods: tuple[str, ...]) -> Run:
+        weights = tuple(self.weights[method] for method in methods if method in self.weights)
+        return Run(folder=self.out / name, methods=methods, weights=weights)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -217,10 +225,12 @@ def decided(
     methods: Sequence[str],
     registration_weights: Sequence[Path],
     refine: Sequence[int],
+    variants: Sequence[Variant],
     **others: Any,
 ) -> dict[str, Any]:
     """The fields of a :class:`Pipeline` from the command line of :func:`add_arguments`, what was left open decided."""
-    weights = learned_weights(methods, tuple(path.resolve() for path in registration_weights))
+    given = tuple(path.resolve() for path in registration_weights)
+    weights = learned_weights(methods, given, [variant.method for variant in variants])
     asked = methods or [method for method in METHODS if method not in NEEDED or method in weights]
     return {
         "out": out.resolve(),
@@ -228,6 +238,7 @@ def decided(
         "methods": tuple(method for method in METHODS if method in asked),
         "weights": weights,
         "refine": tuple(dict.fromkeys(refine)),
+        "variants": tuple(variants),
         **others,
     }
 
@@ -242,7 +253,10 @@ def add_arguments(parser: argparse.ArgumentParser, template: str, resolution: in
     add("--methods", nargs="+", default=[], choices=METHODS, metavar="METHOD",
         help="default: all, the learned ones where there are weights")  # fmt: skip
     add("--registration-weights", nargs="+", type=Path, default=[], metavar="FILE")
-    add("--refine", nargs="+", type=int, default=[0], metavar="N", help="learned methods run once for each")
+    add("--refine", nargs="+", type=int, default=[], metavar="N",
+        help="learned methods run once for each, 0: the network alone (default: once, as gliomorph does)")  # fmt: skip
+    add("--variant", nargs="+", type=Variant.parsed, default=[], metavar="TEXT", dest="variants",
+        help="METHOD, NAME: OPTIONS runs a method once more, with these options of gliomorph")  # fmt: skip
     add("--against", default="", metavar="METHOD",
         help="which the others are tested against, as tables name it "
         "(default: metamorph-r, else metamorphosis)")  # fmt: skip
@@ -273,9 +287,14 @@ def command(run: Run, options: Pipeline) -> list[str]:
     words += ["--template-dir", *map(str, options.template_dir)] if options.template_dir else []
     words += ["--registration", *run.methods, "--gpu", options.gpu]
     words += ["--registration-weights", *map(str, run.weights)] if run.weights else []
-    words += ["--refine", str(run.refine)] if run.weights else []
+    words += [] if run.refine is None else ["--refine", str(run.refine)]
     words += ["--nprocs", str(options.nprocs), "--omp-nthreads", str(options.omp_nthreads)]
     return [*words, *(run.variant.words if run.variant else ())]
+
+
+def processing_of(run: Run, options: Pipeline) -> Processing:
+    """What a run's command line makes ``gliomorph`` do with each scan: speed, iterations, networks."""
+    return parse(command(run, options)).processing
 
 
 def find(options: Pipeline) -> dict[str, dict[str, Registration]]:

@@ -14,11 +14,14 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
+from gliomorph.environment import collect_rarely
 from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.files.transforms import write_transform
 
 # ANTs repeats itself on one thread only, and reads this once: before its first use, whichever test that is in
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+
+collect_rarely()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # what a shell's background lets this process ignore, runs of tests of Ctrl-C would ignore, too

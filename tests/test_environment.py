@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import getpass
 import logging
 import os
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gliomorph.environment import THREADS, name_user, prepare_environment, template_folders
+from gliomorph.environment import THREADS, collect_rarely, name_user, prepare_environment, template_folders
 
 
 @pytest.fixture
@@ -92,6 +94,19 @@ def test_template_folders_are_separated_as_in_path(variables: dict[str, str]) ->
     assert template_folders() == ()
     variables["GLIOMORPH_TEMPLATES"] = os.pathsep.join(["/a", "", "/b c"])
     assert template_folders() == (Path("/a"), Path("/b c"))
+
+
+def test_garbage_is_searched_for_rarely_and_not_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_the_end: list[object] = []
+    monkeypatch.setattr(atexit, "register", at_the_end.append)
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, 10, 10)
+        collect_rarely()
+        assert gc.get_threshold() == (10_000, 10, 10)
+    finally:
+        gc.set_threshold(*before)
+    assert at_the_end == [gc.freeze]
 
 
 def test_command_line_imports_nothing_heavy() -> None:

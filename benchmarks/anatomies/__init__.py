@@ -8,7 +8,10 @@ paints each label map (``*_dseg.nii.gz``, FreeSurfer's numbers) as a skull-strip
 field and noise of its own, on a turned and shifted grid, with a tumour that pushes the tissue around it in about half
 of the people. ``gliomorph`` registers them all with every method, by the true masks; then the thirteen structures of
 every person are carried to the template by the written transforms, and compared between people, pair by pair, outside
-both tumours. The brain's outline, folds, the error of the inverse, seconds and memory are those of the records.
+both tumours. Learned methods run as ``gliomorph`` runs them, or once for each number of iterations after ``--refine``
+(0: the network alone); ``--variant`` runs a method once more with further options, such as
+``"metamorph-r, network alone: --refine 0"`` beside the refined one. The brain's outline, folds, the error of the
+inverse, seconds and memory are those of the records.
 
 Sulci, ventricles and atrophy are the people's, not a template's, bent: what is aligned here is anatomy. By convention
 methods are tuned on 01 to 06 and reported on 07 to 14.

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..pipeline import Variant, add_arguments, find, perform
+from ..pipeline import add_arguments, find, perform
 from . import __doc__ as description
 from . import cohort, measures, pictures, report
 from .options import Options
@@ -47,8 +47,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--subjects", nargs="+", default=[], metavar="NAME",
         help="how the names of the maps end before _dseg, such as 07 (default: all)")  # fmt: skip
     add("--seed", type=int, default=5, help="of contrasts, grids and tumours (default: %(default)s)")
-    add("--variant", nargs="+", type=Variant.parsed, default=[], metavar="TEXT", dest="variants",
-        help="METHOD, NAME: OPTIONS runs a method once more, with these options of gliomorph")  # fmt: skip
     return parser
 
 

@@ -13,12 +13,11 @@ from gliomorph.evaluation.labels import carried
 from gliomorph.interfaces.datasets.templates import Template, load_template
 from gliomorph.interfaces.derivatives.registrations import EvaluationError, Registration
 from gliomorph.interfaces.files.images import read_image, to_array
-from gliomorph.interfaces.files.sidecars import read_object
 from gliomorph.interfaces.files.transforms import read_transform
-from gliomorph.interfaces.reports.pages import MEASURES as QUALITY
 from gliomorph.interfaces.reports.pages import Measure, as_number
 
 from ..comparison import Row
+from ..records import RECORDED, recorded
 from .cohort import NAMES
 from .options import Options
 
@@ -26,14 +25,6 @@ OVERLAP = Measure(f"Dice of {len(NAMES)} structures", "", "higher")
 STRUCTURES = {name: Measure(name[0].upper() + name[1:], "", "higher") for name in NAMES}
 PAIR_MEASURES = {"dice": OVERLAP, **STRUCTURES}
 """Columns of ``pairs.tsv`` after the pair and the method."""
-RECORDED = {
-    "brain_dice": attrs.evolve(QUALITY["brain_dice"], label="Dice of the brain with the template's"),
-    "folds_percent": Measure("Folds", "% of the brain", "lower"),
-    "inverse_consistency_mm": QUALITY["inverse_consistency_mm"],
-    "seconds": QUALITY["seconds"],
-    "cpu_seconds": Measure("CPU time", "s", "lower"),
-    "peak_memory_gb": QUALITY["peak_memory_gb"],
-}
 MEASURES = {"dice": OVERLAP, **RECORDED, **STRUCTURES}
 """Columns of ``anatomies.tsv`` after person and method; Dice with all others, on average."""
 
@@ -129,16 +120,6 @@ def overlaps(one: Carried, other: Carried) -> dict[str, float | None]:
     }
     known = [value for value in dice.values() if value is not None]
     return {"dice": float(np.mean(known)) if known else None, **dice}
-
-
-def recorded(one: Registration, brain_voxels: int) -> dict[str, float | None]:
-    """What the registration's record says."""
-    figures = {name: as_number(one.quality.get(name)) for name in (*RECORDED, "folds")}
-    folds = figures.pop("folds")
-    return figures | {
-        "folds_percent": None if folds is None else 100 * folds / brain_voxels,
-        "cpu_seconds": as_number(read_object(one.record).get("cpu_seconds")),
-    }
 
 
 def _mean_of(rows: Sequence[Row]) -> Row:

@@ -34,7 +34,6 @@ class Options(Pipeline):
         *,
         maps: Path,
         subjects: Sequence[str],
-        variants: Sequence[Any],
         registration_weights: Sequence[Path],
         **given: Any,
     ) -> Options:
@@ -48,7 +47,7 @@ class Options(Pipeline):
         """
         fields = decided(registration_weights=registration_weights, **given)
         found = label_maps(maps, subjects)
-        return cls(maps=found, variants=tuple(variants), **fields).checked(registration_weights)
+        return cls(maps=found, **fields).checked(registration_weights)
 
     @property
     def anatomies(self) -> Path:

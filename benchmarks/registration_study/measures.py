@@ -22,10 +22,10 @@ from gliomorph.interfaces.datasets.templates import Template, load_template
 from gliomorph.interfaces.derivatives.registrations import EvaluationError, Registration
 from gliomorph.interfaces.files.images import read_image, to_array
 from gliomorph.interfaces.files.transforms import apply_to_points, jacobian_determinant, read_transform
-from gliomorph.interfaces.reports.pages import MEASURES as QUALITY
-from gliomorph.interfaces.reports.pages import Measure, as_number
+from gliomorph.interfaces.reports.pages import Measure
 
 from ..comparison import Row
+from ..records import RECORDED, recorded
 from .options import Options
 from .twins import twin_transform
 from .ventricles import native_ventricles, template_ventricles
@@ -38,13 +38,15 @@ MEASURES = {
     "near_mean_mm": Measure("TRE near the tumour", "mm", "lower"),
     "ventricles_dice": Measure("Dice of the ventricles", "", "higher"),
     "tumor_dice": Measure("Dice of the tumour", "", "higher"),
-    "folds_percent": Measure("Folds", "% of the brain", "lower"),
+    "folds_percent": RECORDED["folds_percent"],
+    "inverse_consistency_mm": RECORDED["inverse_consistency_mm"],
     "jacobian_tumor": Measure("det J in the tumour"),
     "jacobian_tumor_true": Measure("true det J in the tumour"),
     "twin_mean_mm": Measure("With against without tumour", "mm", "lower"),
     "twin_p95_mm": Measure("With against without tumour, 95 %", "mm", "lower"),
-    "seconds": QUALITY["seconds"],
-    "peak_memory_gb": QUALITY["peak_memory_gb"],
+    "seconds": RECORDED["seconds"],
+    "cpu_seconds": RECORDED["cpu_seconds"],
+    "peak_memory_gb": RECORDED["peak_memory_gb"],
 }
 """Columns of ``study.tsv`` after patient and method."""
 
@@ -146,14 +148,11 @@ def measure_one(
     one: Registration, truth: Truth, ventricles: sitk.Image, target: Target
 ) -> dict[str, float | None]:
     """One method's figures for one patient."""
-    figures = dict(measure_truth(one, truth))
-    folds = figures["folds"]
-    return figures | {
+    return {
+        **measure_truth(one, truth),
+        **recorded(one, target.brain_voxels),
         "ventricles_dice": _dice(ventricles, one, target),
-        "folds_percent": None if folds is None else 100 * folds / target.brain_voxels,
         "jacobian_tumor": jacobian_in_tumor(read_transform(one.native_from_template), truth),
-        "seconds": as_number(one.quality.get("seconds")),
-        "peak_memory_gb": as_number(one.quality.get("peak_memory_gb")),
     }
 
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -29,13 +29,16 @@ from gliomorph.interfaces.scan.n4 import n4
 from gliomorph.interfaces.scan.register import AlignedPair, register
 from gliomorph.workflows.keys import code_key, key_of
 
+from ..pipeline import Run, processing_of
+
 if TYPE_CHECKING:
-    from ..pipeline import Run
+    from gliomorph.config.processing import Processing
+
     from .options import Options
 
 METHODS = tuple(method for method in ALL if method not in ("rigid", "rigid-cfm", "affine"))
 """Those with a deformation of their own, after one affine alignment."""
-DEFAULT = ("metamorphosis", "metamorph-r", "syn", "syn-cfm")
+DEFAULT = ("metamorphosis", "metamorph-r", "syn", "syn-cfm", "greedy-cfm")
 
 
 def register_all(found: Mapping[str, Mapping[str, Registration]], options: Options) -> None:
@@ -44,13 +47,14 @@ def register_all(found: Mapping[str, Mapping[str, Registration]], options: Optio
         options.template, options.resolution, options.template_folders, options.out / "work" / "twins"
     )
     for run in options.runs:
+        how = processing_of(run, options)
         for method in run.methods:
             if method in options.twins:
                 for one in found[run.label(method)].values():
-                    told = "kept" if _is_kept(one, run, options) else "registered"
-                    if told == "registered":
-                        _register(one, run, template, options)
-                    print(f"twin of {one.scan}, {run.label(method)}: {told}", flush=True)
+                    state = "kept" if _is_kept(one, run, how, options) else "registered"
+                    if state == "registered":
+                        _register(one, run, how, template, options)
+                    print(f"twin of {one.scan}, {run.label(method)}: {state}", flush=True)
 
 
 def twin_transform(label: str, one: Registration, options: Options) -> sitk.Transform | None:
@@ -60,11 +64,12 @@ def twin_transform(label: str, one: Registration, options: Options) -> sitk.Tran
     return read_transform(path) if one.method in options.twins and path.exists() else None
 
 
-def _register(one: Registration, run: Run, template: TemplateFiles, options: Options) -> None:
+def _register(
+    one: Registration, run: Run, how: Processing, template: TemplateFiles, options: Options
+) -> None:
     """The twin's transform, and its record after it."""
     folder = options.out / "work" / "twins" / one.scan
     folder.mkdir(parents=True, exist_ok=True)
-    weights = options.weights.get(one.method)
     affine = linear_part(read_transform(one.native_from_template))
     with contextlib.chdir(folder):
         affine_file = write_transform(affine, folder / "affine.h5")
@@ -79,9 +84,19 @@ def _register(one: Registration, run: Run, template: TemplateFiles, options: Opt
             rigid=affine_file,
             affine=affine_file,
         )
-        forward, *_ = register(pair, weights, one.method, seed=0, gpu=options.gpu, refine=run.refine)
+        forward, *_ = register(pair, seed=how.random_seed, gpu=options.gpu, **_settings(one.method, how))
         path = write_transform(compose(affine, read_transform(forward)), _xfm(one, run, options))
-    write_text(json.dumps({"key": _key(one, run, options)}) + "\n", _record(path))
+    write_text(json.dumps({"key": _key(one, how, options)}) + "\n", _record(path))
+
+
+def _settings(method: str, how: Processing) -> dict[str, Any]:
+    """What :func:`register` is asked for, as the patient's run has it."""
+    return {
+        "method": method,
+        "weights": how.networks.get(method),
+        "refine": how.refinement(method),
+        "speed": how.speed_of(method),
+    }
 
 
 def _working_image(one: Registration, affine: Path, template: TemplateFiles, options: Options) -> Path:
@@ -110,20 +125,21 @@ def _record(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _key(one: Registration, run: Run, options: Options) -> str:
+def _key(one: Registration, how: Processing, options: Options) -> str:
     """Of all that the twin's map depends on, the code included."""
     inputs = {
         "image": content_hash(_image(one, options)),
         "brain": content_hash(_brain(one, options)),
         "patient": content_hash(one.native_from_template),
-        "weights": content_hash(options.weights.get(one.method)),
     }
-    return code_key(key_of(**inputs, method=one.method, refine=run.refine, resolution=options.resolution))
+    settings = _settings(one.method, how)
+    inputs["weights"] = content_hash(settings.pop("weights"))
+    return code_key(key_of(**inputs, **settings, seed=how.random_seed, resolution=options.resolution))
 
 
-def _is_kept(one: Registration, run: Run, options: Options) -> bool:
+def _is_kept(one: Registration, run: Run, how: Processing, options: Options) -> bool:
     path = _xfm(one, run, options)
     record = _record(path)
     if not (path.exists() and record.exists()):
         return False
-    return bool(json.loads(record.read_text()).get("key") == _key(one, run, options))
+    return bool(json.loads(record.read_text()).get("key") == _key(one, how, options))

@@ -11,8 +11,11 @@ from gliomorph.cli.evaluate import main as run_evaluate
 from gliomorph.cli.register import main as run_register
 from gliomorph.cli.run import main as run_gliomorph
 from gliomorph.interfaces.files.images import write_text
+from gliomorph.interfaces.files.sidecars import read_object
+from gliomorph.interfaces.files.tables import json_text
 from gliomorph.interfaces.machine.limits import available_cpus
 from gliomorph.interfaces.methods import DEFORMABLE
+from gliomorph.interfaces.methods import METHODS as ALL
 
 from . import __doc__ as description
 from .dataset import SESSIONS, image_path, landmarks_path, mask_path, truth, write_patients
@@ -26,9 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate, register both ways, measure."""
     options = _parser().parse_args(arguments)
     bids, subjects = options.out / "bids", options.subjects or subjects_of(options.maps)
+    require_same(options.out, {"seed": options.seed, "resolution": options.resolution})
     write_patients(bids, options.maps, subjects, options.seed, options.resolution)
     through_template(bids, options)
-    for method in ("rigid", *options.methods):
+    for method in ("rigid", *(name for name in options.methods if name in DEFORMABLE)):
         for subject in subjects:
             directly(bids, subject, method, options)
     files = [landmarks_path(bids, subject, name) for subject in subjects for name in SESSIONS]
@@ -38,6 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit("gliomorph-evaluate could not measure, for the reason above")
     text = (options.out / "landmarks_summary.md").read_text() + "\n".join(["", *gains(options.out), ""])
     print(write_text(text, options.out / "sessions.md").read_text())
+
+
+def require_same(out: Path, made: dict[str, int]) -> None:
+    """Raise :class:`SystemExit` where the folder was made with other scans: what is there is kept, by its name."""
+    record = out / "sessions.json"
+    if record.exists() and (there := read_object(record)) != made:
+        options = " ".join(f"--{name} {value}" for name, value in there.items())
+        raise SystemExit(f"{out} was made with {options}: choose another folder, or remove it")
+    write_text(json_text(made), record)
 
 
 def subjects_of(maps: Path) -> list[str]:
@@ -53,7 +66,7 @@ def through_template(bids: Path, options: argparse.Namespace) -> None:
     words += ["-d", f"truth={truth(bids)}", "--skip-bids-validation", "--gpu", "none"]
     words += ["--template", options.template, "--resolution", str(options.resolution)]
     words += ["--template-dir", *map(str, options.template_dir)] if options.template_dir else []
-    words += ["--registration", "rigid", "affine", *options.methods]
+    words += ["--registration", *dict.fromkeys(("rigid", "affine", *options.methods))]
     words += ["--nprocs", str(options.nprocs), "--omp-nthreads", str(options.omp_nthreads)]
     if (code := run_gliomorph(words)) not in (0, 1):
         raise SystemExit(f"gliomorph ended with code {code}, for the reason above: nothing is measured")
@@ -107,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--resolution", type=int, default=1, choices=(1, 2, 3, 4), help="mm, of scans and registrations")
     add("--template", default="MNI152")
     add("--template-dir", nargs="+", type=Path, default=[])
-    add("--methods", nargs="+", default=list(METHODS), choices=DEFORMABLE, metavar="METHOD")
+    add("--methods", nargs="+", default=list(METHODS), choices=ALL, metavar="METHOD",
+        help="those of two images both ways, the learned ones through the template (default: greedy-cfm, syn-cfm, "
+        "metamorphosis)")  # fmt: skip
     add("--nprocs", type=int, default=available_cpus(), help="as for gliomorph (default: %(default)s)")
     add("--omp-nthreads", type=int, default=1, help="as for gliomorph (default: %(default)s)")
     return parser

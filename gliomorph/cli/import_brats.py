@@ -14,6 +14,7 @@ from ..interfaces.datasets.brats.cases import BratsError, Case, find_cases, mark
 from ..interfaces.datasets.brats.dataset import (
     Outcome,
     check_folders,
+    check_sessions,
     import_cases,
     is_complete,
     read_participants,
@@ -76,6 +77,7 @@ def import_brats(options: argparse.Namespace) -> int:
     cases, others = options.find(options)
     known = {label: row["brats_id"] for label, row in read_participants(options.bids_dir).items()}
     cases = mark_collisions(cases, known)
+    check_sessions(options.bids_dir, cases)
     for folder in others:
         print(f"{folder} holds images, but its name is not that of a {options.kind.name} case: passed over")
     if options.dry_run:

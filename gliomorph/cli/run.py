@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..config.settings import Settings
-from ..environment import LOG_LEVEL, prepare_environment, template_folders
+from ..environment import LOG_LEVEL, collect_rarely, prepare_environment, template_folders
 from ..workflows.checks.validation import check_folders
 from .config_file import read_config
 from .parser import build_parser
@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: everything requested is on disk; 1: something is missing; 2: the run could not start; 129, 130, 143: hung
         up, interrupted, terminated.
     """
+    collect_rarely()
     with _ending_on_signals():
         return _main(list(sys.argv[1:] if argv is None else argv))
 

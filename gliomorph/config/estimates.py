@@ -29,16 +29,23 @@ WORK_FILES, WORK_METHOD_FILES = 70, 35
 OUTPUT_FILES, OUTPUT_METHOD_FILES = 35, 25
 
 
-def stage_memory_gb(resolution: int, methods: Sequence[str]) -> dict[str, float]:
-    """Peak memory of every stage, ``register METHOD`` for each method, as it was measured."""
+def stage_memory_gb(resolution: int, methods: Sequence[str], further: int = 0) -> dict[str, float]:
+    """Peak memory of every stage as it was measured, ``register METHOD`` for each method.
+
+    ``further`` is the number of modalities beside the primary one, of which methods of several hold more.
+    """
     at = _at(resolution)
     stages = {stage: sizes[at] for stage, sizes in STAGE_GB.items()}
-    return stages | {f"register {method}": REGISTRY[method].memory_gb[at] for method in methods}
+    for name in methods:
+        method = REGISTRY[name]
+        more = further * method.modality_gb[at] if method.modality_gb else 0.0
+        stages[f"register {name}"] = method.memory_gb[at] + more
+    return stages
 
 
-def process_memory_gb(resolution: int, methods: Sequence[str]) -> float:
+def process_memory_gb(resolution: int, methods: Sequence[str], further: int = 0) -> float:
     """Memory set aside for one worker process, which meets every stage: the largest and a reserve."""
-    return RESERVE * max(stage_memory_gb(resolution, methods).values())
+    return RESERVE * max(stage_memory_gb(resolution, methods, further).values())
 
 
 def work_gb(resolution: int, methods: Sequence[str]) -> float:

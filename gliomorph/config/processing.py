@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from ..interfaces.methods import METHODS, NEEDED, PAIR_METHOD, REFINED, SEVERAL, SPEEDS
+from ..interfaces.methods import DEFORMABLE, METHODS, NEEDED, PAIR_METHOD, REFINED, SEVERAL, SPEEDS
 from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
@@ -65,6 +65,10 @@ class Processing:
         "with gliomorph for T1w and for T1ce)")  # fmt: skip
     longitudinal: bool = option(default=False, page="usage.md#sessions-of-one-patient",
         help="a subject's sessions are registered to one of them, too, and what has changed is measured")  # fmt: skip
+    longitudinal_method: str = option(choices=DEFORMABLE, metavar="METHOD", default=PAIR_METHOD,
+        page="usage.md#sessions-of-one-patient",
+        help="registration of --longitudinal, after a rigid one: "
+        f"{', '.join(DEFORMABLE)} (default: %(default)s)")  # fmt: skip
     reference_session: str = option(metavar="LABEL", default="", converter=lambda text: text.removeprefix("ses-"),
         page="usage.md#sessions-of-one-patient",
         help="the session that --longitudinal registers the others to (default: each subject's first)")  # fmt: skip
@@ -77,6 +81,11 @@ class Processing:
             raise SettingsError(f"--random-seed: 0 to 2147483647 is required, got {self.random_seed}")
         if self.reference_session and not self.longitudinal:
             raise SettingsError("--reference-session: goes with --longitudinal alone")
+        if self.longitudinal_method != PAIR_METHOD and not self.longitudinal:
+            raise SettingsError(
+                f"--longitudinal-method {self.longitudinal_method}: goes with --longitudinal alone; the method to the "
+                "template is that of --registration"
+            )
         for path in self.template_dirs:
             if not path.is_dir():
                 raise SettingsError(f"--template-dir {path}: not a folder")
@@ -116,7 +125,7 @@ class Processing:
     @property
     def methods(self) -> tuple[str, ...]:
         """All that run, for what they take: those of ``registration``, and the one between sessions."""
-        return (*self.registration, *[PAIR_METHOD] * self.longitudinal)
+        return (*self.registration, *[self.longitudinal_method] * self.longitudinal)
 
     @cached_property
     def networks(self) -> dict[str, Path]:
@@ -126,6 +135,11 @@ class Processing:
             for method in self.registration
             if method in NEEDED
         }
+
+    @property
+    def further_count(self) -> int:
+        """Number of modalities that are registered with the primary one, where a scan has them all."""
+        return max(0, len(self.registration_modalities or ()) - 1)
 
     def further_modalities(self, primary: str) -> tuple[str, ...]:
         """Modalities that are registered with the primary one, in one order whatever that of the option.

@@ -86,7 +86,9 @@ class Settings:
             cluster=cluster,
             resources=group_of(
                 Resources,
-                process_gb=process_memory_gb(processing.resolution, processing.methods),
+                process_gb=process_memory_gb(
+                    processing.resolution, processing.methods, processing.further_count
+                ),
                 in_jobs=cluster.worker == "slurm",
                 work_dir=Path(given["output_dir"]) / "work",
             ),

@@ -52,8 +52,14 @@ class Method:
     """The network that a learned method takes."""
     refined: bool = False
     """Whether a flow brings its answer to the images' voxels, as far as the speed lets it."""
-    several: bool = False
-    """Whether it compares several modalities: a learned method does in its flow."""
+    modality_gb: tuple[float, float] | None = None
+    """What each modality beside the primary one adds to its peak; None: a method that compares the primary alone.
+    Learned methods compare several in their flow."""
+
+    @property
+    def several(self) -> bool:
+        """Whether it compares several modalities."""
+        return self.modality_gb is not None
 
     @property
     def module(self) -> str:
@@ -69,6 +75,8 @@ class Method:
 
 SYN_GB, ANTS_FILES_GB = (1.6, 0.7), (0.22, 0.05)
 LINEAR_GB, OPTIMISED_GB, REFINED_GB = (1.3, 1.05), (1.7, 1.3), (2.5, 1.3)
+MORE_GB, FLOW_MORE_GB = (0.19, 0.19), (0.6, 0.13)
+"""What a modality adds where all are optimised by a geodesic, and by a flow."""
 
 REGISTRY = {
     "rigid": Method("Rigid", "rigid:rigid", "rigid, mutual information of the whole brain", LINEAR_GB),
@@ -80,23 +88,23 @@ REGISTRY = {
     "greedy": Method("Greedy", "greedy:greedy", "PICSL greedy, local cross-correlation", (1.6, 0.7)),
     "greedy-cfm": Method("GreedyCFM", "greedy:greedy_cfm", "greedy, the tumour left out", (1.6, 0.7)),
     "voxelmorph": Method("VoxelMorph", "torch_methods:predicted", "network, shape alone, no mask", REFINED_GB,
-        network=Header(method="voxelmorph", masking="none"), refined=True, several=True),
+        network=Header(method="voxelmorph", masking="none"), refined=True, modality_gb=FLOW_MORE_GB),
     "voxelmorph-cfm": Method("VoxelMorphCFM", "torch_methods:predicted", "network, shape alone, the tumour left out",
-        REFINED_GB, network=Header(method="voxelmorph", masking="cfm"), refined=True, several=True),
+        REFINED_GB, network=Header(method="voxelmorph", masking="cfm"), refined=True, modality_gb=FLOW_MORE_GB),
     "lddmm": Method("LDDMM", "torch_methods:lddmm", "optimisation, shape alone, no mask", OPTIMISED_GB,
-        several=True),
+        modality_gb=MORE_GB),
     "metamorphosis": Method("Metamorphosis", "torch_methods:metamorphosis",
-        "optimisation, shape everywhere, appearance in the tumour", REFINED_GB, refined=True, several=True),
+        "optimisation, shape everywhere, appearance in the tumour", REFINED_GB, refined=True, modality_gb=FLOW_MORE_GB),
     "metamorph-g": Method("MetaMorphG", "torch_methods:predicted", "network, metamorphosis by one initial momentum",
-        REFINED_GB, network=Header(method="metamorph-g", masking="local"), refined=True, several=True),
+        REFINED_GB, network=Header(method="metamorph-g", masking="local"), refined=True, modality_gb=FLOW_MORE_GB),
     "metamorph-r": Method("MetaMorphR", "torch_methods:predicted", "network, metamorphosis by a residual in each step",
-        REFINED_GB, network=Header(method="metamorph-r", masking="local"), refined=True, several=True),
+        REFINED_GB, network=Header(method="metamorph-r", masking="local"), refined=True, modality_gb=FLOW_MORE_GB),
 }  # fmt: skip
 METHODS = tuple(REGISTRY)
 REFINED = tuple(name for name, method in REGISTRY.items() if method.refined)
 SEVERAL = tuple(name for name, method in REGISTRY.items() if method.several)
 """Methods that compare several modalities."""
-SPEEDS = {"fast": (80, 30, 2), "default": (80, 40, 14), "accurate": (120, 60, 30)}
+SPEEDS = {"fast": (60, 40, 3), "default": (80, 50, 5), "accurate": (120, 80, 14)}
 """The most iterations of the flow at voxels of 4 mm, 2 mm and the images' own, by the name of a speed."""
 NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}
 """The network that each learned registration method takes."""

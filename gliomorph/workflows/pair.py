@@ -17,8 +17,9 @@ from ..interfaces.files.images import ImageError, read_image, write_image, write
 from ..interfaces.files.masks import read_mask
 from ..interfaces.files.sidecars import copy
 from ..interfaces.files.transforms import read_transform
-from ..interfaces.methods import PAIR_METHOD, SYMMETRIC, UNMASKED
+from ..interfaces.methods import PAIR_METHOD
 from ..interfaces.pairs.carry import carried, carried_landmarks
+from ..interfaces.pairs.limits import limits_of
 from ..interfaces.pairs.records import PairFiles, PairImages
 from ..interfaces.pairs.stage import THRESHOLD_MM, register_pair
 from ..interfaces.records import as_dict
@@ -121,7 +122,7 @@ def register_images(
         moving_lesion=moving.lesion,
         fixed_lesion=fixed.lesion,
     )
-    notices += limits_of(request)
+    notices += limits_of(request.deformable, masked=bool(request.moving.lesion or request.fixed.lesion))
     report(f"registering: {request.linear}{', ' * bool(request.deformable)}{request.deformable}")
     with chdir(scratch):
         files = register_pair(
@@ -154,20 +155,6 @@ def register_images(
     return write_text(json.dumps(record, indent=1) + "\n", out_dir / RECORD)
 
 
-def limits_of(request: Request) -> list[str]:
-    """What a method does not do of what was asked for."""
-    method, masked = request.deformable, request.moving.lesion or request.fixed.lesion
-    texts = []
-    if masked and method in UNMASKED:
-        texts.append(f"⚠ {method} compares the lesions, too: the masks hold for the linear map alone")
-    if method in SYMMETRIC:
-        texts.append(
-            f"⚠ {method} is symmetric, so that both directions agree everywhere: nothing but the field of view says "
-            "what has no counterpart"
-        )
-    return texts
-
-
 @attrs.frozen(kw_only=True)
 class _Prepared:
     """One side as stages take it: image without bias field, masks on its grid."""
@@ -186,8 +173,10 @@ def _prepared(
         report(f"{given.image.name}: brain and bias field")
         mask, info, picture = brain(given.image, given.brain, reading, request.extraction)
         corrected, _ = n4(picture, mask)
-    by = f"{info.method}, {info.weights}" if info.weights else info.method
-    notices += [f"{given.image.name}: brain mask: {by}", *(f"⚠ {text}" for text in info.flags)]
+    if info.method != "given":
+        by = f"{info.method}, {info.weights}" if info.weights else info.method
+        notices.append(f"{given.image.name}: brain mask: {by}")
+    notices += [f"⚠ {text}" for text in info.flags]
     lesion = None
     if given.lesion:
         found, odd = read_mask(given.lesion, read_image(corrected), "lesion", **as_dict(reading))

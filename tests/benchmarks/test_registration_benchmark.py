@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.registration.__main__ import parser
+from benchmarks.registration.__main__ import main, parser
 from benchmarks.registration.runs import registrations, trainings
 
-ROOT = Path(__file__).parents[2]
 SMALL = ("--shape", "24", "24", "16", "--steps", "2", "--repeats", "1", "--threads", "1", "--devices", "cpu")
 
 
-def run(out: Path) -> subprocess.CompletedProcess[str]:
-    # a process of its own: it sets the environment for its children
-    methods = ("--methods", "metamorphosis", "metamorph-r")
-    command = [sys.executable, "-m", "benchmarks.registration", str(out), *SMALL, *methods]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-
-
-def test_every_method_is_a_row_and_what_is_there_is_kept(tmp_path: Path) -> None:
-    first = run(tmp_path)
-    assert "2 computed, 0 kept, 0 failed" in first.stderr
+def test_every_method_is_a_row_and_what_is_there_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(tmp_path), *SMALL, "--methods", "metamorphosis", "metamorph-r"]
+    assert main(words) == 0
+    first = capsys.readouterr()
+    assert "2 computed, 0 kept, 0 failed" in first.err
     text = (tmp_path / "registration.md").read_text()
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "| cpu |" in line
@@ -38,9 +32,10 @@ def test_every_method_is_a_row_and_what_is_there_is_kept(tmp_path: Path) -> None
             "metamorphosis",
             "metamorph-r",
         ]
-    second = run(tmp_path)
-    assert "0 computed, 2 kept, 0 failed" in second.stderr
-    assert second.stdout == first.stdout
+    assert main(words) == 0
+    second = capsys.readouterr()
+    assert "0 computed, 2 kept, 0 failed" in second.err
+    assert second.out == first.out
 
 
 def test_methods_take_turns() -> None:

@@ -16,17 +16,20 @@ import pytest
 from tiny_networks import write_tiny
 
 from benchmarks import comparison
-from benchmarks.pipeline import command
+from benchmarks.pipeline import command, processing_of
 from benchmarks.registration_study import measures, report, twins
 from benchmarks.registration_study.__main__ import parse
 from benchmarks.registration_study.ventricles import template_ventricles
 from gliomorph.interfaces.datasets.templates import Template, load_template
 from gliomorph.interfaces.derivatives.registrations import EvaluationError
 from gliomorph.interfaces.files.images import from_array, to_array, write_image
-from gliomorph.interfaces.methods import METHODS, NEEDED
+from gliomorph.interfaces.methods import METHODS, NEEDED, SPEEDS
 
 ROOT = Path(__file__).parents[2]
-LABELS = ("rigid", "affine", "metamorph-r")
+METHODS_RUN = ("rigid", "affine", "greedy-cfm", "metamorph-r")
+VARIANT = "metamorph-r, network alone"
+LABELS = (*METHODS_RUN, VARIANT)
+TWINS = ("greedy-cfm", "metamorph-r")
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +56,9 @@ def run(root: Path, template_dir: Path) -> str:
     # a process of its own: gliomorph sets the environment for its workers
     words = [sys.executable, "-m", "benchmarks.registration_study", str(root / "out"), "--subjects", "2"]
     words += ["--seed", "5", "--template", "Tiny", "--template-dir", str(template_dir), "--resolution", "4"]
-    words += ["--methods", *LABELS, "--registration-weights", str(root / "metamorph-r.safetensors")]
-    words += ["--twins", "metamorph-r", "--nprocs", "1", "--gpu", "none"]
+    words += ["--methods", *METHODS_RUN, "--variant", f"{VARIANT}: --refine 0"]
+    words += ["--registration-weights", str(root / "metamorph-r.safetensors")]
+    words += ["--twins", *TWINS, "--nprocs", "1", "--gpu", "none"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -75,7 +79,7 @@ def test_every_patient_and_method_is_a_row(study: Path) -> None:
         if method == "truth":
             continue
         unknown = {name for name in measures.MEASURES if row[name] == "n/a"}
-        expected = set() if method == "metamorph-r" else {"twin_mean_mm", "twin_p95_mm"}
+        expected = set() if method.split(",")[0] in TWINS else {"twin_mean_mm", "twin_p95_mm"}
         assert unknown == expected
         assert 0 < float(row["outside_mean_mm"]) < 30
         assert float(row["jacobian_tumor_true"]) > 1  # the mass effect
@@ -87,7 +91,9 @@ def test_true_map_has_the_best_ventricles_and_twins_have_other_maps(study: Path)
     for scan in ("sub-01", "sub-02"):
         dice = {method: float(row["ventricles_dice"]) for (one, method), row in rows.items() if one == scan}
         assert max(dice, key=lambda method: dice[method]) == "truth"
-        assert 0 < float(rows[scan, "metamorph-r"]["twin_mean_mm"]) < 20
+        maps = {method: float(rows[scan, method]["twin_mean_mm"]) for method in (*TWINS, VARIANT)}
+        assert all(0 < apart < 20 for apart in maps.values())
+        assert maps["metamorph-r"] != maps[VARIANT]  # the twin of each was refined as its patient was
 
 
 @pytest.mark.slow
@@ -108,7 +114,7 @@ def test_what_is_there_is_kept(study: Path, template_dir: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in files}
     said = run(study.parent, template_dir)
     assert "twin of sub-01, metamorph-r: kept" in said
-    assert len(before) == 2 * 2 * len(LABELS) + 2
+    assert len(before) == 2 * 2 * len(LABELS) + 2 * (len(TWINS) + 1)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -163,6 +169,27 @@ def test_equal_maps_of_frequency_have_correlation_one_and_constant_ones_none() -
     assert np.isnan(measures.pearson([1, 1, 1], [0, 1, 2]))
 
 
+def test_learned_methods_run_once_as_gliomorph_refines_them_and_variants_take_their_networks(
+    tmp_path: Path,
+) -> None:
+    weights = write_tiny(tmp_path, "metamorph-r")
+    words = [str(tmp_path), "--methods", "syn", "metamorph-r", "--registration-weights", str(weights)]
+    options = parse([*words, "--variant", f"{VARIANT}: --refine 0", "metamorph-r, fast: --speed fast"])
+    assert options.labels == ("syn", "metamorph-r", VARIANT, "metamorph-r, fast")
+    assert options.against == "metamorph-r"
+    run, alone, fast = options.runs
+    assert run.folder.name == "derivatives" and run.weights == alone.weights == fast.weights == (weights,)
+    assert "--refine" not in command(run, options)
+    (options.bids / "derivatives" / "truth").mkdir(parents=True)
+    settings = [processing_of(one, options) for one in options.runs]
+    assert [how.refinement("metamorph-r") for how in settings] == [
+        SPEEDS["default"][-1],
+        0,
+        SPEEDS["fast"][-1],
+    ]
+    assert [how.speed_of("metamorph-r") for how in settings] == ["default", "default", "fast"]
+
+
 def test_learned_methods_run_once_for_each_refinement_the_others_once(tmp_path: Path) -> None:
     words = [str(tmp_path), "--registration-weights", str(write_tiny(tmp_path, "metamorph-r"))]
     options = parse([*words, "--refine", "0", "15", "15"])
@@ -171,9 +198,9 @@ def test_learned_methods_run_once_for_each_refinement_the_others_once(tmp_path: 
         "derivatives-refine-0",
         "derivatives-refine-15",
     ]
-    assert {"metamorph-r", "metamorph-r, refined 15"} < set(options.labels)
+    assert {VARIANT, "metamorph-r, refined 15"} < set(options.labels)
     assert options.methods == METHODS  # networks that were not given come with gliomorph
-    assert options.against == "metamorph-r"
+    assert options.against == VARIANT
     assert set(options.twins) == set(twins.DEFAULT)
     said = command(options.runs[2], options)
     assert said[said.index("--refine") + 1] == "15"

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from scipy.ndimage import map_coordinates
 
 from benchmarks.sessions import dataset, simulate
-from benchmarks.sessions.__main__ import gains, subjects_of
+from benchmarks.sessions.__main__ import gains, require_same, subjects_of
 from gliomorph.interfaces.files.images import to_array, write_image
 from gliomorph.interfaces.files.landmarks import read_landmarks
 from gliomorph.models.synthesis import people
@@ -118,6 +118,14 @@ def test_patients_are_written_once(tmp_path: Path) -> None:
     assert image.stat().st_mtime_ns == written
     with pytest.raises(SystemExit, match=r"one \*-08_dseg.nii.gz is required, found 0"):
         dataset.write_patients(bids, maps, ["08"], 1, 1)
+
+
+def test_a_folder_of_other_scans_is_refused(tmp_path: Path) -> None:
+    """What is there is kept by its name, which says neither seed nor resolution."""
+    for _ in range(2):
+        require_same(tmp_path, {"seed": 1, "resolution": 2})
+    with pytest.raises(SystemExit, match=r"was made with --seed 1 --resolution 2: choose another folder"):
+        require_same(tmp_path, {"seed": 1, "resolution": 1})
 
 
 def test_gains_say_whether_the_direct_way_keeps_to_its_aim(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def test_threads_share_the_cpus_among_scans(make, nprocs, scans, given, threads)
     [(8, 1000, 4, 4), (8, 1000, 8, 8), (8, 8.5, 8, 2), (8, 0.1, 8, 1), (1, 1000, 8, 1)],
 )
 def test_processes_stay_within_cpus_and_memory(make, monkeypatch, nprocs, mem_gb, scans, processes):
-    monkeypatch.setattr(module, "process_memory_gb", lambda resolution, methods: 4.0)
+    monkeypatch.setattr(module, "process_memory_gb", lambda resolution, methods, further: 4.0)
     settings = make(nprocs=nprocs, mem_gb=mem_gb, resolution=1)
     assert settings.resources.processes(scans) == processes
     assert processes * settings.resources.threads(scans) <= max(nprocs, 1)

@@ -96,7 +96,7 @@ def test_default_is_the_network_that_comes_with_gliomorph_and_its_refinement(
 ) -> None:
     """How many iterations are the default is stated for the settings, in ``tests/config``: they take a minute."""
     place = Place(tmp_path).prepare(["01"])
-    default = ran(place, "--skip-bids-validation", *options, levels=["participant"])
+    default = ran(place, "--skip-bids-validation", *options, here=True, levels=["participant"])
     assert default.answer.code == 0, default.answer.text
     assert "template Tiny at 4 mm, metamorph-r" in default.answer.text
     assert "notice metamorph-r: its network (metamorph-r.safetensors) was trained for" in default.answer.text

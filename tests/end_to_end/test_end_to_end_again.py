@@ -29,7 +29,7 @@ AFFINE = ["--registration", "affine", "--skip-bids-validation"]
 @pytest.fixture(scope="module")
 def again(first: Run) -> Run:
     """The same command."""
-    return ran(first.place, *every_method(first.place))
+    return ran(first.place, *every_method(first.place), here=True)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def grown(again: Run) -> Run:
 def mended(grown: Run) -> Run:
     """One output of sub-02 deleted."""
     (grown.place.out / "sub-02" / "anat" / template_name("02", "label-tumor_desc-affine_mask")).unlink()
-    return ran(grown.place, *AFFINE)
+    return ran(grown.place, *AFFINE, here=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def regrouped(mended: Run) -> Run:
     """The atlas alone, without a work directory and with one map deleted."""
     shutil.rmtree(mended.place.work)
     (mended.place.out / atlas_map("WT")).unlink()
-    return ran(mended.place, *AFFINE, levels=["group"])
+    return ran(mended.place, *AFFINE, here=True, levels=["group"])
 
 
 def test_second_run_computes_and_writes_nothing(first: Run, again: Run) -> None:
@@ -99,7 +99,7 @@ def test_atlas_alone_needs_no_work_directory(mended: Run, regrouped: Run) -> Non
 
 def test_a_test_that_fails_leaves_the_atlas_and_is_told(regrouped: Run) -> None:
     options = ["--tests", "adiffi:sex", "--min-cell", "1", "--min-lesions", "3", "--permutations", "19"]
-    answers = [regrouped.place.run(*AFFINE, *options, levels=["group"]) for _ in range(2)]
+    answers = [regrouped.place.run_here(*AFFINE, *options, levels=["group"]) for _ in range(2)]
     for answer in answers:  # the second is not taken for done
         assert answer.code == 1, answer.text
         assert "no tests: tests WT: " in answer.text and "are required" in answer.text
@@ -113,7 +113,7 @@ def test_a_test_that_fails_leaves_the_atlas_and_is_told(regrouped: Run) -> None:
 
 def test_atlas_alone_without_naming_the_masks_again(regrouped: Run) -> None:
     """``gliomorph BIDS OUT group``, as the help has it."""
-    answer = regrouped.place.run(*AFFINE, levels=["group"], masks=False)
+    answer = regrouped.place.run_here(*AFFINE, levels=["group"], masks=False)
     assert answer.code == 0, answer.text
     description = json.loads((regrouped.place.out / "atlas-gliomorph_description.json").read_text())
     assert description["AtlasSampleSize"] == 4

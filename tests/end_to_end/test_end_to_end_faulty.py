@@ -31,8 +31,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Run:
     far.SetOrigin((900.0, 900.0, 900.0))
     sitk.WriteImage(far, str(cohorts.labels_path(place.bids, "far")))
     sitk.WriteImage(labels * 0, str(cohorts.labels_path(place.bids, "empty")))
-    # a second process would start for longer than it works
-    return ran(place, "--registration", "affine", "--nprocs", "1")
+    return ran(place, "--registration", "affine", here=True)
 
 
 CAUSES = {

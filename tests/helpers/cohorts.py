@@ -6,22 +6,30 @@ of 0.5 l is small for a human and large enough for the checks of the ``brain`` s
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
 import numpy as np
 import phantoms
+import pytest
 import SimpleITK as sitk
+from one_process import in_this_process
 
+from gliomorph.cli import run as cli
 from gliomorph.interfaces.files.images import from_array, write_image
+from gliomorph.workflows.engine.pool import PoolWorker
 
 SEMI_AXES = np.array([47.0, 58.0, 40.0])
 RADII = {2: 17.0, 4: 12.0, 1: 8.0}
@@ -225,6 +233,37 @@ class Place:
         return Answer(
             code=done.returncode, text=done.stdout, seconds=time.monotonic() - clock, started=started
         )
+
+    def run_here(
+        self, *options: str, levels: Iterable[str] = ("participant", "group"), masks: bool = True
+    ) -> Answer:
+        """As :meth:`run`, with its stages, in this process: a new one would import for seconds."""
+        started, clock, text = time.time(), time.monotonic(), io.StringIO()
+        words = self.command(*options, levels=levels, masks=masks)
+        with (
+            self._as_a_process_of_its_own(),
+            contextlib.redirect_stdout(text),
+            contextlib.redirect_stderr(text),
+        ):
+            code = cli.main(words[words.index("gliomorph") + 1 :])
+        return Answer(code=code, text=text.getvalue(), seconds=time.monotonic() - clock, started=started)
+
+    @contextlib.contextmanager
+    def _as_a_process_of_its_own(self) -> Iterator[None]:
+        """Folder and variables of the run, which may change them; warnings are its own affair."""
+        before = dict(os.environ)
+        try:
+            with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                patch.setattr(PoolWorker, "run", in_this_process)
+                patch.chdir(self.cwd)
+                os.environ.clear()
+                os.environ.update(self.environment())
+                yield
+                gc.collect()  # event loops that pydra leaves open would complain in another test
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
     def executed(self, since: float = 0.0) -> int:
         """Stages that ran after a time, as the work directory tells."""

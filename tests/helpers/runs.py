@@ -51,10 +51,10 @@ class Run:
         return {name for name, value in self.after.items() if self.before.get(name) != value}
 
 
-def ran(place: Place, *options: str, **more: Any) -> Run:
-    """Run and keep a copy of the outputs; nothing may be left in the folders that must stay empty."""
+def ran(place: Place, *options: str, here: bool = False, **more: Any) -> Run:
+    """Run, in this process if wanted, and keep a copy of the outputs; folders that must stay empty have to be so."""
     before = cohorts.outputs(place.out) if place.out.exists() else {}
-    answer = place.run(*options, **more)
+    answer = (place.run_here if here else place.run)(*options, **more)
     copy = place.root / f"copy-{len(list(place.root.glob('copy-*')))}"
     shutil.copytree(place.out, copy)
     return Run(place=place, answer=answer, out=copy, before=before, after=cohorts.outputs(place.out))

@@ -60,9 +60,12 @@ def write_sessions(folder: Path, label: int = 4, sub_regions: bool = True) -> Se
             "back": (0.0, -10.0, 0.0),
         }.items()
     }
-    record = {"linear": "rigid", "deformable": "greedy-cfm", "threshold_mm": 3.0} | dict.fromkeys(
-        MEASURES, 1.0
-    )
+    record = {
+        "linear": "rigid",
+        "deformable": "greedy-cfm",
+        "voxel_mm": 2.0,
+        "threshold_mm": 3.0,
+    } | dict.fromkeys(MEASURES, 1.0)
     pair = PairFiles(
         warped=visits["post"].image,
         forward_xfm=ways["forward"],

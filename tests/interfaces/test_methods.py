@@ -30,6 +30,7 @@ def test_every_method_has_a_nipype_interface_and_plausible_sizes(name: str) -> N
     assert getattr(nipype, method.face).preset == {"method": name}
     assert 0.1 < method.memory_gb[1] <= method.memory_gb[0] < 16
     assert 0 < method.work_gb[1] <= method.work_gb[0] < 4
+    assert method.modality_gb is None or 0 < method.modality_gb[1] <= method.modality_gb[0] < 4
 
 
 def test_names_in_files_are_all_different() -> None:

@@ -20,7 +20,7 @@ from gliomorph.workflows.keys import GRID, GROUP, PAGES, SCAN_GRAPH, SUMS
 IMPORTS = """
 import importlib, json, os, sys
 from pathlib import Path
-for other in ("SimpleITK", "ants", "h5py", "jinja2", "matplotlib.pyplot", "nipype", "pydra.compose.python", "torch"):
+for other in ("SimpleITK", "h5py", "jinja2", "matplotlib.pyplot", "pandas", "pydra.compose.python", "torch"):
     importlib.import_module(other)
 import gliomorph
 root = Path(gliomorph.__file__).parent

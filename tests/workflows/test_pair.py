@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.files.images import ImageError, read_image, to_array, write_image
 from gliomorph.interfaces.files.landmarks import read_landmarks
 from gliomorph.interfaces.files.transforms import read_transform
-from gliomorph.workflows.pair import NAMES, PAGE, RECORD, Given, Request, limits_of, register_images
+from gliomorph.workflows.pair import NAMES, PAGE, RECORD, Given, Request, register_images
 
 WAY = sitk.Euler3DTransform(phantoms.CENTRE.tolist(), 0.08, -0.05, 0.1, (6.0, -5.0, 4.0))
 
@@ -108,11 +108,3 @@ def test_files_that_would_get_one_name_are_refused(request_: Request, tmp_path: 
         register_images(
             attrs.evolve(request_, applied=(path, tmp_path / path.name)), tmp_path / "out", tmp_path
         )
-
-
-def test_methods_that_compare_lesions_or_both_ways_at_once_are_said(request_: Request) -> None:
-    assert limits_of(request_) == []
-    (all_of_it,) = limits_of(attrs.evolve(request_, deformable="greedy"))
-    assert "compares the lesions, too" in all_of_it
-    (symmetric,) = limits_of(attrs.evolve(request_, deformable="syn-cfm"))
-    assert "symmetric" in symmetric

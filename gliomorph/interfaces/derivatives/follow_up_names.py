@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..methods import PAIR_METHOD
 from .names import ScanNames, anat_folder, method_label
 
 
-def follow_up_names(scan: ScanNames, session: str, reference: str, method: str) -> dict[str, str]:
+def follow_up_names(
+    scan: ScanNames, session: str, reference: str, method: str, between: str
+) -> dict[str, str]:
     """Outputs of a later session, relative to the output folder.
 
     Parameters
@@ -17,8 +18,10 @@ def follow_up_names(scan: ScanNames, session: str, reference: str, method: str) 
         Labels without ``ses-``: each names the native space of its session.
     method : str
         By which the reference session was registered to the template.
+    between : str
+        By which the later session was registered to the reference.
     """
-    desc, template = f"desc-{method_label(PAIR_METHOD)}", scan.template
+    desc, template = f"desc-{method_label(between)}", scan.template
     tails = {
         "warped": f"space-{reference}_{desc}_{scan.suffix}.nii.gz",
         "mask": f"space-{reference}_label-tumor_{desc}_mask.nii.gz",

@@ -117,7 +117,8 @@ def _refined(
 
     settings = FlowSettings(iterations=iterations)
     # the forces of all modalities are summed, and so is their stiffness: a modality given twice counts as one
-    settings = attrs.evolve(settings, floor=pair.moving.shape[1] * settings.floor)
+    channels = pair.moving.shape[1]
+    settings = attrs.evolve(settings, floor=channels * settings.floor, ease=channels * settings.ease)
     used = {"refinement": attrs.asdict(settings) | {"masking": masking}}
     return refine(result, pair, settings, masking, progress), used
 

@@ -110,6 +110,11 @@ def brightness(image: sitk.Image) -> float:
     return float(np.percentile(values, 99.7)) if values.size else 1.0
 
 
+def foreground(image: sitk.Image) -> sitk.Image:
+    """What is brighter than background, uint8: a template that was interpolated has tiny values around the head."""
+    return image > 0.03 * brightness(image)
+
+
 def _cut(plane: Plane, position: float, lower: np.ndarray, upper: np.ndarray) -> Cut:
     column, row = np.array(plane.column), np.array(plane.row)
     extent = (upper - lower) / PIXEL_MM
@@ -125,8 +130,7 @@ def _cut(plane: Plane, position: float, lower: np.ndarray, upper: np.ndarray) ->
 
 def _box(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper corner (LPS, mm) of what is brighter than background, with a margin."""
-    voxels = to_array(image)
-    occupied = voxels > 0.03 * brightness(image)
+    occupied = to_array(foreground(image)) > 0
     if not occupied.any():
         occupied = np.ones_like(occupied)
     ranges = []

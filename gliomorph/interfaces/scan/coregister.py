@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from sklearn.metrics import mutual_info_score
 
 from ..files.grids import around, isotropic, mask_onto, onto
 from ..files.images import read_image, to_array, write_image
@@ -114,6 +113,9 @@ def _information(
     fixed: sitk.Image, moving: sitk.Image, where: sitk.Image, transform: sitk.Transform
 ) -> float:
     """Mutual information in a mask around the brain; in the brain alone it grows where an outline is moved inside."""
+    # takes a second to import, and every run imports this module
+    from sklearn.metrics import mutual_info_score
+
     moved = sitk.Resample(moving, fixed, transform, sitk.sitkLinear)
     one, other = (_clipped(to_array(image)[to_array(where) > 0]) for image in (fixed, moved))
     joint, _, _ = np.histogram2d(one, other, bins=BINS)

@@ -5,11 +5,16 @@ the path goes on as MetaMorph-R's does (thesis, Eq. 5.6), with a momentum z_t of
 images instead of by a network. Inside a window around each point the fixed image is a I_t + b, but for a residual r.
 One step of Gauss and Newton for Σ w r² / σ_J², the part of the fixed image that the moving one does not explain, is
 
-    z_t = −w a r / σ_J²      v_t = −K(z_t ∇I_t) / (K(w a² |∇I_t|² / σ_J²) + α)      ψ ← ψ∘(Id + v_t)
+    z_t = −w a r / σ_J²      s_t = K(w a² |∇I_t|² / σ_J²)      v_t = −K(z_t ∇I_t) / (s_t + α) + m v_{t−1}
+    ψ ← ψ∘(Id + v_t)         u ← (s_t u + β G(u)) / (s_t + β)  for the displacement u = ψ − Id
 
-with a Gaussian K. The denominator makes steps of one length where contrast is high and where it is low; as a quotient
-of two smoothed fields, v goes on into regions that say nothing: the tumour, for whose voxels w = 0. The weights, the
-window and K are counted in voxels of the level, from coarse voxels to the images' own.
+with Gaussians K and G. The denominator makes steps of one length where contrast is high and where it is low; as a
+quotient of two smoothed fields, v goes on into regions that say nothing: the tumour, for whose voxels w = 0. The
+stiffness s is what the images know about the place of a point: low in flat tissue and where they do not correspond.
+There the map becomes that of the neighbours instead of following the noise (as a membrane that images hold, Horn and
+Schunck, 1981, taken with weights), while sulci may move as they are. Without the inertia m (Polyak, 1964) wide and
+slow movements are still on their way when a level ends. The weights, the window, K and G are counted in voxels of the
+level, from coarse voxels to the images' own.
 """
 
 from __future__ import annotations
@@ -43,18 +48,22 @@ class FlowSettings:
 
     voxel_mm: tuple[float, ...] = (4.0, 2.0, 1.0)
     """Voxel size of each level, coarse to fine. Levels finer than the images are taken at the images' size."""
-    iterations: tuple[int, ...] = (80, 40, 14)
+    iterations: tuple[int, ...] = (80, 50, 5)
     """The most of each level."""
-    kernel: tuple[float, ...] = (4.0, 3.0, 1.6)
+    kernel: tuple[float, ...] = (5.0, 4.0, 1.8)
     """Standard deviation of K at each level."""
     window: tuple[float, ...] = (1.7, 1.7, 2.2)
     """Standard deviation of the window of the local statistics at each level."""
-    elastic: tuple[float, ...] = (0.5, 0.4, 0.35)
-    """Standard deviation of the Gaussian that smooths the whole displacement after each step of a level."""
+    elastic: tuple[float, ...] = (0.8, 0.8, 1.2)
+    """Standard deviation of G, which smooths the whole displacement after each step of a level."""
+    ease: float = attrs.field(default=0.05, validator=valid.gt(0))
+    """β, per square voxel: a stiffness at which the map is half its own, half its neighbours'."""
     floor: float = attrs.field(default=0.003, validator=valid.gt(0))
     """α, per square voxel."""
     step: float = attrs.field(default=0.7, validator=[valid.gt(0), valid.le(1)])
     """Share of each Gauss-Newton step that is taken."""
+    inertia: float = attrs.field(default=0.7, validator=[valid.ge(0), valid.lt(1)])
+    """m, the share of the last velocity in the next one."""
     longest: float = attrs.field(default=0.5, validator=[valid.gt(0), valid.lt(1)])
     """The most that one step moves a point: the sum of small steps does not fold."""
     rim_mm: float = attrs.field(default=3.0, validator=valid.ge(0))
@@ -103,14 +112,19 @@ def flow(displacement: Tensor, pair: Pair, settings: FlowSettings, progress: Pro
         level = masked.at([max(1, min(n, round(n * mm / settings.voxel_mm[index]))) for n, mm in sides])
         displacement = geometry.resize(displacement, level.shape)
         comparison = Comparison(level, settings.window[index])
+        velocity = torch.zeros_like(displacement)
         unexplained: list[float] = []
         for iteration in range(iterations):
-            velocity, share = comparison.velocity(displacement, settings, index, iteration)
+            step, stiffness, share = comparison.step(displacement, settings, index, iteration)
             unexplained.append(share)
             entry: dict[str, Any] = {"level": index, "stage": "flow", "iteration": iteration}
             progress(entry | {"similarity": share, "regularisation": 0.0})
-            moved = geometry.compose(displacement, velocity)
-            displacement = smoothed(moved, settings.elastic[index])
+            velocity = limited(step + settings.inertia * velocity, settings.longest)
+            # Nesterov's way: the next step is found where the velocity is about to lead
+            ahead = limited(step + settings.inertia * velocity, settings.longest)
+            moved = geometry.compose(displacement, ahead)
+            eased = settings.ease / (settings.ease + stiffness)
+            displacement = torch.lerp(moved, smoothed(moved, settings.elastic[index]), eased)
             if len(unexplained) > 5 and unexplained[-6] - share < settings.tolerance * share:
                 break
     return unfolded(geometry.resize(displacement, pair.shape))
@@ -141,10 +155,10 @@ class Comparison:
         variance = self._mean(self.weight * pair.fixed**2) - self.mean**2
         self.variance = variance.clamp_min(0) + VARIANCE_FLOOR
 
-    def velocity(
+    def step(
         self, displacement: Tensor, settings: FlowSettings, index: int, iteration: int
-    ) -> tuple[Tensor, float]:
-        """The next step (voxels), and the share of the fixed image that the moving one does not explain."""
+    ) -> tuple[Tensor, Tensor, float]:
+        """The next step (voxels), the stiffness s, and the share of the fixed image that is not explained."""
         pair, channels = self.pair, self.pair.moving.shape[1]
         if iteration % WEIGHTS_KEPT == 0:
             self._weigh(displacement)
@@ -165,9 +179,14 @@ class Comparison:
         force = ((pull * residual)[:, :, None] * gradient).sum(1)
         stiffness = (pull * slope * gradient.square().sum(2)).sum(1, keepdim=True)
         both = smoothed(torch.cat([force, stiffness], 1), settings.kernel[index])
-        step = settings.step * both[:, :-1] / (both[:, -1:] + settings.floor)
-        length = step.square().sum(1, keepdim=True).sqrt()
-        return step * (settings.longest / length.clamp_min(settings.longest)), share
+        force, stiffness = both[:, :-1], both[:, -1:]
+        return settings.step * force / (stiffness + settings.floor), stiffness, share
+
+
+def limited(velocity: Tensor, longest: float) -> Tensor:
+    """``velocity`` (1, D, …), shortened where it is longer than ``longest``."""
+    length = velocity.square().sum(1, keepdim=True).sqrt()
+    return velocity * (longest / length.clamp_min(longest))
 
 
 def unfolded(displacement: Tensor) -> Tensor:

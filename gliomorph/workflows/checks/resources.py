@@ -46,12 +46,13 @@ def check_memory(processing: Processing, resources: Resources, scans: int) -> st
     SettingsError
         Less memory than the largest stage took when it was measured.
     """
-    stages = stage_memory_gb(processing.resolution, processing.methods)
+    stages = stage_memory_gb(processing.resolution, processing.methods, processing.further_count)
     largest = max(stages, key=lambda stage: stages[stage])
     if resources.mem_gb < stages[largest]:
         raise SettingsError(
             f"--mem {resources.mem_gb:.1f}: stage {largest} takes about {stages[largest]:.1f} GB at "
-            f"{processing.resolution} mm: give it more memory, or take a coarser --resolution"
+            f"{processing.resolution} mm{_with(processing.further_count)}: give it more memory, or take a coarser "
+            "--resolution"
         )
     text = (
         f"memory: {resources.process_gb:.1f} GB a process (largest stage: {largest}, {stages[largest]:.1f} GB "
@@ -62,6 +63,10 @@ def check_memory(processing: Processing, resources: Resources, scans: int) -> st
     if resources.processes(scans) < resources.nprocs // resources.threads(scans):
         return f"{text}, which allows {resources.processes(scans)} at once"
     return text
+
+
+def _with(further: int) -> str:
+    return f" with {1 + further} modalities" if further else ""
 
 
 def check_disk(needs: tuple[Need, Need], clean_workdir: bool) -> str:

@@ -28,7 +28,7 @@ from pydra.engine.job import Job  # before pydra.workers, which it imports in a 
 from pydra.workers import base
 from pydra.workers.cf import ConcurrentFuturesWorker
 
-from ...environment import start_logging
+from ...environment import collect_rarely, start_logging
 from .failures import NotStarted, StageKilled
 from .journal import Journal
 from .progress import Watch, nobody, watched
@@ -65,6 +65,7 @@ def _start_child(parent: int) -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no orphan goes on computing
     if os.getppid() != parent:
         os._exit(1)
+    collect_rarely()
     start_logging()
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from pydra.compose import workflow
 
 from ...interfaces.derivatives.publish_subject import PublishSubject, SubjectPlan
-from ...interfaces.methods import PAIR_METHOD
 from ...interfaces.pairs.follow import Follow, TemplateMaps, Visit
 from ...interfaces.pairs.stage import THRESHOLD_MM, RegisterPair
 from ...interfaces.reports.pair.subject import SubjectPage
@@ -22,6 +21,7 @@ def SubjectGraph(
     reference: Visit,
     later: list[Visit],
     template: TemplateMaps,
+    method: str,
     voxel_mm: float,
     seed: int,
     plan: SubjectPlan,
@@ -37,6 +37,8 @@ def SubjectGraph(
         At least one.
     template : TemplateMaps
         Of the reference.
+    method : str
+        By which sessions are registered to it, after a rigid map.
     voxel_mm : float
         On which sessions are compared.
     seed : int
@@ -56,7 +58,7 @@ def SubjectGraph(
         fixed_brain=None,
         fixed_lesion=reference.labels,
         linear="rigid",
-        deformable=PAIR_METHOD,
+        deformable=method,
         voxel_mm=voxel_mm,
         threshold_mm=THRESHOLD_MM,
         seed=seed,

@@ -13,6 +13,7 @@ from ...interfaces.derivatives.names import ScanNames
 from ...interfaces.derivatives.publish_subject import SubjectPlan
 from ...interfaces.derivatives.scan_record import read_scan_record
 from ...interfaces.pairs.follow import TemplateMaps, Visit
+from ...interfaces.pairs.limits import limits_of
 from ..engine.submission import Graph
 from ..scan.plan import PlannedScan
 from .graph import STAGES, SubjectGraph
@@ -43,9 +44,10 @@ def graph_of(subject: PlannedSubject, processing: Processing, out: Path, run: st
         reference=visit_of(subject.reference, out),
         later=[visit_of(scan, out) for scan in subject.later],
         template=TemplateMaps(forward=out / names["forward_xfm"], inverse=out / names["inverse_xfm"]),
+        method=processing.longitudinal_method,
         voxel_mm=float(processing.resolution),
         seed=processing.random_seed,
-        plan=subject_plan(subject, out, processing.registration[0]),
+        plan=subject_plan(subject, out, processing.registration[0], processing.longitudinal_method),
         run=run,
     )
 
@@ -62,11 +64,14 @@ def visit_of(scan: PlannedScan, out: Path) -> Visit:
     )
 
 
-def subject_plan(subject: PlannedSubject, out: Path, method: str) -> SubjectPlan:
-    """Names and metadata of what a patient's sessions give; ``method`` took the reference to the template."""
+def subject_plan(subject: PlannedSubject, out: Path, method: str, between: str) -> SubjectPlan:
+    """Names and metadata of what a patient's sessions give.
+
+    ``method`` took the reference to the template, ``between`` takes the other sessions to the reference.
+    """
     scans = {scan.scan.session: scan for scan in (subject.reference, *subject.later)}
     reference = subject.reference.scan.session
-    notices = []
+    notices = limits_of(between, masked=True)
     for session, scan in scans.items():
         record = read_scan_record(out / _names(scan).registration(method))
         if record and (flag := record.quality.get("flag")):
@@ -77,7 +82,7 @@ def subject_plan(subject: PlannedSubject, out: Path, method: str) -> SubjectPlan
         key=subject.key,
         names=dict(subject.names),
         sessions={
-            session: follow_up_names(_names(scan), session, reference, method)
+            session: follow_up_names(_names(scan), session, reference, method, between)
             for session, scan in scans.items()
             if session != reference
         },

@@ -66,7 +66,12 @@ def plan_subjects(
         chosen = {known[label].scan.subject: label for label in several if session_of(label) == wanted}
     else:
         chosen = one_scan_each(several, times=acquisition_times(bids_dir, several)).chosen
-    options = {"method": processing.registration[0], "seed": processing.random_seed, "code": subject_code()}
+    options = {
+        "method": processing.registration[0],
+        "between": processing.longitudinal_method,
+        "seed": processing.random_seed,
+        "code": subject_code(),
+    }
     subjects = []
     for subject, first in sorted(chosen.items()):
         later = tuple(known[label] for label in people[subject] if label != first)

@@ -15,7 +15,7 @@ def test_sessions_name_their_spaces() -> None:
         resolution=1,
         source="masks",
     )
-    names = follow_up_names(scan, "post", "pre", "syn-cfm")
+    names = follow_up_names(scan, "post", "pre", "syn-cfm", "greedy-cfm")
     stem = "sub-1/ses-post/anat/sub-1_ses-post_acq-x"
     assert names["mask"] == f"{stem}_space-pre_label-tumor_desc-greedycfm_mask.nii.gz"
     assert names["forward_xfm"] == f"{stem}_from-post_to-pre_mode-image_desc-greedycfm_xfm.h5"

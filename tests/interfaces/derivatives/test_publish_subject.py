@@ -37,7 +37,7 @@ def plan(tmp_path: Path) -> SubjectPlan:
         out_dir=str(tmp_path / "out"),
         key="k",
         names=subject_names("1"),
-        sessions={"post": follow_up_names(scan, "post", "pre", "affine")},
+        sessions={"post": follow_up_names(scan, "post", "pre", "affine", "greedy-cfm")},
         sources={
             name: f"sub-1/ses-{name}/anat/sub-1_ses-{name}_desc-n4_T1w.nii.gz" for name in ("pre", "post")
         },

@@ -1,8 +1,10 @@
 """Slices lie where the lesion is, and say which way they are seen."""
 
+import numpy as np
 from ball_pictures import head
 
-from gliomorph.interfaces.reports.cuts import choose_cuts, spread_cuts
+from gliomorph.interfaces.files.images import from_array, to_array
+from gliomorph.interfaces.reports.cuts import brightness, choose_cuts, foreground, spread_cuts
 
 
 def test_letters_and_position_are_those_of_the_planes(grid):
@@ -16,3 +18,12 @@ def test_spread_slices_lie_inside_what_they_are_spread_over(grid):
     cuts = spread_cuts(image, lesion, 4)
     assert len(cuts) == 12
     assert all(cut.sample(lesion).max() > 0 for cut in cuts)
+
+
+def test_ripples_that_an_interpolation_left_around_a_head_are_background(grid):
+    image, _ = head(grid)
+    voxels = to_array(image)
+    rippled = np.where(voxels > 0, voxels, 0.001 * brightness(image) * (-1.0) ** np.indices(voxels.shape)[0])
+    found = to_array(foreground(from_array(rippled.astype(np.float32), image)))
+    np.testing.assert_array_equal(found, to_array(foreground(image)))
+    assert 0 < found.mean() < 1

@@ -12,7 +12,7 @@ from gliomorph.models.registration.refinement import refine
 
 SHAPE, SPACING = (96, 88), (1.0, 1.0)
 SETTINGS = FlowSettings(
-    voxel_mm=(2.0, 1.0), iterations=(10, 10), kernel=(1.5, 1.2), window=(1.7, 2.2), elastic=(0.3, 0.3)
+    voxel_mm=(2.0, 1.0), iterations=(10, 10), kernel=(1.5, 1.2), window=(1.7, 2.2), elastic=(0.8, 1.2)
 )
 
 

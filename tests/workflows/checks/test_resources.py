@@ -66,6 +66,12 @@ def test_every_method_and_known_stages_have_an_estimate() -> None:
         assert estimates.process_memory_gb(resolution, ("syn",)) > max(stages.values())
 
 
+def test_further_modalities_count_for_methods_of_several() -> None:
+    one, four = (estimates.stage_memory_gb(1, ("metamorphosis", "syn"), further) for further in (0, 3))
+    added = {stage: round(four[stage] - one[stage], 6) for stage in one if four[stage] != one[stage]}
+    assert added == {"register metamorphosis": round(3 * REGISTRY["metamorphosis"].modality_gb[0], 6)}
+
+
 def room_of(settings: Settings, scans: int) -> tuple[Need, Need]:
     at_once = settings.cluster.scans_at_once(scans, settings.resources.processes(scans))
     return needs_of(settings.processing, settings.resources, settings.output_dir, scans, at_once)
@@ -145,6 +151,16 @@ def test_memory_says_how_many_processes_it_allows(settings: Settings, share: flo
     need = estimates.process_memory_gb(1, ("affine",))
     text = memory_of(changed(settings, mem_gb=share * need), 8)
     assert text.startswith(f"memory: {need:.1f} GB a process") and text.endswith(told)
+
+
+def test_modalities_that_do_not_fit_are_counted(settings: Settings) -> None:
+    alone = estimates.stage_memory_gb(1, ("metamorphosis",))["register metamorphosis"]
+    asked = {"registration": ("metamorphosis",), "mem_gb": alone + 0.01}
+    memory_of(changed(settings, **asked), 1)
+    with pytest.raises(
+        SettingsError, match=r"stage register metamorphosis takes about .* 1 mm with 4 modalities"
+    ):
+        memory_of(changed(settings, **asked, registration_modalities=("T1w", "T1ce", "T2w", "FLAIR")), 1)
 
 
 def test_stage_that_cannot_fit_is_named(settings: Settings, monkeypatch: Any) -> None:

@@ -34,6 +34,7 @@ def test_sessions_are_registered_before_they_are_followed_and_published_last(tmp
         reference=sessions.reference,
         later=[sessions.later],
         template=sessions.template,
+        method="syn-cfm",
         voxel_mm=2.0,
         seed=0,
         plan=plan,
@@ -42,6 +43,8 @@ def test_sessions_are_registered_before_they_are_followed_and_published_last(tmp
     feeders = {}
     for node in graph.construct().nodes:
         assert str(node.name).endswith("@sub-1")
+        if stage_of(node) == "register":
+            assert node._task.deformable == "syn-cfm"
         values = (getattr(node._task, port.name) for port in attrs.fields(type(node._task)))
         feeders[stage_of(node)] = {stage_of(v._node) for v in values if isinstance(v, LazyOutField)}
     assert feeders == {

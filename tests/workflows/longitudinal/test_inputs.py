@@ -44,13 +44,15 @@ def test_the_plan_names_every_later_session_and_says_what_was_flagged(
     )
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"method": "affine", "quality": {"flag": "3 folded voxels"}}))
-    plan = subject_plan(subject, tmp_path, "affine")
+    plan = subject_plan(subject, tmp_path, "affine", "syn-cfm")
     assert set(plan.sessions) == {"b", "pre"}
     assert set(plan.sources) == {"a", "b", "pre"}
     assert plan.sessions["pre"]["to_template"].endswith(
         "sub-3_ses-pre_from-pre_to-MNI152_mode-image_desc-affine_xfm.h5"
     )
-    assert plan.notices == ["⚠ ses-b: 3 folded voxels"]
+    assert plan.sessions["pre"]["forward_xfm"].endswith("from-pre_to-a_mode-image_desc-syncfm_xfm.h5")
+    assert plan.notices[0].startswith("⚠ syn-cfm is symmetric")
+    assert plan.notices[1:] == ["⚠ ses-b: 3 folded voxels"]
 
 
 def test_each_later_session_is_registered_by_itself(subject: PlannedSubject) -> None:

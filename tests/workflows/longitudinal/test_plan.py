@@ -11,6 +11,7 @@ from changed_settings import changed
 
 from gliomorph.config.option import SettingsError
 from gliomorph.config.settings import Settings
+from gliomorph.interfaces.methods import PAIR_METHOD
 from gliomorph.workflows.longitudinal.plan import PlannedSubject, announced, plan_subjects
 from gliomorph.workflows.scan.plan import PlannedScan
 
@@ -60,7 +61,9 @@ def test_the_key_follows_every_session_and_the_reference(
     first = key(settings, planned)
     assert key(settings, planned) == first
     other = [*planned[:-1], attrs.evolve(planned[-1], input_keys={"affine": "another"})]
-    assert len({first, key(settings, other), key(changed(settings, reference_session="b"), planned)}) == 3
+    reference = changed(settings, reference_session="b")
+    method = changed(settings, longitudinal_method="syn-cfm")
+    assert len({first, key(settings, other), key(reference, planned), key(method, planned)}) == 4
 
 
 def test_what_is_published_is_done(settings: Settings, planned: list[PlannedScan], tmp_path: Path) -> None:
@@ -83,6 +86,15 @@ def test_what_is_published_is_done(settings: Settings, planned: list[PlannedScan
 def test_scans_without_outputs_are_named(settings: Settings, planned: list[PlannedScan]) -> None:
     subjects, _ = planned_of(settings, planned)
     assert subjects[0].without_outputs(settings.output_dir) == ["sub-2_ses-post", "sub-2_ses-pre"]
+
+
+def test_the_method_between_sessions_is_one_for_any_two_images(settings: Settings) -> None:
+    assert changed(settings, longitudinal_method="syn-cfm").processing.methods == ("affine", "syn-cfm")
+    assert settings.processing.methods == ("affine", PAIR_METHOD)
+    with pytest.raises(ValueError, match="longitudinal_method"):
+        changed(settings, longitudinal_method="metamorph-r")
+    with pytest.raises(SettingsError, match="--longitudinal-method lddmm: goes with --longitudinal alone"):
+        changed(settings, longitudinal=False, longitudinal_method="lddmm")
 
 
 def test_a_reference_without_sessions_to_follow_is_refused(settings: Settings) -> None:

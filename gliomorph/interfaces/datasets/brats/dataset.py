@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ...files.images import ImageError, remove_leftovers, replacing, write_text
 from ...files.landmarks import LandmarkError
 from ...files.sidecars import beside, copy, write_sidecar
 from ...files.tables import brats_rows, json_text, label_table, read_tsv, table
+from ...files.text import listed
 from ..simulate import SUFFIXES
 from .cases import BratsError, Case
 from .check import Findings, examine, left_out
@@ -29,6 +30,7 @@ from .kinds import BRATS, DERIVATIVE, LANDMARKS, PROGRAM, Kind, write_descriptio
 EMPTY = "EmptySegmentationSHA256"
 """In the sidecars of a case's images: of a segmentation without any label, which is not imported."""
 COLUMNS = ("participant_id", "brats_id", "grade")
+SESSION_COLUMNS = ("session_id",)
 SESSIONS = {"days": {"Description": "days since the patient's scan before the operation", "Units": "d"}}
 SPACE = {
     True: "On the grid of SRI24 (240 x 240 x 155 voxels of 1 mm), to which the organisers of BraTS aligned the images.",
@@ -138,13 +140,39 @@ def _is_known_empty(case: Case, bids_dir: Path) -> bool:
 
 def read_participants(bids_dir: Path) -> dict[str, dict[str, str]]:
     """Rows of ``participants.tsv`` by label; none where there is no such file."""
-    path = bids_dir / "participants.tsv"
+    _, rows = _read_rows(bids_dir / "participants.tsv", COLUMNS)
+    return {name.removeprefix("sub-"): cells for name, cells in rows.items()}
+
+
+def check_sessions(bids_dir: Path, cases: Iterable[Case]) -> None:
+    """Raise :class:`BratsError` where a ``sessions.tsv`` that cases will be added to is broken."""
+    for label in sorted({case.label for case in cases if case.days is not None}):
+        _read_rows(_sessions_path(bids_dir, label), SESSION_COLUMNS)
+
+
+def _read_rows(path: Path, required: Sequence[str]) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """Columns of a table, and its rows by the first of the required ones; no rows where there is no such file."""
     if not path.is_file():
-        return {}
-    columns, rows = read_tsv(path)
-    if rows and not (set(COLUMNS) <= set(columns) and all(row.whole for row in rows)):
-        raise BratsError(f"{path}: every row has to have {', '.join(COLUMNS)}; mend the table, or remove it")
-    return {row.cells["participant_id"].removeprefix("sub-"): row.cells for row in rows}
+        return list(required), {}
+    way_out = "mend the table, or remove it"
+    try:
+        columns, rows = read_tsv(path)
+    except ValueError as error:
+        raise BratsError(f"{error}; {way_out}") from error
+    if rows and not set(required) <= set(columns):
+        raise BratsError(
+            f"{path}: every row has to have {', '.join(required)}, the table has {listed(columns)}; {way_out}"
+        )
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if not row.whole:
+            raise BratsError(
+                f"{path}: every row has to have {', '.join(columns)}, line {row.line} has more or fewer cells; "
+                f"{way_out}"
+            )
+        if found.setdefault(row.cells[required[0]], row.cells) is not row.cells:
+            raise BratsError(f"{path}, line {row.line}: a second row of {row.cells[required[0]]}; {way_out}")
+    return columns, found
 
 
 def write_participants(bids_dir: Path, cases: Iterable[Case]) -> None:
@@ -164,15 +192,18 @@ def write_sessions(bids_dir: Path, label: str, cases: Iterable[Case]) -> None:
     days = {f"ses-{case.session}": str(case.days) for case in cases if case.days is not None}
     if not days:
         return
-    path = bids_dir / f"sub-{label}" / f"sub-{label}_sessions.tsv"
-    columns, known = read_tsv(path) if path.is_file() else (["session_id", "days"], [])
-    rows = {row.cells.get("session_id", ""): row.cells for row in known}
+    path = _sessions_path(bids_dir, label)
+    columns, rows = _read_rows(path, SESSION_COLUMNS)
     for session, number in days.items():
         rows.setdefault(session, {"session_id": session})["days"] = number
-    columns = [*columns, *({"session_id", "days"} - set(columns))]
+    columns = [*columns, *(name for name in (*SESSION_COLUMNS, "days") if name not in columns)]
     cells = [[row.get(column) or "n/a" for column in columns] for row in rows.values()]
     write_text(table(columns, cells), path)
     write_sidecar(path, SESSIONS)
+
+
+def _sessions_path(bids_dir: Path, label: str) -> Path:
+    return bids_dir / f"sub-{label}" / f"sub-{label}_sessions.tsv"
 
 
 def _import_case(case: Case, bids_dir: Path) -> Outcome:

@@ -66,15 +66,22 @@ def pair_page(
 def summary_of(record: dict[str, Any]) -> list[tuple[str, str]]:
     """How a pair was registered, for the top of its page."""
     masks = [name for name, given in record["masks"].items() if given]
-    how = [record["linear"], *([record["deformable"]] if record["deformable"] else [])]
     rows = [
-        ("Registered by", ", then ".join(how)),
-        ("Compared on", f"voxels of {record['voxel_mm']:g} mm"),
+        *methods_of(record),
         ("Left out", f"the lesion of the {' and of the '.join(masks)} image" if masks else "nothing"),
     ]
     if volumes := record.get("lesion_ml"):
         rows.append(("Lesion", f"{volumes['moving']:.1f} ml, as carried {volumes['carried']:.1f} ml"))
     return rows
+
+
+def methods_of(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """By which methods a pair was registered, and on what voxels."""
+    how = [record["linear"], *([record["deformable"]] if record["deformable"] else [])]
+    return [
+        ("Registered by", ", then ".join(how)),
+        ("Compared on", f"voxels of {record['voxel_mm']:g} mm"),
+    ]
 
 
 def measures_of(record: dict[str, Any]) -> list[tuple[Measure, str]]:

@@ -16,7 +16,7 @@ from .. import figures
 from ..cuts import choose_cuts
 from ..pages import Album, Measure, Picture, as_json, render, shown
 from .pictures import PairNames, pair_pictures
-from .report import measures_of
+from .report import measures_of, methods_of
 
 CHANGE = {
     "session_id": Measure("Session"),
@@ -70,7 +70,7 @@ def subject_page(
         summary=[
             ("Reference session", f"ses-{reference.session}"),
             ("Sessions", ", ".join(f"ses-{visit.session}" for visit in (reference, *later))),
-            ("Registered by", f"{records[0]['linear']}, then {records[0]['deformable']}"),
+            *methods_of(records[0]),
         ],
         columns=[CHANGE[name] for name in COLUMNS],
         rows=[[shown(row[name]) for name in COLUMNS] for row in json.loads(change.read_text())],

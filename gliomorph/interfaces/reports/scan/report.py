@@ -21,7 +21,7 @@ from ...files.images import from_array, read_image, to_array, voxel_volume_ml
 from ...files.labels import tumor_only
 from ...records import Ports
 from .. import figures
-from ..cuts import Cut, brightness, choose_cuts, spread_cuts
+from ..cuts import Cut, brightness, choose_cuts, foreground, spread_cuts
 from ..pages import MEASURES, Album, Measure, Picture, as_json, as_number, flag, render, shown
 
 JACOBIAN_LIMIT = 2.5
@@ -312,7 +312,7 @@ def _method_pictures(
         "grid": figures.deformed_grid(aligned, displacement, cuts, title=f"Grid, {name}", lesion=before),
         "jacobian": figures.ratio_map(
             read_image(result.jacobian),
-            template,
+            foreground(template),
             cuts,
             title=f"det J, {name}",
             label="det J, log scale",

@@ -14,7 +14,7 @@ import attrs
 import cloudpickle as cp
 
 from ....config.resources import Resources
-from ....environment import prepare_environment
+from ....environment import collect_rarely, prepare_environment
 from ....interfaces.machine.limits import available_cpus, available_memory_gb
 
 
@@ -33,6 +33,7 @@ def main(folder: Path, job: str) -> int:
     code : int
         0 if the result is in the cache.
     """
+    collect_rarely()
     with (folder / "work.pklz").open("rb") as file:
         resources = within_allotment(cp.load(file))
         # before the task, which imports what reads the number of threads

@@ -192,6 +192,14 @@ def test_a_broken_table_is_named(text: str, tmp_path: Path) -> None:
         read_participants(tmp_path)
 
 
+def test_a_second_row_of_a_participant_is_refused_and_not_dropped(tmp_path: Path) -> None:
+    (tmp_path / "participants.tsv").write_text(
+        "participant_id\tbrats_id\tgrade\nsub-1\tx\tHGG\nsub-1\ty\tLGG\n"
+    )
+    with pytest.raises(BratsError, match=r"participants\.tsv, line 3: a second row of sub-1; mend the table"):
+        read_participants(tmp_path)
+
+
 def test_faulty_cases_leave_nothing_and_do_not_stop_the_others(tmp_path: Path) -> None:
     src, bids = tmp_path / "src", tmp_path / "bids"
     damaged = write_case(src / "BraTS2021_00000", {1}) / "BraTS2021_00000_t1.nii.gz"

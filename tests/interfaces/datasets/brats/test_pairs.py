@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from brats_folders import LANDMARKS, content, image, write_case, write_pair
 
+from gliomorph.cli.import_brats import main
 from gliomorph.interfaces.datasets.brats.cases import BratsError, mark_collisions
 from gliomorph.interfaces.datasets.brats.dataset import Outcome, import_cases
-from gliomorph.interfaces.datasets.brats.kinds import BRATS_REG
+from gliomorph.interfaces.datasets.brats.kinds import BRATS_REG, write_descriptions
 from gliomorph.interfaces.datasets.brats.pairs import find_pairs
 from gliomorph.interfaces.datasets.query import find_scans
 from gliomorph.interfaces.files.images import read_image, write_image
@@ -108,6 +109,43 @@ def test_a_second_run_keeps_scans_and_what_was_added_to_their_sessions(tmp_path)
         "ses-late\t70\tn/a",
         "ses-pre\tn/a\t0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"session\tdays\nses-pre\t0\n", "every row has to have session_id, the table has 'session', 'days'"),
+        (b"session_id\tdays\nses-pre\t0\t1\n", "session_id, days, line 2 has more or fewer cells"),
+        (b"session_id\tdays\nses-pre\n", "session_id, days, line 2 has more or fewer cells"),
+        (b"session_id\tdays\nses-pre\t0\nses-pre\t1\n", "line 3: a second row of ses-pre"),
+        ("session_id\tdays\nses-pre\t0\n".encode("utf-16"), "the file is UTF-16, UTF-8 is required"),
+        (b"session_id\tdays\nses-pr\xe9\t0\n", "not a table of tab-separated values"),
+    ],
+)
+def test_a_broken_table_of_sessions_is_named_before_anything_is_done(
+    content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    src, bids = tmp_path / "src", tmp_path / "bids"
+    write_pair(src / "BraTSReg_001")
+    write_descriptions(bids, BRATS_REG)
+    table = bids / "sub-BraTSReg001" / "sub-BraTSReg001_sessions.tsv"
+    table.parent.mkdir(parents=True)
+    table.write_bytes(content)
+    before = sorted(bids.rglob("*"))
+    assert main(["brats-reg", str(src), str(bids)]) == 1
+    said = capsys.readouterr().err
+    assert message in said and str(table) in said and "mend the table, or remove it" in said
+    assert sorted(bids.rglob("*")) == before and table.read_bytes() == content
+
+
+def test_dates_that_are_none_stay_as_they_are(tmp_path: Path) -> None:
+    src, bids = tmp_path / "src", tmp_path / "bids"
+    write_pair(src / "BraTSReg_001")
+    run(src, bids)
+    table = bids / "sub-BraTSReg001" / "sub-BraTSReg001_sessions.tsv"
+    table.write_text("session_id\tacq_time\tdays\nses-pre\tlast spring\tsoon\n")
+    run(src, bids)
+    assert table.read_text().splitlines()[1:] == ["ses-pre\tlast spring\t0", "ses-post\tn/a\t106"]
 
 
 @pytest.mark.parametrize(

@@ -28,4 +28,5 @@ def test_every_later_session_has_its_pictures_and_the_table_all_of_them(
     assert "sub-1, 2 sessions" in text
     assert "⚠ ses-pre: &lt;odd&gt;" in text
     assert 'id="ses-post"' in text
+    assert "voxels of 2 mm" in text
     assert text.count("<td>ses-") == 10

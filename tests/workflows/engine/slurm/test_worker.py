@@ -243,37 +243,27 @@ def kill_driver_of_two_jobs(settings: Settings, folder: Path) -> None:
     first.communicate()
 
 
-def test_next_driver_takes_over_the_jobs_of_one_that_was_killed(
+def test_next_driver_takes_over_the_jobs_of_one_that_was_killed_even_before_it_wrote_an_id(
     fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
 ) -> None:
     kill_driver_of_two_jobs(settings, tmp_path)
-    locks = {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
+    cache = settings.resources.work_dir / "cache"
+    locks = {path.name for path in cache.glob("python-*.lock")}
     assert len(locks) == 2
+    unwritten, *_ = job_folders(cache)
+    record = unwritten.record()
+    assert record is not None
+    unwritten.remember(attrs.evolve(record, job=""))
     before = len(fake_slurm.calls("squeue"))
     second = start_driver(settings, tmp_path)
     until(lambda: len(fake_slurm.calls("squeue")) > before + 3)  # swept, taken over, asked for
-    assert locks <= {path.name for path in (settings.resources.work_dir / "cache").glob("python-*.lock")}
+    assert locks <= {path.name for path in cache.glob("python-*.lock")}
     (tmp_path / "go").touch()
     said, _ = second.communicate(timeout=60)
     assert second.returncode == 0, said
     assert said.count("of an earlier run is waited for") == 2
     assert len(fake_slurm.jobs()) == 2
     assert {job["state"] for job in fake_slurm.jobs()} == {"COMPLETED"}
-
-
-def test_job_submitted_by_a_driver_that_died_before_it_wrote_the_id_is_found(
-    fake_slurm: FakeSlurm, settings: Settings, tmp_path: Path
-) -> None:
-    kill_driver_of_two_jobs(settings, tmp_path)
-    for folder in job_folders(settings.resources.work_dir / "cache"):
-        record = folder.record()
-        assert record is not None
-        folder.remember(attrs.evolve(record, job=""))
-    second = start_driver(settings, tmp_path)
-    (tmp_path / "go").touch()
-    said, _ = second.communicate(timeout=60)
-    assert second.returncode == 0, said
-    assert len(fake_slurm.jobs()) == 2
 
 
 def test_ctrl_c_cancels_the_jobs_and_says_so(
