@@ -8,7 +8,7 @@
   expert outlines in ``derivatives/masks``;
 - ``healthy``: a BIDS dataset; its whole heads are ``sub-head*``;
 - ``anatomies``: label maps of whole heads (``*_dseg.nii.gz``, FreeSurfer's numbers inside the brain), which are painted
-  here with a contrast, bias field and noise of their own; the brain is theirs, sulci included.
+  here with a contrast, bias field and noise of their own; the brain is theirs, with the fluid inside the skull.
 
 Each is optional. What must hold: no failure; 900 to 2000 ml; of the expert's tumour 98 % in the mask on average and
 90 % in every head; masks of a head's three sequences agree, Dice 0.95 or more; Dice 0.96 or more with the labels'

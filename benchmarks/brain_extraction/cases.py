@@ -9,10 +9,11 @@ from pathlib import Path
 import attrs
 import numpy as np
 import torch
+from scipy import ndimage
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.labels import whole_labels
-from gliomorph.models.synthesis import artefacts, palette, people
+from gliomorph.models.synthesis import artefacts, palette, people, structures
 from gliomorph.models.synthesis.chance import Chance
 
 SEQUENCES = {"T1w": "T1w", "T1ce": "ce-gadolinium_T1w", "FLAIR": "FLAIR"}
@@ -29,7 +30,7 @@ class Case:
     tumor: Path | None = None
     """An expert's outline."""
     brain: Path | None = None
-    """The labels' brain."""
+    """The labels' brain without the fluid around it."""
     labels: Path | None = None
     """The label map of a head that is painted."""
 
@@ -58,6 +59,12 @@ def painted_cases(data: Path, out: Path) -> Iterator[Case]:
         head = labels.name.removesuffix("_dseg.nii.gz")
         image, brain = out / "painted" / f"{head}_T1w.nii.gz", out / "painted" / f"{head}_mask.nii.gz"
         yield Case(head=head, sequence="painted", image=image, brain=brain, labels=labels)
+
+
+def within_membranes(labels: np.ndarray) -> np.ndarray:
+    """Brain and fluid inside the skull, which is what tools of brain extraction outline."""
+    inside = [number for number, one in structures.BY_NUMBER.items() if one.kind in ("tissue", "fluid")]
+    return np.asarray(ndimage.binary_fill_holes(np.isin(np.rint(labels).astype(np.int64), inside)))
 
 
 def paint(path: Path, image: Path, brain: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import (
     ImageError,
@@ -25,7 +26,7 @@ from gliomorph.interfaces.machine.limits import peak_gb
 from gliomorph.interfaces.scan.extraction import extracted
 from gliomorph.interfaces.scan.records import Extraction
 
-from .cases import Case, paint
+from .cases import Case, paint, within_membranes
 
 Row = dict[str, Any]
 
@@ -39,8 +40,14 @@ def extract(tool: str, case: Case, out: Path) -> Row:
     """The row of one tool and image; what is kept is not made again."""
     path = mask_path(tool, case, out)
     record = path.with_suffix(".json")
-    if record.exists():
-        return dict(json.loads(record.read_text()))
+    if not record.exists():
+        write_text(json.dumps(_extracted(tool, case, path)), record)
+    row: Row = json.loads(record.read_text())
+    return row if row["failure"] else row | judged(read_image(path), case)
+
+
+def _extracted(tool: str, case: Case, path: Path) -> Row:
+    """How an extraction went; its mask is at the path, unless it failed."""
     if case.labels and case.brain:
         paint(case.labels, case.image, case.brain)
     row: Row = {"tool": tool, "head": case.head, "sequence": case.sequence, "failure": "", "flags": ""}
@@ -54,20 +61,20 @@ def extract(tool: str, case: Case, out: Path) -> Row:
     else:
         row |= {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
         row |= {"peak_gb": peak_gb(), "flags": "; ".join(flags)}
-        row |= judged(to_array(mask) > 0, voxel_volume_ml(mask), case)
         write_image(mask, path)
-    write_text(json.dumps(row), record)
     return row
 
 
-def judged(mask: np.ndarray, voxel_ml: float, case: Case) -> Row:
-    """Volume, the tumour's share inside, and Dice with the labels' brain."""
-    row: Row = {"ml": float(mask.sum()) * voxel_ml}
+def judged(image: sitk.Image, case: Case) -> Row:
+    """Volume, the tumour's share inside, and Dice with the labels' brain, with the fluid around it and without."""
+    mask = to_array(image) > 0
+    row: Row = {"ml": float(mask.sum()) * voxel_volume_ml(image)}
     if case.tumor:
         tumor = to_array(read_image(case.tumor)) > 0
         row["tumor_inside"] = float(mask[tumor].mean())
-    if case.brain:
-        row["dice"] = dice(mask, to_array(read_image(case.brain)) > 0)
+    if case.brain and case.labels:
+        row["dice"] = dice(mask, within_membranes(to_array(read_image(case.labels))))
+        row["dice_without_fluid"] = dice(mask, to_array(read_image(case.brain)) > 0)
     return row
 
 

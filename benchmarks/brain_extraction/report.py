@@ -45,7 +45,8 @@ BARS = {
     "brain, ml": f"{ADULT_ML[0]} to {ADULT_ML[1]}",
     "tumour inside, %": f"mean {100 * TUMOR[0]:.0f}, least {100 * TUMOR[1]:.0f}",
     "Dice of a head's sequences": f"{AGREEMENT}",
-    "Dice with the labels' brain": f"{LABELS}",
+    "Dice with the labels' brain and its fluid": f"{LABELS}",
+    "Dice with the labels' brain without": "",
     "CPU seconds of an image": "30 (15 on two cores)",
     "peak memory, GB": "2",
 }
@@ -58,7 +59,8 @@ def of_one_tool(rows: pd.DataFrame, agreement: pd.DataFrame) -> dict[str, str]:
     def column(name: str) -> pd.Series:
         return rows[name].dropna() if name in rows else pd.Series(dtype=float)
 
-    volume, tumor, labels = column("ml"), 100 * column("tumor_inside"), column("dice")
+    volume, tumor = column("ml"), 100 * column("tumor_inside")
+    labels, tissue = column("dice"), column("dice_without_fluid")
     pairs = agreement["dice"] if len(agreement) else pd.Series(dtype=float)
     return {
         "images, failures": f"{len(rows)}, {failed}",
@@ -66,7 +68,8 @@ def of_one_tool(rows: pd.DataFrame, agreement: pd.DataFrame) -> dict[str, str]:
         "tumour inside, %": f"mean {tumor.mean():.1f}, least {tumor.min():.1f}, below 90: {(tumor < 90).sum()}",
         "Dice of a head's sequences": f"mean {pairs.mean():.3f}, least {pairs.min():.3f}, "
         f"below: {(pairs < AGREEMENT).sum()} of {len(pairs)}",
-        "Dice with the labels' brain": f"mean {labels.mean():.3f}, least {labels.min():.3f}",
+        "Dice with the labels' brain and its fluid": f"mean {labels.mean():.3f}, least {labels.min():.3f}",
+        "Dice with the labels' brain without": f"mean {tissue.mean():.3f}, least {tissue.min():.3f}",
         "CPU seconds of an image": f"median {column('cpu_seconds').median():.1f}, most "
         f"{column('cpu_seconds').max():.1f}",
         "peak memory, GB": f"{column('peak_gb').max():.2f}",

@@ -18,7 +18,6 @@ from gliomorph.interfaces.datasets.query import QueryError
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, voxel_volume_ml, write_image
 from gliomorph.interfaces.files.masks import foreground
 from gliomorph.interfaces.networks.grid import network_grid
-from gliomorph.interfaces.scan import brain
 from gliomorph.models.regions import MODALITIES
 from gliomorph.models.synthesis.engine import DataEngine
 from gliomorph.models.unet import standardize
@@ -321,11 +320,8 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
-def test_a_bad_scan_is_an_error_that_names_it(
-    spoil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bad_scan_is_an_error_that_names_it(spoil: str, tmp_path: Path) -> None:
     bids = trainings.write_dataset(tmp_path / "bids", ["02"])
-    monkeypatch.setattr(brain.shutil, "which", lambda tool: None)
     change, message = SPOILT[spoil]
     change(bids)
     with pytest.raises(TrainingDataError, match=message) as caught:
