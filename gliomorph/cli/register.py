@@ -13,6 +13,7 @@ from ..environment import prepare_environment
 from ..interfaces.machine.device import GPU_CHOICES
 from ..interfaces.machine.limits import available_cpus
 from ..interfaces.methods import DEFORMABLE, PAIR_METHOD
+from ..interfaces.scan.records import EXTRACTIONS
 from .numbers import above_zero, not_negative, positive
 
 PROGRAM = "gliomorph-register"
@@ -22,9 +23,9 @@ EPILOG = """examples:
   gliomorph-register one_T1w.nii.gz other_T1w.nii.gz -o OUT --affine
   gliomorph-register post_T1w.nii.gz pre_T1w.nii.gz -o OUT --transform rigid --apply post_T2w.nii.gz post_seg.nii.gz
 
-Both images are of one contrast, of brains or of heads with a brain mask (or SynthStrip or HD-BET installed). The moving
-image is registered to the fixed one and the fixed one to the moving one: where a point does not come back to its place
-there is no counterpart, as in a cavity that only one of them has (syn and its like are symmetric and cannot say so).
+Both images are of one contrast, of brains or of heads, whose brains are extracted. The moving image is registered to
+the fixed one and the fixed one to the moving one: where a point does not come back to its place there is no
+counterpart, as in a cavity that only one of them has (syn and its like are symmetric and cannot say so).
 Written are warped.nii.gz, transforms from-moving_to-fixed and from-fixed_to-moving (ITK), inconsistency.nii.gz (mm),
 no-counterpart_mask.nii.gz, report.html with its figures, and last registration.json. A tool for research, not for
 diagnosis.
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _register(options: argparse.Namespace, scratch: Path) -> Path:
     prepare_environment(scratch, options.omp_nthreads or min(8, available_cpus()))
     # only now: threads and matplotlib's folders are where the environment says, when they are imported
-    from ..interfaces.scan.records import Reading
+    from ..interfaces.scan.records import Extraction, Reading
     from ..workflows.pair import Given, Request, register_images
 
     deformable = options.transform == "deformable"
@@ -74,6 +75,7 @@ def _register(options: argparse.Namespace, scratch: Path) -> Path:
         seed=options.random_seed,
         gpu=options.gpu,
         reading=Reading(orientation=options.orientation or "", trust_voxels=options.trust_voxels),
+        extraction=Extraction(tool=options.brain_extraction),
         applied=tuple(options.apply),
         landmarks=options.landmarks,
         coordinates=options.coordinates,
@@ -123,6 +125,9 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
             help=f"tumour, cavity or lesion of the {side} image, a mask or label map: left out")  # fmt: skip
         add(f"--{side}-brain", type=_absolute, metavar="FILE",
             help=f"brain mask of the {side} image (default: all but the background of a brain alone)")  # fmt: skip
+    add("--brain-extraction", choices=EXTRACTIONS, default="auto",
+        help="what makes the brain mask of a head: auto (a given mask, else the network that comes with gliomorph), or "
+        "one of the others whether a mask is given or not (default: %(default)s)")  # fmt: skip
     add("--apply", type=_absolute, nargs="+", metavar="FILE", default=[],
         help="further images, masks or label maps of the moving side, carried along")  # fmt: skip
     add("--landmarks", type=_absolute, metavar="CSV",

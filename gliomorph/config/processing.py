@@ -11,6 +11,7 @@ from ..interfaces.methods import DEFORMABLE, METHODS, NEEDED, PAIR_METHOD, REFIN
 from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
+from ..interfaces.scan.records import EXTRACTIONS
 from ..models.regions import MODALITIES
 from .option import SettingsError, option, resolved, resolved_all, some_of
 
@@ -32,6 +33,10 @@ class Processing:
     resolution: int = option(
         help="voxels in mm (default: %(default)s)", type=int, choices=(1, 2, 3, 4), default=1
     )
+    brain_extraction: str = option(choices=EXTRACTIONS, default="auto", page="usage.md#skull-stripping",
+        help="what makes the brain mask of a head: auto (a given mask, else the network that comes with gliomorph), "
+        "or one of the others whether a mask is given or not; synthstrip and hd-bet have to be installed "
+        "(default: %(default)s)")  # fmt: skip
     registration: tuple[str, ...] = option(nargs="+", choices=METHODS, metavar="METHOD",
         page="usage.md#registration-methods",
         help=f"one or several of {', '.join(m for m in METHODS if m not in NEEDED)}, and the learned ones "

@@ -27,7 +27,7 @@ from ..interfaces.reports.pair.pictures import PairNames
 from ..interfaces.reports.pair.report import pair_page
 from ..interfaces.scan.brain import brain
 from ..interfaces.scan.n4 import n4
-from ..interfaces.scan.records import AS_THEY_STAND, Reading
+from ..interfaces.scan.records import AS_THEY_STAND, WHERE_NONE_IS_GIVEN, Extraction, Reading
 
 NAMES = {
     "warped": "warped.nii.gz",
@@ -68,6 +68,7 @@ class Request:
     seed: int = 0
     gpu: str = "auto"
     reading: Reading = AS_THEY_STAND
+    extraction: Extraction = WHERE_NONE_IS_GIVEN
     applied: tuple[Path, ...] = ()
     """Further images, masks and label maps of the moving side, which are carried along."""
     landmarks: Path | None = None
@@ -110,7 +111,7 @@ def register_images(
         raise ImageError("--apply: files whose names differ are required, for they are written to one folder")
     notices: list[str] = []
     moving, fixed = (
-        _prepared(given, request.reading, scratch / name, notices, report)
+        _prepared(given, request, scratch / name, notices, report)
         for name, given in (("moving", request.moving), ("fixed", request.fixed))
     )
     images = PairImages(
@@ -164,15 +165,17 @@ class _Prepared:
 
 
 def _prepared(
-    given: Given, reading: Reading, folder: Path, notices: list[str], report: Callable[[str], None]
+    given: Given, request: Request, folder: Path, notices: list[str], report: Callable[[str], None]
 ) -> _Prepared:
+    reading = request.reading
     folder.mkdir()
     with chdir(folder):
         report(f"{given.image.name}: brain and bias field")
-        mask, info, picture = brain(given.image, given.brain, reading)
+        mask, info, picture = brain(given.image, given.brain, reading, request.extraction)
         corrected, _ = n4(picture, mask)
-    if not given.brain:
-        notices.append(f"{given.image.name}: brain mask: {info.method}")
+    if info.method != "given":
+        by = f"{info.method}, {info.weights}" if info.weights else info.method
+        notices.append(f"{given.image.name}: brain mask: {by}")
     notices += [f"⚠ {text}" for text in info.flags]
     lesion = None
     if given.lesion:

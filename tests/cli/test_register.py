@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import numpy as np
 import phantoms
 import pytest
 
 from gliomorph.cli.register import main
-from gliomorph.interfaces.files.images import from_array, write_image
+from gliomorph.interfaces.files.images import write_image
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_head_with_its_skull_needs_a_brain_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    brain = phantoms.brain_image(phantoms.grid())
-    noise = np.random.default_rng(0).uniform(0.1, 0.3, brain.GetSize()).astype(np.float32)
-    head = write_image(brain + from_array(noise, brain), tmp_path / "head_T1w.nii.gz")
-    assert main([str(head), str(head), "-o", str(tmp_path / "out")]) == 1
+def test_a_head_with_its_skull_goes_to_the_tool_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    head = str(write_image(phantoms.with_skull(phantoms.grid()), tmp_path / "head_T1w.nii.gz"))
+    assert main([head, head, "-o", str(tmp_path / "out"), "--brain-extraction", "synthstrip"]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("gliomorph-register: head_T1w.nii.gz: ")
-    assert "--moving-brain and --fixed-brain" in err
+    assert err.startswith("gliomorph-register: head_T1w.nii.gz: --brain-extraction synthstrip: ")
+    assert "not installed" in err
     assert not (tmp_path / "out").exists()

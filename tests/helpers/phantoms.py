@@ -105,6 +105,15 @@ def brain_image(like: sitk.Image) -> sitk.Image:
     return from_array(np.where(radius_at(points) < 1, tissue_at(points), 0).astype(np.float32), like)
 
 
+def with_skull(like: sitk.Image) -> sitk.Image:
+    """A head of 3.3 l: brain, dark fluid, bright scalp; air is not zero."""
+    radius = radius_at(positions(like))
+    brain = np.where(radius < 1, tissue_at(positions(like)), 0)
+    noise = np.random.default_rng(0).uniform(0.001, 0.004, radius.shape)
+    voxels = np.select([radius < 1, radius < 1.15, radius < 1.4], [brain, 0.1, 0.8], noise)
+    return from_array(voxels.astype(np.float32), like)
+
+
 def brain_mask(like: sitk.Image) -> sitk.Image:
     return from_array((radius_at(positions(like)) < 1).astype(np.uint8), like)
 

@@ -110,7 +110,7 @@ def publish(
     out = Path(plan.out_dir)
     former = _listed(out, plan)
     written = [
-        *_publish_native(out, plan, images, tumor.kind == "dseg"),
+        *_publish_native(out, plan, images, brain, tumor.kind == "dseg"),
         *_publish_probabilities(out, plan, images.probabilities),
     ]
     for figure in figures:
@@ -220,7 +220,9 @@ DESCRIPTIONS = {
 }
 
 
-def _publish_native(out: Path, plan: Publication, images: ScanImages, sub_regions: bool) -> list[Path]:
+def _publish_native(
+    out: Path, plan: Publication, images: ScanImages, brain: BrainInfo, sub_regions: bool
+) -> list[Path]:
     names = plan.names.native()
     label_map = read_image(images.labels, sitk.sitkUInt8)
     whole = tumor_only(to_array(label_map)) > 0
@@ -234,7 +236,10 @@ def _publish_native(out: Path, plan: Publication, images: ScanImages, sub_region
             write_image(_among(label_map, values), out / names[key]) for key, values in REGION_LABELS.items()
         ]
     keys = ["n4", "preproc", "native_mask", *(["native_dseg", *REGION_LABELS] if sub_regions else [])]
-    return written + [write_sidecar(out / names[key], sidecar(plan, key)) for key in keys]
+    extraction = {"n4": brain.sidecar()}
+    return written + [
+        write_sidecar(out / names[key], sidecar(plan, key) | extraction.get(key, {})) for key in keys
+    ]
 
 
 def _publish_probabilities(out: Path, plan: Publication, probabilities: list[Path]) -> list[Path]:

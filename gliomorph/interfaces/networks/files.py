@@ -28,6 +28,9 @@ LARGEST = 4096
 SHIPPED = Path(__file__).parents[2] / "models" / "weights"
 """The networks that come with gliomorph, each with its model card, JSON of the same name, beside it."""
 
+SHIPPED_BRAIN = SHIPPED / "brain.safetensors"
+"""The networks that come with gliomorph for brain extraction."""
+
 weights_sha256 = sha256_of
 """What tells one network's file from another."""
 

@@ -6,10 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .brain import load_brain
 from .registration import load_network
 from .segmentation import load_student
 
 if TYPE_CHECKING:
+    from ...models.brain_extraction import BrainNetworks, BrainSettings
     from ...models.registration.networks import RegistrationNetwork
     from .segmentation import Member
 
@@ -27,6 +29,11 @@ def loaded_network(path: Path, method: str) -> RegistrationNetwork:
     return _network(path, _change(path), method)
 
 
+def loaded_brain(path: Path) -> tuple[BrainNetworks, BrainSettings]:
+    """As :func:`~.brain.load_brain`; the networks are shared, and not to be changed."""
+    return _brain(path, _change(path))
+
+
 @lru_cache(HELD)
 def _student(path: Path, _change: tuple[int, ...], modality: str) -> list[Member]:
     return load_student(path, modality)
@@ -35,6 +42,11 @@ def _student(path: Path, _change: tuple[int, ...], modality: str) -> list[Member
 @lru_cache(HELD)
 def _network(path: Path, _change: tuple[int, ...], method: str) -> RegistrationNetwork:
     return load_network(path, method)
+
+
+@lru_cache(HELD)
+def _brain(path: Path, _change: tuple[int, ...]) -> tuple[BrainNetworks, BrainSettings]:
+    return load_brain(path)
 
 
 def _change(path: Path) -> tuple[int, ...]:

@@ -50,10 +50,21 @@ def anatomy(
     title: str,
     lesion: sitk.Image | None = None,
     white: float | None = None,
+    brain: sitk.Image | None = None,
 ) -> bytes:
-    """A grey-scale image with the lesion's contour, as PNG. ``white`` is the brightest intensity shown."""
+    """A grey-scale image with the contours of the lesion and of a brain mask, as PNG.
+
+    ``white`` is the brightest intensity shown.
+    """
     norm = Normalize(0.0, white or brightness(image))
-    return _draw(cuts, title, lambda ax, cut: _grey(ax, cut.sample(image), norm), lesion)
+
+    def panel(ax: Axes, cut: Cut) -> None:
+        _grey(ax, cut.sample(image), norm)
+        mask = None if brain is None else cut.sample(brain)
+        if mask is not None and mask.min() < 0.5 < mask.max():
+            ax.contour(mask, [0.5], colors=EDGES, linewidths=0.9)
+
+    return _draw(cuts, title, panel, lesion)
 
 
 def outlines(

@@ -1,32 +1,28 @@
-"""Brain extraction: detected where done, taken where given, made where a tool is installed."""
+"""Brain extraction: detected where done, taken where given, else made."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from ..files.checksums import sha256_of
 from ..files.images import ImageError, to_array, voxel_volume_ml, write_image
-from ..files.masks import (
-    BACKGROUND,
-    SIGNED,
-    finite_image,
-    foreground,
-    read_mask,
-    without_spikes,
-)
+from ..files.masks import BACKGROUND, finite_image, foreground, read_mask, without_spikes
 from ..records import as_dict
 from ..task import task
-from .records import AS_THEY_STAND, BrainInfo, Reading
+from .extraction import extracted, method_of
+from .records import AS_THEY_STAND, EXTRACTIONS, WHERE_NONE_IS_GIVEN, BrainInfo, Extraction, Reading
 
 BRAIN_ML = (300.0, 2300.0)
 """Volumes a skull-stripped head may have; a head with its skull has more than 2500 ml."""
 
 
 def brain(
-    image: Path, brain_mask: Path | None = None, reading: Reading = AS_THEY_STAND
+    image: Path,
+    brain_mask: Path | None = None,
+    reading: Reading = AS_THEY_STAND,
+    extraction: Extraction = WHERE_NONE_IS_GIVEN,
 ) -> tuple[Path, BrainInfo, Path]:
     """The brain mask of an image, in the image's own grid, and the image as all later stages read it.
 
@@ -39,6 +35,8 @@ def brain(
         A given mask; resampled by world coordinates where its grid differs.
     reading : Reading
         What is trusted of the headers.
+    extraction : Extraction
+        What makes the mask of a head, and whether a given one goes before it.
 
     Returns
     -------
@@ -52,15 +50,24 @@ def brain(
     Raises
     ------
     ImageError
-        No usable brain: unreadable, constant or NaN-filled image, or a head with its skull, no mask and
-        no tool to make one.
+        No usable brain: unreadable, constant or NaN-filled image, or a head with its skull in which none is found, or
+        whose tool is not installed.
     """
     picture, flags = finite_image(image, reading.orientation)
-    mask, method, odd = brain_of(picture, image, brain_mask, reading=reading)
+    mask, method, odd = brain_of(picture, image, brain_mask, reading=reading, extraction=extraction)
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     out = write_image(mask, Path.cwd() / "brain_mask.nii.gz")
     picture, changes = without_spikes(picture, mask, image.name)
-    info = BrainInfo(method=method, volume_ml=round(volume, 1), flags=[*flags, *odd, *changes])
+    weights = extraction.weights if method == "shipped" else None
+    by = f"the networks that come with gliomorph ({weights.name})" if weights else method
+    info = BrainInfo(
+        method=method,
+        volume_ml=round(volume, 1),
+        notices=[f"the brain was extracted by {by}: look at its contour"] * (method in EXTRACTIONS),
+        weights=weights.name if weights else None,
+        weights_sha256=sha256_of(weights) if weights else None,
+        flags=[*flags, *odd, *changes],
+    )
     return out, info, write_image(picture, Path.cwd() / "image.nii.gz")
 
 
@@ -70,18 +77,20 @@ def brain_of(
     brain_mask: Path | None,
     scratch: Path | None = None,
     reading: Reading = AS_THEY_STAND,
+    extraction: Extraction = WHERE_NONE_IS_GIVEN,
 ) -> tuple[sitk.Image, str, list[str]]:
-    """Mask, method and what was odd in the mask's file, for a ``picture`` read from ``image``, as in :func:`brain`.
+    """Mask, method and what is odd in it or its file, for a ``picture`` read from ``image``, as in :func:`brain`.
 
     What an external tool writes comes into ``scratch``, the current folder if not given.
     """
     flags: list[str] = []
-    if brain_mask is not None:
+    if brain_mask is not None and (extraction.tool == "auto" or is_skull_stripped(picture)):
         (mask, flags), method = read_mask(brain_mask, picture, "brain", **as_dict(reading)), "given"
     elif is_skull_stripped(picture):
         mask, method = foreground(picture), "skull-stripped input"
     else:
-        mask, method = _extracted(image, picture, scratch or Path.cwd())
+        method = method_of(extraction)
+        mask, flags = extracted(picture, extraction, scratch or Path.cwd(), image.name)
     volume = float(to_array(mask).sum()) * voxel_volume_ml(mask)
     if not BRAIN_ML[0] <= volume <= BRAIN_ML[1]:
         raise ImageError(
@@ -98,35 +107,6 @@ def is_skull_stripped(image: sitk.Image) -> bool:
         return False
     volume = float(to_array(foreground(image)).sum()) * voxel_volume_ml(image)
     return volume <= BRAIN_ML[1]
-
-
-def _extracted(path: Path, image: sitk.Image, scratch: Path) -> tuple[sitk.Image, str]:
-    # the tool reads the frame that was decided here, and not its own reading of the header
-    head = str(write_image(image, scratch / "head.nii.gz"))
-    out, mask = scratch / "stripped.nii.gz", scratch / "extracted_mask.nii.gz"
-    if tool := shutil.which("mri_synthstrip") or shutil.which("synthstrip-singularity"):
-        command, method = [tool, "-i", head, "-o", str(out), "-m", str(mask)], "synthstrip"
-    elif tool := shutil.which("hd-bet"):
-        command, method = [tool, "-i", head, "-o", str(out), "--save_bet_mask"], "hd-bet"
-        mask = scratch / "stripped_bet.nii.gz"
-    else:
-        signed = (to_array(image) < 0).mean()
-        state = (
-            "has negative values and no background of one value"
-            if signed > SIGNED
-            else "is not skull-stripped"
-        )
-        raise ImageError(
-            f"{path.name}: the image {state}, and no brain mask is given. Give one "
-            "(…_desc-brain_mask.nii.gz in a folder named with -d; of a pair, --moving-brain and --fixed-brain), or "
-            "install SynthStrip (mri_synthstrip) or HD-BET"
-        )
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode or not mask.exists():
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no message"]
-        raise ImageError(f"{path.name}: {Path(tool).name} failed (exit {done.returncode}): {last[0]}")
-    found, _ = read_mask(mask, image, "brain")
-    return found, method
 
 
 Brain = task(brain, "mask", "info", "image")

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from ..networks.files import SHIPPED_BRAIN
 from ..records import Ports, Record
 
 SHRINKAGE = 0.7
@@ -59,13 +60,47 @@ class Reading(Record):
 AS_THEY_STAND = Reading()
 
 
+EXTRACTIONS = ("auto", "shipped", "synthstrip", "hd-bet")
+"""Values of :attr:`Extraction.tool`."""
+
+
+@attrs.frozen(kw_only=True)
+class Extraction(Record):
+    """What makes the brain mask of a head."""
+
+    tool: str = "auto"
+    """``shipped``, ``synthstrip`` or ``hd-bet``, which make it also where a mask is given; ``auto``: the given mask,
+    else as ``shipped``."""
+    weights: Path | None = SHIPPED_BRAIN
+    """safetensors of the networks of ``auto`` and ``shipped``; None where they are not needed."""
+    program: str = ""
+    """sha256 of the installed program or version of the package, for the keys of results."""
+
+
+WHERE_NONE_IS_GIVEN = Extraction()
+
+
 @attrs.frozen(kw_only=True)
 class BrainInfo(Remarks):
     """How a brain mask was made."""
 
     method: str
-    """``given``, ``skull-stripped input``, ``synthstrip`` or ``hd-bet``."""
+    """``given``, ``skull-stripped input``, ``shipped``, ``synthstrip`` or ``hd-bet``."""
     volume_ml: float
+    weights: str | None = None
+    weights_sha256: str | None = None
+    """``weights``, ``weights_sha256``: Where the shipped networks made it: their file."""
+
+    @property
+    def made(self) -> bool:
+        """Whether the image was a head whose brain networks or a tool extracted."""
+        return self.method in EXTRACTIONS
+
+    def sidecar(self) -> dict[str, Any]:
+        """What the JSON beside the extracted brain says of it; nothing where it was given or found."""
+        names = {"Method": self.method, "Weights": self.weights, "WeightsSHA256": self.weights_sha256}
+        facts = {key: value for key, value in names.items() if value is not None}
+        return {"BrainExtraction": facts} if self.made else {}
 
 
 @attrs.frozen(kw_only=True)

@@ -21,7 +21,7 @@ from ...interfaces.scan.crop import Crop, CropMask
 from ...interfaces.scan.match import Match
 from ...interfaces.scan.measure import Measure
 from ...interfaces.scan.n4 import N4
-from ...interfaces.scan.records import AS_THEY_STAND, Modality, Reading
+from ...interfaces.scan.records import AS_THEY_STAND, WHERE_NONE_IS_GIVEN, Extraction, Modality, Reading
 from ...interfaces.scan.register import Register
 from ...interfaces.scan.segment import Segment
 from ...interfaces.scan.tumor import Tumor
@@ -73,6 +73,8 @@ class ScanInputs(Record):
     """Further images of the session, which are registered with the primary one."""
     reading: Reading = AS_THEY_STAND
     """What is trusted of the headers."""
+    extraction: Extraction = WHERE_NONE_IS_GIVEN
+    """What makes the brain mask of a head."""
 
 
 @attrs.frozen(kw_only=True)
@@ -154,7 +156,15 @@ def _native(
     add: Callable[[Any, str], Any], inputs: ScanInputs, template: TemplateFiles, seed: int, gpu: str
 ) -> _Native:
     """From the image to the crop, and the tumour's labels on the native grid."""
-    brain = add(Brain(image=inputs.image, brain_mask=inputs.brain_mask, reading=inputs.reading), "brain")
+    brain = add(
+        Brain(
+            image=inputs.image,
+            brain_mask=inputs.brain_mask,
+            reading=inputs.reading,
+            extraction=inputs.extraction,
+        ),
+        "brain",
+    )
     n4 = add(N4(image=brain.image, brain_mask=brain.mask), "n4")
     # A given tumour is known before alignment and matching, which leave it out. A network reads the brain in the
     # template's frame, so it waits for both, and they cannot leave out what it will find.
@@ -300,6 +310,7 @@ def _published(
             raw=native.brain.image,
             n4=native.n4.image,
             labels=labels,
+            brain_mask=native.brain.mask,
             template=template.image,
             aligned=preproc.image,
             aligned_mask=preproc_mask.image,

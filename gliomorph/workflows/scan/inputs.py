@@ -16,7 +16,7 @@ from ...interfaces.derivatives.names import SPATIAL_REFERENCES
 from ...interfaces.derivatives.publish import Publication
 from ...interfaces.scan.records import AS_THEY_STAND, Reading
 from .graph import MethodInputs, ScanInputs
-from .plan import PlannedScan, segmentation_weights
+from .plan import PlannedScan, extraction_of, segmentation_weights
 
 
 def graph_inputs(
@@ -43,6 +43,7 @@ def graph_inputs(
             modality=scan.modality,
             modalities=list(planned.modalities),
             reading=reading,
+            extraction=extraction_of(scan, processing.brain_extraction),
         ),
         "template": template,
         "methods": [

@@ -18,7 +18,8 @@ from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
 from ...interfaces.networks.segmentation import read_modalities, shipped_student
 from ...interfaces.records import as_dict
-from ...interfaces.scan.records import Modality
+from ...interfaces.scan.extraction import method_of, program_of
+from ...interfaces.scan.records import Extraction, Modality
 from ..contents import Contents
 from ..keys import code_key, key_of, page_code
 
@@ -161,13 +162,15 @@ def _plan(
         source=scan.tumor.source if scan.tumor else STUDENT,
         suffix=scan.image.name.split(".")[0].rsplit("_", 1)[-1],
     )
-    tumor = scan.tumor
+    tumor, extraction = scan.tumor, extraction_of(scan, settings.processing.brain_extraction)
+    made = scan.brain_mask is None or extraction.tool != "auto"  # should it be a head
     files = {
         "image": scan.image,
         "tumor": tumor.path if tumor else None,
         "table": tumor.table if tumor else None,
         "brain": scan.brain_mask,
         "weights": weights,
+        **({"extraction weights": extraction.weights} if made else {}),
         **{each.name: each.image for each in modalities},
         **{f"{each.name} fixed": each.fixed for each in modalities if each.like != "T1w"},
     }
@@ -181,6 +184,7 @@ def _plan(
         "modality": scan.modality,
         "kind": tumor.kind if tumor else "",
         "space": tumor.space if tumor else "",
+        **({"extraction": [method_of(extraction), extraction.program]} if made else {}),
     }
     keys = {method: key_of(**own, **hashes, **kind) for method, own in options.items()}
     read = {str(path): hashes[what] for what, path in files.items() if path}
@@ -195,6 +199,13 @@ def segmentation_weights(scan: Scan, given: Path | None) -> Path | None:
     if scan.tumor is not None:
         return None
     return given or shipped_student(scan.modality)
+
+
+def extraction_of(scan: Scan, tool: str) -> Extraction:
+    """What makes the scan's brain mask, should it be a head: ``--brain-extraction``, with all that it depends on."""
+    extraction = Extraction(tool=tool, program=program_of(tool))
+    needed = method_of(extraction) == "shipped" and (scan.brain_mask is None or tool != "auto")
+    return extraction if needed else attrs.evolve(extraction, weights=None)
 
 
 def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str:

@@ -203,6 +203,21 @@ def test_every_image_has_its_sidecar_and_every_dseg_its_table(stages, tmp_path):
                 assert (out / source.removeprefix("bids::")).exists()
 
 
+def test_sidecar_of_an_extracted_brain_names_what_extracted_it(stages, tmp_path):
+    stages["brain"] = BrainInfo(
+        method="shipped", volume_ml=1500.0, weights="a.safetensors", weights_sha256="b"
+    )
+    publish(**stages)
+    anat = tmp_path / "out" / "sub-01" / "ses-a" / "anat"
+    n4, preproc = (
+        json.loads((anat / f"sub-01_ses-a_acq-x_{name}_T1w.json").read_text())
+        for name in ("desc-n4", "space-SRI24_res-2_desc-preproc")
+    )
+    expected = {"Method": "shipped", "Weights": "a.safetensors", "WeightsSHA256": "b"}
+    assert n4["BrainExtraction"] == expected
+    assert "BrainExtraction" not in preproc
+
+
 def test_resection_cavity_has_its_row_and_is_in_no_mask_of_the_tumour(stages, tmp_path):
     treated = from_array(np.where(LABELS == 4, CAVITY, LABELS).astype(np.uint8), GRID)
     write_image(treated, stages["images"].labels)

@@ -1,7 +1,6 @@
-"""The brain mask: detected, taken, made by a tool, or refused with the way out."""
+"""The brain mask: detected, taken, made, or refused with the way out."""
 
 import os
-import stat
 
 import nibabel as nib
 import numpy as np
@@ -9,31 +8,14 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
+from gliomorph.interfaces.files.checksums import sha256_of
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.masks import finite_image, foreground
+from gliomorph.interfaces.networks.files import SHIPPED_BRAIN
 from gliomorph.interfaces.scan.brain import brain, is_skull_stripped
+from gliomorph.interfaces.scan.records import Extraction
 
 ML = phantoms.SEMI_AXES.prod() * 4 / 3 * np.pi / 1000
-
-
-@pytest.fixture
-def no_tools(tmp_path, monkeypatch):
-    """A PATH with nothing but what a shell script needs."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in ("cp", "sh", "cat"):
-        (folder / name).symlink_to(f"/bin/{name}")
-    monkeypatch.setenv("PATH", str(folder))
-    return folder
-
-
-def with_skull(like: sitk.Image) -> sitk.Image:
-    """A head of 3.3 l: brain, dark fluid, bright scalp; air is not zero."""
-    radius = phantoms.radius_at(phantoms.positions(like))
-    inside = to_array(phantoms.brain_image(like))
-    noise = np.random.default_rng(0).uniform(0.001, 0.004, radius.shape)
-    voxels = np.select([radius < 1, radius < 1.15, radius < 1.4], [inside, 0.1, 0.8], noise)
-    return from_array(voxels.astype(np.float32), like)
 
 
 def altered(path, tmp_path, change):
@@ -135,59 +117,66 @@ def test_what_is_odd_in_a_given_mask_is_flagged(heads, tmp_path, here):
     assert shades.startswith("soft_mask.nii.gz: the mask has shades")
 
 
-def test_head_with_skull_and_no_tool_is_refused_with_the_options(tmp_path, no_tools, here):
-    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    with pytest.raises(
-        ImageError, match=r"head\.nii\.gz: .*not skull-stripped.*desc-brain_mask.*-d.*SynthStrip.*HD-BET"
-    ):
-        brain(path)
+@pytest.fixture
+def head(tmp_path):
+    """A whole head of the frame RAS."""
+    return write_image(phantoms.with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
 
 
-def test_head_with_skull_takes_a_given_mask(tmp_path, heads, no_tools, here):
-    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    assert brain(path, heads["RAS"]["brain"])[1].method == "given"
+@pytest.fixture
+def extraction(monkeypatch):
+    """What the stage asks the extraction for; it finds the phantom's brain."""
+    asked = []
+
+    def extracted(image, extraction, scratch, name):
+        asked.append((extraction.tool, name))
+        return phantoms.brain_mask(image), ["it looks odd"]
+
+    monkeypatch.setattr("gliomorph.interfaces.scan.brain.extracted", extracted)
+    return asked
+
+
+def test_given_mask_goes_before_extraction(head, heads, here, extraction):
+    assert brain(head, heads["RAS"]["brain"])[1].method == "given"
+    assert extraction == []
+
+
+def test_head_without_a_mask_is_extracted_by_what_comes_with_gliomorph(head, heads, here, extraction):
+    mask, info, _ = brain(head)
+    assert extraction == [("auto", "head.nii.gz")]
+    assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
+    assert info.method == "shipped" and info.made
+    assert info.flags == ["it looks odd"]
+    assert info.notices == [
+        "the brain was extracted by the networks that come with gliomorph (brain.safetensors): look at its contour"
+    ]
+    facts = {"Method": "shipped", "Weights": "brain.safetensors", "WeightsSHA256": sha256_of(SHIPPED_BRAIN)}
+    assert info.sidecar() == {"BrainExtraction": facts}
+
+
+@pytest.mark.parametrize("tool", ["shipped", "synthstrip"])
+def test_tool_that_is_named_makes_the_mask_whether_one_is_given_or_not(head, heads, here, extraction, tool):
+    _, info, _ = brain(head, heads["RAS"]["brain"], extraction=Extraction(tool=tool))
+    assert extraction == [(tool, "head.nii.gz")]
+    assert info.method == tool
+    assert (info.weights is None) == (tool != "shipped")
+
+
+def test_stripped_image_is_left_as_it_is_whatever_tool_is_named(heads, here, extraction):
+    asked = Extraction(tool="hd-bet")
+    _, info, _ = brain(heads["RAS"]["image"], extraction=asked)
+    assert info.method == "skull-stripped input"
+    assert brain(heads["RAS"]["image"], heads["RAS"]["brain"], extraction=asked)[1].method == "given"
+    assert extraction == []
+    assert not info.made and info.sidecar() == {}
 
 
 def test_zero_air_does_not_make_a_head_stripped():
     like = phantoms.grid((60, 70, 60))
-    voxels = to_array(with_skull(like))
+    voxels = to_array(phantoms.with_skull(like))
     head = from_array(np.where(voxels < 0.01, 0, voxels), like)
     assert (to_array(head) == 0).mean() > 0.3
     assert not is_skull_stripped(head)
-
-
-def install(folder, name, script):
-    """A fake tool on the PATH."""
-    tool = folder / name
-    tool.write_text(f"#!/bin/sh\n{script}\n")
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-
-
-@pytest.mark.parametrize(
-    ("tool", "script", "method"),
-    [
-        ("mri_synthstrip", 'cp "$MASK" "$6"; [ "$1$3$5" = "-i-o-m" ]', "synthstrip"),
-        ("hd-bet", 'cp "$MASK" "${4%.nii.gz}_bet.nii.gz"; [ "$5" = "--save_bet_mask" ]', "hd-bet"),
-    ],
-)
-def test_installed_tool_makes_the_mask(tmp_path, heads, no_tools, here, monkeypatch, tool, script, method):
-    install(no_tools, tool, script)
-    monkeypatch.setenv("MASK", str(heads["RAS"]["brain"]))
-    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    mask, info, _ = brain(path)
-    assert info.method == method
-    assert np.array_equal(to_array(read_image(mask)), to_array(read_image(heads["RAS"]["brain"])))
-
-
-@pytest.mark.parametrize(
-    ("script", "said"),
-    [("echo out of memory >&2; exit 3", r"exit 3\): out of memory"), ("exit 0", r"exit 0\): no message")],
-)
-def test_failing_tool_is_quoted(tmp_path, no_tools, here, script, said):
-    install(no_tools, "mri_synthstrip", script)
-    path = write_image(with_skull(phantoms.frame("RAS")), tmp_path / "head.nii.gz")
-    with pytest.raises(ImageError, match=rf"head\.nii\.gz: mri_synthstrip failed \({said}"):
-        brain(path)
 
 
 @pytest.mark.parametrize(
@@ -266,17 +255,6 @@ def test_image_that_later_stages_read_has_a_positive_brain_and_no_spikes(heads, 
         (True, False),
         (False, True),
     ]
-
-
-def test_head_with_negative_values_and_no_background_of_one_value_is_refused_with_this_reason(
-    heads, tmp_path, no_tools, here
-):
-    noise = np.random.default_rng(0).normal(0, 1, read_image(heads["RAS"]["image"]).GetSize())
-    path = altered(heads["RAS"]["image"], tmp_path, lambda voxels: voxels + noise)
-    with pytest.raises(
-        ImageError, match=r"has negative values and no background of one value, and no brain mask"
-    ):
-        brain(path)
 
 
 def test_path_is_not_searched_for_stripped_images(heads, here, monkeypatch):

@@ -220,13 +220,6 @@ def with_label(value: float) -> Callable[[np.ndarray], None]:
     return change
 
 
-def add_skull(bids: Path) -> None:
-    noise = np.random.default_rng(0)
-    trainings.change_image(
-        path_of(bids), lambda v: v.__iadd__(noise.uniform(50, 100, v.shape).astype(v.dtype))
-    )
-
-
 def on_wider_grid(change: Callable[[Path], None]) -> Callable[[Path], None]:
     """The labels on a grid of their own, and changed then."""
 
@@ -300,7 +293,6 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda b: path_of(b).write_bytes(path_of(b).read_bytes()[:500]),
         r"sub-02: sub-02_T1w\.nii\.gz: cannot be read, damaged",
     ),
-    "a head with its skull": (add_skull, r"sub-02: sub-02_T1w\.nii\.gz: the image is not skull-stripped"),
     "another subject's labels": (
         of_another_subject,
         r"sub-02: a label map .* found sub-03_seg-brats_dseg\.nii\.gz \(by its name of sub-03, the image is sub-02",

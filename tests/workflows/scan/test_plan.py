@@ -19,6 +19,7 @@ from gliomorph.interfaces.datasets.query import QueryError
 from gliomorph.interfaces.datasets.template_files import TemplateFiles
 from gliomorph.interfaces.derivatives.publish import Publication
 from gliomorph.interfaces.methods import SPEEDS
+from gliomorph.interfaces.networks.files import SHIPPED_BRAIN
 from gliomorph.workflows.scan import plan
 from gliomorph.workflows.scan.graph import ScanGraph
 from gliomorph.workflows.scan.inputs import graph_inputs, publication
@@ -132,6 +133,26 @@ def test_any_changed_input_makes_a_finished_scan_run_again(
     else:
         monkeypatch.setattr("gliomorph.workflows.keys.scan_code", lambda: "other")
     assert statuses(settings, template)["sub-01"] == "run"
+
+
+def test_key_has_what_extracts_the_brain_unless_a_mask_goes_before_it(
+    settings: Settings, template: TemplateFiles, tmp_path: Path
+) -> None:
+    given = tmp_path / "masks" / "sub-02" / "anat" / "sub-02_desc-brain_mask.nii.gz"
+    given.write_text("brain")
+    tools = ("auto", "shipped", "synthstrip")
+    keys, extractions = [], []
+    for tool in tools:
+        asked = changed(settings, brain_extraction=tool)
+        planned = plan_scans(asked, template)
+        keys.append([each.input_keys["affine"] for each in planned])
+        extractions.append([inputs_of(each, asked, template)["inputs"].extraction for each in planned])
+    (auto, auto_given), (shipped, shipped_given), (synthstrip, _) = keys
+    assert auto == shipped != synthstrip
+    assert auto_given != shipped_given
+    assert [[each.tool for each in pair] for pair in extractions] == [[tool] * 2 for tool in tools]
+    weights = [[each.weights and each.weights.name for each in pair] for pair in extractions]
+    assert weights == [["brain.safetensors", None], ["brain.safetensors"] * 2, [None, None]]
 
 
 def test_keys_cover_what_a_mask_is_beside_what_it_holds(settings: Settings, template: TemplateFiles) -> None:
@@ -344,7 +365,7 @@ def test_results_are_published_only_where_inputs_are_what_they_were(
     first, _ = plan_scans(settings, template)
     image = settings.bids_dir / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     mask = settings.inputs.derivatives["masks"] / "sub-01" / "anat" / "sub-01_seg-brats_dseg.nii.gz"
-    assert set(publication_of(first, settings).contents) == {str(image), str(mask)}
+    assert set(publication_of(first, settings).contents) == {str(image), str(mask), str(SHIPPED_BRAIN)}
 
 
 def test_further_modalities_reach_the_key_of_a_scan_that_has_them(

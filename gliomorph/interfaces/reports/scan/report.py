@@ -75,6 +75,8 @@ class PageImages(Ports):
     matching."""
     aligned_mask: Path | None
     """Tumour mask on that grid."""
+    brain_mask: Path | None = None
+    """The brain mask in the native frame, where it is to be drawn."""
 
 
 def scan_report(
@@ -130,6 +132,7 @@ def scan_report(
         geometry=_geometry(str(used.get("image", images.raw.name)), before),
         pictures={
             **_native_pictures(album, before, corrected, lesion, labels),
+            "brain": _brain_pictures(album, before, corrected, images.brain_mask, lesion),
             "modalities": _modality_pictures(album, corrected, others, lesion),
             "alignment": _alignment_pictures(album, fixed, moving, cuts, aligned_lesion),
         },
@@ -222,6 +225,19 @@ def _native_pictures(
         coloured = figures.regions(n4, labels, cuts, title="Tumour regions", lesion=lesion)
         pictures["segmentation"] = [album.add("segmentation", "Tumour regions, and the mask used.", coloured)]
     return pictures
+
+
+def _brain_pictures(
+    album: Album, raw: sitk.Image, n4: sitk.Image, mask: Path | None, lesion: sitk.Image | None
+) -> list[Picture]:
+    """The head under the contour of its brain mask, where that was made."""
+    if mask is None:
+        return []
+    cuts, title = spread_cuts(n4, None), "Brain mask"
+    png = figures.anatomy(
+        raw, cuts, title=title, lesion=lesion, brain=read_image(mask, sitk.sitkUInt8), white=brightness(raw)
+    )
+    return [album.add("brain", "The image as it was read, and the contour of its brain mask.", png)]
 
 
 def _modality_pictures(

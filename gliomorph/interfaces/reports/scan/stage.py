@@ -65,7 +65,7 @@ def scan_page(
     remarks = Remarks.of(plan, infos.brain, infos.tumor, *channels)
     page = scan_report(
         scan=plan.names.label,
-        images=images,
+        images=images if infos.brain.made else attrs.evolve(images, brain_mask=None),
         others={channel.name: channel.native for channel in channels},
         sub_regions=infos.tumor.kind == "dseg",
         methods=methods,

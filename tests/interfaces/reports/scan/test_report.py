@@ -100,6 +100,7 @@ def write(files: dict[str, Path], folder: Path, **changed: object) -> str:
         "template": files["n4"],
         "aligned": files["n4"],
         "aligned_mask": files["mask"],
+        "brain_mask": None,
     }
     images |= {name: changed.pop(name) for name in images.keys() & changed.keys()}
     arguments = {
@@ -121,6 +122,13 @@ def test_further_modalities_have_a_section_of_their_own(files, tmp_path):
     text = write(files, tmp_path / "two", others={"T2w": files["raw"]})
     assert 'id="modalities"' in text
     assert (tmp_path / "two" / "figures" / "sub-01_desc-modalityT2w_T1w.png").exists()
+
+
+def test_brain_mask_that_was_made_is_drawn_on_the_head(files, tmp_path):
+    assert "contour of the brain mask" not in write(files, tmp_path / "one")
+    text = write(files, tmp_path / "two", brain_mask=files["mask"])
+    assert "contour of the brain mask" in text
+    assert (tmp_path / "two" / "figures" / "sub-01_desc-brain_T1w.png").exists()
 
 
 def test_page_holds_every_picture_and_loads_nothing_from_elsewhere(files, tmp_path):
