@@ -49,6 +49,25 @@ def test_picture_does_not_depend_on_the_order_of_the_axes(grid, axes):
     assert np.array_equal(pixels(seen), pixels(expected))
 
 
+def test_picture_does_not_depend_on_those_that_were_drawn_before(grid):
+    """They share their panels: with a lesion's contour the image is drawn smaller, and a ratio has a bar."""
+    image, lesion = head(grid)
+    cuts = choose_cuts(image, [lesion])
+    figures._empty.cache_clear()
+    alone = figures.anatomy(image, cuts, title="alone")
+    figures.anatomy(image, cuts, title="before", lesion=lesion)
+    ones = from_array(np.ones(grid.GetSize(), np.float32), grid)
+    figures.ratio_map(ones, image, cuts, title="before", label="ratio", limit=2.0, lesion=lesion)
+    with pytest.raises(ValueError, match="broken"):
+        figures._draw(cuts, "broken", broken, lesion)
+    assert figures.anatomy(image, cuts, title="alone") == alone
+
+
+def broken(ax, cut):
+    ax.text(0.5, 0.5, "left behind")
+    raise ValueError("broken")
+
+
 def test_oblique_image_is_seen_on_the_same_canonical_slices(grid, oblique_grid):
     straight, straight_lesion = head(grid)
     oblique, oblique_lesion = head(oblique_grid)
