@@ -50,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
     "refine": 0,
     "speed": "default",
     "reading": {},
+    "extraction": {},
     "deformable": PAIR_METHOD,
     "voxel_mm": 0.0,
     "threshold_mm": THRESHOLD_MM,

@@ -11,7 +11,8 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, to_array
 from gliomorph.interfaces.registration.problem import Answer, Problem
-from gliomorph.interfaces.registration.torch_methods import halved, restored
+from gliomorph.interfaces.registration.torch_methods import _refined, halved, restored
+from gliomorph.models.registration.pair import Registration, pair_of
 
 
 def problem(size: tuple[int, int, int], axes: np.ndarray) -> Problem:
@@ -76,3 +77,27 @@ def test_answer_maps_the_same_points_wherever_they_lie(size: tuple[int, int, int
             answer.forward.TransformPoint(point), smooth.TransformPoint(point), atol=1e-6
         )
     assert restored(Answer(forward=smooth, inverse=shift), half, whole.fixed).appearance is None
+
+
+def test_a_flow_counts_a_modality_that_is_given_twice_once() -> None:
+    like = phantoms.grid((20, 24, 16), (8.0, 8.0, 8.0))
+    fixed = to_array(phantoms.brain_image(like))
+    moving, brain = np.roll(fixed, 1, axis=1), (fixed > 0).astype(np.uint8)
+    mask = np.zeros_like(brain)
+    mask[8:11, 9:12, 7:10] = 1
+    rest = Registration(
+        displacement=np.zeros((3, *fixed.shape), np.float32),
+        inverse_displacement=np.zeros((3, *fixed.shape), np.float32),
+        appearance=np.zeros(fixed.shape, np.float32),
+        energy=[],
+    )
+
+    def found(copies: int) -> np.ndarray:
+        images = (np.stack([image] * copies) for image in (moving, fixed))
+        pair = pair_of(*images, mask, like.GetSpacing(), brain)
+        answer, _ = _refined(rest, pair, (20, 10, 5), "local", lambda _: None)
+        return answer.displacement
+
+    once, twice = found(1), found(2)
+    assert np.abs(once).max() > 0.5
+    np.testing.assert_allclose(twice, once, atol=1e-3)
