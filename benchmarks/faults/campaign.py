@@ -28,6 +28,7 @@ from . import world as world_module
 from .cohort import SUBJECTS
 from .fault import Fault, Kind
 from .invariants import Listing
+from .storage import release
 from .world import BOTH, Answer, World
 
 TOGETHER = 7
@@ -131,6 +132,7 @@ def prepare(world: World) -> None:
     if marker.exists() and marker.read_text() == made_by:
         return
     if world.root.parent.exists():
+        release(world.root)
         shutil.rmtree(world.root.parent)
     world.root.mkdir(parents=True)
     world.make()

@@ -45,6 +45,13 @@ def _unmounted(folder: Path) -> None:
     aside.rename(folder)
 
 
+def release(root: Path) -> None:
+    """Unmount what a campaign that was killed in such a fault has left mounted in a world."""
+    for folder in root.glob("*"):
+        if folder.is_mount():
+            subprocess.run(["umount", str(folder)], check=True)
+
+
 def _no_mounts() -> str:
     if os.geteuid():
         return "a file system of its own takes root"

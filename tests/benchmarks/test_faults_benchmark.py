@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from benchmarks.faults import campaign, invariants
+from benchmarks.faults import campaign, invariants, storage
 from benchmarks.faults.__main__ import report
 from benchmarks.faults.campaign import CampaignError, Record, Round, kept_records, planned, right_codes
 from benchmarks.faults.fault import Fault, Kind
@@ -282,3 +282,15 @@ def test_small_campaign_holds_and_is_not_played_twice(tmp_path: Path) -> None:
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.stdout == first.stdout
     assert "holds" in first.stderr and again.stderr == ""
+
+
+@pytest.mark.skipif(bool(storage._no_mounts()), reason=f"a mount is made: {storage._no_mounts()}")
+def test_a_mount_that_a_killed_campaign_left_is_released(tmp_path: Path) -> None:
+    left, plain = tmp_path / "out", tmp_path / "work"
+    left.mkdir()
+    plain.mkdir()
+    storage._mounted(left, 1)
+    assert left.is_mount()
+    storage.release(tmp_path)
+    assert not left.is_mount()
+    assert plain.is_dir()
