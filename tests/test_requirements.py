@@ -44,7 +44,7 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("gliomorph", ("dask", "hd-bet", "survival")), ("tests", ("test",)), ("benchmarks", ("test",))],
+    [("gliomorph", ("dask", "dicom", "hd-bet", "survival")), ("tests", ("test",)), ("benchmarks", ("test",))],
 )
 def test_what_is_imported_is_asked_for(folder: str, extras: tuple[str, ...]) -> None:
     distributions = packages_distributions()
@@ -59,4 +59,4 @@ def test_what_is_imported_is_asked_for(folder: str, extras: tuple[str, ...]) -> 
 
 def test_what_is_asked_for_is_pinned() -> None:
     pins = {normal(name) for name in REQUIREMENT.findall((ROOT / "constraints.txt").read_text())}
-    assert asked_for("dask", "hd-bet", "survival", "test") - pins - {"torch"} == set()
+    assert asked_for("dask", "dicom", "hd-bet", "survival", "test") - pins - {"torch"} == set()

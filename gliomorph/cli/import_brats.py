@@ -21,6 +21,8 @@ from ..interfaces.datasets.brats.dataset import (
 )
 from ..interfaces.datasets.brats.kinds import BRATS, BRATS_REG, PROGRAM, Kind
 from ..interfaces.datasets.brats.pairs import SESSIONS, find_pairs
+from ..interfaces.datasets.clinical.items import ClinicalError
+from .import_clinical import add_dicom, add_nifti
 
 BRATS_EPILOG = """
 Recognised are folders of the editions 2017 to 2021 (Brats18_CBICA_AAB_1, BraTS20_Training_001, BraTS2021_00000) and
@@ -49,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     try:
-        return import_brats(options)
-    except (BratsError, OSError) as error:
+        return int(options.run(options))
+    except (BratsError, ClinicalError, OSError) as error:
         if options.verbose:
             raise
         print(f"{PROGRAM}: {error}", file=sys.stderr)
@@ -151,7 +153,9 @@ def _next(bids_dir: Path, kind: Kind) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Make BIDS datasets of others.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(metavar="{brats,brats-reg}", required=True)
+    commands = parser.add_subparsers(metavar="{dicom,nifti,brats,brats-reg}", required=True)
+    add_dicom(commands)
+    add_nifti(commands)
     brats = commands.add_parser(
         "brats",
         help="folders of the BraTS challenges",
@@ -166,7 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_common(brats)
     brats.set_defaults(
-        kind=BRATS, find=lambda options: find_cases(options.src_dir, pediatric_2023=options.pediatric_2023)
+        run=import_brats,
+        kind=BRATS,
+        find=lambda options: find_cases(options.src_dir, pediatric_2023=options.pediatric_2023),
     )
     pairs = commands.add_parser(
         "brats-reg",
@@ -176,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_folders(pairs)
     _add_common(pairs)
-    pairs.set_defaults(kind=BRATS_REG, find=lambda options: find_pairs(options.src_dir))
+    pairs.set_defaults(run=import_brats, kind=BRATS_REG, find=lambda options: find_pairs(options.src_dir))
     return parser
 
 

@@ -137,7 +137,7 @@ def test_help_reads_well(capsys: pytest.CaptureFixture) -> None:
 def test_a_kind_of_dataset_has_to_be_said(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli_import.main([])
-    assert "{brats,brats-reg}" in capsys.readouterr().err
+    assert "{dicom,nifti,brats,brats-reg}" in capsys.readouterr().err
 
 
 def test_pairs_with_landmarks_are_imported_and_measured_next(

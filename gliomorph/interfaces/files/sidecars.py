@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -17,6 +18,15 @@ def copy(source: Path, target: Path) -> Path:
     """Copy under a temporary name, then rename."""
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
+    return target
+
+
+def copy_compressed(source: Path, target: Path) -> Path:
+    """Copy a ``.nii.gz`` as it is, a ``.nii`` compressed."""
+    if source.name.endswith(".gz"):
+        return copy(source, target)
+    with replacing(target) as temporary:
+        temporary.write_bytes(gzip.compress(source.read_bytes(), compresslevel=6, mtime=0))
     return target
 
 

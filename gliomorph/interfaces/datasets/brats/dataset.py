@@ -7,7 +7,6 @@ are all there is kept as it is.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -17,9 +16,9 @@ from typing import Any
 import attrs
 
 from ...files.checksums import sha256_of
-from ...files.images import ImageError, remove_leftovers, replacing, write_text
+from ...files.images import ImageError, remove_leftovers, write_text
 from ...files.landmarks import LandmarkError
-from ...files.sidecars import beside, copy, write_sidecar
+from ...files.sidecars import beside, copy, copy_compressed, write_sidecar
 from ...files.tables import brats_rows, json_text, label_table, read_tsv, table
 from ...files.text import listed
 from ..simulate import SUFFIXES
@@ -232,7 +231,7 @@ def _write_case(case: Case, findings: Findings, bids_dir: Path) -> None:
         if case.segmentation and not findings.has_tumor:
             content[EMPTY] = sha256_of(case.segmentation)
         write_sidecar(path, content)
-        _copy_compressed(source, path)
+        copy_compressed(source, path)
     if case.segmentation and findings.has_tumor:
         path = bids_dir / segmentation_path(case)
         enhancing = f"The enhancing tumour is label {case.layout.convention['ET']}."
@@ -242,7 +241,7 @@ def _write_case(case: Case, findings: Findings, bids_dir: Path) -> None:
         }
         write_text(label_table(brats_rows(case.layout.convention)), beside(path, ".tsv"))
         write_sidecar(path, content)
-        _copy_compressed(case.segmentation, path)
+        copy_compressed(case.segmentation, path)
     if case.landmarks:
         path = bids_dir / landmarks_path(case)
         content = {
@@ -262,14 +261,6 @@ def _stem(case: Case, suffix: str) -> Path:
     session = [f"ses-{case.session}"] if case.session else []
     name = "_".join([f"sub-{case.label}", *session, suffix])
     return Path(f"sub-{case.label}", *session, "anat", f"{name}.nii.gz")
-
-
-def _copy_compressed(source: Path, target: Path) -> None:
-    if source.name.endswith(".gz"):
-        copy(source, target)
-        return
-    with replacing(target) as temporary:
-        temporary.write_bytes(gzip.compress(source.read_bytes(), compresslevel=6, mtime=0))
 
 
 def _made_here(description: Path) -> bool:
