@@ -9,16 +9,17 @@ from pathlib import Path, PurePosixPath
 from ..datasets.entities import IMAGES
 from ..files.folders import files_in
 
+_IMAGES = "|".join(IMAGES)
+_ANAT = r"(?:sub-[A-Za-z0-9]+/(?:ses-[A-Za-z0-9]+/)?|tpl-[A-Za-z0-9]+/(?:cohort-[A-Za-z0-9]+/)?)anat"
 WANTED = re.compile(
-    r"sub-[A-Za-z0-9]+/(?:ses-[A-Za-z0-9]+/)?anat/[^/]+\.(?:nii\.gz|json|tsv|h5)"
+    rf"(?:{_ANAT})/[^/]+(?:_(?:{_IMAGES}|mask|dseg|probseg|statmap)\.nii\.gz|_(?:dseg|stats)\.tsv|_xfm\.h5|\.json)"
     r"|sub-[A-Za-z0-9]+/sub-[A-Za-z0-9]+_longitudinal\.(?:tsv|json)"
-    r"|tpl-[A-Za-z0-9]+/(?:cohort-[A-Za-z0-9]+/)?anat/[^/]+\.(?:nii\.gz|json|tsv)"
     r"|atlas-[A-Za-z0-9]+_description\.json|group_[a-z]+\.tsv"
 )
 """Files that are shared, by their names; all others stay."""
 MADE_ANEW = ("README.md", "dataset_description.json")
 KINDS = {
-    "images": re.compile(rf"_(?:{'|'.join(IMAGES)})\.nii\.gz$"),
+    "images": re.compile(rf"_(?:{_IMAGES})\.nii\.gz$"),
     "masks and label maps": re.compile(r"_(?:mask|dseg)\.nii\.gz$"),
     "maps": re.compile(r"_(?:probseg|statmap)\.nii\.gz$"),
     "transforms": re.compile(r"_xfm\.h5$"),

@@ -138,22 +138,20 @@ def _faces(request: Request, wanted: Sequence[str]) -> _Faces:
     out, images = request.out, [name for name in wanted if is_image(name)]
     heads: dict[str, Path | None] = {}
     checked = set()
-    for name in filter(is_native, images):
-        if name.startswith("sub-"):
+    for name in images:
+        if name.startswith("sub-") and is_native(name):
             checked.add(stem_of(name))
             mask = brain_mask(out, stem_of(name))
             if shows_more_than_brain(out / name, mask):
                 heads[name] = mask
     defaced = {name: mask for name, mask in heads.items() if mask is not None and request.deface}
-    bad = {stem_of(name) for name in heads}
+    good = checked - {stem_of(name) for name in heads}
     # what was warped shows what the native image does; without that, nothing is known of it
-    others = [
-        name
-        for name in images
-        if name not in heads
-        and (stem_of(name) in bad or stem_of(name) not in checked if name.startswith("sub-") else bool(bad))
-    ]
-    return _Faces(defaced=defaced, left_out=sorted([*(heads.keys() - defaced.keys()), *others]))
+    warped = [name for name in images if name.startswith("sub-") and not is_native(name)]
+    left_out = [*(heads.keys() - defaced.keys()), *(name for name in warped if stem_of(name) not in good)]
+    if heads or left_out:
+        left_out += [name for name in images if name.startswith("tpl-")]
+    return _Faces(defaced=defaced, left_out=sorted(left_out))
 
 
 def _share(out: Path, name: str, target: Path, scrubber: Scrubber, faces: _Faces) -> None:

@@ -7,6 +7,7 @@ import random
 import re
 import tempfile
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 import attrs
@@ -19,7 +20,9 @@ COLUMNS = ("participant_id", "session_id", "shared_participant_id", "shared_sess
 SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
 OF_SESSIONS = re.compile(r"(?<![A-Za-z0-9])(ses|space|from|to)-([A-Za-z0-9]+)")
 """Entities whose value may be the label of a session: the native space of a session is called by it."""
-DIGITS, NUMBER, WORD = 3, 7, 4
+WORD = re.compile(r"(?<![A-Za-z0-9])(?<!\d\.)[A-Za-z0-9]+")
+"""Letters and digits together, but those behind a decimal point."""
+DIGITS, LONG_NUMBER, LONG_WORD = 3, 7, 4
 """Digits of new labels at least; lengths from which numbers and other labels are looked for without ``sub-``."""
 
 
@@ -27,7 +30,7 @@ class ExportError(ValueError):
     """What cannot be shared as asked: the message names the file or option and what was required."""
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # which cached properties need
 class Names:
     """Old labels with their new ones, both without ``sub-`` and ``ses-``."""
 
@@ -49,23 +52,17 @@ class Names:
         sessions = self.sessions.get(named, {})
         text = OF_SESSIONS.sub(lambda m: f"{m[1]}-{sessions.get(m[2], m[2])}", text)
         text = SUBJECT.sub(lambda m: f"sub-{self.subjects.get(m[1], m[1])}", text)
-        new = {label.lower(): self.subjects[label] for label in self.telling}
-        return self.bare.sub(lambda m: new[m[0].lower()], text) if new else text
+        return WORD.sub(lambda m: self.telling.get(m[0].lower(), m[0]), text)
 
-    @property
-    def telling(self) -> list[str]:
-        """Old labels of subjects that stand for a person wherever they occur: ``01`` alone is but a number."""
-        return [
-            label
+    @cached_property
+    def telling(self) -> Mapping[str, str]:
+        """New labels by old ones, in small letters, that stand for a person wherever they occur; ``01`` does not."""
+        new = {*self.subjects.values()}
+        return {
+            label.lower(): self.subjects[label]
             for label in self.subjects
-            if len(label) >= (NUMBER if label.isdecimal() else WORD) and label not in self.subjects.values()
-        ]
-
-    @property
-    def bare(self) -> re.Pattern[str]:
-        """A pattern of :attr:`telling` labels as whole words, in any case."""
-        longest_first = sorted(map(re.escape, self.telling), key=len, reverse=True)
-        return re.compile(rf"(?<![A-Za-z0-9.])(?:{'|'.join(longest_first)})(?![A-Za-z0-9])", re.IGNORECASE)
+            if len(label) >= (LONG_NUMBER if label.isdecimal() else LONG_WORD) and label not in new
+        }
 
 
 def draw_names(out: Path, known: Names, chance: random.Random) -> Names:

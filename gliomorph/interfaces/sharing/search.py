@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from .names import SUBJECT, Names
+from .names import SUBJECT, WORD, Names
 from .text import PATH
 
 TEXTS = (".json", ".tsv", ".md", ".txt", "")
@@ -27,23 +26,20 @@ def traces(folder: Path, names: Names) -> list[str]:
     found : list of str
         A sentence each: which file, relative to the folder, and what is in it.
     """
+    subjects = {*names.subjects.values()}
+    sessions = {label for each in names.sessions.values() for label in each.values()}
+
+    def old(text: str) -> list[str]:
+        found = {f"sub-{label}" for label in SUBJECT.findall(text) if label not in subjects}
+        found |= {f"ses-{label}" for label in SESSION.findall(text) if label not in sessions}
+        return sorted(found | {word for word in WORD.findall(text) if word.lower() in names.telling})
+
     found = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        found += [f"{name}: its name has {trace}" for trace in _of_names(name, names)]
+        found += [f"{name}: its name has {trace}" for trace in old(name)]
         if path.is_file() and path.suffix in TEXTS:
             text = path.read_text(encoding="utf-8", errors="replace")
-            found += [f"{name}: {trace}" for trace in _of_names(text, names)]
-            found += [f"{name}: the path {found_path[0].strip()}" for found_path in PATH.finditer(text)]
+            found += [f"{name}: {trace}" for trace in old(text)]
+            found += [f"{name}: the path {trace[0].strip()}" for trace in PATH.finditer(text)]
     return found
-
-
-def _of_names(text: str, names: Names) -> Iterator[str]:
-    new = set(names.subjects.values())
-    sessions = {label for each in names.sessions.values() for label in each.values()}
-    yield from sorted({f"sub-{label}" for label in SUBJECT.findall(text)} - {f"sub-{label}" for label in new})
-    yield from sorted(
-        {f"ses-{label}" for label in SESSION.findall(text)} - {f"ses-{label}" for label in sessions}
-    )
-    if names.telling:
-        yield from sorted({match[0] for match in names.bare.finditer(text)})

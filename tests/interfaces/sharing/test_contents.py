@@ -20,10 +20,12 @@ from gliomorph.interfaces.sharing.contents import (
 def test_pages_logs_and_unknown_files_are_none_of_those_that_are_shared(tmp_path: Path) -> None:
     out = write_derivatives(tmp_path / "out")
     (out / "sub-Meier" / "notes.txt").write_text("")
+    (out / "sub-Meier/ses-pre/anat/sub-Meier_ses-pre_bold.nii.gz").write_bytes(b"")
     wanted, others = wanted_files(out)
     assert others == [
         "logs/run.json",
         "sub-Meier/notes.txt",
+        "sub-Meier/ses-pre/anat/sub-Meier_ses-pre_bold.nii.gz",
         "sub-Meier_ses-post.html",
         "sub-Meier_ses-pre.html",
         f"sub-{HEAD}.html",

@@ -6,6 +6,7 @@ import re
 import stat
 from pathlib import Path
 
+import attrs
 import nibabel as nib
 import numpy as np
 import pytest
@@ -27,8 +28,6 @@ def request_of(tmp_path: Path) -> Request:
 
 
 def changed(request: Request, **changes: object) -> Request:
-    import attrs
-
     return attrs.evolve(request, **changes)
 
 
@@ -95,6 +94,11 @@ def test_what_was_warped_of_a_head_is_left_out_and_so_is_the_mean(request_of: Re
     assert left_out(export(request_of)) == warped
     assert "2 images that show more than the brain" in (request_of.shared / "README.md").read_text()
     assert not [name for name in names_in(request_of.shared) if "desc-mean" in name]
+
+
+def test_warped_images_are_left_out_where_nothing_is_known_of_their_native_one(request_of: Request) -> None:
+    (request_of.out / f"sub-{NAMED}/ses-pre/anat/sub-{NAMED}_ses-pre_desc-n4_T1w.nii.gz").unlink()
+    assert f"sub-{NAMED}_ses-pre_space-Tiny_res-4_desc-affine_T1w.nii.gz" in left_out(export(request_of))
 
 
 def test_heads_are_left_out_where_nothing_is_to_be_defaced(request_of: Request) -> None:

@@ -36,7 +36,7 @@ def test_strings_with_a_path_or_a_date_are_left_out(text: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "value", ["https://doi.org/10.1016/j.neuroimage.2010.07.033", "1/2 of it", None, 1.5, True]
+    "value", ["https://doi.org/10.1016/j.neuroimage.2010.07.033", "1/2 of it", "0.19990101", None, 1.5, True]
 )
 def test_other_values_stay(value: object, tmp_path: Path) -> None:
     assert scrubbed({"a": value, "b": [value]}, tmp_path) == {"a": value, "b": [value]}
