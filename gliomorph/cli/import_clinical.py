@@ -12,6 +12,7 @@ from ..interfaces.datasets.clinical.dicom import find_series, require_tools
 from ..interfaces.datasets.clinical.items import DERIVATIVE, MASKS, ClinicalError, Item
 from ..interfaces.datasets.clinical.nifti_table import read_nifti_table
 from ..interfaces.datasets.clinical.series_table import (
+    check_mapping,
     converted_items,
     mapping_table,
     read_series_table,
@@ -65,10 +66,11 @@ def import_dicom(options: argparse.Namespace) -> int:
             )
             return 1
     wanted = read_series_table(table, found)
-    write_mapping(mapping_table(wanted), mapping)
-    print(f"{mapping}: who is who; keep it apart from the dataset")
+    check_mapping(mapping_table(wanted), mapping)
     write_dataset(converted_items(wanted, program, table), bids_dir, _report)
+    write_mapping(mapping_table(wanted), mapping)
     print(f"{len(wanted)} of {len(found)} series are in {bids_dir}; the others are passed over")
+    print(f"{mapping}: who is who; keep it apart from the dataset")
     print(_next(bids_dir, ()))
     return 0
 

@@ -52,9 +52,9 @@ def test_dicom_is_imported_after_its_table_was_looked_over(
     assert "is there: give it back with --table" in capsys.readouterr().err
     assert main(["dicom", str(source), str(bids), "--table", str(table)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{mapping}: who is who; keep it apart from the dataset"
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         f"3 of 4 series are in {bids}; the others are passed over",
+        f"{mapping}: who is who; keep it apart from the dataset",
         f"next: gliomorph {bids} OUT_DIR participant",
     ]
     assert "PAT-77\t20200102" in mapping.read_text()
@@ -78,6 +78,18 @@ def test_proposals_are_taken_as_they_are_with_yes(source: Path, tmp_path: Path) 
     assert main(["dicom", str(source), str(bids), "--yes", "--mapping", str(mapping)]) == 0
     assert mapping.exists()
     assert len(list(bids.rglob("*.nii.gz"))) == 3
+
+
+def test_a_series_that_is_not_whole_leaves_only_the_table(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (source / "flair" / "001.dcm").unlink()
+    assert main(["dicom", str(source), str(tmp_path / "bids"), "--yes"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"gliomorph-import: {tmp_path / 'bids_series.tsv'}, line 4: dcm2niix ")
+    assert "Interslice distance varies" in error
+    assert error.endswith("; say skip under modality\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bids_series.tsv", "src"]
 
 
 def test_who_is_who_stays_outside_the_dataset(

@@ -181,16 +181,23 @@ def converted(series: Series, program: Path) -> Iterator[tuple[Path, dict[str, A
         )
         images = sorted(made.glob("*.nii"))
         if done.returncode or not images:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise ClinicalError(f"dcm2niix failed (exit code {done.returncode}): {''.join(last)}")
+            raise ClinicalError(f"dcm2niix failed (exit code {done.returncode}): {_complaints(done)}")
         if len(images) > 1:
+            names = some([path.name for path in images])
             raise ClinicalError(
-                f"dcm2niix makes {len(images)} images of it ({some([path.name for path in images])}), one is required"
+                f"dcm2niix makes {len(images)} images of it ({names}), one is required: {_complaints(done)}"
             )
         (image,) = images
         said = read_object(image.with_suffix(".json"))
         _clear_texts(image)
         yield image, {key: said[key] for key in KEPT if key in said}
+
+
+def _complaints(done: subprocess.CompletedProcess[str]) -> str:
+    """What dcm2niix warns of, else the end of what it says."""
+    lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+    warned = [line for line in lines if line.startswith(("Warning", "Error"))]
+    return printable(some(warned or lines[-1:], "; "))
 
 
 def _clear_texts(image: Path) -> None:

@@ -151,13 +151,14 @@ def mapping_table(wanted: Sequence[tuple[Item, Series]]) -> str:
     return table(MAPPING, sorted(rows))
 
 
+def check_mapping(text: str, path: Path) -> None:
+    """Raise :class:`ClinicalError` where a list of who is who is there that says something else."""
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ClinicalError(
+            f"{path} is there and says otherwise who is who: move it away, or name another file by --mapping"
+        )
+
+
 def write_mapping(text: str, path: Path) -> None:
-    """Write the list of who is who for its owner alone; one that says something else is never replaced."""
-    if path.exists():
-        if path.read_text(encoding="utf-8") != text:
-            raise ClinicalError(
-                f"{path} is there and says otherwise who is who: move it away, or name another file by --mapping"
-            )
-        return
-    write_text(text, path)
-    path.chmod(0o600)
+    """Write the list of who is who for its owner alone, after :func:`check_mapping`."""
+    write_text(text, path).chmod(0o600)
