@@ -27,9 +27,6 @@ class ChangedInputError(RuntimeError):
     """An input file that changed after the run was planned."""
 
 
-"""Beside every published label map."""
-
-
 @attrs.frozen(kw_only=True)
 class Publication(Remarks):
     """Where a scan's outputs go, and what is known of them before they are made."""

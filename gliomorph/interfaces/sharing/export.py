@@ -117,6 +117,8 @@ def export(request: Request) -> Exported:
 
 def _check(request: Request) -> None:
     out, shared, mapping = (path.resolve() for path in (request.out, request.shared, request.mapping))
+    if not out.is_dir():
+        raise ExportError(f"{request.out}: no such folder (in a container: is it mounted?)")
     made_by = read_object(out / "dataset_description.json").get("GeneratedBy")
     tools = [tool.get("Name") for tool in made_by or [] if isinstance(tool, dict)]
     if "gliomorph" not in tools:

@@ -142,3 +142,9 @@ def test_empty_folder_is_filled(request_of: Request) -> None:
     request_of.shared.mkdir(parents=True)
     export(request_of)
     assert (request_of.shared / "README.md").is_file()
+
+
+def test_derivatives_that_are_not_there_are_named(tmp_path: Path) -> None:
+    request = Request(out=tmp_path / "none", shared=tmp_path / "shared", mapping=tmp_path / "mapping.tsv")
+    with pytest.raises(ExportError, match="none: no such folder"):
+        export(request)

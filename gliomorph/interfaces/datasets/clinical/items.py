@@ -69,8 +69,10 @@ def read_rows(table: Path, required: Sequence[str], optional: Sequence[str]) -> 
     OSError
         It cannot be read.
     ClinicalError
-        It is no such table, has no row, or a row with more or fewer cells.
+        It is not there or no such table, has no row, or a row with more or fewer cells.
     """
+    if not table.is_file():
+        raise ClinicalError(f"{table}: no such file: give a tab-separated table")
     try:
         columns, rows = read_tsv(table)
     except ValueError as error:

@@ -88,3 +88,8 @@ def test_many_problems_are_counted() -> None:
     raise_all([])
     with pytest.raises(ClinicalError, match=r"(?s)^0\n.*9\nand 2 more$"):
         raise_all(str(number) for number in range(12))
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClinicalError, match=r"none\.tsv: no such file"):
+        read_rows(tmp_path / "none.tsv", ("a",), ())
