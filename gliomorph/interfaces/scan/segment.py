@@ -17,7 +17,7 @@ from ..files.images import ImageError, from_array, read_image, to_array, voxel_v
 from ..files.transforms import read_transform
 from ..machine.device import Rung, first_that_fits
 from ..machine.limits import free_gb
-from ..networks.grid import from_network_grid, network_grid, on_network_grid
+from ..networks.grid import brain_scale, from_network_grid, network_grid, on_network_grid
 from ..networks.loaded import loaded_student
 from ..task import task
 from .records import TumorInfo
@@ -144,18 +144,7 @@ def _rungs(found: Callable[[Pass], np.ndarray], device: str) -> list[Rung[np.nda
 def _grid(aligned: sitk.Image, settings: SegmentationSettings, coarser: float) -> sitk.Image:
     """The network's grid around the head that an image shows in the template's frame."""
     head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
-    return network_grid(head, coarser * settings.voxel_mm * _scale(head, settings.brain_ml))
-
-
-def _scale(head: sitk.Image, brain_ml: float) -> float:
-    """Side of a brain over that of the brains that a network knows: templates differ by a fifth in volume.
-
-    Bounded, for an incomplete head is no small one.
-    """
-    if not brain_ml:
-        return 1.0
-    volume_ml = float((to_array(head) > 0).sum()) * voxel_volume_ml(head)
-    return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
+    return network_grid(head, coarser * settings.voxel_mm * brain_scale(head, settings.brain_ml))
 
 
 def _probabilities(
