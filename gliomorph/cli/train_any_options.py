@@ -113,7 +113,11 @@ def any_options(args: argparse.Namespace, derivatives: Mapping[str, Path]) -> Su
 
     return SubsetOptions(
         network=SegmentationSettings(
-            modalities=MODALITIES, width=args.width, voxel_mm=args.voxel_size, brain_ml=args.brain_ml
+            modalities=MODALITIES,
+            subsets=True,
+            width=args.width,
+            voxel_mm=args.voxel_size,
+            brain_ml=args.brain_ml,
         ),
         optimisation=Optimisation(
             epochs=args.epochs, learning_rate=args.learning_rate, schedule="cosine", averaging=AVERAGING

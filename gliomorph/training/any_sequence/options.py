@@ -57,8 +57,8 @@ class SubsetOptions:
 
     @network.validator
     def _check_network(self, _: object, network: SegmentationSettings) -> None:
-        if network.modalities != MODALITIES:
-            raise ValueError(f"a network that reads {', '.join(MODALITIES)} is required")
+        if network.modalities != MODALITIES or not network.subsets:
+            raise ValueError(f"a network that reads any subset of {', '.join(MODALITIES)} is required")
 
     @fold.validator
     def _check_fold(self, _: object, fold: int | None) -> None:

@@ -13,7 +13,7 @@ from subset_trainings import options_of
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"network": trainings.STUDENT}, "a network that reads T1w, T1ce, T2w, FLAIR is required"),
+        ({"network": trainings.STUDENT}, "a network that reads any subset of T1w, T1ce, T2w, FLAIR"),
         ({"folds": 3, "fold": 3}, r"--fold: one of 0 to 2 is required \(--folds 3\), got 3"),
         (
             {"box": (16, 16, 20)},

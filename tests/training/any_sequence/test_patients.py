@@ -10,7 +10,7 @@ import pytest
 import torch
 import trainings
 from safetensors.torch import load_file
-from subset_trainings import options_of
+from subset_trainings import NETWORK, options_of
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.models.segmentation.subsets import UNKNOWN_PART
@@ -43,7 +43,7 @@ def options(bids: Path) -> SubsetOptions:
         bids_dirs=(bids,),
         derivatives={"masks": trainings.masks_of(bids)},
         healthy_dirs=(bids.parent / "healthy",),
-        network=attrs.evolve(trainings.TEACHER, voxel_mm=8.0),
+        network=attrs.evolve(NETWORK, voxel_mm=8.0),
     )
 
 

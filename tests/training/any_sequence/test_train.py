@@ -10,7 +10,7 @@ import attrs
 import pytest
 import torch
 import trainings
-from subset_trainings import options_of
+from subset_trainings import NETWORK, options_of
 from training_checks import Killed, stop_at
 
 from gliomorph.interfaces.networks.files import WeightsError
@@ -28,7 +28,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> SubsetOptions:
     persons = root / "persons.tsv"
     persons.write_text("participant_id\tperson_id\nsub-01\tone\nsub-02\tone\n")
     return options_of(
-        network=attrs.evolve(trainings.TEACHER, voxel_mm=8.0),
+        network=attrs.evolve(NETWORK, voxel_mm=8.0),
         optimisation=Optimisation(epochs=2, learning_rate=1e-2, schedule="cosine", averaging=0.5),
         bids_dirs=(bids,),
         derivatives={"masks": trainings.masks_of(bids)},
