@@ -217,5 +217,5 @@ def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str
         return f"{found} and no segmentation network for {scan.modality} comes with gliomorph; {way_out}, or --weights"
     if not reads_alone(weights, scan.modality):
         read = ", ".join(read_modalities(weights))
-        return f"{found}, and {weights.name} reads {read}, not {scan.modality} alone; {way_out}"
+        return f"{found}, and {weights.name} reads {read}, not {scan.modality}; {way_out}"
     return ""
