@@ -201,7 +201,7 @@ class ResidualBlock(nn.Module):
     def forward(
         self, z: Tensor, image: Tensor, fixed: Tensor, mask: Tensor, pull: Tensor | None = None
     ) -> Tensor:
-        """Change of z per unit time, (batch, C, …), from z_t, I_t, J and, where they are asked for, m_t and the pull."""
+        """Change of z per unit time, (batch, C, …), from z_t, I_t, J and, where asked for, m_t and the pull."""
         others = [mask] if self.sees_mask else []
         seen = torch.cat([z, image, fixed, *others, *([] if pull is None else [pull])], 1)
         with torch.autocast("cuda", torch.bfloat16, enabled=seen.is_cuda):

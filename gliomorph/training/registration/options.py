@@ -45,7 +45,7 @@ class RegistrationOptions:
     """What ``gliomorph`` has written of the cohort; None for simulated patients."""
     simulated: int = attrs.field(default=0, validator=valid.ge(0))
     """Simulated patients an epoch; 0 for a cohort."""
-    anatomies: Path | None = None
+    anatomies: Path | None = attrs.field(default=None)
     """Label maps of heads: half of the simulated patients are people painted from them."""
     held_out: int = attrs.field(default=12, validator=valid.ge(1))
     """Simulated patients for validation, and as many for the test."""
