@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from .. import geometry
-from .flow import VARIANCE_FLOOR, FlowSettings, smoothed
+from .flow import NEARLY_ALL, FlowSettings, smoothed
 from .pair import Pair
+from .similarity import VARIANCE_FLOOR
 
 SETTINGS = FlowSettings()
 """Rim, margin and floor of the comparison are those of the flow that refines the answer."""
@@ -62,8 +63,10 @@ class Pull:
         mean, mean_fixed, square, square_fixed, product = means.split(channels, 1)
         variance = (square - mean**2).clamp_min(0) + VARIANCE_FLOOR
         variance_fixed = (square_fixed - mean_fixed**2).clamp_min(0) + VARIANCE_FLOOR
-        slope = (product - mean * mean_fixed) / variance
-        residual = (fixed - mean_fixed) - slope * (image - mean)
+        covariance = product - mean * mean_fixed
+        slope = covariance / variance
+        # as in the flow: equal images do not pull, though flat places have a floor
+        residual = (fixed - mean_fixed) - covariance / (variance - NEARLY_ALL) * (image - mean)
         pull = weight * slope / variance_fixed
         steepness = geometry.gradient(image).square().sum(2)
         stiffness = smoothed((pull * slope * steepness).sum(1, keepdim=True), self.width)
