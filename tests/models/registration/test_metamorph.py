@@ -92,17 +92,9 @@ def test_start_is_learnt_and_shared_by_all_pairs():
     assert network.start.grad.abs().max() > 0
 
 
-def staged(**changed):
-    return settings_of(
-        "metamorph-r",
-        3,
-        guided=True,
-        voxel_mm=2.0,
-        fine_voxel_mm=1.0,
-        fine_steps=3,
-        fine_sigma_mm=4.0,
-        **changed,
-    )
+def staged(dimension=3, **changed):
+    fine = {"fine_voxel_mm": 1.0, "fine_steps": 3, "fine_sigma_mm": 4.0}
+    return settings_of("metamorph-r", dimension, guided=True, voxel_mm=2.0, **fine, **changed)
 
 
 def test_a_guided_network_registers_before_it_has_learnt():
@@ -130,12 +122,12 @@ def test_fine_stages_go_on_from_where_coarse_ones_end():
         path = network(pair, lambda step, backward, change: steps.append((step, backward)))
     assert [step for step, _ in steps] == list(range(8))
     assert path.backward.shape[2:] == tuple(-(-2 * side // 4) for side in SOLID)
-    assert steps[4][1].abs().max() > 0.5
+    assert steps[4][1].abs().max() > 0.05
     torch.testing.assert_close(path.backward, steps[4][1], atol=1e-4, rtol=0)
 
 
 def test_gain_and_memory_of_a_guided_network_are_learnt():
-    network, pair = random_network(staged(steps=1)).train(), a_pair(SOLID)
+    network, pair = random_network(staged(2, steps=1)).train(), a_pair()
     Objective(lam=0.0).similarity(network(pair), pair).backward()
     assert (network.gain.grad != 0).all()
     assert (network.kept.grad[1:] != 0).all()
