@@ -8,6 +8,7 @@ artefacts of scanners that the network has not seen (after SynthSeg: Billot et a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import attrs
 import torch
@@ -18,6 +19,29 @@ from . import artefacts, heads, lesions, signals
 from .anatomy import Anatomy
 from .chance import Chance
 from .contrast import MEANS
+
+class Engine(Protocol):
+    """A source of patients by number."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Channels of the images."""
+        ...
+
+    @property
+    def voxel_mm(self) -> float:
+        """Voxel size of the patients (isotropic)."""
+        ...
+
+    @property
+    def brain_ml(self) -> float:
+        """Volume of the brains, about which those of the patients vary."""
+        ...
+
+    def draw(self, seed: int) -> Example:
+        """The patient of this number; the same number gives the same patient on the same kind of device."""
+        ...
+
 
 DIVISOR = 8
 TYPICAL = 0.5
@@ -88,6 +112,11 @@ class DataEngine:
             raise ValueError(f"three sides of at least {DIVISOR} voxels are required, got {self.shape}")
         if not _possible(self.atlas.maps[0]).any():
             raise ValueError("an anatomy with grey and white matter is required: tumours grow there")
+
+    @property
+    def voxel_mm(self) -> float:
+        """Voxel size of the patients."""
+        return self.atlas.voxel_mm
 
     @property
     def brain_ml(self) -> float:
