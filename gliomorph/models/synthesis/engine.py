@@ -20,6 +20,24 @@ from .anatomy import Anatomy
 from .chance import Chance
 from .contrast import MEANS
 
+DIVISOR = 8
+TYPICAL = 0.5
+WITHOUT_TUMOR = 0.04
+TWO_FOCI = 0.2
+WITH_SPOTS = 0.2
+"""Share of the patients with harmless white-matter lesions."""
+
+
+@attrs.frozen(kw_only=True)
+class Example:
+    """One patient."""
+
+    images: Tensor = attrs.field(repr=False)
+    """(C, X, Y, Z), one a modality, in (0, 1] in the brain, 0 outside."""
+    labels: Tensor = attrs.field(repr=False)
+    """(X, Y, Z), int64 class indices: 0 background, 1 NCR, 2 ED, 3 ET."""
+
+
 class Engine(Protocol):
     """A source of patients by number."""
 
@@ -41,24 +59,6 @@ class Engine(Protocol):
     def draw(self, seed: int) -> Example:
         """The patient of this number; the same number gives the same patient on the same kind of device."""
         ...
-
-
-DIVISOR = 8
-TYPICAL = 0.5
-WITHOUT_TUMOR = 0.04
-TWO_FOCI = 0.2
-WITH_SPOTS = 0.2
-"""Share of the patients with harmless white-matter lesions."""
-
-
-@attrs.frozen(kw_only=True)
-class Example:
-    """One patient."""
-
-    images: Tensor = attrs.field(repr=False)
-    """(C, X, Y, Z), one a modality, in (0, 1] in the brain, 0 outside."""
-    labels: Tensor = attrs.field(repr=False)
-    """(X, Y, Z), int64 class indices: 0 background, 1 NCR, 2 ED, 3 ET."""
 
 
 class DataEngine:

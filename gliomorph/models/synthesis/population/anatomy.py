@@ -41,7 +41,9 @@ INSIDE = tuple(GROUPS).index("bone")
 """Groups before this one lie within the membranes of the brain."""
 TISSUE = slice(tuple(GROUPS).index("plexus"), INSIDE)
 """Groups that are neither fluid nor outside."""
-CEREBRAL = tuple(tuple(GROUPS).index(name) for name in ("cortex", "white", "thalamus", "striatum", "pallidum"))
+CEREBRAL = tuple(
+    tuple(GROUPS).index(name) for name in ("cortex", "white", "thalamus", "striatum", "pallidum")
+)
 """Groups in which tumours are seated as a rule."""
 MARGIN_MM = 12.0
 """Around the brain, of what is kept of a head."""

@@ -7,8 +7,6 @@ the patient (:class:`Tumor`) and are one for all modalities; how each shows them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import attrs
 import torch
 from torch import Tensor
@@ -49,6 +47,8 @@ class Tumor:
     """Share of the water that is missing at the border."""
     blur_mm: float
     """Width of the border."""
+    patchiness: float
+    """How unevenly the water is spread: standard deviation over its mean."""
     core: str
     """``necrosis``, ``cyst`` or ``solid`` (a tumour that does not enhance)."""
     bleeding: float
@@ -78,6 +78,7 @@ def sample_tumor(chance: Chance) -> Tumor:
         water=chance.log_uniform(0.03, 0.2) if faint else chance.uniform(0.25, 0.9),
         fading=chance.uniform(0.0, 0.6),
         blur_mm=chance.uniform(0.0, 6.0),
+        patchiness=chance.uniform(0.1, 0.4),
         core="cyst" if kind < 0.15 else "necrosis" if kind < 0.55 else "solid",
         bleeding=chance.uniform(0.05, 0.5) if chance.happens(0.15) else 0.0,
     )
@@ -89,7 +90,7 @@ def sample_colours(modality: str, tumor: Tumor, chance: Chance) -> Colours:
         return _any_colours(chance)
     if modality in ("T1w", "T1ce"):
         return _t1_colours(modality, tumor, chance)
-    grey = chance.uniform(1.02, 1.3)
+    grey = chance.uniform(1.02, 1.25)
     fluid = grey * chance.uniform(1.6, 3.2) if modality == "T2w" else chance.uniform(0.1, 0.7)
     wet = grey + chance.uniform(0.6, 1.0) * (fluid - grey)
     if modality == "FLAIR":
@@ -97,7 +98,7 @@ def sample_colours(modality: str, tumor: Tumor, chance: Chance) -> Colours:
     return Colours(
         groups=_groups(modality, fluid, grey, T2_PLACE, chance),
         wet=wet,
-        gain=chance.uniform(1.0, 1.8) if modality == "T2w" else chance.uniform(0.8, 1.5),
+        gain=chance.uniform(1.2, 2.2) if modality == "T2w" else chance.uniform(0.8, 1.5),
         necrosis=_t2_necrosis(modality, tumor.core, fluid, grey, wet, chance),
         enhancing=grey + chance.uniform(0.1, 0.9) * (wet - grey),
         blood=chance.uniform(0.2, 0.9) if modality == "T2w" else chance.uniform(0.3, 2.0),
@@ -121,9 +122,7 @@ def _t1_colours(modality: str, tumor: Tumor, chance: Chance) -> Colours:
     )
 
 
-def _t2_necrosis(
-    modality: str, core: str, fluid: float, grey: float, wet: float, chance: Chance
-) -> float:
+def _t2_necrosis(modality: str, core: str, fluid: float, grey: float, wet: float, chance: Chance) -> float:
     if core == "cyst":
         return fluid * chance.uniform(0.85, 1.1)
     if modality == "FLAIR" and core == "necrosis":
@@ -131,9 +130,7 @@ def _t2_necrosis(
     return grey + chance.uniform(0.4, 1.1) * (wet - grey)
 
 
-def _groups(
-    modality: str, fluid: float, grey: float, places: dict[str, float], chance: Chance
-) -> Tensor:
+def _groups(modality: str, fluid: float, grey: float, places: dict[str, float], chance: Chance) -> Tensor:
     """Signal of every group, each a little off its place."""
     means = {"sulci": fluid * chance.uniform(0.95, 1.2), "ventricles": fluid}
     means["plexus"] = grey + chance.uniform(0.0, 0.8) * (fluid - grey)
@@ -172,7 +169,7 @@ def water_map(regions: Tensor, tumor: Tumor, voxel_mm: float, chance: Chance) ->
     whole = regions.sum(0)
     visible = _box_blurred(whole, tumor.blur_mm, voxel_mm)
     depth = (2 * _box_blurred(whole, 16.0, voxel_mm) - 0.6).clamp(0, 1)
-    patchy = (1 + 0.3 * chance.field(whole.shape, 8.0 / voxel_mm)[0]).clamp_min(0.2)
+    patchy = (1 + tumor.patchiness * chance.field(whole.shape, 8.0 / voxel_mm)[0]).clamp_min(0.2)
     return (tumor.water * (1 - tumor.fading * (1 - depth)) * visible * patchy).clamp(0, 1)
 
 
@@ -249,6 +246,6 @@ def _box_blurred(share: Tensor, width_mm: float, voxel_mm: float) -> Tensor:
     blurred = share[None, None]
     for _ in range(2):
         for axis in range(3):
-            sides: Sequence[int] = [2 * reach + 1 if axis == each else 1 for each in range(3)]
+            sides = [2 * reach + 1 if axis == each else 1 for each in range(3)]
             blurred = functional.avg_pool3d(blurred, sides, 1, [side // 2 for side in sides])
     return blurred[0, 0]

@@ -1,5 +1,4 @@
-"""Patients on the fly with the anatomies of people; like those of :class:`~gliomorph.models.synthesis.engine.DataEngine`
-otherwise."""
+"""Patients on the fly with the anatomies of people: another :class:`~gliomorph.models.synthesis.engine.Engine`."""
 
 from __future__ import annotations
 
@@ -13,10 +12,12 @@ from .. import artefacts, heads, lesions
 from ..chance import Chance
 from ..contrast import MEANS
 from ..engine import DIVISOR, Example
-from . import anatomy, colours, growth
+from . import anatomy, colours, growth, shapes
 from .anatomy import Person
 
 WITHOUT_TUMOR = 0.08
+SHAPED = 0.5
+"""Share of the tumours with the shape of a real one, where there are such shapes."""
 GOOD_SCAN = 0.4
 """Share of the scans with bias and a little noise alone."""
 GENEROUS = 0.6
@@ -39,6 +40,8 @@ class PopulationEngine:
         (X, Y, Z); if not given, a box that holds every brain and 8 mm on each side, sides divisible by 8.
     device : str or torch.device
         Where they are made.
+    tumors : sequence of Tensor
+        Shapes of real tumours (:func:`~.shapes.shape_of`) at the people's voxels, which half of the tumours get.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class PopulationEngine:
         modalities: Sequence[str] = ("T1w",),
         shape: Sequence[int] | None = None,
         device: str | torch.device = "cpu",
+        tumors: Sequence[Tensor] = (),
     ) -> None:
         unknown = sorted(set(modalities) - set(MEANS))
         if unknown or not modalities:
@@ -59,6 +63,7 @@ class PopulationEngine:
         if not people or len({person.voxel_mm for person in people}) > 1:
             raise ValueError("people of one voxel size are required, at least one")
         self.people, self.modalities, self.device = tuple(people), tuple(modalities), torch.device(device)
+        self.tumors = tuple(tumor.to(self.device) for tumor in tumors)
         self.shape = tuple(shape or anatomy.common_shape(people, MARGIN_MM, DIVISOR))
 
     @property
@@ -79,6 +84,7 @@ class PopulationEngine:
         positions = heads.sample_positions(atlas, self.shape, chance)
         maps, regions = self._with_tumor(atlas, positions, chance)
         mask = _sample_mask(maps, self.voxel_mm, chance)
+        edge = 1 - chance.uniform(0.0, 1.5) * (1 - artefacts.box_mean(mask.float(), 1))
         stuff = colours.sample_tumor(chance)
         water = (
             colours.water_map(regions, stuff, self.voxel_mm, chance),
@@ -93,21 +99,44 @@ class PopulationEngine:
                 signal = signal + colours.vessels(maps, self.voxel_mm, chance)
             good = chance.happens(GOOD_SCAN)
             signal = signal.lerp(artefacts.box_mean(signal, 1), chance.uniform(0.0, 0.8))
+            signal = signal * edge.clamp_min(
+                0
+            )  # resampling after the skull-stripping mixes in the nothing outside
             images.append(artefacts.corrupt(signal, mask, self.voxel_mm, chance, good))
         return Example(images=torch.stack(images), labels=lesions.largest(regions) * mask)
 
     def _with_tumor(self, atlas: heads.Atlas, positions: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
         """Maps (15, X, Y, Z) of the head that a tumour has displaced, and the tumour's regions (3, X, Y, Z)."""
-        unit = atlas.step * atlas.voxel_mm
         possible = _possible(heads.read(atlas, positions))
         if chance.happens(WITHOUT_TUMOR) or not possible.any():
             return self._maps(atlas, positions), torch.zeros(3, *self.shape, device=self.device)
-        plan = growth.sample_plan(chance)
-        seats = growth.sample_seats(possible, plan, unit, chance)
-        push = lesions.mass_effect(growth.pushing(plan, seats), positions.shape[2:], unit, self.device)
-        maps = self._maps(atlas, geometry.warp(positions, push))
-        regions = growth.grow(plan, seats, maps, atlas.voxel_mm, chance)
+        if self.tumors and chance.happens(SHAPED):
+            regions, maps = self._shaped(atlas, positions, possible, chance)
+        else:
+            regions, maps = self._grown(atlas, positions, possible, chance)
         return _swollen(maps, regions.sum(0), chance.uniform(0.0, 0.8)), regions
+
+    def _grown(
+        self, atlas: heads.Atlas, positions: Tensor, possible: Tensor, chance: Chance
+    ) -> tuple[Tensor, Tensor]:
+        plan = growth.sample_plan(chance)
+        seats = growth.sample_seats(possible, plan, atlas.step * atlas.voxel_mm, chance)
+        maps = self._pushed(atlas, positions, growth.pushing(plan, seats))
+        return growth.grow(plan, seats, maps, atlas.voxel_mm, chance), maps
+
+    def _shaped(
+        self, atlas: heads.Atlas, positions: Tensor, possible: Tensor, chance: Chance
+    ) -> tuple[Tensor, Tensor]:
+        shape = self.tumors[chance.integer(len(self.tumors))]
+        unit, voxel_mm = atlas.step * atlas.voxel_mm, atlas.voxel_mm
+        placement = shapes.sample_placement(shape, possible, unit, voxel_mm, chance)
+        mass = shapes.pushing(placement, voxel_mm, chance.uniform(0.0, growth.STRONGEST_PUSH))
+        maps = self._pushed(atlas, positions, mass)
+        return shapes.place(placement, growth.room_of(maps), voxel_mm, chance), maps
+
+    def _pushed(self, atlas: heads.Atlas, positions: Tensor, mass: lesions.Mass) -> Tensor:
+        push = lesions.mass_effect(mass, positions.shape[2:], atlas.step * atlas.voxel_mm, self.device)
+        return self._maps(atlas, geometry.warp(positions, push))
 
     def _maps(self, atlas: heads.Atlas, positions: Tensor) -> Tensor:
         return heads.read(atlas, heads.refined(atlas, positions, self.shape))

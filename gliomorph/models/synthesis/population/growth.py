@@ -19,6 +19,8 @@ from . import anatomy
 
 LARGEST_SHARE = 0.4
 """Of the brain's tissue that a tumour fills at most."""
+STRONGEST_PUSH = 0.4
+"""Share of the core's radius by which tissue is displaced at most."""
 BARRIER = 12.0
 """How many times longer a front takes through fluid than through white matter."""
 
@@ -94,7 +96,7 @@ def sample_plan(chance: Chance) -> Plan:
         geodesic=chance.uniform(0.3, 1.0),
         roughness=chance.uniform(0.05, 0.25),
         foci=1 if chance.happens(0.75) else 2 + chance.integer(3),
-        push=chance.uniform(0.0, 0.4),
+        push=chance.uniform(0.0, STRONGEST_PUSH),
     )
 
 
@@ -197,9 +199,7 @@ def distance(seats: Tensor, delays: Sequence[float], shape: Sequence[int], voxel
     return nearest
 
 
-def travel_time(
-    seats: Tensor, delays: Sequence[float], maps: Tensor, grey: float, voxel_mm: float
-) -> Tensor:
+def travel_time(seats: Tensor, delays: Sequence[float], maps: Tensor, grey: float, voxel_mm: float) -> Tensor:
     """Time of a front in mm of white matter, (X, Y, Z); found on a lattice of about 6 mm."""
     step = max(1, round(6.0 / voxel_mm))
     white = sum(maps[anatomy.MAPS.index(name)] for name in ("white", "arbor", "stem"))
