@@ -16,7 +16,7 @@ from ...interfaces.derivatives.names import ScanNames, anat_folder
 from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
 from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
-from ...interfaces.networks.segmentation import read_modalities, shipped_student
+from ...interfaces.networks.segmentation import read_modalities, reads_alone, shipped_student
 from ...interfaces.records import as_dict
 from ...interfaces.scan.extraction import method_of, program_of
 from ...interfaces.scan.records import Extraction, Modality
@@ -226,7 +226,7 @@ def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str
     way_out = "give -d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session"
     if weights is None:
         return f"{found} and no segmentation network for {scan.modality} comes with gliomorph; {way_out}, or --weights"
-    read = read_modalities(weights)
-    if read != (scan.modality,):
-        return f"{found}, and {weights.name} reads {', '.join(read)}, not {scan.modality}; {way_out}"
+    if not reads_alone(weights, scan.modality):
+        read = ", ".join(read_modalities(weights))
+        return f"{found}, and {weights.name} reads {read}, not {scan.modality}; {way_out}"
     return ""
