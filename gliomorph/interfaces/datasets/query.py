@@ -304,6 +304,12 @@ def _remarks(
             flags.append(
                 f"several {image.modality} images: {image.path.name} is used, not {names} (see --bids-filter-file)"
             )
+    for name, (first, *rest) in ((n, i) for n, i in found.images.items() if n != image.modality):
+        if rest:
+            names = ", ".join(each.path.name for each in rest)
+            notices.append(
+                f"several {name} images: {first.path.name} is used, not {names} (see --bids-filter-file)"
+            )
     for fits in (mine.tumors, mine.brains):
         flags += [text for fit in fits[:1] for text in doubtful(fit, image, candidates)]
     if len(mine.tumors) > 1:
