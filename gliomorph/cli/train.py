@@ -14,6 +14,7 @@ from ..environment import template_folders
 from ..interfaces.machine.device import DeviceError
 from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import SHARED_DECODER
+from .train_any_options import ANY, any_options
 from .train_registration_options import REGISTRATION, registration_options
 from .train_segmentation_options import ENSEMBLE, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
 
@@ -72,7 +73,25 @@ def _made(args: argparse.Namespace) -> Path:
         from ..training.segmentation.ensemble import join
 
         return join(args.weights, args.out_file)
+    if args.role == ANY:
+        return _train_any(args)
     return _train_registration(args) if args.role in REGISTRATION else _train(args)
+
+
+def _train_any(args: argparse.Namespace) -> Path:
+    options = any_options(args, _named_folders(args.derivatives))
+    from ..training.any_sequence.train import train_any
+    from ..training.folder import TrainingFolder
+
+    with _Progress(args.epochs) as progress:
+        return train_any(
+            options,
+            TrainingFolder(args.out_dir),
+            args.prepared,
+            gpu=args.gpu,
+            report=progress.report,
+            progress=progress.update,
+        )
 
 
 def _train_registration(args: argparse.Namespace) -> Path:

@@ -14,6 +14,8 @@ from ..interfaces.machine.device import GPU_CHOICES
 from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import METHODS
 from .numbers import not_negative, positive, rate, share
+from .train_any_options import ANY, PURPOSE, add_any_options
+from .train_any_options import EPILOG as ANY_EPILOG
 from .train_registration_options import REGISTRATION, add_registration_options, epilog_of
 
 PROGRAM = "gliomorph-train"
@@ -64,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     kinds = parser.add_subparsers(dest="role", required=True, title="networks")
     for role, purpose in SEGMENTATION.items():
         _add_segmentation_options(_kind(kinds, role, purpose, SEGMENTATION_EPILOG))
+    add_any_options(_kind(kinds, ANY, PURPOSE, ANY_EPILOG))
     for role, network in REGISTRATION.items():
         add_registration_options(_kind(kinds, role, network.purpose, epilog_of(role)), role)
     _add_ensemble(kinds)
