@@ -47,6 +47,10 @@ class Processing:
         page="usage.md#several-modalities",
         help="modalities of a session whose images move as one, the primary image among them: for "
         f"{', '.join(SEVERAL)}; the learned ones use them in --refine (default: the primary image alone)")  # fmt: skip
+    sequences: str = option(choices=("all", "primary"), default="all", page="usage.md#all-sequences-of-a-session",
+        help="all: the session's other images (T1w, T1ce, T2w, FLAIR) are carried along, co-registered to the primary "
+        "image, corrected and brought to the template; primary: those alone that --registration-modalities names "
+        "(default: %(default)s)")  # fmt: skip
     registration_weights: tuple[Path, ...] = option(nargs="+", type=Path, metavar="FILE", default=(),
         converter=resolved_all, page="usage.md#learned-registration",
         help="safetensors of registration networks, one for each learned method (default: those that come with "

@@ -304,6 +304,10 @@ def _remarks(
             flags.append(
                 f"several {image.modality} images: {image.path.name} is used, not {names} (see --bids-filter-file)"
             )
+    for name, images in found.images.items():
+        if name != image.modality and len(images) > 1:
+            used, others = images[0].path.name, ", ".join(each.path.name for each in images[1:])
+            notices.append(f"several {name} images: {used} is used, not {others} (see --bids-filter-file)")
     for fits in (mine.tumors, mine.brains):
         flags += [text for fit in fits[:1] for text in doubtful(fit, image, candidates)]
     if len(mine.tumors) > 1:
