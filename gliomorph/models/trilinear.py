@@ -65,5 +65,5 @@ def read(image: Tensor, positions: Sequence[Tensor]) -> Tensor:
                 torch.lerp(near, far, z, out=near) for near, far in zip(*[iter(around)] * 2, strict=True)
             ]
             sides = [torch.lerp(near, far, y, out=near) for near, far in zip(*[iter(edges)] * 2, strict=True)]
-            torch.lerp(*sides, x, out=out[slab])
+            torch.lerp(sides[0], sides[1], x, out=out[slab])
     return values.view(1, channels, *positions[0].shape[1:])
