@@ -22,7 +22,7 @@ PROGRAM = "gliomorph-train"
 METHOD_NAMES = tuple(METHODS)
 
 ONLY_BIDS = ("derivatives", "train_fraction")
-ONLY_SIMULATED = ("held_out", "template", "template_dir")
+ONLY_SIMULATED = ("held_out", "template", "template_dir", "anatomies", "shapes")
 """Options of one source of patients alone; given with the other they would do nothing, and are refused."""
 
 SEGMENTATION = {
@@ -129,6 +129,12 @@ def _add_data(group: Any) -> None:
         help="with --simulated: whose tissues patients are made from (default: MNI152, which is built in)")  # fmt: skip
     add("--template-dir", nargs="+", type=Path, metavar="DIR",
         help="with --simulated: folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
+    add("--anatomies", type=Path, metavar="DIR",
+        help="with --simulated: label maps of people's whole heads (FreeSurfer's numbers; .nii, .nii.gz) that patients "
+        "are made from, instead of a template")  # fmt: skip
+    add("--shapes", type=Path, metavar="DIR",
+        help="with --anatomies: label maps of real tumours (BraTS labels), whose shapes half of the tumours "
+        "get")  # fmt: skip
 
 
 def _add_network(group: Any) -> None:

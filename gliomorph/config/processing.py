@@ -12,7 +12,7 @@ from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
 from ..interfaces.scan.records import EXTRACTIONS
-from ..models.regions import MODALITIES
+from ..models.regions import AUTO, MODALITIES
 from .option import SettingsError, option, resolved, resolved_all, some_of
 
 
@@ -148,6 +148,8 @@ class Processing:
     def further_modalities(self, primary: str) -> tuple[str, ...]:
         """Modalities that are registered with the primary one, in one order whatever that of the option.
 
+        With ``auto`` these are all that are asked for: a scan's primary image may be of any.
+
         Raises
         ------
         SettingsError
@@ -155,7 +157,7 @@ class Processing:
         """
         asked = self.registration_modalities or (primary,)
         words = f"--registration-modalities {' '.join(asked)}"
-        if primary not in asked:
+        if primary not in (*asked, AUTO):
             raise SettingsError(f"{words}: the primary image, {primary} (--modality), has to be among them")
         further = tuple(name for name in MODALITIES if name in asked and name != primary)
         alone = [method for method in self.registration if method not in SEVERAL]
