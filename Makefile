@@ -6,7 +6,7 @@ DEMO ?= demo
 ROOTFS ?= rootfs
 PYTEST ?=
 
-.PHONY: demo test test-slow test-image lint clean
+.PHONY: demo test test-slow test-image lint docs clean
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gliomorph needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -34,6 +34,15 @@ test: lint
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
 
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	@touch $@
+
+# The site of the documents and of the programming interface: site/index.html, which reads and searches without a server.
+# A link that leads nowhere and a page that is not in the navigation end it.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # The image's root file system without a container engine, as root: docs/containers.md.
 $(ROOTFS):
 	containers/rootfs.sh build $@ $(if $(TEMPLATE_DIR),--templates $(TEMPLATE_DIR))
@@ -48,4 +57,4 @@ test-image: $(ROOTFS).tests
 	  pytest -p no:cacheprovider $(PYTEST)
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(ROOTFS) $(ROOTFS).tests
+	rm -rf $(VENV) $(DEMO) site $(ROOTFS) $(ROOTFS).tests

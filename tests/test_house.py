@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import floor_plan
 import house
 import pytest
 
@@ -84,6 +85,11 @@ TESTED_ELSEWHERE = {
 
 def test_imports_run_one_way() -> None:
     assert house.against_the_rule(ROOT, FLOORS) == []
+
+
+def test_the_picture_of_the_house_is_as_the_house() -> None:
+    assert {room for floor in FLOORS for room in floor} == floor_plan.PLACES.keys()
+    assert floor_plan.PICTURE.read_text() == floor_plan.svg(), "draw it: python tests/helpers/floor_plan.py"
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

@@ -59,4 +59,4 @@ def test_what_is_imported_is_asked_for(folder: str, extras: tuple[str, ...]) -> 
 
 def test_what_is_asked_for_is_pinned() -> None:
     pins = {normal(name) for name in REQUIREMENT.findall((ROOT / "constraints.txt").read_text())}
-    assert asked_for("dask", "dicom", "hd-bet", "survival", "test") - pins - {"torch"} == set()
+    assert asked_for("dask", "dicom", "docs", "hd-bet", "survival", "test") - pins - {"torch"} == set()

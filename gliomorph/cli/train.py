@@ -14,11 +14,12 @@ from ..environment import template_folders
 from ..interfaces.machine.device import DeviceError
 from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import SHARED_DECODER
+from .train_any_options import ANY, any_options
 from .train_registration_options import REGISTRATION, registration_options
 from .train_segmentation_options import ENSEMBLE, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
 
 if TYPE_CHECKING:
-    from ..models.synthesis.engine import DataEngine
+    from ..models.synthesis.engine import Engine
     from ..models.unet import SegmentationSettings
     from ..training.segmentation.options import TrainingOptions
 
@@ -72,7 +73,25 @@ def _made(args: argparse.Namespace) -> Path:
         from ..training.segmentation.ensemble import join
 
         return join(args.weights, args.out_file)
+    if args.role == ANY:
+        return _train_any(args)
     return _train_registration(args) if args.role in REGISTRATION else _train(args)
+
+
+def _train_any(args: argparse.Namespace) -> Path:
+    options = any_options(args, _named_folders(args.derivatives))
+    from ..training.any_sequence.train import train_any
+    from ..training.folder import TrainingFolder
+
+    with _Progress(args.epochs) as progress:
+        return train_any(
+            options,
+            TrainingFolder(args.out_dir),
+            args.prepared,
+            gpu=args.gpu,
+            report=progress.report,
+            progress=progress.update,
+        )
 
 
 def _train_registration(args: argparse.Namespace) -> Path:
@@ -123,6 +142,8 @@ def _check(args: argparse.Namespace) -> None:
     source, other = ("--bids", ONLY_SIMULATED) if args.bids else ("--simulated", ONLY_BIDS)
     if idle := [f"--{name.replace('_', '-')}" for name in other if getattr(args, name) is not None]:
         raise ValueError(f"{', '.join(idle)}: without effect with {source}, leave it out")
+    if args.anatomies and (args.template or args.template_dir):
+        raise ValueError("--template, --template-dir: without effect with --anatomies, leave them out")
     if args.bids is not None and not args.bids.is_dir():
         raise ValueError(f"--bids {args.bids}: not a folder (in a container: is it mounted?)")
     if args.bids is not None and not args.derivatives:
@@ -173,6 +194,8 @@ def _options(args: argparse.Namespace, derivatives: Mapping[str, Path]) -> Train
         simulated=args.simulated or 0,
         held_out=args.held_out or 12,
         template=args.template or "MNI152",
+        anatomies=args.anatomies.resolve() if args.anatomies else None,
+        shapes=args.shapes.resolve() if args.shapes else None,
         box=_box(args),
         batch_size=args.batch_size,
         fraction=args.train_fraction or 1.0,
@@ -208,12 +231,17 @@ def _brain_ml(start: Sequence[Path]) -> float:
     return load_unet(start[0])[1].brain_ml if start else 0.0
 
 
-def _engine(args: argparse.Namespace, options: TrainingOptions, brain_ml: float) -> DataEngine:
+def _engine(args: argparse.Namespace, options: TrainingOptions, brain_ml: float) -> Engine:
+    from ..interfaces.datasets.anatomies import people_engine
     from ..interfaces.datasets.templates import load_template
     from ..interfaces.machine.device import choose_device
     from ..training.segmentation.data import engine_of
 
     device = choose_device(args.gpu)  # before the template, which takes seconds
+    if options.anatomies:
+        return people_engine(
+            options.anatomies, options.shapes, args.voxel_size, options.channels, options.box, device
+        )
     folders = [*(args.template_dir or []), *template_folders()]
     template = load_template(options.template, args.voxel_size, folders, brain_ml)
     return engine_of(template, options.channels, options.box, device)

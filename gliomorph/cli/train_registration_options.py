@@ -43,9 +43,12 @@ REGISTRATION = {
 }  # fmt: skip
 """By role; the defaults are those of ``gliomorph.models.registration.networks.DEFAULTS``."""
 
-ONLY_SIMULATED = ("held_out",)
+ONLY_SIMULATED = ("held_out", "anatomies")
 """Options that do nothing with scans, and are refused there."""
-NETWORK = ("width", "steps", "voxel_mm", "sigma_mm", "mu", "masking")
+NETWORK = (
+    "width", "steps", "voxel_mm", "sigma_mm", "mu", "masking",
+    "guided", "fine_steps", "fine_voxel_mm", "fine_sigma_mm", "fine_width",
+)  # fmt: skip
 """Options that are settings of the network; with weights to start from, these know them."""
 
 
@@ -82,6 +85,9 @@ def _add_data(group: Any) -> None:
     )
     add("--held-out", type=positive, metavar="N",
         help="with --simulated: patients for validation, and as many for the test (default: 12)")  # fmt: skip
+    add("--anatomies", type=Path, metavar="DIR",
+        help="with --simulated: half of the patients are people painted from the label maps of heads in this folder "
+        "(*_dseg.nii.gz, FreeSurfer's numbers), T1-weighted or of any contrast")  # fmt: skip
     add("--derivatives-dir", type=Path, metavar="DIR",
         help="instead of --simulated: what gliomorph has written of a cohort, with the same --template and the "
         "--voxel-size as its --resolution; two thirds of the subjects are for training, a sixth for validation, a "
@@ -112,9 +118,22 @@ def _add_network(group: Any, role: str) -> None:
         add("--masking", choices=MASKINGS,
             help="what the tumour mask is for: local: appearance changes inside it alone, as gliomorph needs it; cfm: "
             f"the cost leaves the tumour out; none: nothing (default: {kind.masking})")  # fmt: skip
+    if role == "metamorph-r":
+        _add_stages(add)
     add("--start", type=Path, metavar="FILE",
         help="begin with these weights of the same kind of network (fine-tuning), whose settings are taken; the voxel "
         "size may differ")  # fmt: skip
+
+
+def _add_stages(add: Any) -> None:
+    add("--guided", action="store_true", default=None,
+        help="each block also sees the pull of the images, and follows it by learnt steps: any contrast")  # fmt: skip
+    add("--fine-steps", type=positive, metavar="T", help="further blocks on smaller voxels (default: none)")
+    add("--fine-voxel-size", dest="fine_voxel_mm", type=above_zero, metavar="MM",
+        help="their voxels (default: 2)")  # fmt: skip
+    add("--fine-sigma", dest="fine_sigma_mm", type=above_zero, metavar="MM",
+        help="their kernel's width (default: 4)")  # fmt: skip
+    add("--fine-width", type=positive, metavar="N", help="their channels (default: 8)")
 
 
 def _add_optimisation(group: Any, role: str) -> None:
@@ -161,6 +180,7 @@ def registration_options(args: argparse.Namespace) -> RegistrationOptions:
         start=start,
         derivatives_dir=args.derivatives_dir.resolve() if args.derivatives_dir else None,
         simulated=args.simulated or 0,
+        anatomies=args.anatomies.resolve() if args.anatomies else None,
         held_out=args.held_out or 12,
         templates=tuple(args.template),
         voxel_mm=args.voxel_size,
@@ -181,5 +201,7 @@ def _check(args: argparse.Namespace) -> None:
             raise ValueError(
                 f"--derivatives-dir {args.derivatives_dir}: not a folder (in a container: is it mounted?)"
             )
+    if args.anatomies is not None and not args.anatomies.is_dir():
+        raise ValueError(f"--anatomies {args.anatomies}: not a folder (in a container: is it mounted?)")
     if args.start is not None and not args.start.is_file():
         raise ValueError(f"--start {args.start}: no such file")

@@ -14,13 +14,15 @@ from ..interfaces.machine.device import GPU_CHOICES
 from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import METHODS
 from .numbers import not_negative, positive, rate, share
+from .train_any_options import ANY, PURPOSE, add_any_options
+from .train_any_options import EPILOG as ANY_EPILOG
 from .train_registration_options import REGISTRATION, add_registration_options, epilog_of
 
 PROGRAM = "gliomorph-train"
 METHOD_NAMES = tuple(METHODS)
 
 ONLY_BIDS = ("derivatives", "train_fraction")
-ONLY_SIMULATED = ("held_out", "template", "template_dir")
+ONLY_SIMULATED = ("held_out", "template", "template_dir", "anatomies", "shapes")
 """Options of one source of patients alone; given with the other they would do nothing, and are refused."""
 
 SEGMENTATION = {
@@ -64,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     kinds = parser.add_subparsers(dest="role", required=True, title="networks")
     for role, purpose in SEGMENTATION.items():
         _add_segmentation_options(_kind(kinds, role, purpose, SEGMENTATION_EPILOG))
+    add_any_options(_kind(kinds, ANY, PURPOSE, ANY_EPILOG))
     for role, network in REGISTRATION.items():
         add_registration_options(_kind(kinds, role, network.purpose, epilog_of(role)), role)
     _add_ensemble(kinds)
@@ -126,6 +129,12 @@ def _add_data(group: Any) -> None:
         help="with --simulated: whose tissues patients are made from (default: MNI152, which is built in)")  # fmt: skip
     add("--template-dir", nargs="+", type=Path, metavar="DIR",
         help="with --simulated: folders that hold tpl-NAME folders; also GLIOMORPH_TEMPLATES")  # fmt: skip
+    add("--anatomies", type=Path, metavar="DIR",
+        help="with --simulated: label maps of people's whole heads (FreeSurfer's numbers; .nii, .nii.gz) that patients "
+        "are made from, instead of a template")  # fmt: skip
+    add("--shapes", type=Path, metavar="DIR",
+        help="with --anatomies: label maps of real tumours (BraTS labels), whose shapes half of the tumours "
+        "get")  # fmt: skip
 
 
 def _add_network(group: Any) -> None:

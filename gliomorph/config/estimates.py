@@ -27,6 +27,9 @@ WORK_GB = (0.035, 0.012)
 OUTPUT_GB, OUTPUT_METHOD_GB = (0.02, 0.008), (0.052, 0.009)
 WORK_FILES, WORK_METHOD_FILES = 70, 35
 OUTPUT_FILES, OUTPUT_METHOD_FILES = 35, 25
+FURTHER_WORK_GB, FURTHER_OUTPUT_GB, CARRIED_GB = 0.012, 0.007, (0.006, 0.001)
+"""A further image of the session on its grid; and in template space, by each method."""
+FURTHER_WORK_FILES, FURTHER_OUTPUT_FILES, CARRIED_FILES = 12, 7, 2
 
 
 def stage_memory_gb(resolution: int, methods: Sequence[str], further: int = 0) -> dict[str, float]:
@@ -48,25 +51,30 @@ def process_memory_gb(resolution: int, methods: Sequence[str], further: int = 0)
     return RESERVE * max(stage_memory_gb(resolution, methods, further).values())
 
 
-def work_gb(resolution: int, methods: Sequence[str]) -> float:
-    """Room that one scan's intermediate results take."""
+def work_gb(resolution: int, methods: Sequence[str], further: int = 0) -> float:
+    """Room that one scan's intermediate results take, with those of so many further images."""
     at = _at(resolution)
-    return WORK_GB[at] + sum(REGISTRY[method].work_gb[at] for method in methods)
+    more = further * (FURTHER_WORK_GB + len(methods) * CARRIED_GB[at])
+    return WORK_GB[at] + sum(REGISTRY[method].work_gb[at] for method in methods) + more
 
 
-def output_gb(resolution: int, methods: Sequence[str]) -> float:
-    """Room that one scan's outputs take."""
-    return OUTPUT_GB[_at(resolution)] + len(methods) * OUTPUT_METHOD_GB[_at(resolution)]
+def output_gb(resolution: int, methods: Sequence[str], further: int = 0) -> float:
+    """Room that one scan's outputs take, likewise."""
+    at = _at(resolution)
+    more = further * (FURTHER_OUTPUT_GB + len(methods) * CARRIED_GB[at])
+    return OUTPUT_GB[at] + len(methods) * OUTPUT_METHOD_GB[at] + more
 
 
-def work_files(methods: Sequence[str]) -> int:
+def work_files(methods: Sequence[str], further: int = 0) -> int:
     """Files and folders among one scan's intermediate results."""
-    return WORK_FILES + len(methods) * WORK_METHOD_FILES
+    more = further * (FURTHER_WORK_FILES + len(methods))
+    return WORK_FILES + len(methods) * WORK_METHOD_FILES + more
 
 
-def output_files(methods: Sequence[str]) -> int:
+def output_files(methods: Sequence[str], further: int = 0) -> int:
     """Files among one scan's outputs."""
-    return OUTPUT_FILES + len(methods) * OUTPUT_METHOD_FILES
+    more = further * (FURTHER_OUTPUT_FILES + len(methods) * CARRIED_FILES)
+    return OUTPUT_FILES + len(methods) * OUTPUT_METHOD_FILES + more
 
 
 def _at(resolution: int) -> int:

@@ -12,7 +12,7 @@ import attrs
 
 from ..interfaces.files.text import is_orientation
 from ..interfaces.scan.records import Reading
-from ..models.regions import MODALITIES
+from ..models.regions import AUTO, MODALITIES
 from .option import SettingsError, option
 
 FILTERED = ("t1w", "t1ce", "t2w", "flair", "mask")
@@ -86,7 +86,9 @@ class Inputs:
     trust_voxels: bool = option(default=False,
         help="a mask with as many voxels as its image lies on them, whatever its header says; else it is refused "
         "where both headers disagree")  # fmt: skip
-    modality: str = option(help="the primary image (default: %(default)s)", choices=MODALITIES, default="T1w")
+    modality: str = option(choices=(*MODALITIES, AUTO), default="T1w", page="usage.md#all-sequences-of-a-session",
+        help="the primary image; auto: T1w, else T1ce, T2w or FLAIR, by what each session has "
+        "(default: %(default)s)")  # fmt: skip
     skip_bids_validation: bool = option("--skip-bids-validation", "--skip_bids_validation", default=False,
         help="do not run bids-validator-deno on bids_dir")  # fmt: skip
 

@@ -12,7 +12,7 @@ from ..interfaces.networks.files import WeightsError
 from ..interfaces.networks.registration import fitting, read_header, shipped_network
 from ..interfaces.networks.segmentation import read_modalities
 from ..interfaces.scan.records import EXTRACTIONS
-from ..models.regions import MODALITIES
+from ..models.regions import AUTO, MODALITIES
 from .option import SettingsError, option, resolved, resolved_all, some_of
 
 
@@ -47,6 +47,10 @@ class Processing:
         page="usage.md#several-modalities",
         help="modalities of a session whose images move as one, the primary image among them: for "
         f"{', '.join(SEVERAL)}; the learned ones use them in --refine (default: the primary image alone)")  # fmt: skip
+    sequences: str = option(choices=("all", "primary"), default="all", page="usage.md#all-sequences-of-a-session",
+        help="all: the session's other images (T1w, T1ce, T2w, FLAIR) are carried along, co-registered to the primary "
+        "image, corrected and brought to the template; primary: those alone that --registration-modalities names "
+        "(default: %(default)s)")  # fmt: skip
     registration_weights: tuple[Path, ...] = option(nargs="+", type=Path, metavar="FILE", default=(),
         converter=resolved_all, page="usage.md#learned-registration",
         help="safetensors of registration networks, one for each learned method (default: those that come with "
@@ -144,6 +148,8 @@ class Processing:
     def further_modalities(self, primary: str) -> tuple[str, ...]:
         """Modalities that are registered with the primary one, in one order whatever that of the option.
 
+        With ``auto`` these are all that are asked for: a scan's primary image may be of any.
+
         Raises
         ------
         SettingsError
@@ -151,7 +157,7 @@ class Processing:
         """
         asked = self.registration_modalities or (primary,)
         words = f"--registration-modalities {' '.join(asked)}"
-        if primary not in asked:
+        if primary not in (*asked, AUTO):
             raise SettingsError(f"{words}: the primary image, {primary} (--modality), has to be among them")
         further = tuple(name for name in MODALITIES if name in asked and name != primary)
         alone = [method for method in self.registration if method not in SEVERAL]

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from .reports.scan.stage import ScanPage as ScanPage
     from .scan.align import Align as Align
     from .scan.brain import Brain as Brain
+    from .scan.carry import Carry as Carry
     from .scan.channels import Channels as Channels
     from .scan.coregister import Coregister as Coregister
     from .scan.crop import Crop as Crop
     from .scan.crop import CropMask as CropMask
+    from .scan.further import Further as Further
     from .scan.match import Match as Match
     from .scan.measure import Measure as Measure
     from .scan.n4 import N4 as N4

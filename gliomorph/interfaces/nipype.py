@@ -31,10 +31,12 @@ from .pairs.stage import RegisterPair as RegisterPairTask
 from .records import Record, as_dict
 from .scan.align import Align as AlignTask
 from .scan.brain import Brain as BrainTask
+from .scan.carry import Carry as CarryTask
 from .scan.channels import Channels as ChannelsTask
 from .scan.coregister import Coregister as CoregisterTask
 from .scan.crop import Crop as CropTask
 from .scan.crop import CropMask as CropMaskTask
+from .scan.further import Further as FurtherTask
 from .scan.match import Match as MatchTask
 from .scan.measure import Measure as MeasureTask
 from .scan.n4 import N4 as N4Task
@@ -204,8 +206,10 @@ def _plain(value: Any) -> Any:
 
 
 Brain = interface(BrainTask)
+Carry = interface(CarryTask)
 Channels = interface(ChannelsTask)
 Coregister = interface(CoregisterTask)
+Further = interface(FurtherTask)
 N4 = interface(N4Task)
 Tumor = interface(TumorTask)
 Align = interface(AlignTask)

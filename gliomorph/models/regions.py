@@ -2,6 +2,8 @@
 
 MODALITIES = ("T1w", "T1ce", "T2w", "FLAIR")
 """Input channels of a teacher, in this order; a student has one of them."""
+AUTO = "auto"
+"""In place of a modality: the first of them that a session has."""
 LABELS = {"NCR": 1, "ED": 2, "ET": 4}
 """Parts that exclude each other, in the order of a network's classes; ET is 4, as in BraTS until the 2022 edition."""
 CAVITY = 5

@@ -40,6 +40,10 @@ class SegmentationSettings:
     brain_ml: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.le(3000)])
     """Volume of the mean brain that it was trained on: brains are brought to this size before it reads them. 0: they
     are read as they come."""
+    subsets: bool = False
+    """Whether it reads any subset of its modalities, those that are missing being 0 throughout."""
+    threshold: float = attrs.field(default=0.5, converter=float, validator=[valid.ge(0.05), valid.le(0.95)])
+    """Probability of all tumour classes together from which a voxel counts as tumour."""
 
     def build(self) -> UNet:
         """The untrained network."""

@@ -17,6 +17,7 @@ from ..interfaces.datasets.query import folder_names
 from ..interfaces.derivatives.names import group_names
 from ..interfaces.files.images import remove_leftovers
 from ..interfaces.files.text import listed
+from ..models.regions import AUTO
 from .checks.atlas import atlas_notices
 from .checks.resources import check_disk, check_memory, needs_of
 from .checks.validation import check_gpu, network_notices, summary_of, validate_bids
@@ -173,12 +174,16 @@ def _announce(context: RunContext, planned: Sequence[PlannedScan]) -> None:
         for line in announced(subjects, settings.output_dir):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     if count["run"]:
-        notice(console, network_notices(settings.processing, settings.inputs.modality))
+        chosen = {p.scan.modality for p in planned if p.status == "run"}
+        primaries = sorted(chosen) if settings.inputs.modality == AUTO else [settings.inputs.modality]
+        texts = [text for each in primaries for text in network_notices(settings.processing, each)]
+        notice(console, list(dict.fromkeys(texts)))
         resources, scans = settings.resources, count["run"]
         where = describe_worker(settings.cluster, resources, scans)
         memory = check_memory(settings.processing, resources, scans)
         at_once = settings.cluster.scans_at_once(scans, resources.processes(scans))
-        needs = needs_of(settings.processing, resources, settings.output_dir, scans, at_once)
+        further = max(len(p.further.paths) for p in planned if p.status == "run")
+        needs = needs_of(settings.processing, resources, settings.output_dir, scans, at_once, further)
         disk = check_disk(needs, resources.clean_workdir)
         console.print("; ".join([where, memory, disk]), highlight=False)
 

@@ -53,7 +53,7 @@ def data_of(bids: Path) -> list[str]:
 
 def test_help_lists_all_networks() -> None:
     text = help_of()
-    for role in ("teacher", "student", "metamorph-r", "metamorph-g", "voxelmorph"):
+    for role in ("teacher", "student", "any", "metamorph-r", "metamorph-g", "voxelmorph"):
         assert f" {role} " in text
     assert "--bids" not in text
 

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from gliomorph.config import settings as module
 from gliomorph.config.cluster import OPEN_GRAPHS
 from gliomorph.config.option import SettingsError
+from gliomorph.config.processing import default_method
 from gliomorph.config.resources import SLURM_CPUS
 from gliomorph.config.settings import LEVELS, Settings
 from gliomorph.interfaces.derivatives.names import method_label
@@ -107,6 +108,13 @@ def test_modalities_that_are_registered_are_the_primary_and_others_in_one_order(
     assert make(**several).further_modalities == ("T2w", "FLAIR")
     assert make(**several | {"modality": "FLAIR"}).further_modalities == ("T1w", "T2w")
     assert make().further_modalities == make(registration_modalities=("T1w",)).further_modalities == ()
+
+
+def test_any_modality_may_be_the_primary_one_of_auto(make):
+    assert default_method("auto") == default_method("FLAIR") == "metamorphosis"
+    assert make(modality="auto").further_modalities == ()
+    asked = {"registration": ("metamorphosis",), "registration_modalities": ("FLAIR", "T1w")}
+    assert make(modality="auto", **asked).further_modalities == ("T1w", "FLAIR")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import pytest
 from gliomorph.interfaces.methods import SPEEDS
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / ".github").rglob("*.*")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+IN_THE_IMAGE = {"gliomorph-check"}
+"""Commands that containers have and a package has not."""
 
 
 def snippets():
@@ -47,6 +53,16 @@ def test_links_and_paths_exist(document):
         and not (ROOT / module.replace(".", "/")).is_dir()
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(document):
+    text = document.read_text()
+    scripts = set(re.findall(r"^ +(gliomorph[\w-]*) = ", (ROOT / "setup.cfg").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)(gliomorph(?:-\w+)?)(?= )", text, re.MULTILINE))
+    made = set(re.findall(r"(?:^|`)make ([a-z][\w-]*)", text, re.MULTILINE))
+    assert named - scripts - IN_THE_IMAGE == made - targets == set()
 
 
 def test_usage_gives_the_iterations_of_each_speed():

@@ -56,12 +56,13 @@ def arrows(root: Path, for_types: bool = False) -> Arrows:
 
 def circles(found: Mapping[str, set[str]]) -> list[list[str]]:
     """Names that reach themselves along arrows, those of one circle together."""
-    reached = {start: _reached(found, start) for start in found}
+    reached = {start: reached_from(found, start) for start in found}
     rings = {tuple(sorted(b for b in reached[a] if a in reached[b])) for a in found if a in reached[a]}
     return sorted(map(list, rings))
 
 
-def _reached(found: Mapping[str, set[str]], start: str) -> set[str]:
+def reached_from(found: Mapping[str, set[str]], start: str) -> set[str]:
+    """Names at which the arrows from one arrive."""
     seen: set[str] = set()
     waiting = list(found[start])
     while waiting:

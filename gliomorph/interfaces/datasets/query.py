@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from ...models.regions import AUTO
 from ..files.folders import files_in
 from ..files.labels import tables_in
 from ..files.text import listed, printable
@@ -27,6 +28,7 @@ FALLBACKS = {
     "T1ce": ("T1ce", "T1w", "UNIT1"),
     "T2w": ("T2w",),
     "FLAIR": ("FLAIR",),
+    AUTO: ("T1w", "T1ce", "UNIT1", "T2w", "FLAIR"),
 }
 """What is taken for each modality, the best first; UNIT1, the T1-weighted image of MP2RAGE, counts as T1w."""
 MOST_NAMES = 3
@@ -109,7 +111,7 @@ def find_scans(
     derivatives : mapping of str to Path
         Folders with given masks, in order of preference.
     modality : str
-        The wanted primary image.
+        The wanted primary image, or :data:`~gliomorph.models.regions.AUTO`.
     participants, sessions : sequence of str
         Labels without ``sub-``/``ses-``; empty means all.
     filters : mapping
@@ -268,7 +270,8 @@ def _scan(
 
 def _no_image(search: _Search, found: SessionImages) -> str:
     """Why a session cannot be run: what was looked for, and what is there instead."""
-    wanted = " or ".join(FALLBACKS[search.modality][:2])
+    first = [each for each in FALLBACKS[search.modality] if each != "UNIT1"]
+    wanted = " or ".join(filter(None, (", ".join(first[:-1]), first[-1])))
     if not found.names:
         return f"no {wanted} image in {printable(str(found.where))}/"
     reasons = {each.path.name: f" ({each.reason})" for each in found.passed_over}
@@ -290,7 +293,14 @@ def _remarks(
     ]
     flags: list[str] = []
     candidates = found.images[image.modality]
-    if image.modality != search.modality:
+    if search.modality == AUTO:
+        before = FALLBACKS[AUTO][: FALLBACKS[AUTO].index(image.modality)]
+        lacking = [each for each in before if each != "UNIT1"]
+        text = f"--modality auto: {image.modality} is the primary image" + (
+            f", for no {' and no '.join(lacking)} is there" if lacking else ""
+        )
+        (flags if found.filtered & {*lacking} else notices).append(text)
+    elif image.modality != search.modality:
         filtered = search.modality in found.filtered
         text = f"no {search.modality} image" + " passes --bids-filter-file" * filtered
         (flags if filtered else notices).append(f"{text}: {image.modality} is used instead")
@@ -304,6 +314,10 @@ def _remarks(
             flags.append(
                 f"several {image.modality} images: {image.path.name} is used, not {names} (see --bids-filter-file)"
             )
+    for name, images in found.images.items():
+        if name != image.modality and len(images) > 1:
+            used, others = images[0].path.name, ", ".join(each.path.name for each in images[1:])
+            notices.append(f"several {name} images: {used} is used, not {others} (see --bids-filter-file)")
     for fits in (mine.tumors, mine.brains):
         flags += [text for fit in fits[:1] for text in doubtful(fit, image, candidates)]
     if len(mine.tumors) > 1:

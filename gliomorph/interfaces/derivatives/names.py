@@ -111,6 +111,42 @@ class ScanNames:
         )
 
 
+@attrs.frozen(kw_only=True)
+class FurtherNames:
+    """Names of the outputs of a further image of a scan's session, relative to the output folder.
+
+    They say which image is the scan's primary one: with another of the session in its place, these are other files.
+    """
+
+    scan: ScanNames
+    """Of the primary image."""
+    primary: str
+    """Its modality: T1w, T1ce, T2w or FLAIR."""
+    modality: str
+    """That of the further image."""
+    stem: str
+    suffix: str
+    """``stem``, ``suffix``: The further image's name."""
+    raw: str
+    """BIDS URI of the further image."""
+
+    def _path(self, tail: str) -> str:
+        return str(self.scan.folder / f"{self.stem}_{tail}")
+
+    def native(self) -> dict[str, str]:
+        """The image on the primary's grid, and rigid transforms from image to image."""
+        return {
+            "image": self._path(f"space-{self.primary}_desc-n4_{self.suffix}.nii.gz"),
+            "transform": self._path(f"from-{self.modality}_to-{self.primary}_mode-image_desc-rigid_xfm.h5"),
+            "inverse": self._path(f"from-{self.primary}_to-{self.modality}_mode-image_desc-rigid_xfm.h5"),
+        }
+
+    def carried(self, method: str) -> str:
+        """The image in template space, by a registration of the primary one."""
+        space = f"space-{self.scan.template}_res-{self.scan.resolution}"
+        return self._path(f"{space}_desc-{method_label(method)}by{self.primary}_{self.suffix}.nii.gz")
+
+
 def map_names(template: str, resolution: int, regions: list[str], stratum: str = "") -> dict[str, str]:
     """Maps of the atlas, or of one stratum, by key; relative to the output folder.
 

@@ -17,9 +17,10 @@ from ..files.labels import by_region, tumor_only
 from ..files.sidecars import beside, copy, write_sidecar
 from ..files.tables import BRATS_ROWS, CAVITY_ROW, label_table
 from ..records import Ports, as_dict
-from ..scan.records import BrainInfo, Channel, MethodFiles, Remarks, TumorInfo
+from ..scan.records import BrainInfo, CarriedImage, Channel, FurtherImage, MethodFiles, Remarks, TumorInfo
 from ..task import task
 from .names import ScanNames
+from .publish_further import FurtherPlan, publish_carried, publish_further
 from .scan_record import PublishedTumor, ScanRecord, read_scan_record
 
 
@@ -50,6 +51,8 @@ class Publication(Remarks):
     """BIDS URI of the tumour's segmentation; empty where a network segments it."""
     generated_by: str
     """This package and its version."""
+    further: FurtherPlan = attrs.field(factory=FurtherPlan)
+    """The session's further images."""
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +68,10 @@ class ScanImages(Ports):
     """The aligned and matched image on the template's full grid."""
     channels: list[Channel]
     """Further modalities of the registration, whose remarks are published."""
+    further: list[FurtherImage]
+    carried: list[CarriedImage]
+    """``further``, ``carried``: The session's further images on the primary's grid, and in template space by every
+    method."""
 
 
 def publish(
@@ -105,15 +112,16 @@ def publish(
     """
     _require_unchanged(plan.contents)
     out = Path(plan.out_dir)
-    former = _listed(out, plan)
+    former = _listed(out, plan.names, plan.names.stem)
     written = [
         *_publish_native(out, plan, images, brain, tumor.kind == "dseg"),
         *_publish_probabilities(out, plan, images.probabilities),
+        *publish_further(out, plan.further, images.further, plan.generated_by),
     ]
     for figure in figures:
         written.append(copy(figure, out / plan.names.figures / figure.name))
     written.append(copy(page, out / plan.names.report))
-    shared, remarks = list(written), Remarks.of(plan, brain, tumor, *images.channels)
+    shared, remarks = list(written), Remarks.of(plan, brain, tumor, *images.further, *images.channels)
     for files in results:
         used = files.registration()
         method = used["method"]
@@ -129,25 +137,28 @@ def publish(
             flags=remarks.flags,
             doubts=remarks.doubts,
             quality=_quality(files.row(), remarks),
+            further=plan.further.record(images.further),
         )
         known = as_dict(files)
         wanted = [key for key in PUBLISHED if key in known and (key != "dseg" or tumor.kind == "dseg")]
-        written += _publish_method(out, plan, {key: known[key] for key in wanted}, record, shared)
-    for name in former - _listed(out, plan):
+        carried = publish_carried(out, plan.further, images.carried, method, in_template(plan))
+        written += carried
+        written += _publish_method(
+            out, plan, {key: known[key] for key in wanted}, record, [*shared, *carried]
+        )
+    for name in former - _listed(out, plan.names, "*"):
         (out / name).unlink(missing_ok=True)
     return len(written)
 
 
-def _listed(out: Path, plan: Publication) -> set[str]:
-    """Files of the image in its folder that records on disk list: what is in none any more is of another mask."""
-    names = plan.names
+def _listed(out: Path, names: ScanNames, stem: str) -> set[str]:
+    """Files in a scan's folder that records of images list whose names begin so: what is in none any more is of another
+    mask, or of a further image that is gone."""
     found: set[PurePosixPath] = set()
-    for path in files_in(out / names.folder, f"{names.stem}_space-*_registration.json"):
+    for path in files_in(out / names.folder, f"{stem}_space-*_registration.json"):
         record = read_scan_record(path)
         found |= {PurePosixPath(name) for name in record.outputs} if record else set()
-    return {
-        str(path) for path in found if path.parent == names.folder and path.name.startswith(f"{names.stem}_")
-    }
+    return {str(path) for path in found if path.parent == names.folder}
 
 
 def _quality(row: dict[str, Any], remarks: Remarks) -> dict[str, Any]:
@@ -185,10 +196,7 @@ def sidecar(plan: Publication, key: str, method: str = "") -> dict[str, Any]:
     content: dict[str, Any] = {"GeneratedBy": plan.generated_by}
     native = f"bids::{plan.names.native()['n4']}"
     if key != "n4" and not key.startswith("native_"):
-        content |= {
-            "SpatialReference": plan.spatial_reference,
-            "Resolution": f"{plan.names.resolution} mm isotropic, the template's grid",
-        }
+        content = in_template(plan)
     if "probability_" in key:
         content |= {"Manual": False, "Sources": [native]}
     elif key.endswith("mask") or key in REGION_LABELS:
@@ -206,6 +214,15 @@ def sidecar(plan: Publication, key: str, method: str = "") -> dict[str, Any]:
     if key in DESCRIPTIONS:
         content["Description"] = DESCRIPTIONS[key]
     return content
+
+
+def in_template(plan: Publication) -> dict[str, Any]:
+    """What the sidecars of all images in the template's space say."""
+    return {
+        "GeneratedBy": plan.generated_by,
+        "SpatialReference": plan.spatial_reference,
+        "Resolution": f"{plan.names.resolution} mm isotropic, the template's grid",
+    }
 
 
 DESCRIPTIONS = {

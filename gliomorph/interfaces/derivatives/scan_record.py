@@ -45,6 +45,8 @@ class ScanRecord(Record):
     """``flags``, ``doubts``: What the files and all stages remark, as :class:`~.scan.records.Remarks` has it."""
     quality: dict[str, Any]
     """The row of ``group_quality.tsv``."""
+    further: dict[str, Any] = attrs.field(factory=dict)
+    """``key``, the hash of the session's further images, and what became of each; empty where there are none."""
     outputs: list[str] = attrs.field(factory=list)
     """All files of the scan and method, relative to the output folder."""
 
@@ -61,6 +63,8 @@ class ScanRecord(Record):
     def text(self) -> str:
         """The file's content."""
         content = as_dict(self)
+        if not self.further:
+            del content["further"]
         return json.dumps(content.pop("registration") | content, indent=1) + "\n"
 
 
@@ -86,10 +90,14 @@ def _held(kind: type[Record], content: Any) -> dict[str, Any]:
     return {name: content[name] for name, hint in plain.items() if isinstance(content[name], hint)}
 
 
-def is_complete(out_dir: Path, record: Path, key: str) -> bool:
+def is_complete(out_dir: Path, record: Path, key: str, further_key: str = "") -> bool:
     """Whether a record exists, was made from these inputs, and all its files are there and not empty."""
     content = read_scan_record(record)
-    return content is not None and content.key == key and all_outputs_exist(out_dir, content.outputs)
+    return (
+        content is not None
+        and (content.key, content.further.get("key", "")) == (key, further_key)
+        and all_outputs_exist(out_dir, content.outputs)
+    )
 
 
 def all_outputs_exist(out_dir: Path, outputs: Sequence[str]) -> bool:

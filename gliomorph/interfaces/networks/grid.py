@@ -7,7 +7,7 @@ import math
 import numpy as np
 import SimpleITK as sitk
 
-from ..files.images import ImageError, from_array, to_array
+from ..files.images import ImageError, from_array, to_array, voxel_volume_ml
 
 MARGIN_MM = 4.0
 MULTIPLE = 8
@@ -52,8 +52,23 @@ def network_grid(brain_mask: sitk.Image, voxel_mm: float) -> sitk.Image:
     return grid
 
 
+def brain_scale(brain: sitk.Image, brain_ml: float) -> float:
+    """Side of a brain over that of the brains that a network knows: templates and people differ in volume.
+
+    Bounded, for an incomplete head is no small one. 1 where the network takes brains as they come (0 ml).
+    """
+    if not brain_ml:
+        return 1.0
+    volume_ml = float((to_array(brain) > 0).sum()) * voxel_volume_ml(brain)
+    return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
+
+
 def on_network_grid(
-    image: sitk.Image, brain_mask: sitk.Image, grid: sitk.Image, transform: sitk.Transform | None = None
+    image: sitk.Image,
+    brain_mask: sitk.Image,
+    grid: sitk.Image,
+    transform: sitk.Transform | None = None,
+    resolution_mm: float | None = None,
 ) -> np.ndarray:
     """An image's brain on a network's grid, standardised there.
 
@@ -68,6 +83,8 @@ def on_network_grid(
         From :func:`network_grid`.
     transform : SimpleITK.Transform, optional
         Points of ``grid`` to points of ``image`` (LPS, mm); identity if not given.
+    resolution_mm : float, optional
+        Voxels for which it is smoothed; the grid's if not given.
 
     Returns
     -------
@@ -81,7 +98,7 @@ def on_network_grid(
     """
     transform = transform or sitk.Transform()
     mask = sitk.Cast(brain_mask > 0, sitk.sitkFloat32)
-    voxel_mm = min(grid.GetSpacing())
+    voxel_mm = resolution_mm or min(grid.GetSpacing())
     widths = [0.4 * math.sqrt(max(0.0, voxel_mm**2 - mm**2)) for mm in image.GetSpacing()]
     brain = sitk.Cast(image, sitk.sitkFloat32) * mask
     share, weight, sums = (

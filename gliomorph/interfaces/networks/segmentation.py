@@ -24,9 +24,9 @@ MISSING = (
 
 
 def shipped_student(modality: str) -> Path | None:
-    """``student-<modality>.safetensors``, which comes with gliomorph, if there is one."""
-    path = SHIPPED / f"student-{modality}.safetensors"
-    return path if path.is_file() else None
+    """The network that comes with gliomorph for a modality: its own, else the one for any subset, if there is one."""
+    names = (f"student-{modality}.safetensors", "any.safetensors")
+    return next((path for name in names if (path := SHIPPED / name).is_file()), None)
 
 
 def write_unet(network: UNet, settings: SegmentationSettings, path: Path) -> Path:
@@ -137,18 +137,31 @@ def load_unet(path: Path) -> Member:
 
 
 def load_student(path: Path, modality: str) -> list[Member]:
-    """:func:`load_members` of networks that read this one modality.
+    """:func:`load_members` of networks that can do with this one modality.
 
     Raises
     ------
     WeightsError
-        Also for networks that read anything else.
+        Also for networks that need anything else.
     """
     members = load_members(path)
-    read = members[0][1].modalities
-    if read != (modality,):
+    if not reads_alone(path, modality):
         raise WeightsError(
             f"{path.name}: a segmentation network that reads {modality} is required, this one reads "
-            f"{', '.join(read)}"
+            f"{', '.join(members[0][1].modalities)}"
         )
     return members
+
+
+def reads_alone(path: Path, modality: str) -> bool:
+    """Whether the networks in a file can do with this one modality; neither tensors nor torch are loaded.
+
+    Raises
+    ------
+    WeightsError
+        As :func:`read_modalities`.
+    """
+    read, stored = read_modalities(path), read_stored(path, MISSING)
+    members = stored.get("members", [stored])
+    any_subset = all(isinstance(each, dict) and each.get("subsets") is True for each in members)
+    return read == (modality,) or (modality in read and any_subset)

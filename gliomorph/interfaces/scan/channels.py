@@ -7,39 +7,34 @@ from pathlib import Path
 
 from ..task import task
 from .crop import crop
+from .further import LEAST_SHARE
 from .match import match
-from .n4 import n4
-from .records import Channel, CoregisterInfo, Modality
+from .records import Channel, FurtherImage, Modality
 
-LEAST_SHARE = 0.9
-"""An image that shows less of the brain is left out: where it ends it would be compared with the template."""
 REVERSED = ("T2w", "T1w")
 """Modalities of a patient's and a template's image of which one is bright where the other is dark."""
 
 
 def channels(
     modalities: list[Modality],
-    images: list[Path],
-    infos: list[CoregisterInfo],
+    further: list[FurtherImage],
     brain_mask: Path,
     tumor: Path,
     affine: Path,
     fixed_brain: Path,
 ) -> list[Channel]:
-    """Correct, match and crop further modalities.
+    """Match and crop further modalities.
 
-    Each goes the way of the primary image: N4 inside the primary's brain mask, histogram matching to an image of the
-    template, crop by the primary's affine. A T2w image that has the template's T1w alone to be compared with is matched
-    to it from bright to dark, so that outlines and fluid look alike.
+    Each goes the way of the primary image: histogram matching to an image of the template, crop by the primary's
+    affine. A T2w image that has the template's T1w alone to be compared with is matched to it from bright to dark, so
+    that outlines and fluid look alike.
 
     Parameters
     ----------
     modalities : list of Modality
-        What there is.
-    images : list of Path
-        Each on the primary's grid (:func:`~.coregister.coregister`).
-    infos : list of CoregisterInfo
-        How each came there.
+        What is compared.
+    further : list of FurtherImage
+        The session's further images, those among them, by :func:`~.further.further`.
     brain_mask, tumor : Path
         Of the primary image, on its grid.
     affine : Path
@@ -50,22 +45,25 @@ def channels(
     Returns
     -------
     channels : list of Channel
-        In the same order; files in folders by the modalities' names.
+        In the order of ``modalities``; files in folders by their names. An image that shows less than
+        :data:`~.further.LEAST_SHARE` of the brain is left out: where it ends it would be compared with the template.
     """
-    found = []
-    for modality, image, info in zip(modalities, images, infos, strict=True):
+    found, images = [], {each.name: each for each in further}
+    for modality in modalities:
+        own, moving, reverse = images[modality.name], None, (modality.name, modality.like) == REVERSED
+        flags = list(own.flags)
         folder = Path.cwd() / modality.name
         folder.mkdir(exist_ok=True)
-        flags, moving, reverse = list(info.flags), None, (modality.name, modality.like) == REVERSED
-        if info.share_of_brain < LEAST_SHARE:
+        if own.image is None or own.coregistration is None:
+            flags.append(f"{modality.name} has no part in the registration")
+        elif own.coregistration.share_of_brain < LEAST_SHARE:
             flags.append(
-                f"{modality.image.name} shows {info.share_of_brain:.0%} of the brain: {modality.name} has no part in "
-                "the registration"
+                f"{modality.image.name} shows {own.coregistration.share_of_brain:.0%} of the brain: {modality.name} "
+                "has no part in the registration"
             )
         else:
             with chdir(folder):  # the stages write into the current one
-                corrected, _ = n4(image, brain_mask)
-                matched, _ = match(corrected, brain_mask, tumor, modality.fixed, fixed_brain, reverse)
+                matched, _ = match(own.image, brain_mask, tumor, modality.fixed, fixed_brain, reverse)
                 moving = crop(matched, affine, modality.fixed)
         found.append(
             Channel(
@@ -73,8 +71,7 @@ def channels(
                 file=modality.image.name,
                 like=modality.like,
                 reversed=reverse,
-                coregistration=info,
-                native=image,
+                coregistration=own.coregistration,
                 moving=moving,
                 fixed=modality.fixed,
                 notices=_notices(modality, reverse),

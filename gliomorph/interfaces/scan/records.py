@@ -151,8 +151,49 @@ class CoregisterInfo(Remarks):
     information_before: float
     information: float
     """``information_before``, ``information``: Mutual information of both images in and around the brain, in nats."""
+    agreement: float = 0.0
+    """``information`` over the smaller of both images' entropies: 0 for images that have nothing to do with each
+    other."""
     share_of_brain: float
     """Part of the brain that the image shows."""
+
+
+@attrs.frozen(kw_only=True)
+class FurtherImage(Remarks):
+    """Another image of the session as later stages read it: on the primary image's grid, like the primary itself."""
+
+    name: str
+    """T1w, T1ce, T2w or FLAIR."""
+    file: str
+    """Name of its image in the dataset."""
+    image: Path | None = None
+    """Bias field removed, brain only: 0 outside the primary's brain mask and where the image shows nothing; None where
+    the image is left out, as the flags say."""
+    moved: Path | None = None
+    """As the scanner gave it, skull and all."""
+    transform: Path | None = None
+    inverse: Path | None = None
+    """``transform``, ``inverse``: Rigid ITK transforms; ``transform`` maps points of the primary image to this."""
+    coregistration: CoregisterInfo | None = None
+    bias: BiasInfo | None = None
+
+    def record(self) -> dict[str, Any]:
+        """What the scan's record and page say of it."""
+        facts: dict[str, Any] = {"modality": self.name, "file": self.file, "used": self.image is not None}
+        if self.coregistration:
+            names = ("moved_mm", "agreement", "share_of_brain")
+            facts |= {name: getattr(self.coregistration, name) for name in names}
+        return facts | {"remarks": [*self.flags, *self.notices]}
+
+
+@attrs.frozen(kw_only=True)
+class CarriedImage(Record):
+    """A further image in template space, by one registration method."""
+
+    name: str
+    method: str
+    image: Path
+    """On the template's full grid."""
 
 
 @attrs.frozen(kw_only=True)
@@ -188,9 +229,8 @@ class Channel(Remarks):
     """Modality of the template's image."""
     reversed: bool
     """Whether it was matched to it from bright to dark."""
-    coregistration: CoregisterInfo
-    native: Path
-    """On the primary's grid."""
+    coregistration: CoregisterInfo | None
+    """None where the image itself is left out."""
     moving: Path | None
     """Matched, on the working grid; None where it is left out, as the flags say."""
     fixed: Path
@@ -198,13 +238,13 @@ class Channel(Remarks):
 
     def record(self) -> dict[str, Any]:
         """What the registration's record and the page say of it."""
+        names = ("moved_mm", "share_of_brain")
         return {
             "modality": self.name,
             "file": self.file,
             "template": self.like,
             "reversed": self.reversed,
-            "moved_mm": self.coregistration.moved_mm,
-            "share_of_brain": self.coregistration.share_of_brain,
+            **({name: getattr(self.coregistration, name) for name in names} if self.coregistration else {}),
         }
 
 

@@ -1,8 +1,8 @@
-"""Tumour segmentation from one modality by a student U-Net."""
+"""Tumour segmentation from one modality by a U-Net that reads it alone, or any subset of several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ import SimpleITK as sitk
 
 from ...models.regions import LABELS, NESTED
 from ..files.checksums import sha256_of
-from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.images import from_array, read_image, to_array, voxel_volume_ml, write_image
 from ..files.transforms import read_transform
 from ..machine.device import Rung, first_that_fits
 from ..machine.limits import free_gb
-from ..networks.grid import from_network_grid, network_grid, on_network_grid
+from ..networks.grid import brain_scale, from_network_grid, network_grid, on_network_grid
 from ..networks.loaded import loaded_student
 from ..task import task
 from .records import TumorInfo
@@ -56,16 +56,16 @@ def segment(
     affine : Path
         ITK transform, template points to native points.
     weights : Path
-        safetensors of a student, one network or several.
+        safetensors, one network or several.
     modality : str
-        What the image is; must be the one that the weights were trained on.
+        What the image is; the networks have to read it, alone or with others that they can do without.
     gpu : str
         ``auto``, ``all`` or ``none``.
 
     Returns
     -------
     labels : Path
-        uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET).
+        uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET); 0 throughout where no tumour is found, as a flag says.
     probabilities : list of Path
         float32, native grid, of :data:`~gliomorph.models.regions.NESTED`.
     info : TumorInfo
@@ -75,8 +75,6 @@ def segment(
     ------
     WeightsError
         Another architecture or modality.
-    ImageError
-        If no tumour is found.
     """
     from ...models.segmentation.inference import decide
 
@@ -89,20 +87,24 @@ def segment(
         for network, settings in members:
             grid = _grid(aligned, settings, pass_.coarser)
             voxels = on_network_grid(target, brain, grid, to_native)
-            there = _probabilities(network, settings, voxels, pass_)
+            there = _probabilities(network, settings, _in_channels({modality: voxels}, settings), pass_)
             total += from_network_grid(there, grid, target, to_native.GetInverse()) / len(members)
         return total
 
     on_cpu = Rung(compute=lambda: found(Pass(device="cpu")), device="cpu", notice=CPU)
     total, rung = first_that_fits(gpu, partial(_rungs, found), on_cpu)
     shares = _within(inside, total)
-    classes = decide(shares, 1000 * voxel_volume_ml(target))
-    if not classes.any():
-        raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
+    threshold = sum(settings.threshold for _, settings in members) / len(members)
+    classes = decide(shares, 1000 * voxel_volume_ml(target), threshold)
     values = VALUES[classes]
     labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
     count = float((values > 0).sum())
     flag = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
+    if not count:
+        flag = (
+            f"no tumour mask was given, and {weights.name} found no tumour in {modality}: kept out of the atlas; if "
+            "there is one, give its mask with -d NAME=PATH"
+        )
     info = TumorInfo(
         kind="dseg",
         frame="network",
@@ -144,18 +146,13 @@ def _rungs(found: Callable[[Pass], np.ndarray], device: str) -> list[Rung[np.nda
 def _grid(aligned: sitk.Image, settings: SegmentationSettings, coarser: float) -> sitk.Image:
     """The network's grid around the head that an image shows in the template's frame."""
     head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
-    return network_grid(head, coarser * settings.voxel_mm * _scale(head, settings.brain_ml))
+    return network_grid(head, coarser * settings.voxel_mm * brain_scale(head, settings.brain_ml))
 
 
-def _scale(head: sitk.Image, brain_ml: float) -> float:
-    """Side of a brain over that of the brains that a network knows: templates differ by a fifth in volume.
-
-    Bounded, for an incomplete head is no small one.
-    """
-    if not brain_ml:
-        return 1.0
-    volume_ml = float((to_array(head) > 0).sum()) * voxel_volume_ml(head)
-    return min(1.1, max(0.88, (volume_ml / brain_ml) ** (1 / 3)))
+def _in_channels(images: Mapping[str, np.ndarray], settings: SegmentationSettings) -> np.ndarray:
+    """The channels that a network reads, (C, X, Y, Z); what there is no image of is 0."""
+    none = np.zeros_like(next(iter(images.values())))
+    return np.stack([images.get(modality, none) for modality in settings.modalities])
 
 
 def _probabilities(
@@ -169,7 +166,7 @@ def _probabilities(
     window = pass_.window or _window(voxels, settings.width * min(2, pass_.batch), pass_.device)
     try:
         found = probabilities(
-            network.to(pass_.device), torch.from_numpy(voxels)[None], window, mirrored=True, batch=pass_.batch
+            network.to(pass_.device), torch.from_numpy(voxels), window, mirrored=True, batch=pass_.batch
         )
         array: np.ndarray = found.cpu().numpy()
     finally:
@@ -179,7 +176,7 @@ def _probabilities(
 
 def _window(voxels: np.ndarray, width: int, device: str) -> tuple[int, ...] | None:
     """None where the whole head fits into half of the memory that is free."""
-    needed_gb = voxels.size * width * BYTES_PER_CHANNEL / 1e9
+    needed_gb = voxels[0].size * width * BYTES_PER_CHANNEL / 1e9
     return None if needed_gb < 0.5 * free_gb(device) else WINDOW
 
 

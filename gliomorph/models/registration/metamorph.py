@@ -26,9 +26,11 @@ from torch.utils.checkpoint import checkpoint
 from .. import geometry
 from ..kernels import Kernel, in_voxels
 from ..unet import convolution
+from .flow import limited
 from .networks import NetworkSettings, PairUNet, RegistrationNetwork
 from .objective import appearance_mask
 from .pair import Pair
+from .pull import Pull, Stage
 from .sharp import sharp_change
 from .shooting import Path, shoot
 
@@ -66,18 +68,24 @@ class MetaMorphG(RegistrationNetwork):
 
 
 class MetaMorphR(RegistrationNetwork):
-    """T residual blocks → z_1 … z_T (Eq. 5.6), one velocity each."""
+    """T residual blocks → z_1 … z_T (Eq. 5.6), one velocity each; the last of them perhaps at smaller voxels."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__(settings)
-        self.blocks = nn.ModuleList(ResidualBlock(settings) for _ in range(settings.steps))
+        self.stages = stages_of(settings)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(settings, stage.width) for stage in self.stages for _ in range(stage.steps)
+        )
         # A coarse z_0, read at any shape: it is the same for all pairs, hence as smooth as they are many.
         self.start = nn.Parameter(torch.zeros(1, settings.modalities, *[START_NODES] * settings.dimension))
+        if settings.guided:
+            # of each step: how much of the pull is followed, and of the z before it kept
+            self.gain = nn.Parameter(torch.full((len(self.blocks),), FIRST_GAIN))
+            self.kept = nn.Parameter(torch.full((len(self.blocks),), FIRST_KEPT))
 
     def forward(self, pair: Pair, watch: Watch | None = None) -> Path:
         """The path; ``watch`` sees each of its states."""
         self.check(pair)
-        small = self.small(pair)
         states: list[tuple[Tensor, Tensor]] = []
 
         def remember(step: int, backward: Tensor, forward: Tensor, change: Tensor) -> None:
@@ -85,7 +93,7 @@ class MetaMorphR(RegistrationNetwork):
             if watch is not None:
                 watch(step, backward, change)
 
-        path = at_full_resolution(self._integrate(small, remember), small, pair)
+        path = self._integrate(pair, remember)
         if not self.settings.sharp:
             return path
         rate = self.settings.mu**2 * momentum_unit(self.settings.sigma_mm)
@@ -94,19 +102,57 @@ class MetaMorphR(RegistrationNetwork):
         return attrs.evolve(path, change=change)
 
     def _integrate(self, pair: Pair, reached: Callable[[int, Tensor, Tensor, Tensor], None]) -> Path:
-        settings, batch = self.settings, pair.moving.shape[0]
-        kernel = kernel_of(settings, pair)
+        """The path through all stages, at the voxels of ``pair``."""
+        batch, dimension = pair.moving.shape[0], self.settings.dimension
+        small = self.small(pair, self.stages[0].voxel_mm)
+        z = geometry.stretch(self.start, small.shape).expand(batch, *[-1] * (dimension + 1))
+        change = torch.zeros_like(small.moving)
+        backward = forward = change.new_zeros(batch, dimension, *[1] * dimension)
+        energies, done = [], 0
+        for stage in self.stages:
+            small = self.small(pair, stage.voxel_mm)
+            advance, nodes = self._advance(small, stage)
+            z, change = geometry.stretch(z, small.shape), geometry.stretch(change, small.shape)
+            backward, forward = (in_voxels(u, nodes) for u in (backward, forward))
+            again = self.training and self.checkpointed
+            for step in range(done, done + stage.steps):
+                reached(step, backward, forward, change)
+                state = (torch.tensor(step), z, change, backward, forward)
+                z, change, backward, forward, energy = (
+                    checkpoint(advance, *state, use_reentrant=False) if again else advance(*state)
+                )
+                energies.append(energy * (math.prod(pair.shape) / math.prod(small.shape)))
+            done += stage.steps
+        reached(done, backward, forward, change)
+        return Path(
+            backward=backward,
+            forward=forward,
+            change=geometry.stretch(change, pair.shape) if self.settings.mu else None,
+            energy=torch.stack(energies),
+        )
+
+    def _advance(self, pair: Pair, stage: Stage) -> tuple[Callable[..., tuple[Tensor, ...]], tuple[int, ...]]:
+        """One time step at the voxels of ``pair``, and the nodes on which its maps live."""
+        settings, total = self.settings, len(self.blocks)
+        kernel = Kernel(pair.shape, pair.spacing_mm, (stage.sigma_mm,), like=pair.moving)
         where = appearance_mask(pair, settings.masking)
         per_node = geometry.columns(kernel.coarse_mm, pair.moving)
-        unit, modalities = momentum_unit(settings.sigma_mm), settings.modalities
+        unit, modalities = momentum_unit(stage.sigma_mm), settings.modalities
+        pull = Pull(pair, stage.sigma_mm / stage.voxel_mm) if settings.guided else None
 
         def advance(
-            block: nn.Module, z: Tensor, change: Tensor, backward: Tensor, forward: Tensor
+            step: Tensor, z: Tensor, change: Tensor, backward: Tensor, forward: Tensor
         ) -> tuple[Tensor, ...]:
             """z, A, ψ, φ one step later, and the energy of the step."""
+            number = int(step)
             source = torch.cat([pair.moving + where * change, where], 1)
-            image, mask = geometry.warp(source, in_voxels(backward, pair.shape)).split([modalities, 1], 1)
-            z = z - block(z, image, pair.fixed, mask) / settings.steps
+            moved_by = in_voxels(backward, pair.shape)
+            image, mask = geometry.warp(source, moved_by).split([modalities, 1], 1)
+            block, followed = self.blocks[number], None
+            if pull is not None:
+                followed = pull(image.detach(), moved_by.detach()) * (total / unit)
+                z = self.kept[number] * z + self.gain[number] * followed
+            z = z - block(z, image, pair.fixed, mask, followed) / total
             shaping = (1.0 - mask) * z if settings.apart else z
             slope = geometry.gradient(image, pair.spacing_mm)
             force = kernel.restrict(unit * (shaping[:, :, None] * slope).sum(1))
@@ -115,31 +161,19 @@ class MetaMorphR(RegistrationNetwork):
             if settings.mu:
                 energy = energy + (settings.mu * unit) ** 2 * (mask * z**2).sum()
                 carried = geometry.warp(z, in_voxels(forward, pair.shape))
-                change = change + (settings.mu**2 * unit / settings.steps) * carried
-            moved = velocity / (settings.steps * per_node)
+                change = change + (settings.mu**2 * unit / total) * carried
+            moved = velocity / (total * per_node)
+            if pull is not None:
+                moved = limited(moved, LONGEST)
             return (z, change, geometry.compose(backward, -moved), geometry.compose(moved, forward), energy)
 
-        z = geometry.stretch(self.start, pair.shape).expand(batch, *[-1] * (pair.moving.dim() - 1))
-        change = torch.zeros_like(pair.moving)
-        backward = forward = change.new_zeros(batch, settings.dimension, *kernel.coarse_shape)
-        repeated = self.training and self.checkpointed
-        energies = []
-        for step, block in enumerate(self.blocks):
-            reached(step, backward, forward, change)
-            state = (block, z, change, backward, forward)
-            z, change, backward, forward, energy = (
-                checkpoint(advance, *state, use_reentrant=False) if repeated else advance(*state)
-            )
-            energies.append(energy)
-        reached(len(self.blocks), backward, forward, change)
-        return Path(
-            backward=backward,
-            forward=forward,
-            change=change if settings.mu else None,
-            energy=torch.stack(energies),
-        )
+        return advance, kernel.coarse_shape
 
 
+FIRST_GAIN, FIRST_KEPT = 0.8, 0.6
+"""Of a guided network before it has learnt anything."""
+LONGEST = 0.4
+"""Nodes by which a guided step moves a point at most: such steps do not fold."""
 START_NODES = 16
 """Nodes of the learnt z_0 along each axis."""
 
@@ -147,11 +181,11 @@ START_NODES = 16
 class ResidualBlock(nn.Module):
     """f_θt (Fig. 5.2): conv 3 → h → h → C, without bias; its output begins at nearly 0."""
 
-    def __init__(self, settings: NetworkSettings) -> None:
+    def __init__(self, settings: NetworkSettings, width: int) -> None:
         super().__init__()
-        conv, width = convolution(settings.dimension), settings.width
+        conv = convolution(settings.dimension)
         self.sees_mask = settings.sees_mask
-        channels = 3 * settings.modalities + settings.sees_mask
+        channels = (3 + settings.guided) * settings.modalities + settings.sees_mask
         first = FilledConv3d if settings.dimension == 3 else conv
         last = conv(width, settings.modalities, 3, padding=1, bias=False)
         self.layers = nn.Sequential(
@@ -164,9 +198,12 @@ class ResidualBlock(nn.Module):
         )
         nn.init.normal_(last.weight, std=1e-3)
 
-    def forward(self, z: Tensor, image: Tensor, fixed: Tensor, mask: Tensor) -> Tensor:
-        """Change of z per unit time, (batch, C, …), from z_t, I_t, J and, where the settings say so, m_t."""
-        seen = torch.cat([z, image, fixed, *([mask] if self.sees_mask else [])], 1)
+    def forward(
+        self, z: Tensor, image: Tensor, fixed: Tensor, mask: Tensor, pull: Tensor | None = None
+    ) -> Tensor:
+        """Change of z per unit time, (batch, C, …), from z_t, I_t, J and, where asked for, m_t and the pull."""
+        others = [mask] if self.sees_mask else []
+        seen = torch.cat([z, image, fixed, *others, *([] if pull is None else [pull])], 1)
         with torch.autocast("cuda", torch.bfloat16, enabled=seen.is_cuda):
             change: Tensor = self.layers(seen)
         return change.to(seen.dtype).contiguous()
@@ -190,6 +227,13 @@ class FilledConv3d(nn.Conv3d):
 
 LEAST_CHANNELS = 16
 """From which on, on the grids of brains, torch takes oneDNN's convolution."""
+
+
+def stages_of(settings: NetworkSettings) -> list[Stage]:
+    """The stages of a MetaMorph-R, coarse to fine."""
+    coarse = Stage(settings.voxel_mm, settings.sigma_mm, settings.steps, settings.width)
+    fine = Stage(settings.fine_voxel_mm, settings.fine_sigma_mm, settings.fine_steps, settings.fine_width)
+    return [stage for stage in (coarse, fine) if stage.steps]
 
 
 def kernel_of(settings: NetworkSettings, pair: Pair) -> Kernel:

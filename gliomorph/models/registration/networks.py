@@ -60,6 +60,14 @@ class NetworkSettings:
     apart: bool = False
     """MetaMorph-R: inside the moving tumour z changes the appearance alone, v = −K((1 − m_t) z ∇I). In the thesis z
     does both there, and the edges of the tumour are pushed by what fills it."""
+    guided: bool = False
+    """MetaMorph-R: every block also sees the pull of the images (:mod:`.pull`), and z follows it by learnt steps."""
+    fine_steps: int = attrs.field(default=0, validator=valid.ge(0))
+    """MetaMorph-R: further residual blocks at smaller voxels, after those of ``steps``."""
+    fine_voxel_mm: float = attrs.field(default=2.0, converter=float, validator=valid.gt(0))
+    fine_sigma_mm: float = attrs.field(default=4.0, converter=float, validator=valid.gt(0))
+    fine_width: int = attrs.field(default=8, validator=valid.ge(1))
+    """``fine_voxel_mm``, ``fine_sigma_mm``, ``fine_width``: their voxels, kernel and channels."""
     dropout: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.lt(1)])
     """Inside a residual block, in training."""
 
@@ -78,6 +86,10 @@ class NetworkSettings:
             raise ValueError(f"dropout is an option of metamorph-r, got {self.method}")
         if self.method == "voxelmorph" and self.steps > MOST_SQUARINGS:
             raise ValueError(f"voxelmorph takes at most {MOST_SQUARINGS} squarings, got steps={self.steps}")
+        if (self.guided or self.fine_steps) and (self.method != "metamorph-r" or self.sharp):
+            raise ValueError(
+                f"guided and fine_steps are options of metamorph-r without sharp, got {self.method}"
+            )
         if (self.sharp or self.apart) and (self.method != "metamorph-r" or self.masking != "local"):
             raise ValueError(
                 "sharp and apart are options of metamorph-r with masking local, "
@@ -130,10 +142,10 @@ class RegistrationNetwork(nn.Module):
                 f"{self.settings.modalities} channels, got {dimension}-D images of {modalities}"
             )
 
-    def small(self, pair: Pair) -> Pair:
-        """The pair on the network's grid."""
+    def small(self, pair: Pair, voxel_mm: float | None = None) -> Pair:
+        """The pair on the network's grid, or on that of other voxels; no finer than its own."""
         sides = zip(pair.shape, pair.spacing_mm, strict=True)
-        finest = self.settings.voxel_mm
+        finest = voxel_mm or self.settings.voxel_mm
         return pair.at([min(size, math.ceil(round(size * mm / finest, 6))) for size, mm in sides])
 
 

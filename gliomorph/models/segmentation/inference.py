@@ -99,10 +99,10 @@ def _blended(softmax: Callable[[Tensor], Tensor], heads: Tensor, window: Sequenc
     return blended / blended.sum(1, keepdim=True)
 
 
-def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0) -> np.ndarray:
+def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0, threshold: float = 0.5) -> np.ndarray:
     """Class indices, from the whole to its parts.
 
-    Tumour where its classes together reach one half; within it core (NCR and ET) where that outweighs oedema;
+    Tumour where its classes together reach a threshold; within it core (NCR and ET) where that outweighs oedema;
     within the core the heavier of both. Less than :data:`SMALL_ET_MM3` of enhancing tumour becomes necrosis.
 
     Parameters
@@ -111,6 +111,7 @@ def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0) -> np.ndarray:
         (4, X, Y, Z).
     voxel_mm3 : float
         Volume of a voxel.
+    threshold : float
 
     Returns
     -------
@@ -119,7 +120,7 @@ def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0) -> np.ndarray:
     """
     _, ncr, ed, et = probabilities
     core = np.where(et > ncr, ET, NCR)
-    classes = np.where(ncr + ed + et >= 0.5, np.where(ed > ncr + et, ED, core), 0).astype(np.uint8)
+    classes = np.where(ncr + ed + et >= threshold, np.where(ed > ncr + et, ED, core), 0).astype(np.uint8)
     enhancing = classes == ET
     if np.count_nonzero(enhancing) * voxel_mm3 < SMALL_ET_MM3:
         classes[enhancing] = NCR

@@ -11,8 +11,9 @@ import attrs
 import torch
 from attrs import validators as valid
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .distillation.losses import ground_truth
+from ..unet import UNet
 from .distillation.objective import StudentObjective
 from .metrics import REGIONS
 
@@ -40,6 +41,9 @@ class Optimisation:
     """Longer gradients are shortened to this."""
     mixed_precision: bool = True
     """On a GPU, half precision where it is safe."""
+    averaging: float = attrs.field(default=0.0, validator=[valid.ge(0), valid.lt(1)])
+    """Share of the mean of the weights that each step leaves as it is; the mean is what is validated and kept. 0: the
+    last weights are."""
 
     @lowest_rate.validator
     def _check_lowest(self, _: object, lowest_rate: float) -> None:
@@ -113,7 +117,20 @@ class SegmentationTrainer:
         half = settings.mixed_precision and self.device.type == "cuda"
         self.half = half
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
+        self.averaged: AveragedModel | None = None
+        if settings.averaging:
+            self.averaged = AveragedModel(
+                objective.student, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging)
+            )
         self.epoch, self.best = 0, math.inf
+
+    @property
+    def network(self) -> UNet:
+        """What is validated and kept: the trained network, or the mean of its weights over the last steps."""
+        if self.averaged is None:
+            return self.objective.student
+        averaged: UNet = self.averaged.module  # type: ignore[assignment]
+        return averaged
 
     @property
     def learning_rate(self) -> float:
@@ -154,6 +171,8 @@ class SegmentationTrainer:
             raise FloatingPointError(f"epoch {self.epoch + 1}: the gradient is not finite: {losses}")
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.objective.student)
         if self.settings.schedule == "cosine":
             self.schedule.step()
         return losses
@@ -161,18 +180,18 @@ class SegmentationTrainer:
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean loss against the truth and Dice of the regions, over batches of one example."""
-        self.objective.eval()
+        network = self.network.eval()
         figures: list[dict[str, float]] = []
         for batch in batches:
             batch = batch.to(self.device)
             with torch.autocast(self.device.type, enabled=self.half):
-                scores = self.objective.student(batch.images[:, self.student_channels])
+                scores = network(batch.images[:, self.student_channels])
             predicted = scores.argmax(1)
             overlap = {
                 f"{region}_dice": _dice(_among(predicted, classes), _among(batch.labels, classes))
                 for region, classes in REGIONS.items()
             }
-            loss = ground_truth(scores, batch.labels, self.objective.settings.dice)
+            loss = self.objective.truth(scores, batch.labels)
             figures.append({"loss": float(loss), **overlap})
         return {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]}
 
@@ -205,6 +224,8 @@ class SegmentationTrainer:
             "epoch": self.epoch,
             "best": self.best,
         }
+        if self.averaged is not None:
+            state["averaged"] = self.averaged.state_dict()
         return copy.deepcopy(state)
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -212,6 +233,8 @@ class SegmentationTrainer:
         self.objective.load_state_dict(state["objective"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
         if state["scaler"]:  # empty after single precision, as on a CPU: then the scale begins anew
             self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.best = state["epoch"], state["best"]

@@ -28,7 +28,7 @@ def sample_mask(brain: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
     chance : Chance
     """
     reach = max(1, round(4.0 / voxel_mm))
-    smooth = _box_mean(brain, reach)
+    smooth = box_mean(brain, reach)
     wander = 0.1 * chance.uniform(0.0, 1.5) * chance.field(brain.shape, 12.0 / voxel_mm)[0]
     stripped = smooth > 0.5 + chance.uniform(-0.12, 0.12) + wander
     mask = stripped & (brain > 0.3) if chance.happens(0.7) else (brain > 0.5)
@@ -103,7 +103,7 @@ def bias_corrected(image: Tensor, mask: Tensor, voxel_mm: float, strength: float
     parts = torch.stack([image.clamp_min(0.02).log() * inside, inside])[:, None]
     coarse = functional.avg_pool3d(parts, step, ceil_mode=True)[:, 0]
     reach = min(round(0.5 * CORRECTION_MM / (step * voxel_mm)), (min(coarse.shape[1:]) - 1) // 2)
-    sums, weight = (_box_mean(_box_mean(part, reach), reach) for part in coarse)
+    sums, weight = (box_mean(box_mean(part, reach), reach) for part in coarse)
     slow = sums / weight.clamp_min(1e-3)
     level = (slow * weight).sum() / weight.sum().clamp_min(1e-3)
     gain = torch.exp(strength * (level - slow))[None, None]
@@ -125,7 +125,7 @@ def bright_rim(mask: Tensor, chance: Chance, voxel_mm: float) -> Tensor:
     return (mask.float() - inner).clamp_min(0) * stretches
 
 
-def _box_mean(image: Tensor, reach: int) -> Tensor:
+def box_mean(image: Tensor, reach: int) -> Tensor:
     """Mean over ``reach`` voxels to each side, one axis after the other; 0 lies beyond the grid."""
     mean = image[None, None]
     for axis in range(3):

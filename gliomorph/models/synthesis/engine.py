@@ -8,6 +8,7 @@ artefacts of scanners that the network has not seen (after SynthSeg: Billot et a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import attrs
 import torch
@@ -35,6 +36,29 @@ class Example:
     """(C, X, Y, Z), one a modality, in (0, 1] in the brain, 0 outside."""
     labels: Tensor = attrs.field(repr=False)
     """(X, Y, Z), int64 class indices: 0 background, 1 NCR, 2 ED, 3 ET."""
+
+
+class Engine(Protocol):
+    """A source of patients by number."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Channels of the images."""
+        ...
+
+    @property
+    def voxel_mm(self) -> float:
+        """Voxel size of the patients (isotropic)."""
+        ...
+
+    @property
+    def brain_ml(self) -> float:
+        """Volume of the brains, about which those of the patients vary."""
+        ...
+
+    def draw(self, seed: int) -> Example:
+        """The patient of this number; the same number gives the same patient on the same kind of device."""
+        ...
 
 
 class DataEngine:
@@ -88,6 +112,11 @@ class DataEngine:
             raise ValueError(f"three sides of at least {DIVISOR} voxels are required, got {self.shape}")
         if not _possible(self.atlas.maps[0]).any():
             raise ValueError("an anatomy with grey and white matter is required: tumours grow there")
+
+    @property
+    def voxel_mm(self) -> float:
+        """Voxel size of the patients."""
+        return self.atlas.voxel_mm
 
     @property
     def brain_ml(self) -> float:

@@ -58,7 +58,7 @@ def atlas_of(anatomy: Anatomy, device: str | torch.device = "cpu") -> Atlas:
     first, last = inside.min(0).values, inside.max(0).values
     return Atlas(
         maps=maps.to(device),
-        widening=_widening(maps[:, 5:], anatomy.voxel_mm).to(device),
+        widening=widening_of(maps[:, 5:], anatomy.voxel_mm).to(device),
         voxel_mm=anatomy.voxel_mm,
         step=max(1, round(LATTICE_MM / anatomy.voxel_mm)),
         centre=tuple((0.5 * (first + last)).tolist()),
@@ -66,7 +66,8 @@ def atlas_of(anatomy: Anatomy, device: str | torch.device = "cpu") -> Atlas:
     )
 
 
-def _widening(fluid: Tensor, voxel_mm: float) -> Tensor:
+def widening_of(fluid: Tensor, voxel_mm: float) -> Tensor:
+    """Vectors towards the ventricles around their walls, (1, 3, X, Y, Z) from their share (1, 1, X, Y, Z)."""
     reach = max(1, round(4.0 / voxel_mm))
     for _ in range(2):
         fluid = functional.avg_pool3d(fluid, 2 * reach + 1, 1, reach, count_include_pad=False)
@@ -152,6 +153,13 @@ def read(atlas: Atlas, positions: Tensor) -> Tensor:
     return maps.masked_fill_(beyond, 0.0)
 
 
+def refined(atlas: Atlas, positions: Tensor, shape: Sequence[int]) -> Tensor:
+    """``positions`` (coarse lattice) at every voxel of a head's grid, (1, 3, X, Y, Z)."""
+    size = [atlas.step * (n - 1) + 1 for n in positions.shape[2:]]
+    fine = functional.interpolate(positions, size=size, mode="trilinear", align_corners=True)
+    return fine[..., : shape[0], : shape[1], : shape[2]]
+
+
 def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: Chance) -> Tensor:
     """The maps of the head whose voxels lie at ``positions`` (coarse lattice), with wider or narrower sulci.
 
@@ -160,9 +168,7 @@ def sample_head(atlas: Atlas, positions: Tensor, shape: Sequence[int], chance: C
     maps : Tensor
         (6, X, Y, Z), order of :data:`MAPS`; the tissues sum to at most 1, to less at the brain's edge.
     """
-    size = [atlas.step * (n - 1) + 1 for n in positions.shape[2:]]
-    fine = functional.interpolate(positions, size=size, mode="trilinear", align_corners=True)
-    maps = read(atlas, fine[..., : shape[0], : shape[1], : shape[2]])
+    maps = read(atlas, refined(atlas, positions, shape))
     brain = maps[:3].sum(0)
     maps[0] *= chance.log_uniform(0.5, 3.0)  # fluid and tissue share the voxels of a sulcus
     maps[:3] *= brain / maps[:3].sum(0).clamp_min(1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import attrs
 import torch
@@ -10,6 +11,25 @@ from torch import Tensor
 
 from .chance import Chance
 from .contrast import CLASSES
+
+
+class Mass(Protocol):
+    """What pushes the tissue around; lengths in mm."""
+
+    @property
+    def centre(self) -> tuple[float, ...]:
+        """Place from the first voxel."""
+        ...
+
+    @property
+    def radius(self) -> float:
+        """Radius of what pushes."""
+        ...
+
+    @property
+    def push(self) -> float:
+        """Largest displacement, below 0.7 radii."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +74,7 @@ def sample_growth(centre: Sequence[float], chance: Chance) -> Growth:
     )
 
 
-def mass_effect(growth: Growth, shape: Sequence[int], voxel_mm: float, device: torch.device) -> Tensor:
+def mass_effect(growth: Mass, shape: Sequence[int], voxel_mm: float, device: torch.device) -> Tensor:
     """Where tissue lay before the tumour pushed it.
 
     u(x) = −a (x − c) / s · exp((1 − |x − c|² / s²) / 2) with the largest push a and s = 1.4 radii: along a ray
@@ -62,7 +82,7 @@ def mass_effect(growth: Growth, shape: Sequence[int], voxel_mm: float, device: t
 
     Parameters
     ----------
-    growth : Growth
+    growth : Mass
     shape : sequence of int
         Of the lattice wanted.
     voxel_mm : float
@@ -154,7 +174,7 @@ def with_spots(shares: Tensor, maps: Tensor, voxel_mm: float, chance: Chance) ->
     return shares
 
 
-def _offset(growth: Growth, shape: Sequence[int], voxel_mm: float, device: torch.device) -> Tensor:
+def _offset(growth: Mass, shape: Sequence[int], voxel_mm: float, device: torch.device) -> Tensor:
     """From the centre to every voxel in mm, (3, X, Y, Z)."""
     axes = [
         voxel_mm * torch.arange(size, dtype=torch.float32, device=device) - centre

@@ -45,6 +45,8 @@ class RegistrationOptions:
     """What ``gliomorph`` has written of the cohort; None for simulated patients."""
     simulated: int = attrs.field(default=0, validator=valid.ge(0))
     """Simulated patients an epoch; 0 for a cohort."""
+    anatomies: Path | None = attrs.field(default=None)
+    """Label maps of heads: half of the simulated patients are people painted from them."""
     held_out: int = attrs.field(default=12, validator=valid.ge(1))
     """Simulated patients for validation, and as many for the test."""
     templates: tuple[str, ...] = attrs.field(default=("MNI152",), converter=tuple)
@@ -60,6 +62,13 @@ class RegistrationOptions:
             raise ValueError(
                 "either a folder that gliomorph has written or simulated patients are required: "
                 "--derivatives-dir DIR or --simulated N"
+            )
+
+    @anatomies.validator
+    def _check_anatomies(self, _: object, anatomies: Path | None) -> None:
+        if anatomies is not None and not self.simulated:
+            raise ValueError(
+                "--anatomies: people are painted in place of simulated patients, give --simulated N"
             )
 
     @templates.validator

@@ -36,6 +36,7 @@ from .data import (
     together,
 )
 from .options import RegistrationOptions
+from .people import PeoplePairs, prepare_people
 
 
 def train(
@@ -190,7 +191,10 @@ def _pairs(
     report: Report,
 ) -> dict[str, Pairs]:
     if options.derivatives_dir is None:
-        return _simulated_pairs(options, targets, device)
+        people = options.anatomies and [
+            prepare_people(options.anatomies, target, folder.prepared, report) for target in targets
+        ]
+        return _simulated_pairs(options, targets, device, people or [])
     (target,) = targets
     files = prepare_pairs(options.derivatives_dir, target, folder.prepared, report)
     parts = {
@@ -205,17 +209,28 @@ def _pairs(
 
 
 def _simulated_pairs(
-    options: RegistrationOptions, targets: Sequence[Target], device: torch.device
+    options: RegistrationOptions,
+    targets: Sequence[Target],
+    device: torch.device,
+    people: Sequence[Mapping[str, Path]],
 ) -> dict[str, Pairs]:
+    """Patients of the data engine on each template, and painted people in turn with them where there are any."""
     engines = [engine_on(target, str(device)) for target in targets]
+    # no person is in two parts
+    parts_of = split(list(people[0]), options.seed) if people else {}
 
     def pairs(part: int, count: int) -> Pairs:
-        share = -(-count // len(targets))
-        sources = tuple(
-            SimulatedPairs(engine=engine, target=target, count=share, seed=options.seed, part=part)
+        share = -(-count // (len(targets) * (2 if people else 1)))
+        common = {"count": share, "seed": options.seed, "part": part}
+        sources: list[Pairs] = [
+            SimulatedPairs(engine=engine, target=target, **common)
             for engine, target in zip(engines, targets, strict=True)
-        )
-        return InTurn(sources=sources, count=count)
+        ]
+        sources += [
+            PeoplePairs(files=tuple(files[name] for name in parts_of[PARTS[part]]), target=target, **common)
+            for files, target in zip(people, targets, strict=False)
+        ]
+        return InTurn(sources=tuple(sources), count=count)
 
     counts = (options.simulated, options.held_out, options.held_out)
     return {name: pairs(part, count) for part, (name, count) in enumerate(zip(PARTS, counts, strict=True))}

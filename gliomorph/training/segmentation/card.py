@@ -95,6 +95,9 @@ def _measured_on(options: TrainingOptions, count: int) -> str:
 def _training_data(options: TrainingOptions, counts: Mapping[str, int]) -> dict[str, Any]:
     if options.bids_dir is not None:
         kind = f"BIDS dataset {options.bids_dir.name}"
+    elif options.anatomies is not None:
+        kind = f"simulated patients with the anatomies of {options.anatomies.name}, new ones in every epoch"
+        kind += f", some with tumours shaped as in {options.shapes.name}" if options.shapes else ""
     else:
         kind = f"simulated patients of the data engine on {options.template}, new ones in every epoch"
     return {"source": kind, "examples": dict(counts), "modalities": list(options.channels)}

@@ -30,7 +30,7 @@ from ...interfaces.scan.brain import brain_of
 from ...models.segmentation.augmentation import augment, crop
 from ...models.segmentation.training import Batch
 from ...models.synthesis.chance import Chance
-from ...models.synthesis.engine import DataEngine
+from ...models.synthesis.engine import DataEngine, Engine
 from ...models.unet import standardize
 from ..scans import PARTS, example_seed, prepare_all, require_within, stored
 
@@ -54,9 +54,9 @@ def one_by_one(examples: Examples) -> Iterator[Batch]:
 
 @attrs.frozen(kw_only=True)
 class SimulatedExamples:
-    """Patients of the data engine."""
+    """Patients of a data engine."""
 
-    engine: DataEngine
+    engine: Engine
     count: int
     seed: int
     part: int

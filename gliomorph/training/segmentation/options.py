@@ -58,6 +58,10 @@ class TrainingOptions:
     """Simulated patients for validation, and as many for the test."""
     template: str = "MNI152"
     """Template of the simulated patients."""
+    anatomies: Path | None = None
+    """Folder of label maps of heads that simulated patients are made from, instead of the template's."""
+    shapes: Path | None = attrs.field(default=None)
+    """Folder of label maps of tumours that some of these patients get, with ``anatomies``."""
     box: tuple[int, ...] | None = attrs.field(default=None)
     """Voxels of a training example along each axis, multiples of 8; for simulated patients None is the whole head."""
     batch_size: int = attrs.field(default=4, validator=valid.ge(1))
@@ -93,6 +97,11 @@ class TrainingOptions:
             raise ValueError(
                 "either a dataset or simulated patients are required: --bids DIR or --simulated N"
             )
+
+    @shapes.validator
+    def _check_shapes(self, _: object, shapes: Path | None) -> None:
+        if shapes is not None and self.anatomies is None:
+            raise ValueError(f"--shapes {shapes}: for patients with people's anatomies, give --anatomies DIR")
 
     @box.validator
     def _check_box(self, _: object, box: tuple[int, ...] | None) -> None:

@@ -12,7 +12,7 @@ import torch
 from ...interfaces.machine.device import choose_device
 from ...interfaces.networks.segmentation import load_unet, write_unet
 from ...models.segmentation.training import Batch, SegmentationTrainer
-from ...models.synthesis.engine import DataEngine
+from ...models.synthesis.engine import Engine
 from ...models.unet import UNet
 from ..cards import write_card
 from ..folder import TrainingFolder
@@ -29,7 +29,7 @@ def train(
     options: TrainingOptions,
     folder: TrainingFolder,
     gpu: str = "auto",
-    engine: DataEngine | None = None,
+    engine: Engine | None = None,
     report: Report = print,
     progress: Progress = lambda done, total, figures: None,
 ) -> Path:
@@ -42,7 +42,7 @@ def train(
         A training in it that was begun with the same options goes on.
     gpu : str
         ``auto``, ``all`` or ``none``.
-    engine : DataEngine, optional
+    engine : Engine, optional
         Source of simulated patients with the options' channels and voxel size.
     report : callable
         Gets lines for the reader.
@@ -159,7 +159,7 @@ def _weights(options: TrainingOptions, folder: TrainingFolder) -> Path:
 
 
 def _examples(
-    options: TrainingOptions, folder: TrainingFolder, engine: DataEngine | None, report: Report
+    options: TrainingOptions, folder: TrainingFolder, engine: Engine | None, report: Report
 ) -> dict[str, Examples]:
     if options.bids_dir is None:
         engine = _fitting(engine, options)
@@ -191,12 +191,12 @@ def _examples(
     }
 
 
-def _fitting(engine: DataEngine | None, options: TrainingOptions) -> DataEngine:
+def _fitting(engine: Engine | None, options: TrainingOptions) -> Engine:
     """The engine, if it makes what the networks read."""
     channels, voxel_mm = options.channels, options.network.voxel_mm
-    if engine and engine.modalities == channels and abs(engine.atlas.voxel_mm - voxel_mm) < 0.01 * voxel_mm:
+    if engine and engine.modalities == channels and abs(engine.voxel_mm - voxel_mm) < 0.01 * voxel_mm:
         return engine
-    found = f"{', '.join(engine.modalities)} at {engine.atlas.voxel_mm:g} mm" if engine else "none"
+    found = f"{', '.join(engine.modalities)} at {engine.voxel_mm:g} mm" if engine else "none"
     raise TrainingDataError(
         f"a data engine that makes {', '.join(channels)} at {voxel_mm:g} mm is required, got {found}"
     )

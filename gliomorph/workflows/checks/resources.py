@@ -94,23 +94,23 @@ def check_disk(needs: tuple[Need, Need], clean_workdir: bool) -> str:
 
 
 def needs_of(
-    processing: Processing, resources: Resources, output_dir: Path, scans: int, at_once: int
+    processing: Processing, resources: Resources, output_dir: Path, scans: int, at_once: int, further: int = 0
 ) -> tuple[Need, Need]:
     """What the work directory and the outputs have to hold; only scans that are open count where the former is
-    cleaned."""
+    cleaned. ``further`` is the most further images that a scan has."""
     methods = processing.methods
     kept = min(scans, at_once) if resources.clean_workdir else scans
     work = Need(
         name="work files",
         folder=resources.work_dir,
-        gigabytes=kept * work_gb(processing.resolution, methods),
-        files=kept * work_files(methods),
+        gigabytes=kept * work_gb(processing.resolution, methods, further),
+        files=kept * work_files(methods, further),
     )
     output = Need(
         name="outputs",
         folder=output_dir,
-        gigabytes=scans * output_gb(processing.resolution, methods),
-        files=scans * output_files(methods),
+        gigabytes=scans * output_gb(processing.resolution, methods, further),
+        files=scans * output_files(methods, further),
     )
     return work, output
 

@@ -15,9 +15,10 @@ from ...interfaces.records import Record
 from ...interfaces.reports.scan.stage import ScanPage
 from ...interfaces.scan.align import Align
 from ...interfaces.scan.brain import Brain
+from ...interfaces.scan.carry import Carry
 from ...interfaces.scan.channels import Channels
-from ...interfaces.scan.coregister import Coregister
 from ...interfaces.scan.crop import Crop, CropMask
+from ...interfaces.scan.further import Further
 from ...interfaces.scan.match import Match
 from ...interfaces.scan.measure import Measure
 from ...interfaces.scan.n4 import N4
@@ -31,17 +32,18 @@ from ...interfaces.task import by_reference
 STAGES = (
     "brain",
     "n4",
+    "further",
     "tumor",
     "align",
     "match",
     "crop",
     "segment",
-    "coregister",
     "channels",
     "crop mask",
     "register",
     "warp",
     "measure",
+    "carry",
     "preproc",
     "preproc mask",
     "report",
@@ -69,8 +71,10 @@ class ScanInputs(Record):
     """safetensors of the student."""
     modality: str
     """T1w, T1ce, T2w or FLAIR."""
+    further: dict[str, Path] = attrs.field(factory=dict)
+    """Further images of the session by modality, which are carried along."""
     modalities: list[Modality] = attrs.field(factory=list)
-    """Further images of the session, which are registered with the primary one."""
+    """Those of ``further`` that are registered with the primary one."""
     reading: Reading = AS_THEY_STAND
     """What is trusted of the headers."""
     extraction: Extraction = WHERE_NONE_IS_GIVEN
@@ -93,7 +97,8 @@ class MethodInputs(Record):
 class _Native:
     """Nodes of the native image, whose outputs all later stages connect to.
 
-    ``tumor`` is ``Tumor`` or ``Segment``; ``moving`` the image in the crop; ``channels`` are further modalities there.
+    ``tumor`` is ``Tumor`` or ``Segment``; ``moving`` the image in the crop; ``further`` are the session's further
+    images, on the primary's grid, without bias and skull; ``channels`` those of them that are registered, in the crop.
     """
 
     brain: Any
@@ -103,6 +108,7 @@ class _Native:
     moving: Any
     tumor: Any
     probabilities: Any
+    further: Any
     channels: Any = attrs.field(factory=list)
 
 
@@ -143,7 +149,7 @@ def ScanGraph(
 
     native = _native(add, inputs, template, seed, gpus["segment"])
     if inputs.modalities:
-        native = attrs.evolve(native, channels=_channels(add, native, inputs, template, seed))
+        native = attrs.evolve(native, channels=_channels(add, native, inputs, template))
     results = _registered(add, native, template, methods, seed, gpus["register"], f"register@{scan}.method")
     published: int = _published(add, native, results, template, plan, run)
     return published
@@ -166,6 +172,7 @@ def _native(
         "brain",
     )
     n4 = add(N4(image=brain.image, brain_mask=brain.mask), "n4")
+    further = _further(add, brain, inputs, seed) if inputs.further else []
     # A given tumour is known before alignment and matching, which leave it out. A network reads the brain in the
     # template's frame, so it waits for both, and they cannot leave out what it will find.
     given = inputs.tumor and add(
@@ -206,21 +213,25 @@ def _native(
         moving=moving,
         tumor=tumor,
         probabilities=[] if given else tumor.probabilities,
+        further=further,
     )
 
 
+def _further(add: Callable[[Any, str], Any], brain: Any, inputs: ScanInputs, seed: int) -> Any:
+    """Further images of the session, each by itself, from wherever it lies to the primary's grid and brain."""
+    further = Further(primary=brain.image, brain_mask=brain.mask, seed=seed, reading=inputs.reading).split(
+        ("name", "image"), name=list(inputs.further), image=list(inputs.further.values())
+    )
+    return add(further.combine(["name", "image"]), "further").further
+
+
 def _channels(
-    add: Callable[[Any, str], Any], native: _Native, inputs: ScanInputs, template: TemplateFiles, seed: int
+    add: Callable[[Any, str], Any], native: _Native, inputs: ScanInputs, template: TemplateFiles
 ) -> Any:
-    """Further modalities in the crop, from images of the session that lie anywhere."""
-    coregister = Coregister(
-        primary=native.brain.image, brain_mask=native.brain.mask, seed=seed, reading=inputs.reading
-    ).split("image", image=[modality.image for modality in inputs.modalities])
-    moved = add(coregister.combine("image"), "coregister")
+    """Further modalities in the crop."""
     channels = Channels(
         modalities=inputs.modalities,
-        images=moved.image,
-        infos=moved.info,
+        further=native.further,
         brain_mask=native.brain.mask,
         tumor=native.tumor.labels,
         affine=native.align.affine,
@@ -304,6 +315,10 @@ def _published(
     # template, covers the template's whole grid, and an interpolation of the crop would be a second one.
     preproc = add(Crop(image=native.match.image, affine=affine, grid=template.image), "preproc")
     preproc_mask = add(CropMask(labels=labels, affine=affine, grid=template.image), "preproc mask")
+    further = {"further": native.further, "carried": []}
+    if native.further:
+        carry = add(Carry(further=native.further, results=results, template=template.image), "carry")
+        further["carried"] = carry.carried
     page = add(
         ScanPage(
             plan=plan,
@@ -319,6 +334,7 @@ def _published(
             tumor=native.tumor.info,
             alignment=native.align.info,
             channels=native.channels,
+            **further,
             results=results,
         ),
         "report",
@@ -333,6 +349,7 @@ def _published(
             brain=native.brain.info,
             tumor=native.tumor.info,
             channels=native.channels,
+            **further,
             results=results,
             page=page.page,
             figures=page.figures,

@@ -10,10 +10,12 @@ import gliomorph
 
 from ...config.processing import Processing
 from ...config.resources import GPU_STAGES, Resources
+from ...interfaces.datasets.entities import stem_and_suffix
 from ...interfaces.datasets.query import Scan
 from ...interfaces.datasets.template_files import TemplateFiles
-from ...interfaces.derivatives.names import SPATIAL_REFERENCES
+from ...interfaces.derivatives.names import SPATIAL_REFERENCES, FurtherNames
 from ...interfaces.derivatives.publish import Publication
+from ...interfaces.derivatives.publish_further import FurtherPlan
 from ...interfaces.scan.records import AS_THEY_STAND, Reading
 from .graph import MethodInputs, ScanInputs
 from .plan import PlannedScan, extraction_of, segmentation_weights
@@ -41,6 +43,7 @@ def graph_inputs(
             tumor_in_template=bool(tumor and tumor.space),
             weights=segmentation_weights(scan, processing.weights),
             modality=scan.modality,
+            further=dict(planned.further.paths),
             modalities=list(planned.modalities),
             reading=reading,
             extraction=extraction_of(scan, processing.brain_extraction),
@@ -80,10 +83,28 @@ def publication(
         flags=list(scan.flags),
         doubts=list(scan.doubts),
         spatial_reference=SPATIAL_REFERENCES.get(names.template, f"tpl-{names.template}"),
-        raw=f"bids:raw:{scan.image.relative_to(bids_dir).as_posix()}",
+        raw=_raw(scan.image, bids_dir),
         tumor_sources=_tumor_sources(scan, derivatives),
         generated_by=f"gliomorph {gliomorph.__version__}",
+        further=FurtherPlan(
+            names={
+                modality: FurtherNames(
+                    scan=names,
+                    primary=scan.modality,
+                    modality=modality,
+                    stem=stem_and_suffix(path)[0],
+                    suffix=stem_and_suffix(path)[1],
+                    raw=_raw(path, bids_dir),
+                )
+                for modality, path in planned.further.paths.items()
+            },
+            key=planned.further.key,
+        ),
     )
+
+
+def _raw(image: Path, bids_dir: Path) -> str:
+    return f"bids:raw:{image.relative_to(bids_dir).as_posix()}"
 
 
 def _tumor_sources(scan: Scan, derivatives: Mapping[str, Path]) -> list[str]:

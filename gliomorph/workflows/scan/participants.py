@@ -50,8 +50,8 @@ def run_participants(planned: Sequence[PlannedScan], context: RunContext) -> lis
     runs = run_ids([p.scan.label for p in planned], context)
     graphs = {p.scan.label: _graph(p, context, runs[p.scan.label]) for p in planned}
     stages = len(planned) * (PER_SCAN + PER_METHOD * len(context.settings.processing.registration))
-    # each further modality is brought to the primary image, then all of them are prepared
-    stages += sum(len(p.modalities) + bool(p.modalities) for p in planned)
+    # each further image is brought to the primary one, then all to the template; some are prepared for registration
+    stages += sum(len(p.further.paths) + bool(p.further.paths) + bool(p.modalities) for p in planned)
     failures = run_graphs("participants", graphs, stages, runs, context)
     out = context.settings.output_dir
     return [failures[p.scan.label] for p in planned if not (p.is_published(out) and p.has_current_page(out))]

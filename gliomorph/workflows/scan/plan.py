@@ -16,12 +16,13 @@ from ...interfaces.derivatives.names import ScanNames, anat_folder
 from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
 from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
-from ...interfaces.networks.segmentation import read_modalities, shipped_student
+from ...interfaces.networks.segmentation import read_modalities, reads_alone, shipped_student
 from ...interfaces.records import as_dict
 from ...interfaces.scan.extraction import method_of, program_of
 from ...interfaces.scan.records import Extraction, Modality
 from ..contents import Contents
 from ..keys import code_key, key_of, page_code
+from .further import FurtherFiles, further_files
 
 STUDENT = "student"
 
@@ -37,8 +38,10 @@ class PlannedScan:
     """By method, the hash of all files and options that its results depend on."""
     contents: Mapping[str, str] = attrs.field(factory=dict)
     """sha256 of every file that is read, by its path."""
+    further: FurtherFiles = attrs.field(factory=FurtherFiles)
+    """The session's further images, which are carried along."""
     modalities: Sequence[Modality] = ()
-    """What is registered with the primary image."""
+    """Those of them that are registered with the primary image."""
     status: str = "run"
     """``run``, ``page`` (its results are done, its page is of other code or remarks and is made anew), ``done`` or
     ``impossible``."""
@@ -70,7 +73,7 @@ class PlannedScan:
             names is not None
             and (out_dir / names.report).exists()
             and all(
-                is_complete(out_dir, out_dir / names.registration(method), key)
+                is_complete(out_dir, out_dir / names.registration(method), key, self.further.key)
                 for method, key in self.keys.items()
             )
         )
@@ -113,26 +116,30 @@ def plan_scans(
         if iterations := settings.processing.refinement(method):
             options[method]["refine"] = iterations
     asked = settings.further_modalities
-    planned = [
-        _plan(_with_missing(scan, asked), settings, options, contents, _modalities(scan, asked, template))
-        for scan in scans
-    ]
+    planned = []
+    for scan in scans:
+        further = further_files(scan, settings.processing, contents)
+        modalities = _modalities(further, asked, template)
+        planned.append(
+            _plan(_with_missing(scan, asked, further), settings, options, contents, further, modalities)
+        )
     contents.save()
     return planned
 
 
-def _modalities(scan: Scan, asked: Sequence[str], template: TemplateFiles) -> list[Modality]:
+def _modalities(further: FurtherFiles, asked: Sequence[str], template: TemplateFiles) -> list[Modality]:
     """Images of a scan that are registered with the primary one, each with the template's that is most like it."""
     found = []
     for name in asked:
-        if name in scan.others:
+        if name in further.paths:
             like, fixed = template.nearest(name)
-            found.append(Modality(name=name, image=scan.others[name], like=like, fixed=fixed))
+            found.append(Modality(name=name, image=further.paths[name], like=like, fixed=fixed))
     return found
 
 
-def _with_missing(scan: Scan, asked: Sequence[str]) -> Scan:
-    """The scan with a notice of the modalities that it lacks."""
+def _with_missing(scan: Scan, asked: Sequence[str], further: FurtherFiles) -> Scan:
+    """The scan with remarks on images that cannot be read, and on modalities of the registration that it lacks."""
+    scan = attrs.evolve(scan, flags=(*scan.flags, *further.flags))
     missing = [name for name in asked if name not in (scan.modality, *scan.others)]
     if not scan.image or not missing:
         return scan
@@ -145,6 +152,7 @@ def _plan(
     settings: Settings,
     options: Mapping[str, Mapping[str, Any]],
     contents: Contents,
+    further: FurtherFiles,
     modalities: Sequence[Modality],
 ) -> PlannedScan:
     """What to do with a scan, its keys made of its files and of the methods' ``options``."""
@@ -188,7 +196,10 @@ def _plan(
     }
     keys = {method: key_of(**own, **hashes, **kind) for method, own in options.items()}
     read = {str(path): hashes[what] for what, path in files.items() if path}
-    planned = PlannedScan(scan=scan, names=names, input_keys=keys, contents=read, modalities=modalities)
+    read |= {str(path): further.hashes[name] for name, path in further.paths.items()}
+    planned = PlannedScan(
+        scan=scan, names=names, input_keys=keys, contents=read, further=further, modalities=modalities
+    )
     if not planned.is_published(settings.output_dir):
         return planned
     return attrs.evolve(planned, status="done" if planned.has_current_page(settings.output_dir) else "page")
@@ -215,7 +226,7 @@ def _cannot_segment(scan: Scan, settings: Settings, weights: Path | None) -> str
     way_out = "give -d NAME=PATH with a seg-brats_dseg, label-tumor_mask or label-lesion_roi of this session"
     if weights is None:
         return f"{found} and no segmentation network for {scan.modality} comes with gliomorph; {way_out}, or --weights"
-    read = read_modalities(weights)
-    if read != (scan.modality,):
-        return f"{found}, and {weights.name} reads {', '.join(read)}, not {scan.modality}; {way_out}"
+    if not reads_alone(weights, scan.modality):
+        read = ", ".join(read_modalities(weights))
+        return f"{found}, and {weights.name} reads {read}, not {scan.modality}; {way_out}"
     return ""

@@ -122,6 +122,49 @@ def test_missing_t1_falls_back_on_the_other_with_a_notice(bids, name, modality, 
     assert scan.notices == (f"no {modality} image: {used} is used instead",)
 
 
+@pytest.mark.parametrize(
+    ("names", "used", "said"),
+    [
+        (("T1w", "ce-gadolinium_T1w", "FLAIR"), "T1w", "T1w is the primary image"),
+        (("ce-gadolinium_T1w", "FLAIR"), "T1ce", "T1ce is the primary image, for no T1w is there"),
+        (("UNIT1", "T2w"), "UNIT1", "UNIT1 is the primary image, for no T1w and no T1ce is there"),
+        (("T2w", "FLAIR"), "T2w", "T2w is the primary image, for no T1w and no T1ce is there"),
+        (("FLAIR",), "FLAIR", "FLAIR is the primary image, for no T1w and no T1ce and no T2w is there"),
+    ],
+)
+def test_auto_takes_the_first_modality_that_a_session_has_and_says_so(bids, names, used, said):
+    root = bids(*(f"sub-01_{name}.nii.gz" for name in names))
+    scan = only(find_scans(root, modality="auto"))
+    assert scan.modality == used.replace("UNIT1", "T1w")
+    assert scan.notices == (f"--modality auto: {said}",) and not scan.flags
+    assert len(scan.others) == len(names) - 1
+
+
+def test_auto_takes_the_image_that_is_taken_without_it_where_there_is_one(bids):
+    root = bids("sub-01_run-1_T1w.nii.gz", "sub-01_run-2_T1w.nii.gz", "sub-01_FLAIR.nii.gz")
+    auto, default = (only(find_scans(root, modality=modality)) for modality in ("auto", "T1w"))
+    assert (auto.image, auto.others, auto.flags) == (default.image, default.others, default.flags)
+    assert auto.image.name == "sub-01_run-1_T1w.nii.gz"
+    assert auto.flags == (
+        "several T1w images: sub-01_run-1_T1w.nii.gz is used, not sub-01_run-2_T1w.nii.gz (see --bids-filter-file)",
+    )
+
+
+def test_auto_says_what_a_session_without_any_modality_lacks(bids):
+    scan = only(find_scans(bids("sub-01_T2star.nii.gz"), modality="auto"))
+    assert scan.problem.startswith("no T1w, T1ce, T2w or FLAIR image in sub-01/anat/")
+
+
+def test_several_images_of_a_further_modality_are_a_notice(bids):
+    root = bids("sub-01_T1w.nii.gz", "sub-01_run-1_FLAIR.nii.gz", "sub-01_run-2_FLAIR.nii.gz")
+    scan = only(find_scans(root))
+    assert scan.others["FLAIR"].name == "sub-01_run-1_FLAIR.nii.gz"
+    assert scan.notices == (
+        "several FLAIR images: sub-01_run-1_FLAIR.nii.gz is used, not sub-01_run-2_FLAIR.nii.gz "
+        "(see --bids-filter-file)",
+    )
+
+
 @pytest.mark.parametrize("modality", ["T2w", "FLAIR"])
 def test_other_modalities_have_no_fallback(bids, modality):
     scan = only(find_scans(bids("sub-01_T1w.nii.gz"), modality=modality))

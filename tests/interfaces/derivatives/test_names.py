@@ -7,11 +7,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from gliomorph.interfaces.derivatives.names import (
+    FurtherNames,
     ScanNames,
     anat_folder,
     association_names,
@@ -20,10 +22,12 @@ from gliomorph.interfaces.derivatives.names import (
     map_names,
     stale_patterns,
 )
-from gliomorph.interfaces.derivatives.publish import Publication, sidecar
-from gliomorph.interfaces.files.images import write_image
+from gliomorph.interfaces.derivatives.publish import Publication, in_template, sidecar
+from gliomorph.interfaces.derivatives.publish_further import FurtherPlan, publish_carried, publish_further
+from gliomorph.interfaces.files.images import write_image, write_text
 from gliomorph.interfaces.files.tables import label_table
 from gliomorph.interfaces.methods import METHODS
+from gliomorph.interfaces.scan.records import CarriedImage, FurtherImage
 from gliomorph.workflows.checks.validation import validator_issues
 from gliomorph.workflows.dataset import IGNORED, write_dataset
 
@@ -47,12 +51,39 @@ def names_of(label: str) -> ScanNames:
     )
 
 
+def further_of(label: str) -> list[FurtherNames]:
+    """A T1w with contrast agent and a FLAIR image of a scan's session."""
+    names, stem = names_of(label), SCANS[label][2].split("_acq")[0]
+    primary = "T1ce" if "ce-" in names.stem else names.suffix
+    others = {"T1ce": (f"{stem}_ce-gadolinium", "T1w"), "T1w": (stem, "T1w"), "FLAIR": (stem, "FLAIR")}
+    return [
+        FurtherNames(
+            scan=names, primary=primary, modality=name, stem=own, suffix=suffix, raw="bids:raw:x.nii.gz"
+        )
+        for name, (own, suffix) in others.items()
+        if name != primary
+    ]
+
+
+def write_further(plan: Publication, image: Path, transform: Path) -> None:
+    """The further images of a scan."""
+    out = Path(plan.out_dir)
+    for further in further_of(plan.names.label):
+        name, of_one = further.modality, FurtherPlan(names={further.modality: further})
+        own = FurtherImage(name=name, file="x", image=image, transform=transform, inverse=transform)
+        publish_further(out, of_one, [own], "gliomorph")
+        for method in METHODS:
+            carried = [CarriedImage(name=name, method=method, image=image)]
+            publish_carried(out, of_one, carried, method, in_template(plan))
+
+
 @pytest.fixture(scope="module")
 def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset with every output that there is, as images of 2 voxels a side."""
     out, bids = tmp_path_factory.mktemp("skeleton"), tmp_path_factory.mktemp("raw")
     write_dataset(bids, {}, out)
     image = sitk.GetImageFromArray(np.zeros((2, 2, 2), np.uint8))
+    voxels, xfm = write_image(image, bids / "x.nii.gz"), write_text("x", bids / "x.h5")
     for label in SCANS:
         names = names_of(label)
         registered = {method: names.registered(method) for method in METHODS}
@@ -81,6 +112,7 @@ def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )
                 if name.endswith("_dseg.nii.gz"):
                     path.with_name(path.name.replace(".nii.gz", ".tsv")).write_text(label_table())
+        write_further(plan, voxels, xfm)
         (out / names.report).write_text("<html></html>")
         (out / names.figures).mkdir(parents=True)
         (out / names.figures / f"{label}_desc-n4_T1w.png").touch()
@@ -138,6 +170,9 @@ def test_validator_would_notice_a_wrong_name(skeleton: Path, name: str) -> None:
 def test_no_two_outputs_share_a_name() -> None:
     names = [name for label in SCANS for name in names_of(label).native().values()]
     names += [n for label in SCANS for m in METHODS for n in names_of(label).registered(m).values()]
+    further = [each for label in SCANS for each in further_of(label)]
+    names += [name for each in further for name in each.native().values()]
+    names += [each.carried(method) for each in further for method in METHODS]
     names += list(group_names("SRI24", 1, ["ET", "WT"]).values())
     names += [
         name for stratum in ("sexF", "sexM") for name in map_names("SRI24", 1, ["WT"], stratum).values()
@@ -202,3 +237,16 @@ def test_names_of_associations_have_bids_entities_in_bids_order_and_are_ignored(
     for name in (*names.values(), names["clusters"].replace(".tsv", ".json")):
         assert any(fnmatch(name.split("/")[-1], pattern) for pattern in IGNORED)
     assert len(set(names.values())) == len(names)
+
+
+def test_names_of_further_images_say_which_image_is_the_primary_one() -> None:
+    """A session that is run once more with its T1ce as the primary image leaves these files alone."""
+    t1ce = next(each for each in further_of("sub-01") if each.modality == "T1ce")
+    own = attrs.evolve(names_of("sub-01"), stem=t1ce.stem)
+    both = {*t1ce.native().values(), t1ce.carried("syn-cfm")}
+    assert not both & {*own.native().values(), *own.registered("syn-cfm").values()}
+    assert not both & {*attrs.evolve(t1ce, primary="FLAIR").native().values()}
+    assert t1ce.native()["image"] == "sub-01/anat/sub-01_ce-gadolinium_space-T1w_desc-n4_T1w.nii.gz"
+    assert t1ce.carried("syn-cfm") == (
+        "sub-01/anat/sub-01_ce-gadolinium_space-SRI24_res-1_desc-syncfmbyT1w_T1w.nii.gz"
+    )

@@ -11,12 +11,13 @@ import phantoms
 import pytest
 
 from gliomorph.interfaces.derivatives import publish as module
-from gliomorph.interfaces.derivatives.names import ScanNames
+from gliomorph.interfaces.derivatives.names import FurtherNames, ScanNames
 from gliomorph.interfaces.derivatives.publish import Publication, ScanImages, publish
+from gliomorph.interfaces.derivatives.publish_further import FurtherPlan
 from gliomorph.interfaces.files import images, sidecars
 from gliomorph.interfaces.files.checksums import sha256_of
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image, write_text
-from gliomorph.interfaces.scan.records import BrainInfo, MethodFiles, TumorInfo
+from gliomorph.interfaces.scan.records import BrainInfo, CarriedImage, FurtherImage, MethodFiles, TumorInfo
 from gliomorph.models.regions import CAVITY
 
 QUALITY = {"status": "ok", "reason": "", "flag": "", "folds": 0}
@@ -76,6 +77,8 @@ def stages(tmp_path):
             probabilities=[],
             preproc=image("preproc.nii.gz"),
             channels=[],
+            further=[],
+            carried=[],
         ),
         "brain": BrainInfo(method="given", volume_ml=1500.0),
         "tumor": TUMOR,
@@ -322,3 +325,93 @@ def test_input_that_changed_while_the_run_went_on_keeps_the_results_from_their_n
     with pytest.raises(module.ChangedInputError, match=r"sub-01_T1w\.nii\.gz: changed while the run went on"):
         publish(**stages)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def with_further(stages, tmp_path):
+    """The same with a FLAIR image, and a T2w that was left out."""
+
+    def file(name):
+        return write_text(name, tmp_path / "work" / name)
+
+    plan, names = stages["plan"], {}
+    for modality, stem in {"T2w": "sub-01_ses-a_run-2", "FLAIR": "sub-01_ses-a_acq-3D"}.items():
+        names[modality] = FurtherNames(
+            scan=plan.names,
+            primary="T1w",
+            modality=modality,
+            stem=stem,
+            suffix=modality,
+            raw=f"bids:raw:{modality}.nii.gz",
+        )
+    flair = FurtherImage(
+        name="FLAIR",
+        file="flair",
+        image=file("flair.nii.gz"),
+        transform=file("there.h5"),
+        inverse=file("back.h5"),
+        flags=["FLAIR shows 52% of the brain"],
+    )
+    t2w = FurtherImage(name="T2w", file="t2w", flags=["T2w is left out: damaged"])
+    carried = [
+        CarriedImage(name="FLAIR", method=method, image=file(f"{method}.nii.gz"))
+        for method in ("metamorphosis", "syn-cfm")
+    ]
+    images = attrs.evolve(stages["images"], further=[t2w, flair], carried=carried)
+    return stages | {
+        "plan": attrs.evolve(plan, further=FurtherPlan(names=names, key="two")),
+        "images": images,
+    }
+
+
+def test_further_images_are_published_with_sidecars_transforms_and_remarks(with_further, tmp_path):
+    out = tmp_path / "out"
+    publish(**with_further)
+    stem = "sub-01/ses-a/anat/sub-01_ses-a_acq-3D"
+    contents = {
+        "space-T1w_desc-n4_FLAIR.nii.gz": "flair.nii.gz",
+        "from-FLAIR_to-T1w_mode-image_desc-rigid_xfm.h5": "there.h5",
+        "from-T1w_to-FLAIR_mode-image_desc-rigid_xfm.h5": "back.h5",
+        "space-SRI24_res-2_desc-syncfmbyT1w_FLAIR.nii.gz": "syn-cfm.nii.gz",
+        "space-SRI24_res-2_desc-metamorphosisbyT1w_FLAIR.nii.gz": "metamorphosis.nii.gz",
+    }
+    assert {name: (out / f"{stem}_{name}").read_text() for name in contents} == contents
+    native = json.loads((out / f"{stem}_space-T1w_desc-n4_FLAIR.json").read_text())
+    assert native["Sources"][0] == "bids:raw:FLAIR.nii.gz"
+    carried = json.loads((out / f"{stem}_space-SRI24_res-2_desc-syncfmbyT1w_FLAIR.json").read_text())
+    assert (carried["SpatialReference"], carried["Registration"]) == ("https://example.org/sri24", "syn-cfm")
+    for source in [native["SpatialReference"], *native["Sources"][1:], *carried["Sources"]]:
+        assert (out / source.removeprefix("bids::")).exists()
+    assert not [name for name in found(out) if "T2w" in name]
+    for record in records(out).values():
+        assert [each["used"] for each in record["further"]["images"]] == [False, True]
+        assert record["further"]["key"] == "two"
+        assert "T2w is left out: damaged" in record["flags"]
+        assert f"{stem}_space-T1w_desc-n4_FLAIR.nii.gz" in record["outputs"]
+        assert sum("byT1w" in name for name in record["outputs"]) == 2
+
+
+def test_record_of_a_scan_without_further_images_does_not_speak_of_them(stages, tmp_path):
+    publish(**stages)
+    assert not any("further" in record for record in records(tmp_path / "out").values())
+
+
+def test_files_of_a_further_image_go_with_it(stages, with_further, tmp_path):
+    publish(**with_further)
+    publish(**stages)
+    assert not [name for name in found(tmp_path / "out") if "FLAIR" in name]
+    assert [name for name in found(tmp_path / "out") if name.endswith("desc-n4_T1w.nii.gz")]
+
+
+def test_files_that_another_image_lists_stay(stages, with_further, tmp_path):
+    """Two T1w images of a session that were each run share its FLAIR."""
+    out, plan = tmp_path / "out", with_further["plan"]
+    second = attrs.evolve(plan.names, stem="sub-01_ses-a_run-2")
+    names = {name: attrs.evolve(each, scan=second) for name, each in plan.further.names.items()}
+    publish(**with_further)
+    publish(
+        **with_further
+        | {"plan": attrs.evolve(plan, names=second, further=attrs.evolve(plan.further, names=names))}
+    )
+    publish(**stages)
+    assert [name for name in found(out) if "FLAIR" in name]

@@ -73,7 +73,7 @@ def test_file_begins_with_the_registration_and_ends_with_the_outputs() -> None:
         "method",
         "seconds",
         "settings",
-        *(field.name for field in attrs.fields(ScanRecord)[1:]),
+        *(field.name for field in attrs.fields(ScanRecord)[1:] if field.name != "further"),
     ]
     assert content["settings"] == {"step": None} and content["quality"]["ncc"] is None
     assert content["tumor"]["weights"] == "student.safetensors" and "device" not in content["tumor"]
@@ -116,6 +116,14 @@ def test_record_that_lacks_what_the_atlas_asks_is_a_record_all_the_same(
 def test_complete_with_all_files_and_the_key(path: Path) -> None:
     assert is_complete(path.parent, path, "k")
     assert not is_complete(path.parent, path, "other")
+
+
+def test_complete_with_the_further_images_that_were_there(path: Path) -> None:
+    assert not is_complete(path.parent, path, "k", "flair")
+    further = {"key": "flair", "images": []}
+    path.write_text(attrs.evolve(RECORD, further=further).text())
+    assert is_complete(path.parent, path, "k", "flair")
+    assert not is_complete(path.parent, path, "k")
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "no record", "half a record", "a list"])

@@ -229,6 +229,13 @@ def test_a_student_reads_the_modality_asked_for_and_no_other(modalities: tuple[s
         assert [found for _, found in load_student(file, "T1w")] == [settings]
 
 
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_network_for_any_subset_does_with_each_of_its_modalities(modality: str, file: Path) -> None:
+    settings = attrs.evolve(STUDENT, modalities=MODALITIES, subsets=True)
+    write_unet(settings.build(), settings, file)
+    assert [found for _, found in load_student(file, modality)] == [settings]
+
+
 # What is shipped
 
 

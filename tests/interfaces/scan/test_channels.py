@@ -12,13 +12,10 @@ import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import write_transform
-from gliomorph.interfaces.scan import channels as stage
 from gliomorph.interfaces.scan.channels import channels
-from gliomorph.interfaces.scan.records import CoregisterInfo, Modality
+from gliomorph.interfaces.scan.records import CoregisterInfo, FurtherImage, Modality
 
-HERE = CoregisterInfo(
-    moved_mm=0.0, information_before=1.0, information=1.0, share_of_brain=1.0, flags=["z-scored"]
-)
+HERE = CoregisterInfo(moved_mm=0.0, information_before=1.0, information=1.0, share_of_brain=1.0)
 
 
 @pytest.fixture
@@ -37,13 +34,15 @@ def scan(heads: dict[str, dict[str, Path]], tmp_path: Path) -> dict[str, Path]:
 
 
 def test_t2w_is_matched_to_a_t1w_from_bright_to_dark(
-    scan: dict[str, Path], heads: dict[str, dict[str, Path]], here: Path, monkeypatch: pytest.MonkeyPatch
+    scan: dict[str, Path], heads: dict[str, dict[str, Path]], here: Path
 ) -> None:
-    # N4 would take the head's slow waves for bias
-    monkeypatch.setattr(stage, "n4", lambda image, brain_mask: (image, None))
     image, fixed = scan.pop("t2w"), heads["LPS"]["image"]
     modality = Modality(name="T2w", image=Path("sub-01_T2w.nii.gz"), like="T1w", fixed=fixed)
-    (channel,) = channels([modality], [image], [HERE], **scan)
+    own = FurtherImage(
+        name="T2w", file="sub-01_T2w.nii.gz", image=image, coregistration=HERE, flags=["z-scored"]
+    )
+    other = attrs.evolve(own, name="FLAIR", flags=["of no concern"])
+    (channel,) = channels([modality], [other, own], **scan)
     assert channel.moving is not None and channel.moving.parent == here / "T2w"
     moving, template = read_image(channel.moving), read_image(fixed)
     assert phantoms.same_grid(moving, template)
@@ -61,10 +60,23 @@ def test_image_of_part_of_the_brain_is_left_out_with_a_flag(
 ) -> None:
     image, fixed = scan.pop("t2w"), heads["LPS"]["image"]
     modality = Modality(name="T1ce", image=Path("sub-01_ce-gd_T1w.nii.gz"), like="T1w", fixed=fixed)
-    part = attrs.evolve(HERE, share_of_brain=0.62, flags=[])
-    (channel,) = channels([modality], [image], [part], **scan)
+    part = attrs.evolve(HERE, share_of_brain=0.62)
+    own = FurtherImage(name="T1ce", file=modality.image.name, image=image, coregistration=part)
+    (channel,) = channels([modality], [own], **scan)
     assert channel.moving is None
     assert channel.flags == [
         "sub-01_ce-gd_T1w.nii.gz shows 62% of the brain: T1ce has no part in the registration"
     ]
     assert channel.notices == []
+
+
+def test_image_that_could_not_be_used_has_no_part_and_its_reason_is_kept(
+    scan: dict[str, Path], heads: dict[str, dict[str, Path]], here: Path
+) -> None:
+    del scan["t2w"]
+    modality = Modality(name="T2w", image=Path("sub-01_T2w.nii.gz"), like="T1w", fixed=heads["LPS"]["image"])
+    own = FurtherImage(name="T2w", file="sub-01_T2w.nii.gz", flags=["T2w is left out: damaged"])
+    (channel,) = channels([modality], [own], **scan)
+    assert channel.moving is None
+    assert channel.flags == ["T2w is left out: damaged", "T2w has no part in the registration"]
+    assert "moved_mm" not in channel.record()

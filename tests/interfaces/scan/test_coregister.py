@@ -9,8 +9,9 @@ import phantoms
 import pytest
 import SimpleITK as sitk
 
-from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
+from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import apply_to_points, read_transform
+from gliomorph.interfaces.scan import coregister as stage
 from gliomorph.interfaces.scan.coregister import coregister
 
 INSIDE = phantoms.CENTRE + 50 * np.array([[0, 0, 0], *np.eye(3), *-np.eye(3)])
@@ -77,3 +78,43 @@ def test_part_of_the_brain_that_an_image_lacks_is_counted(tmp_path: Path, here: 
     _, moved, info = coregister(write_image(half, image), **files, seed=1)
     assert info.share_of_brain == pytest.approx(0.5, abs=0.05)
     assert not to_array(read_image(moved))[..., 30:].any()
+
+
+def test_head_that_lies_30_mm_elsewhere_in_a_wide_field_of_view_is_found(
+    tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What begins at the headers' frames ends somewhere else: it is seen by what both images have in common."""
+    files = primary(tmp_path)
+    moved = sitk.Euler3DTransform(phantoms.CENTRE.tolist(), 0.0, 0.0, 0.1, (30.0, -12.0, 20.0))
+    image = other(tmp_path, sitk.ConstantPad(read_image(files["primary"]), [8] * 3, [8] * 3), moved)
+    register = stage.register_ants
+    starts: list[object] = []
+
+    def lost_at_first(fixed: sitk.Image, moving: sitk.Image, *kind: str, **options: object) -> object:
+        starts.append(options["initial_transform"])
+        if len(starts) > 1:
+            return register(fixed, moving, *kind, **options)
+        lost = sitk.AffineTransform(3)
+        lost.SetTranslation((-20.0, 30.0, 0.0))
+        sitk.WriteTransform(lost, str(here / "lost.mat"))
+        return {"fwdtransforms": [str(here / "lost.mat")]}
+
+    monkeypatch.setattr(stage, "register_ants", lost_at_first)
+    transform, _, info = coregister(image, **files, seed=1)
+    found = apply_to_points(read_transform(transform), INSIDE)
+    assert np.linalg.norm(found - apply_to_points(moved, INSIDE), axis=1).max() < 1
+    assert len(starts) == 2 and info.agreement > 0.2 and info.share_of_brain > 0.95
+
+
+def test_image_of_something_else_is_refused_and_never_laid_somewhere(
+    tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "STEPS_MM", (60.0,))  # there is nothing to find
+    files = primary(tmp_path)
+    like = read_image(files["primary"])
+    noise = np.random.default_rng(0).random(like.GetSize()).astype(np.float32)
+    image = write_image(from_array(noise, like), tmp_path / "noise.nii.gz")
+    with pytest.raises(
+        ImageError, match=r"noise.nii.gz could not be laid on primary.nii.gz: .* 0.12 are required"
+    ):
+        coregister(image, **files, seed=1)

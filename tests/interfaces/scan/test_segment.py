@@ -14,14 +14,14 @@ import pytest
 import torch
 from little_memory import short_of_memory
 
-from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
+from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.labels import by_region
 from gliomorph.interfaces.files.transforms import write_transform
 from gliomorph.interfaces.networks.files import WeightsError
 from gliomorph.interfaces.networks.segmentation import write_unet
 from gliomorph.interfaces.scan import segment as module
 from gliomorph.interfaces.scan.segment import segment
-from gliomorph.models.regions import NESTED
+from gliomorph.models.regions import MODALITIES, NESTED
 from gliomorph.models.unet import SegmentationSettings
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)
@@ -42,6 +42,17 @@ class Oracle(torch.nn.Module):
         classes = torch.bucketize(share[:, 0].contiguous(), torch.tensor([0.18, 0.52, 0.85]))
         classes = torch.tensor([0, 2, 1, 3])[classes]
         return 20 * torch.nn.functional.one_hot(classes, 4).movedim(-1, 1).float() + self.nothing
+
+
+class Blind(torch.nn.Module):
+    """Gives every class the same share."""
+
+    def __init__(self):
+        super().__init__()
+        self.nothing = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, image):
+        return self.nothing.expand(len(image), 4, *image.shape[2:])
 
 
 def write_patient(like, folder, transform=None):
@@ -154,16 +165,6 @@ def test_brains_are_brought_to_the_size_that_the_network_knows(
 def test_probabilities_of_several_networks_are_their_mean(
     heads, oracle, identity_xfm, monkeypatch, tmp_path, here
 ):
-    class Blind(torch.nn.Module):
-        """Gives every class the same share."""
-
-        def __init__(self):
-            super().__init__()
-            self.nothing = torch.nn.Parameter(torch.zeros(()))
-
-        def forward(self, image):
-            return self.nothing.expand(len(image), 4, *image.shape[2:])
-
     def whole(*networks):
         members = [(network, attrs.evolve(SETTINGS, voxel_mm=mm)) for network, mm in networks]
         monkeypatch.setattr(module, "loaded_student", lambda *_: members)
@@ -197,10 +198,15 @@ def test_windows_are_used_where_memory_is_short(heads, oracle, identity_xfm, mon
     assert phantoms.dice(to_array(read_image(windowed)) > 0, expected > 0) > 0.8
 
 
-def test_no_tumor_is_an_error_with_the_way_out(heads, student, identity_xfm, tmp_path, here):
+def test_a_head_without_a_tumor_has_empty_labels_and_a_flag_with_the_way_out(
+    heads, student, identity_xfm, tmp_path, here
+):
     patient, _ = write_patient(phantoms.frame("LPS"), tmp_path)
-    with pytest.raises(ImageError, match="found no tumour; give a mask with -d NAME=PATH"):
-        run(patient, heads["LPS"]["image"], identity_xfm, student((99.0, 0.0, 0.0, 0.0)))
+    labels, _, info = run(patient, heads["LPS"]["image"], identity_xfm, student((99.0, 0.0, 0.0, 0.0)))
+    assert not to_array(read_image(labels)).any()
+    assert (info.volume_ml, info.labels) == (0, [0])
+    assert "student.safetensors found no tumour in T1w: kept out of the atlas" in info.flags[0]
+    assert "give its mask with -d NAME=PATH" in info.flags[0]
 
 
 def test_network_for_another_modality_is_refused(heads, student, identity_xfm, tmp_path, here):
@@ -209,6 +215,39 @@ def test_network_for_another_modality_is_refused(heads, student, identity_xfm, t
         WeightsError, match=r"student\.safetensors: .* reads FLAIR is required, this one reads T1w"
     ):
         run(patient, heads["LPS"]["image"], identity_xfm, student(), "FLAIR")
+
+
+def test_a_network_for_any_subset_finds_the_image_in_its_channel_and_nothing_in_the_others(
+    heads, oracle, identity_xfm, monkeypatch, tmp_path, here
+):
+    seen = []
+
+    class Watched(Oracle):
+        def forward(self, image):
+            seen.append(image.abs().amax(dim=(0, 2, 3, 4)))
+            return super().forward(image[:, 2:3])
+
+    patient, known = write_patient(phantoms.frame("LPS"), tmp_path)
+    settings = attrs.evolve(SETTINGS, modalities=MODALITIES, subsets=True)
+    monkeypatch.setattr(module, "loaded_student", lambda *_: [(Watched(), settings)])
+    labels, _, info = run(patient, heads["LPS"]["image"], identity_xfm, oracle, "T2w")
+    assert [bool(largest > 0) for largest in seen[0]] == [False, False, True, False]
+    assert phantoms.dice(to_array(read_image(labels)) > 0, known > 0) > 0.9
+    assert "segmented from T2w" in info.flags[0]
+
+
+def test_the_threshold_that_networks_bring_decides(heads, oracle, identity_xfm, monkeypatch, tmp_path, here):
+    """Networks for which everything is as likely see tumour with a probability of 0.75 everywhere."""
+
+    def share(*thresholds):
+        members = [(Blind(), attrs.evolve(SETTINGS, threshold=threshold)) for threshold in thresholds]
+        monkeypatch.setattr(module, "loaded_student", lambda *_: members)
+        return run(patient, heads["LPS"]["image"], identity_xfm, oracle)[2].share_of_brain
+
+    patient, _ = write_patient(phantoms.frame("LPS"), tmp_path)
+    assert share(0.7) > 0.9
+    assert share(0.6, 0.8) > 0.9
+    assert share(0.7, 0.9) == 0
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from network_pairs import FLAT, a_pair, disc, displacement_of, random_network, settings_of
+from network_pairs import FLAT, SOLID, a_pair, disc, displacement_of, random_network, settings_of
 
 from gliomorph.models import geometry
 from gliomorph.models.kernels import Kernel
@@ -90,3 +90,44 @@ def test_start_is_learnt_and_shared_by_all_pairs():
     pair = a_pair(batch=2)
     Objective(lam=0.0).similarity(network(pair), pair).backward()
     assert network.start.grad.abs().max() > 0
+
+
+def staged(dimension=3, **changed):
+    fine = {"fine_voxel_mm": 1.0, "fine_steps": 3, "fine_sigma_mm": 4.0}
+    return settings_of("metamorph-r", dimension, guided=True, voxel_mm=2.0, **fine, **changed)
+
+
+def test_a_guided_network_registers_before_it_has_learnt():
+    torch.manual_seed(0)
+    network, pair = build(staged(steps=6)).eval(), a_pair(SOLID)
+    with torch.inference_mode():
+        path = network(pair)
+    moved = geometry.warp(pair.moving, displacement_of(path, pair))
+    outside = 1 - geometry.dilate(pair.mask, 3.0, pair.spacing_mm)
+    before, after = ((outside * (image - pair.fixed) ** 2).sum() for image in (pair.moving, moved))
+    assert after < 0.5 * before
+    assert geometry.jacobian_determinant(displacement_of(path, pair)).min() > 0
+
+
+def test_fine_stages_go_on_from_where_coarse_ones_end():
+    """A fine stage whose gains are 0 and whose blocks are silent changes nothing."""
+    torch.manual_seed(0)
+    network, pair, steps = build(staged(steps=4)).eval(), a_pair(SOLID), []
+    with torch.no_grad():
+        for number, block in enumerate(network.blocks):
+            if number >= 4:
+                network.gain[number] = network.kept[number] = 0.0
+                for parameter in block.parameters():
+                    parameter.zero_()
+        path = network(pair, lambda step, backward, change: steps.append((step, backward)))
+    assert [step for step, _ in steps] == list(range(8))
+    assert path.backward.shape[2:] == tuple(-(-2 * side // 4) for side in SOLID)
+    assert steps[4][1].abs().max() > 0.05
+    torch.testing.assert_close(path.backward, steps[4][1], atol=1e-4, rtol=0)
+
+
+def test_gain_and_memory_of_a_guided_network_are_learnt():
+    network, pair = random_network(staged(2, steps=1)).train(), a_pair()
+    Objective(lam=0.0).similarity(network(pair), pair).backward()
+    assert (network.gain.grad != 0).all()
+    assert (network.kept.grad[1:] != 0).all()

@@ -97,6 +97,16 @@ def test_room_grows_with_scans_and_methods(settings: Settings, machine: Machine)
     )
 
 
+def test_room_grows_with_the_further_images_of_a_session(settings: Settings) -> None:
+    given = (settings.processing, settings.resources, settings.output_dir, 4, 2)
+    none, one, three = (needs_of(*given, further) for further in (0, 1, 3))
+    for without, single, several in zip(none, one, three, strict=True):
+        assert several.gigabytes - without.gigabytes == pytest.approx(
+            3 * (single.gigabytes - without.gigabytes)
+        )
+        assert several.files - without.files == 3 * (single.files - without.files) > 0
+
+
 def test_work_directory_that_is_cleaned_holds_the_scans_at_once(settings: Settings, machine: Machine) -> None:
     machine(1000)
     clean = changed(settings, clean_workdir=True, nprocs=2)

@@ -91,12 +91,13 @@ def with_modalities(inputs: dict[str, Any]) -> dict[str, Any]:
     further = [
         Modality(name=name, image=scan.image, like="T1w", fixed=scan.image) for name in ("T2w", "FLAIR")
     ]
-    return inputs | {"inputs": attrs.evolve(scan, modalities=further)}
+    files = {name: scan.image for name in ("T1ce", "T2w", "FLAIR")}
+    return inputs | {"inputs": attrs.evolve(scan, modalities=further, further=files)}
 
 
 def test_every_stage_is_in_the_graph(inputs: dict[str, Any]) -> None:
     given, segmented = feeders(inputs), feeders(without_mask(inputs))
-    further = {"coregister", "channels"}
+    further = {"further", "channels", "carry"}
     assert set(given) == set(STAGES) - {"segment"} - further
     assert set(segmented) == set(STAGES) - {"tumor"} - further
     assert set(feeders(with_modalities(inputs))) == set(STAGES) - {"segment"}
@@ -105,7 +106,18 @@ def test_every_stage_is_in_the_graph(inputs: dict[str, Any]) -> None:
 def test_further_modalities_are_registered_shown_and_their_remarks_published(inputs: dict[str, Any]) -> None:
     graph = feeders(with_modalities(inputs))
     assert all("channels" in graph[stage] for stage in ("register", "report", "publish"))
-    assert graph["channels"] == {"coregister", "brain", "tumor", "align"}
+    assert graph["channels"] == {"further", "brain", "tumor", "align"}
+
+
+def test_further_images_are_carried_along_and_nothing_of_the_primary_one_waits_for_them(
+    inputs: dict[str, Any],
+) -> None:
+    scan = attrs.evolve(inputs["inputs"], further={"FLAIR": inputs["inputs"].image})
+    graph, alone = feeders(inputs | {"inputs": scan}), feeders(inputs)
+    assert graph["further"] == {"brain"}
+    assert graph["carry"] == {"further", "measure"}
+    assert {stage for stage in alone if graph[stage] != alone[stage]} == {"report", "publish"}
+    assert all({"further", "carry"} <= graph[stage] for stage in ("report", "publish"))
 
 
 def test_progress_counts_the_stages_of_the_graph(inputs: dict[str, Any]) -> None:

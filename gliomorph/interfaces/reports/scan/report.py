@@ -79,11 +79,23 @@ class PageImages(Ports):
     """The brain mask in the native frame, where it is to be drawn."""
 
 
+@attrs.frozen(kw_only=True)
+class OtherImage:
+    """A further image of the session."""
+
+    name: str
+    """T1w, T1ce, T2w or FLAIR."""
+    image: Path
+    """On the native image's grid, as the scanner gave it."""
+    in_template: Path
+    """In template space, by the first method."""
+
+
 def scan_report(
     *,
     scan: str,
     images: PageImages,
-    others: Mapping[str, Path],
+    others: Sequence[OtherImage],
     sub_regions: bool,
     methods: Sequence[MethodResult],
     used: Mapping[str, object],
@@ -97,8 +109,8 @@ def scan_report(
     scan : str
         ``sub-X`` or ``sub-X_ses-Y``: title, and the beginning of the pictures' names.
     images : PageImages
-    others : mapping of str to Path
-        Further modalities of the registration, on the native image's grid.
+    others : sequence of OtherImage
+        Further images of the session.
     sub_regions : bool
         Whether the labels tell the tumour's sub-regions.
     methods : sequence of MethodResult
@@ -133,7 +145,10 @@ def scan_report(
         pictures={
             **_native_pictures(album, before, corrected, lesion, labels),
             "brain": _brain_pictures(album, before, corrected, images.brain_mask, lesion),
-            "modalities": _modality_pictures(album, corrected, others, lesion),
+            "modalities": [
+                *_modality_pictures(album, corrected, others, lesion),
+                *(_carried_picture(album, other, cuts, masks) for other in others),
+            ],
             "alignment": _alignment_pictures(album, fixed, moving, cuts, aligned_lesion),
         },
         methods=[
@@ -241,21 +256,38 @@ def _brain_pictures(
 
 
 def _modality_pictures(
-    album: Album, primary: sitk.Image, others: Mapping[str, Path], lesion: sitk.Image | None
+    album: Album, primary: sitk.Image, others: Sequence[OtherImage], lesion: sitk.Image | None
 ) -> list[Picture]:
-    """Section Modalities: each further one, under the borders of the primary image."""
+    """Section Modalities: each further one, under the contour of the brain and under the primary image's borders."""
     cuts = choose_cuts(primary, [] if lesion is None else [lesion])
-    caption = "{} on the primary image’s grid, and the borders of the primary image over it."
-    return [
-        album.add(
-            f"modality{name}",
-            caption.format(name),
-            figures.outlines(
-                read_image(path), primary, cuts, title=f"Primary image’s borders over {name}", lesion=lesion
+    brain, overview = sitk.Cast(primary > 0, sitk.sitkUInt8), spread_cuts(primary, None)
+    pictures = []
+    for name, image in ((other.name, read_image(other.image)) for other in others):
+        title = f"{name} and the brain mask"
+        stripped = figures.anatomy(image, overview, title=title, lesion=lesion, brain=brain)
+        title = f"Primary image’s borders over {name}"
+        borders = figures.outlines(image, primary, cuts, title=title, lesion=lesion)
+        pictures += [
+            album.add(
+                f"brain{name}", f"{name}, and the contour of the primary image’s brain mask.", stripped
             ),
-        )
-        for name, path in others.items()
-    ]
+            album.add(
+                f"modality{name}",
+                f"{name} on the primary image’s grid, and the borders of the primary image over it.",
+                borders,
+            ),
+        ]
+    return pictures
+
+
+def _carried_picture(
+    album: Album, other: OtherImage, cuts: Sequence[Cut], masks: Sequence[sitk.Image]
+) -> Picture:
+    """A further image in template space, as the primary one is warped by the first method."""
+    image, lesion = read_image(other.in_template), masks[0]
+    drawn = figures.anatomy(image, cuts, title=f"{other.name} in template space", lesion=lesion)
+    caption = f"{other.name} in template space, by the primary image’s registration."
+    return album.add(f"carried{other.name}", caption, drawn, versus=("template", "the template"))
 
 
 def _bias(raw: sitk.Image, n4: sitk.Image) -> sitk.Image:

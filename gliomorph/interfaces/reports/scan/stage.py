@@ -12,14 +12,16 @@ from ...scan.records import (
     AlignInfo,
     BiasInfo,
     BrainInfo,
+    CarriedImage,
     Channel,
+    FurtherImage,
     MethodFiles,
     Remarks,
     TumorInfo,
     out_of_atlas,
 )
 from ...task import task
-from .report import MethodResult, PageImages, scan_report
+from .report import MethodResult, OtherImage, PageImages, scan_report
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +39,8 @@ def scan_page(
     images: PageImages,
     infos: StageInfos,
     channels: list[Channel],
+    further: list[FurtherImage],
+    carried: list[CarriedImage],
     results: list[MethodFiles],
 ) -> tuple[Path, list[Path]]:
     """One HTML page, and its pictures as PNG.
@@ -48,6 +52,8 @@ def scan_page(
     infos : StageInfos
     channels : list of Channel
         Further modalities of the registration.
+    further, carried : list of FurtherImage, list of CarriedImage
+        The session's further images on the primary's grid, and in template space by every method.
     results : list of MethodFiles
         One a method.
 
@@ -62,11 +68,16 @@ def scan_page(
     methods = [_method(files) for files in results]
     told = [f"{m.method}: {text}" for m in methods for text in m.used.get("notices", [])]
     flags = [f"{m.method}: {m.quality['flag']}" for m in methods if m.quality.get("flag")]
-    remarks = Remarks.of(plan, infos.brain, infos.tumor, *channels)
+    remarks = Remarks.of(plan, infos.brain, infos.tumor, *further, *channels)
+    in_template = {each.name: each.image for each in carried if each.method == methods[0].method}
     page = scan_report(
         scan=plan.names.label,
         images=images if infos.brain.made else attrs.evolve(images, brain_mask=None),
-        others={channel.name: channel.native for channel in channels},
+        others=[
+            OtherImage(name=each.name, image=each.moved, in_template=in_template[each.name])
+            for each in further
+            if each.moved
+        ],
         sub_regions=infos.tumor.kind == "dseg",
         methods=methods,
         used={
@@ -78,6 +89,7 @@ def scan_page(
             "N4": as_dict(infos.bias),
             "tumour": as_dict(infos.tumor),
             "alignment": as_dict(infos.alignment),
+            **({"sequences": [each.record() for each in further]} if further else {}),
             **({"modalities": [channel.record() for channel in channels]} if channels else {}),
         },
         notices=[

@@ -89,11 +89,15 @@ class StudentObjective(nn.Module):
         features = self.student.features(student_input)
         taught = self._taught(teacher_input) if self.settings.needs_teacher else {}
         with torch.autocast(student_input.device.type, enabled=False):
-            terms = {"ground_truth": ground_truth(features["scores"], labels, self.settings.dice)}
+            terms = {"ground_truth": self.truth(features["scores"], labels)}
             terms |= self._terms(features, taught)
             weights = {"ground_truth": 1.0 - self.settings.kd, **self.settings.taught}
             total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         return {"total": total, **terms, "scores": features["scores"]}
+
+    def truth(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Loss of scores (N, 4, X, Y[, Z]) against class indices (N, X, Y[, Z])."""
+        return ground_truth(scores, labels, self.settings.dice)
 
     @torch.no_grad()
     def _taught(self, teacher_input: Tensor | None) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.reports import figures
 from gliomorph.interfaces.reports.pages import as_number, flag, shown
-from gliomorph.interfaces.reports.scan.report import MethodResult, PageImages, scan_report
+from gliomorph.interfaces.reports.scan.report import MethodResult, OtherImage, PageImages, scan_report
 
 EVIL = 'sub-<script>alert("x")</script>'
 
@@ -106,7 +106,7 @@ def write(files: dict[str, Path], folder: Path, **changed: object) -> str:
     arguments = {
         "scan": "sub-01",
         "images": PageImages(**images),
-        "others": {},
+        "others": [],
         "sub_regions": True,
         "methods": [method(files, "syn-cfm")],
         "used": {"mask_source": "derivatives/masks", "template": "TINY", "version": "9.9"},
@@ -119,9 +119,12 @@ def write(files: dict[str, Path], folder: Path, **changed: object) -> str:
 def test_further_modalities_have_a_section_of_their_own(files, tmp_path):
     without = write(files, tmp_path / "one")
     assert 'id="modalities"' not in without and "#modalities" not in without
-    text = write(files, tmp_path / "two", others={"T2w": files["raw"]})
-    assert 'id="modalities"' in text
-    assert (tmp_path / "two" / "figures" / "sub-01_desc-modalityT2w_T1w.png").exists()
+    text = write(
+        files, tmp_path / "two", others=[OtherImage(name="T2w", image=files["raw"], in_template=files["n4"])]
+    )
+    assert 'id="modalities"' in text and "contour of the brain mask" in text
+    for what in ("brain", "modality", "carried"):
+        assert (tmp_path / "two" / "figures" / f"sub-01_desc-{what}T2w_T1w.png").exists()
 
 
 def test_brain_mask_that_was_made_is_drawn_on_the_head(files, tmp_path):

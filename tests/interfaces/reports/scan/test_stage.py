@@ -11,14 +11,16 @@ import pytest
 from gliomorph.interfaces.derivatives.names import ScanNames
 from gliomorph.interfaces.derivatives.publish import Publication
 from gliomorph.interfaces.reports.scan import stage
-from gliomorph.interfaces.reports.scan.report import PageImages
+from gliomorph.interfaces.reports.scan.report import OtherImage, PageImages
 from gliomorph.interfaces.reports.scan.stage import StageInfos, scan_page
 from gliomorph.interfaces.scan.records import (
     AlignInfo,
     BiasInfo,
     BrainInfo,
+    CarriedImage,
     Channel,
     CoregisterInfo,
+    FurtherImage,
     MethodFiles,
     TumorInfo,
 )
@@ -76,19 +78,24 @@ def test_doubts_come_first_with_the_way_out_then_flags(
         coregistration=CoregisterInfo(
             moved_mm=0.0, information_before=1.0, information=1.0, share_of_brain=1.0
         ),
-        native=where,
         moving=where,
         fixed=where,
         notices=["the template has no T2w image"],
         flags=["T2w was z-scored"],
     )
-    scan_page(plan, images, infos, [t2w], [files])
+    further = FurtherImage(name="T2w", file="sub-01_T2w.nii.gz", image=where, moved=where, flags=t2w.flags)
+    broken = FurtherImage(name="FLAIR", file="sub-01_FLAIR.nii.gz", flags=["FLAIR is left out: damaged"])
+    carried = [CarriedImage(name="T2w", method=method, image=Path(method)) for method in ("affine", "syn")]
+    scan_page(plan, images, infos, [t2w], [further, broken], carried, [files])
     assert said["used"]["modalities"] == [t2w.record()]
+    assert said["used"]["sequences"] == [further.record(), broken.record()]
+    assert said["others"] == [OtherImage(name="T2w", image=where, in_template=Path("syn"))]
     assert said["notices"] == [
         "⚠ outside the brain: kept out of the atlas; look at the page, and let it in with --confirm sub-01",
         "⚠ two masks",
         "⚠ a small brain",
         "⚠ T2w was z-scored",
+        "⚠ FLAIR is left out: damaged",
         "⚠ syn: 2 folded voxels",
         "one of two images",
         "read as a mask",

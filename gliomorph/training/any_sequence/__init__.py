@@ -1,0 +1,1 @@
+"""Training of one network that segments from any subset of the sequences, on real patients."""
