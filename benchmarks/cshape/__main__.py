@@ -23,11 +23,11 @@ from gliomorph.interfaces.machine.limits import available_cpus
 from ..tables import markdown
 from .data import TEST_SEED, Shapes, simulate
 from .figures import draw
-from .methods import METHODS, PLANS, Answers, answers_path, chosen, scores, solve
+from .methods import METHODS, PLANS, PRINTED, Answers, answers_path, chosen, scores, solve
 
 
 def _table(methods: list[str], test: Shapes, folder: Path) -> pd.DataFrame:
-    """Mean and standard deviation of every score; medians for the seconds."""
+    """Mean and standard deviation of every score; medians for the seconds; what the thesis has of L2 and s."""
     rows = {}
     for method in methods:
         found = scores(Answers.load(answers_path(method, folder)), test)
@@ -37,6 +37,8 @@ def _table(methods: list[str], test: Shapes, folder: Path) -> pd.DataFrame:
             else f"{values.mean():.4g} ({values.std():.3g})"
             for name, values in found.items()
         }
+        l2, s = PRINTED.get(method, ("–", "–"))
+        rows[method] |= {"thesis' L2": str(l2), "thesis' s": str(s)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 

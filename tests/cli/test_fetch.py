@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import SimpleITK as sitk
 
 from gliomorph.cli import fetch as cli_fetch
 from gliomorph.cli.fetch import FetchError, fetch
-from gliomorph.interfaces.datasets.templates import load_template
+from gliomorph.interfaces.datasets.simulate import anatomy_of
+from gliomorph.interfaces.datasets.templates import TISSUES, load_template
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
 
 
@@ -33,11 +35,26 @@ def test_fetched_template_is_found_by_its_name(source: Path, tmp_path: Path) -> 
     assert {path.name for path in home.iterdir()} == {
         "tpl-SRI24_res-1_desc-brain_T1w.nii.gz",
         "tpl-SRI24_res-1_desc-brain_mask.nii.gz",
+        "tpl-SRI24_res-1_seg-tissue_dseg.nii.gz",
+        "tpl-SRI24_seg-tissue_dseg.tsv",
         "template_description.json",
     }
     template = load_template("SRI24", 4, [tmp_path / "templates"])
     assert to_array(template.brain_mask).any()
     assert template.image.GetDirection() == tuple(np.eye(3).ravel())
+
+
+def test_patients_can_be_simulated_on_what_was_fetched(source: Path, tmp_path: Path) -> None:
+    """They need tissues: every voxel of the brain is of one, and the brighter of the brighter one."""
+    fetch("SRI24", tmp_path, source.as_uri())
+    template = load_template("SRI24", 4, [tmp_path])
+    anatomy_of(template)
+    image, brain = to_array(template.image), to_array(template.brain_mask) > 0
+    tissues = [to_array(template.tissues[name]) > 0 for name in TISSUES]
+    np.testing.assert_array_equal(sum(tissue.astype(int) for tissue in tissues), brain)
+    for darker, brighter in pairwise(tissues):
+        assert darker.any()
+        assert image[darker].max() <= image[brighter].min()
 
 
 def test_turned_to_lps_it_is_the_same_head_in_space(source: Path, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def write_scan(deriv: Path, subject: str, voxel_mm: int = VOXEL_MM) -> None:
 def write_record(deriv: Path, subject: str, method: str = "syn", voxel_mm: int = VOXEL_MM) -> None:
     outputs = [mask_of(deriv, subject).relative_to(deriv).as_posix()]
     record = {"method": method, "quality": {}, "outputs": outputs}
-    record_of(deriv, subject, method, voxel_mm).write_text(json.dumps(record))
+    record_of(deriv, subject, method.replace("-", ""), voxel_mm).write_text(json.dumps(record))
 
 
 def write_derivatives(deriv: Path, subjects: Iterable[str] = SUBJECTS, voxel_mm: int = VOXEL_MM) -> Path:

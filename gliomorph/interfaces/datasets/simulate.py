@@ -153,7 +153,9 @@ def anatomy_of(template: Template) -> synthesis.Anatomy:
     if missing:
         raise SimulationError(
             f"template {template.name}: tissue maps of {', '.join(missing)} are required "
-            f"(label-<tissue>_probseg.nii.gz, or a dseg with a table); take one that has them, such as MNI152"
+            "(label-<tissue>_probseg.nii.gz, or a dseg with a table); take one that has them, such as MNI152, or SRI24 "
+            "as 'gliomorph-fetch SRI24' brings it (an SRI24 without them was fetched by an earlier version: fetch it "
+            "once more)"
         )
     return synthesis.prepare_anatomy(
         t1w=to_array(template.image),

@@ -37,15 +37,17 @@ def crop(image: Path, affine: Path, grid: Path) -> Path:
 def crop_mask(labels: Path, affine: Path, grid: Path) -> Path:
     """The whole lesion (every label above 0) on such a grid, as a uint8 mask: what registrations leave out.
 
-    A resection cavity is part of it: the template has no counterpart, so that it must not be compared.
+    A resection cavity is part of it: the template has no counterpart, so that it must not be compared. Without a
+    lesion the mask is empty.
 
     Raises
     ------
     ImageError
-        If nothing of it is left: smaller than a voxel, or outside the template's field of view.
+        If nothing of a lesion is left: smaller than a voxel, or outside the template's field of view.
     """
-    moved = resample_labels(read_image(labels, sitk.sitkUInt8) > 0, read_image(grid), read_transform(affine))
-    if not to_array(moved).any():
+    lesion = read_image(labels, sitk.sitkUInt8) > 0
+    moved = resample_labels(lesion, read_image(grid), read_transform(affine))
+    if to_array(lesion).any() and not to_array(moved).any():
         raise ImageError("the tumour mask has no voxel left on the template's grid: too small, or misaligned")
     return write_image(moved, Path.cwd() / "mask.nii.gz")
 

@@ -87,7 +87,7 @@ def measure(
         "peak_memory_gb": settings["peak_memory_gb"],
         "device": settings["device"],
     }
-    row["tumor_volume_ratio"] = template_ml / row["tumor_volume_affine_ml"]
+    row["tumor_volume_ratio"] = template_ml / row["tumor_volume_affine_ml"] if native_ml else math.nan
     row |= _verdict(row, int(brain.sum()))
     quality = write_text(json.dumps(_rounded(row), indent=1), Path.cwd() / "quality.json")
     return MethodFiles(**as_dict(files), quality=quality)
@@ -117,7 +117,8 @@ def _verdict(row: dict[str, Any], brain_voxels: int) -> dict[str, str]:
     elif row["folds"] > FOLDED_SHARE * brain_voxels:
         reason = f"{row['folds']} folded voxels, more than {FOLDED_SHARE:.1%} of the brain"
     elif row["tumor_volume_template_ml"] == 0:
-        reason = "the tumour vanished in template space"
+        there_was_one = math.isfinite(row["tumor_volume_ratio"])
+        reason = "the tumour vanished in template space" if there_was_one else "no tumour was found"
     return {"status": "excluded" if reason else "ok", "reason": reason, "flag": "; ".join(flags)}
 
 

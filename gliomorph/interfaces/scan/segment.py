@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from ...models.regions import LABELS, NESTED
 from ..files.checksums import sha256_of
-from ..files.images import ImageError, from_array, read_image, to_array, voxel_volume_ml, write_image
+from ..files.images import from_array, read_image, to_array, voxel_volume_ml, write_image
 from ..files.transforms import read_transform
 from ..machine.device import Rung, first_that_fits
 from ..machine.limits import free_gb
@@ -65,7 +65,7 @@ def segment(
     Returns
     -------
     labels : Path
-        uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET).
+        uint8, native grid: 0, 1 (NCR), 2 (ED), 4 (ET); 0 throughout where no tumour is found, as a flag says.
     probabilities : list of Path
         float32, native grid, of :data:`~gliomorph.models.regions.NESTED`.
     info : TumorInfo
@@ -75,8 +75,6 @@ def segment(
     ------
     WeightsError
         Another architecture or modality.
-    ImageError
-        If no tumour is found.
     """
     from ...models.segmentation.inference import decide
 
@@ -98,12 +96,15 @@ def segment(
     shares = _within(inside, total)
     threshold = sum(settings.threshold for _, settings in members) / len(members)
     classes = decide(shares, 1000 * voxel_volume_ml(target), threshold)
-    if not classes.any():
-        raise ImageError("the segmentation network found no tumour; give a mask with -d NAME=PATH")
     values = VALUES[classes]
     labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
     count = float((values > 0).sum())
     flag = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
+    if not count:
+        flag = (
+            f"no tumour mask was given, and {weights.name} found no tumour in {modality}: kept out of the atlas; if "
+            "there is one, give its mask with -d NAME=PATH"
+        )
     info = TumorInfo(
         kind="dseg",
         frame="network",

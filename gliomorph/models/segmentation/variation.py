@@ -32,6 +32,8 @@ BIAS = 0.25
 """Standard deviation of the bias field's logarithm at the most."""
 BIAS_VOXELS = 16.0
 """Width of its bumps."""
+OFF = 0.5
+"""Fine voxels that an example is read off the middle: an even ratio then meets their centres, without a blur."""
 NOISE = 0.25
 """Standard deviation of the noise at the most, in those of the brain."""
 
@@ -61,8 +63,7 @@ def placed(
     labels : Tensor
         (*shape).
     """
-    # half a fine voxel off the middle: an even ratio then reads the fine voxels' centres, without a blur
-    axes = [ratio * (torch.arange(n) - (n - 1) / 2) + 0.5 for n in shape]
+    axes = [ratio * (torch.arange(n) - (n - 1) / 2) + OFF for n in shape]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     if chance is not None:
         points = _moved(points, shape, ratio, chance)
@@ -73,6 +74,29 @@ def placed(
     exact = torch.stack([labels.float(), there.float()])[None]
     found, inside = functional.grid_sample(exact, where, mode="nearest", align_corners=False)[0]
     return read * inside, found.long()
+
+
+def restored(found: Tensor, shape: Sequence[int], ratio: float) -> Tensor:
+    """What was found on the network's voxels, on those of the example: the way back of :func:`placed`.
+
+    Parameters
+    ----------
+    found : Tensor
+        (C, x, y, z).
+    shape : sequence of int
+        X, Y, Z of the example.
+    ratio : float
+        As there.
+
+    Returns
+    -------
+    found : Tensor
+        (C, X, Y, Z), interpolated linearly; 0 beyond.
+    """
+    axes = [((torch.arange(n) - (n - 1) / 2) - OFF) / ratio for n in shape]
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    where = (2 * points / torch.tensor(found.shape[1:])).flip(-1)[None]
+    return functional.grid_sample(found[None], where, align_corners=False)[0]
 
 
 def _moved(points: Tensor, shape: Sequence[int], ratio: float, chance: Chance) -> Tensor:

@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ... import __version__
 from ...interfaces.networks.files import weights_sha256
-from ...models.segmentation.inference import decide, probabilities
-from ...models.segmentation.metrics import REGIONS, measure_region
-from ...models.segmentation.subsets import UNKNOWN_PART
 from ..cards import LIMITS, summary
 from ..segmentation.card import LABELS
-from .examples import as_they_are, subsets_of, with_only
+from .held_out import measured
 
 if TYPE_CHECKING:
     from ...models.unet import UNet
@@ -43,9 +38,10 @@ def subset_card(
         Ready for JSON; figures are means over the scans in which they are defined, with their number.
     """
     figures: dict[str, list[dict[str, float]]] = {}
+    settings = options.network
     for file in parts["test"]:
-        for subset, found in measured(network, file).items():
-            figures.setdefault(subset, []).append(found)
+        for one in measured([(network, settings)], file, settings, [settings.threshold]):
+            figures.setdefault(one.subset, []).append(one.figures)
     return {
         "task": "brain tumour segmentation: NCR, ED, ET",
         "role": "any subset of the sequences",
@@ -69,23 +65,3 @@ def subset_card(
         "limits": LIMITS,
         "generated_by": f"gliomorph {__version__}",
     }
-
-
-def measured(network: UNet, file: Path) -> dict[str, dict[str, float]]:
-    """Dice, precision and sensitivity of a scan by subset; regions of which its labels say nothing are NaN."""
-    images, labels = as_they_are(file)
-    truth, table = labels.numpy(), {}
-    unknown = bool((truth == UNKNOWN_PART).any())
-    device = next(network.parameters()).device
-    for subset, channels in subsets_of(images).items():
-        shares = probabilities(network, with_only(images, channels).to(device), mirrored=True)
-        predicted = decide(shares.cpu().numpy())
-        row: dict[str, float] = {}
-        for region, classes in REGIONS.items():
-            inside = np.isin(truth, (*classes, UNKNOWN_PART))
-            found = measure_region(np.isin(predicted, classes), inside, [1.0] * 3)
-            if unknown and region != "WT":
-                found = dict.fromkeys(found, float("nan"))
-            row |= {f"{region}_{name}": found[name] for name in ("dice", "precision", "sensitivity")}
-        table[subset] = row
-    return table

@@ -16,6 +16,7 @@ from ...interfaces.files.folders import files_in
 from ...interfaces.files.images import ImageError, read_image, require_same_grid, to_array
 from ...interfaces.files.labels import resample_labels
 from ...interfaces.files.transforms import linear_part, read_transform
+from ...interfaces.methods import RIGID
 from ..scans import TrainingDataError, prepare_all, require_within, stored
 from .data import MODALITY, Target
 
@@ -45,12 +46,12 @@ class AlignedScan:
         ImageError
             If one is missing, or several may be meant.
         """
-        # rigid is the one method whose transform does not begin with the affine alignment
-        able = [one for one in self.registrations if one.method != "rigid"]
+        able = [one for one in self.registrations if one.method not in RIGID]
         if not able:
             raise ImageError(
-                f"{self.image.name}: a registration of this scan by another method than rigid is required beside it, "
-                "whose transform tells the alignment; run gliomorph again with --registration affine"
+                f"{self.image.name}: a registration of this scan by another method than {' and '.join(RIGID)} is "
+                "required beside it, whose transform tells the alignment; run gliomorph again with --registration "
+                "affine"
             )
         newest = max(able, key=lambda one: one.record.stat().st_mtime_ns)
         masks = [

@@ -54,6 +54,11 @@ def test_mask_that_leaves_the_grid_is_refused(heads, tmp_path, here):
         crop_mask(heads["LPS"]["labels"], away, heads["LPS"]["image"])
 
 
+def test_mask_of_a_head_without_a_lesion_is_empty(heads, identity_xfm, tmp_path, here):
+    empty = write_image(read_image(heads["LPS"]["labels"]) * 0, tmp_path / "empty.nii.gz")
+    assert not to_array(read_image(crop_mask(empty, identity_xfm, heads["LPS"]["image"]))).any()
+
+
 def test_mask_smaller_than_a_voxel_is_refused(tmp_path, heads, identity_xfm, here):
     fine = phantoms.grid((40, 40, 40), (1.0, 1.0, 1.0))
     voxels = np.zeros((40, 40, 40), np.uint8)

@@ -32,9 +32,11 @@ def scaling(factor, path):
 def row(heads, tmp_path, here, identity_xfm):
     """Runs warp and measure on the head of a frame; gives the table's row."""
 
-    def run(frame="LPS", affine=identity_xfm, forward=identity_xfm, inverse=identity_xfm, **replaced):
+    def run(
+        frame="LPS", affine=identity_xfm, forward=identity_xfm, inverse=identity_xfm, labels=None, **replaced
+    ):
         (tmp_path / "used.json").write_text(json.dumps(USED))
-        head, template = heads[frame], heads["LPS"]
+        head, template = heads[frame] | ({"labels": labels} if labels else {}), heads["LPS"]
         files = warp(
             image=head["image"],
             matched=head["image"],
@@ -127,6 +129,12 @@ def test_vanished_tumor_excludes(row, tmp_path):
     found = row(mask=empty)
     assert (found["status"], found["reason"]) == ("excluded", "the tumour vanished in template space")
     assert found["jacobian_tumor_mean"] is None  # JSON knows no NaN
+
+
+def test_a_scan_in_which_no_tumor_was_found_is_excluded_with_that_reason(row, heads, tmp_path):
+    found = row(labels=write_image(read_image(heads["LPS"]["labels"]) * 0, tmp_path / "none.nii.gz"))
+    assert (found["status"], found["reason"], found["flag"]) == ("excluded", "no tumour was found", "")
+    assert (found["tumor_volume_native_ml"], found["tumor_volume_ratio"]) == (0, None)
 
 
 def test_similarities_are_the_formulas(row, heads, tmp_path):

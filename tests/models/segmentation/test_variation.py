@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gliomorph.models.segmentation.variation import placed, regraded
+from gliomorph.models.segmentation.variation import placed, regraded, restored
 from gliomorph.models.synthesis.chance import Chance
 from gliomorph.models.unet import standardize
 
@@ -26,6 +26,14 @@ def test_without_chance_the_example_is_read_as_it_is(fine: tuple[Tensor, Tensor]
     images, labels = placed(*fine, SHAPE, 2)
     assert torch.equal(labels, fine[1][1::2, 1::2, 1::2])
     assert torch.allclose(images, fine[0][:, 1::2, 1::2, 1::2], atol=1e-5)
+
+
+def test_what_was_found_goes_back_to_its_place(fine: tuple[Tensor, Tensor]) -> None:
+    _, labels = placed(*fine, SHAPE, 2)
+    back = restored(labels[None].float(), fine[1].shape, 2)[0]
+    assert torch.equal(back[1::2, 1::2, 1::2], labels.float())
+    assert back[fine[1] > 0].mean() > 0.7
+    assert back[fine[1] == 0].mean() < 0.02
 
 
 def test_labels_go_along_with_the_images(fine: tuple[Tensor, Tensor]) -> None:

@@ -1,25 +1,34 @@
-"""The card of a network for any subset: Dice by subset, and nothing said of parts that nobody has outlined."""
+"""The card of a network for any subset: what it reads, and its figures by sequence."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from subset_trainings import options_of
 
 from gliomorph.models.segmentation.subsets import UNKNOWN_PART
-from gliomorph.models.unet import UNet
-from gliomorph.training.any_sequence.card import measured
+from gliomorph.training.any_sequence.card import subset_card
 
 
-def test_an_outline_says_nothing_of_the_core(tmp_path: Path) -> None:
+def test_figures_are_by_sequence_and_leave_out_what_nobody_outlined(tmp_path: Path) -> None:
     images, labels = torch.zeros(4, 32, 32, 32), torch.zeros(32, 32, 32, dtype=torch.uint8)
     images[[0, 3], 4:28, 4:28, 4:28] = torch.randn(24, 24, 24, generator=torch.Generator().manual_seed(0))
     labels[8:14, 10:20, 10:20] = UNKNOWN_PART
     save_file({"images": images.half(), "labels": labels}, tmp_path / "scan.safetensors")
+    weights = tmp_path / "any.safetensors"
+    weights.write_bytes(b"weights")
+    options = options_of()
     torch.manual_seed(0)
-    table = measured(UNet(4, 2).eval(), tmp_path / "scan.safetensors")
-    assert list(table) == ["T1w", "FLAIR", "all"]
-    assert 0 <= table["all"]["WT_dice"] <= 1
-    assert math.isnan(table["all"]["TC_dice"])
+    card = subset_card(
+        options.network.build().eval(),
+        options,
+        {"train": (), "test": (tmp_path / "scan.safetensors",)},
+        weights,
+    )
+    assert list(card["metrics"]) == ["T1w", "FLAIR", "all"]
+    assert card["metrics"]["all"]["WT_dice"]["n"] == 1
+    assert card["metrics"]["all"]["TC_dice"] == {"mean": None, "sd": None, "n": 0}
+    assert card["training_data"] == {"source": ["bids"], "examples": {"train": 0, "test": 1}}
+    assert "0 throughout" in card["input"]["missing"]

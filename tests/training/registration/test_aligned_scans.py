@@ -15,7 +15,7 @@ import registration_trainings as runs
 import SimpleITK as sitk
 
 from gliomorph.interfaces.files.images import from_array, read_image, to_array, write_image
-from gliomorph.training.registration.aligned_scans import prepare_pairs
+from gliomorph.training.registration.aligned_scans import _find_aligned, prepare_pairs
 from gliomorph.training.registration.data import PreparedPairs, Target
 from gliomorph.training.scans import TrainingDataError
 
@@ -106,6 +106,21 @@ def test_the_newest_registration_tells_the_alignment_and_the_mask(
     assert set(prepare_pairs(deriv, target, tmp_path / "prepared")) == {"01", "02"}
 
 
+def test_a_newer_rigid_registration_that_leaves_the_tumour_out_does_not_tell_the_alignment(
+    deriv: Path, target: Target, tmp_path: Path
+) -> None:
+    """It has a transform, and were it taken, the mask that it names would be read."""
+    other = runs.mask_of(deriv, "01", "student")
+    shutil.copy(runs.mask_of(deriv, "01"), other)
+    newer = runs.record_of(deriv, "01", "rigidcfm")
+    newer.write_text(
+        json.dumps({"method": "rigid-cfm", "quality": {}, "outputs": [other.relative_to(deriv).as_posix()]})
+    )
+    os.utime(runs.record_of(deriv, "01"), (1, 1))
+    (scan, _) = _find_aligned(deriv, target.template)
+    assert scan.sources() == (runs.mask_of(deriv, "01"), runs.transform_of(deriv, "01"))
+
+
 def remove(path: Callable[[Path, str], Path]) -> Callable[[Path], None]:
     return lambda deriv: path(deriv, "01").unlink()
 
@@ -141,6 +156,12 @@ def rigid_only(deriv: Path) -> None:
     runs.write_record(deriv, "01", "rigid")
 
 
+def both_rigid(deriv: Path) -> None:
+    """Neither map has an affine part."""
+    rigid_only(deriv)
+    runs.write_record(deriv, "01", "rigid-cfm")
+
+
 def two_masks(deriv: Path) -> None:
     second = runs.mask_of(deriv, "01", "student")
     shutil.copy(runs.mask_of(deriv, "01"), second)
@@ -169,8 +190,9 @@ def no_transform(deriv: Path) -> None:
         (two_masks, "found sub-01_label-tumor_desc-masks_mask.nii.gz, sub-01_label-tumor_desc-student"),
         (remove(runs.transform_of), "from-native_to-Tiny_mode-image_desc-syn_xfm.h5: required and missing"),
         (no_transform, "not an ITK transform file, or damaged"),
-        (rigid_only, "by another method than rigid is required beside it"),
-        (remove(runs.record_of), "by another method than rigid is required beside it"),
+        (rigid_only, "by another method than rigid and rigid-cfm is required beside it"),
+        (both_rigid, "by another method than rigid and rigid-cfm is required beside it"),
+        (remove(runs.record_of), "by another method than rigid and rigid-cfm is required beside it"),
     ],
 )  # fmt: skip
 def test_a_scan_that_cannot_be_used_is_named(

@@ -263,8 +263,8 @@ def _modality_pictures(
     brain, overview = sitk.Cast(primary > 0, sitk.sitkUInt8), spread_cuts(primary, None)
     pictures = []
     for name, image in ((other.name, read_image(other.image)) for other in others):
-        title, white = f"{name} and the brain mask", brightness(image)
-        stripped = figures.anatomy(image, overview, title=title, lesion=lesion, brain=brain, white=white)
+        title = f"{name} and the brain mask"
+        stripped = figures.anatomy(image, overview, title=title, lesion=lesion, brain=brain)
         title = f"Primary image’s borders over {name}"
         borders = figures.outlines(image, primary, cuts, title=title, lesion=lesion)
         pictures += [
