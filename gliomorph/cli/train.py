@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..training.segmentation.options import TrainingOptions
 
 THESIS_BOX_MM = (192, 192, 144)
-"""Of a training example; holds every brain of BraTS (§3.5.2)."""
+"""Size of a training example; holds every brain of BraTS (§3.5.2)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ from gliomorph.training.segmentation.options import TrainingOptions
 
 SMALL = ["--voxel-size", "4", "--width", "2", "--box", "16", "16", "16", "--epochs", "1", "--gpu", "none"]
 OWN_ML = 1882.9
-"""Of the brains that the engine makes if no other size is asked for."""
+"""Volume of the brains that the engine makes if no other size is asked for."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Member = tuple[UNet, SegmentationSettings]
 
 MOST_MEMBERS = 8
-"""Of an ensemble."""
+"""Largest number of networks in an ensemble."""
 
 MISSING = (
     "no segmentation network of gliomorph in it; a registration network is given with --registration-weights"
