@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from . import jacobians
+from . import jacobians, trilinear
 
 Interpolation = Literal["linear", "nearest", "cubic"]
 
@@ -63,6 +63,8 @@ def sample(image: Tensor, positions: list[Tensor], interpolation: Interpolation 
     """``image`` (batch, channels, …) at ``positions``: one tensor (batch, …) of voxel coordinates an axis."""
     if interpolation == "cubic":
         return _sample_cubic(image, positions)
+    if interpolation == "linear" and trilinear.serves(image, positions):
+        return trilinear.read(image, positions)
     scaled = [
         position * (2.0 / max(size - 1, 1)) - 1.0
         for position, size in zip(positions, image.shape[2:], strict=True)
@@ -174,6 +176,21 @@ def invert(displacement: Tensor, start: Tensor | None = None, iterations: int = 
     for _ in range(iterations):
         inverse = 0.5 * (inverse - warp(displacement, inverse))
     return inverse
+
+
+def returning(inverse: Tensor, displacement: Tensor) -> Tensor:
+    """An inverse that brings the points of a displacement's grid back, where it is read linearly between its voxels.
+
+    :func:`invert` answers for the inverse's own voxels; the places to which a map takes the voxels of its grid lie
+    between them, where linear interpolation errs. What such points miss their beginnings by is taken off once.
+
+    Parameters
+    ----------
+    inverse, displacement : Tensor
+        (batch, D, …) in voxels of one grid; ``inverse`` as :func:`invert` finds it.
+    """
+    missed = compose(inverse, displacement)
+    return inverse - warp(missed, inverse)
 
 
 def columns(values: Sequence[float], like: Tensor) -> Tensor:

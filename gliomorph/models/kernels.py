@@ -105,7 +105,7 @@ def resample(field: Tensor, shape: Sequence[int]) -> Tensor:
 def in_voxels(displacement: Tensor, shape: Sequence[int]) -> Tensor:
     """A displacement (batch, D, …) in voxels of its grid, on a grid of ``shape`` and in that one's voxels."""
     scale = [new / old for new, old in zip(shape, displacement.shape[2:], strict=True)]
-    return resample(displacement, shape) * columns(scale, displacement)
+    return resample(displacement * columns(scale, displacement), shape)
 
 
 # What is cached has to serve training too: torch.inference_mode around the first call must not mark it.

@@ -73,6 +73,17 @@ def test_inverse_undoes(shape):
     assert geometry.compose(inverse, displacement).abs().mean() < 0.02
 
 
+def test_an_inverse_can_be_made_to_bring_the_voxels_back():
+    generator = torch.Generator().manual_seed(7)
+    rough = geometry.stretch(0.5 * torch.randn(1, 2, 10, 11, generator=generator), (40, 44))
+    inverse = geometry.invert(rough, iterations=60)
+
+    def missed(found: torch.Tensor) -> float:
+        return float(geometry.compose(found, rough).norm(dim=1).mean())
+
+    assert missed(geometry.returning(inverse, rough)) < 0.5 * missed(inverse)
+
+
 def test_composition_with_identity_changes_nothing():
     displacement = smooth_field((9, 10, 11))
     zero = torch.zeros_like(displacement)

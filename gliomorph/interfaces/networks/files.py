@@ -124,8 +124,7 @@ def load_state(path: Path, build: Callable[[], nn.Module], what: str) -> dict[st
     """
     import torch
 
-    with torch.device("meta"):  # shapes without memory: the settings may ask for anything
-        expected = {name: list(tensor.shape) for name, tensor in build().state_dict().items()}
+    expected = _shapes(build)
     with opened(path, "pt") as file:
         found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a mapping)
         if found != expected:
@@ -134,6 +133,23 @@ def load_state(path: Path, build: Callable[[], nn.Module], what: str) -> dict[st
     if spoilt := [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]:
         raise WeightsError(f"{path.name}: finite weights are required, those of {spoilt[0]} are not")
     return state
+
+
+def _shapes(build: Callable[[], nn.Module]) -> dict[str, list[int]]:
+    """The shapes of a network's tensors by their names, without memory: the settings may ask for anything."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        """Leaves first weights out: without memory they are none, and torch would load its compiler (1 s) for them."""
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(func, "__module__", None) == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **(kwargs or {}))
+
+    with torch.device("meta"), Unfilled():
+        return {name: list(tensor.shape) for name, tensor in build().state_dict().items()}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ level, from coarse voxels to the images' own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +30,7 @@ from attrs import validators as valid
 from torch import Tensor
 
 from .. import geometry
-from ..kernels import cosines, separable
+from ..kernels import NODES_PER_SIGMA, cosines, in_voxels, resample, separable
 from .pair import Pair, Progress
 from .similarity import VARIANCE_FLOOR
 
@@ -110,7 +111,10 @@ def flow(displacement: Tensor, pair: Pair, settings: FlowSettings, progress: Pro
             continue
         sides = zip(pair.shape, pair.spacing_mm, strict=True)
         level = masked.at([max(1, min(n, round(n * mm / settings.voxel_mm[index]))) for n, mm in sides])
-        displacement = geometry.resize(displacement, level.shape)
+        nodes = nodes_of(level.shape, settings.kernel[index])
+        displacement = in_voxels(displacement, nodes)
+        per_node = geometry.columns([m / n for m, n in zip(nodes, level.shape, strict=True)], displacement)
+        elastic = [settings.elastic[index] * m / n for m, n in zip(nodes, level.shape, strict=True)]
         comparison = Comparison(level, settings.window[index])
         velocity = torch.zeros_like(displacement)
         unexplained: list[float] = []
@@ -122,12 +126,12 @@ def flow(displacement: Tensor, pair: Pair, settings: FlowSettings, progress: Pro
             velocity = limited(step + settings.inertia * velocity, settings.longest)
             # Nesterov's way: the next step is found where the velocity is about to lead
             ahead = limited(step + settings.inertia * velocity, settings.longest)
-            moved = geometry.compose(displacement, ahead)
+            moved = geometry.compose(displacement, ahead * per_node)
             eased = settings.ease / (settings.ease + stiffness)
-            displacement = torch.lerp(moved, smoothed(moved, settings.elastic[index]), eased)
+            displacement = torch.lerp(moved, smoothed(moved, elastic), eased)
             if len(unexplained) > 5 and unexplained[-6] - share < settings.tolerance * share:
                 break
-    return unfolded(geometry.resize(displacement, pair.shape))
+    return unfolded(in_voxels(displacement, pair.shape))
 
 
 class Comparison:
@@ -145,12 +149,12 @@ class Comparison:
         self.pair, self.window = pair, window
 
     def _mean(self, image: Tensor) -> Tensor:
-        return smoothed(image, self.window) / self.count
+        return smoothed(image, self.window).mul_(self.share)
 
     def _weigh(self, displacement: Tensor) -> None:
         pair = self.pair
         self.weight = pair.brain * (geometry.warp(pair.mask, displacement) < 0.5)
-        self.count = smoothed(self.weight, self.window).clamp_min(1e-3)
+        self.share = 1.0 / smoothed(self.weight, self.window).clamp_min(1e-3)
         self.mean = self._mean(self.weight * pair.fixed)
         variance = self._mean(self.weight * pair.fixed**2) - self.mean**2
         self.variance = variance.clamp_min(0) + VARIANCE_FLOOR
@@ -158,29 +162,44 @@ class Comparison:
     def step(
         self, displacement: Tensor, settings: FlowSettings, index: int, iteration: int
     ) -> tuple[Tensor, Tensor, float]:
-        """The next step (voxels), the stiffness s, and the share of the fixed image that is not explained."""
-        pair, channels = self.pair, self.pair.moving.shape[1]
+        """The next step, the stiffness s, and the share of the fixed image that is not explained.
+
+        Step and stiffness are on the grid of ``displacement``, over the level's box, but count the level's voxels.
+        """
+        pair, nodes = self.pair, displacement.shape[2:]
+        whole = in_voxels(displacement, pair.shape)
         if iteration % WEIGHTS_KEPT == 0:
-            self._weigh(displacement)
-        image = geometry.warp(pair.moving, displacement)
-        weighted = self.weight * image
-        means = self._mean(torch.cat([weighted, weighted * image, weighted * pair.fixed], 1))
-        mean, square, product = means.split(channels, 1)
-        variance = (square - mean**2).clamp_min(0) + VARIANCE_FLOOR
-        covariance = product - mean * self.mean
-        explained = covariance**2 / (variance * self.variance)
-        share = float(1.0 - (self.weight * explained).sum() / (channels * self.weight.sum()).clamp_min(1.0))
-        slope = covariance / variance
-        # the floor is for the pull of flat places: with it here, equal images would drift
-        fit = covariance / (variance - NEARLY_ALL)
-        residual = (pair.fixed - self.mean) - fit * (image - mean)
-        gradient = geometry.gradient(image)
-        pull = self.weight * slope / self.variance
-        force = ((pull * residual)[:, :, None] * gradient).sum(1)
-        stiffness = (pull * slope * gradient.square().sum(2)).sum(1, keepdim=True)
-        both = smoothed(torch.cat([force, stiffness], 1), settings.kernel[index])
-        force, stiffness = both[:, :-1], both[:, -1:]
+            self._weigh(whole)
+        image = geometry.warp(pair.moving, whole)
+        slope, drive, share = self._compared(image)
+        pulls = image.new_zeros(1, len(nodes) + 1, *pair.shape)
+        for channel in range(image.shape[1]):
+            steepness = torch.zeros_like(self.weight[:, 0])
+            for axis, along in enumerate(geometry.gradient(image[:, channel : channel + 1])[:, 0].unbind(1)):
+                pulls[:, axis].addcmul_(drive[:, channel], along)
+                steepness.addcmul_(along, along)
+            pulls[:, -1].addcmul_(slope[:, channel], steepness)
+        widths = [settings.kernel[index] * m / n for m, n in zip(nodes, pair.shape, strict=True)]
+        pulls = smoothed(resample(pulls, nodes), widths)
+        force, stiffness = pulls[:, :-1], pulls[:, -1:]
         return settings.step * force / (stiffness + settings.floor), stiffness, share
+
+    def _compared(self, image: Tensor) -> tuple[Tensor, Tensor, float]:
+        """w a² / σ_J² and w a r / σ_J² of the warped image, and the share that is not explained."""
+        fixed, channels = self.pair.fixed, image.shape[1]
+        weighted = self.weight * image
+        means = self._mean(torch.cat([weighted, weighted * image, weighted * fixed], 1))
+        mean, square, product = means.split(channels, 1)
+        variance = (square - mean**2).clamp_min_(0).add_(VARIANCE_FLOOR)
+        covariance = product.addcmul_(mean, self.mean, value=-1)
+        slope = covariance / variance
+        explained = (self.weight * covariance * slope).div_(self.variance).sum()
+        share = float(1.0 - explained / (channels * self.weight.sum()).clamp_min(1.0))
+        # the floor is for the pull of flat places: with it here, equal images would drift
+        fit = covariance.div_(variance.sub_(NEARLY_ALL))
+        residual = (fixed - self.mean).addcmul_(fit, image - mean, value=-1)
+        pull = (self.weight * slope).div_(self.variance)
+        return pull * slope, residual.mul_(pull), share
 
 
 def limited(velocity: Tensor, longest: float) -> Tensor:
@@ -200,11 +219,21 @@ def unfolded(displacement: Tensor) -> Tensor:
     return displacement
 
 
-def smoothed(field: Tensor, sigma: float) -> Tensor:
-    """``field`` (batch, channels, …) behind a Gaussian of ``sigma`` voxels, reflected at the border."""
-    if not sigma:
+def smoothed(field: Tensor, sigma: float | Sequence[float]) -> Tensor:
+    """``field`` (batch, channels, …) behind a Gaussian of ``sigma`` voxels (one for all axes or each its own),
+    reflected at the border."""
+    shape = field.shape[2:]
+    widths = [sigma] * len(shape) if isinstance(sigma, int | float) else sigma
+    if not any(widths):
         return field
-    return separable([_gaussian(size, sigma).to(field) for size in field.shape[2:]], field)
+    return separable(
+        [_gaussian(size, width).to(field) for size, width in zip(shape, widths, strict=True)], field
+    )
+
+
+def nodes_of(shape: Sequence[int], sigma: float) -> list[int]:
+    """The grid over the box of ``shape`` on which a field of the width ``sigma`` (voxels) is kept."""
+    return [min(size, math.ceil(size * NODES_PER_SIGMA / sigma)) for size in shape]
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,7 @@ from .objective import Masking
 from .pair import Pair, Progress, Registration, finished
 from .shooting import Path
 
-INVERTING, POLISHING = 20, 4
+INVERTING, POLISHING = 20, 2
 """Iterations of the inverse at half the resolution, and from there at the whole."""
 
 
@@ -82,7 +82,8 @@ def refine(
         energy=backward.new_zeros(1),
     )
     result = finished(path, pair, pair.mask, energy, inverting=POLISHING)
-    return attrs.evolve(result, momentum=answer.momentum)
+    inverse = geometry.returning(torch.from_numpy(result.inverse_displacement)[None].to(backward), backward)
+    return attrs.evolve(result, momentum=answer.momentum, inverse_displacement=inverse[0].cpu().numpy())
 
 
 def lacking(forward: Tensor, pair: Pair) -> Tensor:

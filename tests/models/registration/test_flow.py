@@ -7,7 +7,15 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from gliomorph.models import geometry
-from gliomorph.models.registration.flow import LEAST_DETERMINANT, FlowSettings, flow, smoothed, unfolded
+from gliomorph.models.kernels import resample
+from gliomorph.models.registration.flow import (
+    LEAST_DETERMINANT,
+    FlowSettings,
+    flow,
+    nodes_of,
+    smoothed,
+    unfolded,
+)
 from gliomorph.models.registration.pair import Pair, pair_of
 
 SHAPE, SPACING = (96, 88), (1.0, 1.0)
@@ -124,6 +132,15 @@ def test_smoothing_keeps_constants_and_is_a_gaussian():
     wanted = gaussian_filter(point.astype(float), 2.0, truncate=6)
     got = smoothed(torch.from_numpy(point)[None, None], 2.0)[0, 0].numpy()
     np.testing.assert_allclose(got, wanted, atol=2e-4)
+
+
+def test_a_wide_field_is_kept_on_as_many_nodes_as_it_needs():
+    assert nodes_of((80, 96, 73), 4.0) == [40, 48, 37]
+    assert nodes_of((80, 96, 73), 1.8) == [80, 96, 73]  # never more than voxels
+    torch.manual_seed(0)
+    field = smoothed(torch.rand(1, 1, 80, 96), 8.0)
+    kept = resample(resample(field, nodes_of((80, 96), 8.0)), (80, 96))
+    assert float((kept - field).abs().max()) < 1e-3 * float(field.max() - field.min())
 
 
 def test_levels_end_before_their_last_iteration_once_nothing_comes_nearer(images):
