@@ -100,7 +100,6 @@ TESTED_ELSEWHERE = {
     "workflows.engine.slurm.folder",
     "workflows.engine.slurm.job",
     "workflows.group.graph",
-    "workflows.group.members",
     "workflows.group.submission",
     "workflows.run",
     "workflows.scan.inputs",

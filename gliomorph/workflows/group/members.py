@@ -186,8 +186,12 @@ def kept_path(processing: Processing, work_dir: Path, name: str) -> str:
 def scan_files(
     inputs: Sequence[Member], method: str, processing: Processing, out_dir: Path
 ) -> tuple[GroupScan, ...]:
-    """The atlas' scans with their published files."""
+    """The atlas' scans with their published files.
+
+    Where some primary images are T1-weighted, those of other sequences have no part in the mean image.
+    """
     scans = []
+    suffixes = {member.scan: _suffix(member, method, processing) for member in inputs}
     for member in inputs:
         names = ScanNames(
             label=member.scan,
@@ -196,7 +200,7 @@ def scan_files(
             template=processing.template,
             resolution=processing.resolution,
             source="",
-            suffix=_suffix(member, method, processing),
+            suffix=suffixes[member.scan],
         ).registered(method)
         record = member.records[method]
         kind = "dseg" if record.tumor.kind == "dseg" else "mask"
@@ -204,7 +208,11 @@ def scan_files(
         bundle = {"tumor": names[kind]} | wanted
         published = set(record.outputs)
         files = {key: out_dir / name for key, name in bundle.items() if name in published}
-        scans.append(GroupScan(label=member.scan, kind=kind, key=record.key, files=files))
+        key = record.key
+        if "T1w" in suffixes.values() and suffixes[member.scan] != "T1w":
+            files.pop("warped", None)
+            key = f"{key} without its image"
+        scans.append(GroupScan(label=member.scan, kind=kind, key=key, files=files))
     return tuple(scans)
 
 

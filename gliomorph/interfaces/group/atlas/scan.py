@@ -69,8 +69,8 @@ def read_scan(scan: GroupScan, strata: Sequence[str], frame: Frame) -> tuple[Par
     Parameters
     ----------
     scan : GroupScan
-        Its files are ``warped``, ``tumor`` and ``coverage`` on the template's grid, ``forward_xfm``; ``healthy`` and
-        ``residual`` of the metamorphic methods.
+        Its files are ``tumor`` and ``coverage`` on the template's grid, and as far as they are there ``warped``,
+        ``forward_xfm``, ``healthy`` and ``residual``.
     strata : sequence of str
         Labels of those that its participant is in.
     frame : Frame
@@ -84,7 +84,9 @@ def read_scan(scan: GroupScan, strata: Sequence[str], frame: Frame) -> tuple[Par
     lesion = to_array(read_image(files["tumor"], sitk.sitkUInt8))
     labels = tumor_only(lesion)
     seen = to_array(read_image(files["coverage"], sitk.sitkUInt8)) > 0
-    values, where = {"image": _in_units_of_its_median(files["warped"], frame.brain)}, {"image": seen}
+    values, where = {}, {}
+    if "warped" in files:
+        values["image"], where["image"] = _in_units_of_its_median(files["warped"], frame.brain), seen
     if "healthy" in files:
         values["healthy"], where["healthy"] = to_array(read_image(files["healthy"])), seen
     if "residual" in files:

@@ -129,3 +129,6 @@ def test_scan_without_further_files_has_its_image_alone(scan):
     participant, row = read_scan(group_scan(files, "mask"), [], frame)
     assert set(participant.values) == {"image"}
     assert "ET_ml" not in row
+    del files["warped"]
+    participant, again = read_scan(group_scan(files, "mask"), [], frame)
+    assert (participant.values, again) == ({}, row)
