@@ -96,6 +96,9 @@ def _add_ensemble(kinds: Any) -> None:
     add("out_file", metavar="OUT_FILE", type=Path,
         help="new .safetensors file, for gliomorph --weights; its model card goes beside it")  # fmt: skip
     add("weights", metavar="FILE", nargs="+", type=Path, help="weights of trained networks, two or more")
+    add("--threshold", type=share, metavar="P",
+        help="probability from which a voxel counts as tumour, chosen on patients who were held out (default: the "
+        "mean of the networks' own, 0.5)")  # fmt: skip
     add("-v", "--verbose", action="store_true", help="show where an error comes from")
 
 
