@@ -14,6 +14,8 @@ from .files import load_state, read_stored, settings_from, write_network
 if TYPE_CHECKING:
     from ...models.brain_extraction import BrainNetworks, BrainSettings
 
+THICK_MM = 2.5
+"""Voxels longer than this are thick slices: lines between them are not what a head shows there."""
 MISSING = "no networks of gliomorph for brain extraction in it"
 
 
@@ -43,7 +45,8 @@ def brain_probability(head: sitk.Image, networks: BrainNetworks, settings: Brain
 
     The whole image is stretched to a cube, in which one network finds the brain; its box with a margin is stretched to
     a finer cube, in which the other outlines it. Both cubes have the image's axes in the order right, anterior,
-    superior; voxels are interpolated linearly, there and back.
+    superior; voxels are interpolated linearly, there and back, but for what the second network reads of an image of
+    thick slices: between those lie cubic splines.
 
     Parameters
     ----------
@@ -79,7 +82,8 @@ def brain_probability(head: sitk.Image, networks: BrainNetworks, settings: Brain
         spare = settings.margin * (end - start)
         scale = np.array(image.GetSize()) / settings.finder_voxels
         box = stretched(image, scale * (start - spare), scale * (end + spare), settings.outliner_voxels)
-        voxels = to_array(sitk.Resample(image, box, sitk.Transform(), sitk.sitkLinear, darkest))
+        between = sitk.sitkBSpline if max(image.GetSpacing()) > THICK_MM else sitk.sitkLinear
+        voxels = to_array(sitk.Resample(image, box, sitk.Transform(), between, darkest))
         found = networks.outliner(standardised(voxels, low, high))[0, 0].numpy()
     return sitk.Resample(from_array(found, box), head, sitk.Transform(), sitk.sitkLinear)
 

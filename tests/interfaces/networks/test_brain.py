@@ -74,6 +74,22 @@ def test_thick_slices_keep_the_brain_s_outline() -> None:
     assert phantoms.dice(found, to_array(phantoms.brain_mask(like)) > 0) > 0.95
 
 
+def test_second_network_reads_a_smooth_curve_between_thick_slices() -> None:
+    """A parabola over slices of 6 mm bends everywhere; of lines between slices all bends would be at the slices."""
+    read = []
+
+    class Keeps(Bright):
+        def forward(self, image: Tensor) -> Tensor:
+            read.append(image[0, 0, 32, 32])
+            return super().forward(image)
+
+    like = phantoms.grid((24, 24, 13), (4.0, 4.0, 6.0))
+    dome = np.broadcast_to(1 - np.linspace(-1, 1, 13) ** 2, like.GetSize())
+    brain_probability(from_array(dome.astype(np.float32), like), Networks(Keeps()), SMALL)
+    bends = np.abs(np.diff(read[0].numpy(), 2))[20:-20]
+    assert np.median(bends) > 0.3 * bends.max()
+
+
 def test_image_without_a_brain_is_refused() -> None:
     class Nothing(nn.Module):
         def forward(self, image: Tensor) -> Tensor:
