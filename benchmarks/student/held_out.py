@@ -10,12 +10,13 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from gliomorph.interfaces.files.images import write_text
-from gliomorph.interfaces.networks.segmentation import Member, load_members
+from gliomorph.interfaces.networks.segmentation import load_members
 from gliomorph.models.segmentation.inference import decide
 from gliomorph.training.any_sequence.examples import read_scan, subsets_of, with_only
 from gliomorph.training.any_sequence.held_out import as_row, found_in, measured
@@ -23,6 +24,11 @@ from gliomorph.training.any_sequence.train import NAME
 from gliomorph.training.pictures import draw_examples
 
 from ..tables import markdown
+
+if TYPE_CHECKING:
+    from gliomorph.interfaces.networks.segmentation import Member
+
+    Scans = Mapping[str, tuple[list[Member], Member, Path]]
 
 USUAL = 0.5
 """Threshold of the tables."""
@@ -118,9 +124,6 @@ def _at_the_others_best(table: pd.DataFrame) -> pd.DataFrame:
         best = others.groupby("threshold").WT_dice.mean().idxmax()
         parts.append(ill[(ill.fold == fold) & (ill.threshold == best)])
     return pd.concat(parts)
-
-
-Scans = Mapping[str, tuple[list[Member], Member, Path]]
 
 
 def _draw(table: pd.DataFrame, subset: str, scans: Scans, path: Path) -> None:

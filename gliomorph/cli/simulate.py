@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__
 from ..environment import template_folders
 from ..interfaces.datasets.simulate import GRIDS, PROGRAM, Cohort, SimulationError, simulate_cohort
 from ..interfaces.datasets.templates import TemplateError, load_template
+from ..interfaces.files.images import ImageError
 from ..models.synthesis import FoldingError
 from .numbers import not_negative, positive
 
@@ -38,12 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"[{time.monotonic() - start:6.1f} s] {line}", flush=True)
 
     try:
-        template = load_template(
-            options.template, options.resolution, [*options.template_dir, *template_folders()]
-        )
-        cohort = Cohort(seed=options.seed, template=template, grid=options.grid)
-        simulate_cohort(options.out_dir, options.subjects, cohort, report)
-    except (SimulationError, TemplateError, FoldingError, OSError) as error:
+        _simulate(options, report)
+    except (SimulationError, TemplateError, FoldingError, ImageError, OSError) as error:
         if options.verbose:
             raise
         print(f"{PROGRAM}: {error}", file=sys.stderr)
@@ -53,6 +51,29 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     print(f"{options.subjects} subjects in {options.out_dir}, their truth in its derivatives/truth")
     return 0
+
+
+def _simulate(options: argparse.Namespace, report: Callable[[str], None]) -> None:
+    """The cohort that was asked for: of a template, or of people's anatomies."""
+    if options.anatomies is None:
+        if options.shapes:
+            raise SimulationError(f"--shapes {options.shapes}: only with --anatomies DIR")
+        folders = [*options.template_dir, *template_folders()]
+        template = load_template(options.template or "MNI152", options.resolution, folders)
+        cohort = Cohort(seed=options.seed, template=template, grid=options.grid or "isotropic")
+        simulate_cohort(options.out_dir, options.subjects, cohort, report)
+        return
+    if idle := [f"--{name}" for name in ("template", "grid") if getattr(options, name)]:
+        raise SimulationError(f"{', '.join(idle)}: without effect with --anatomies, leave it out")
+    from ..interfaces.datasets.simulate_people import PeopleCohort, simulate_people
+
+    people = PeopleCohort(
+        anatomies=options.anatomies,
+        shapes=options.shapes,
+        resolution=options.resolution,
+        seed=options.seed,
+    )
+    simulate_people(options.out_dir, options.subjects, people, report)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--resolution", type=int, choices=(1, 2, 3, 4), default=1, help="voxel size in mm, default: 1"
     )
-    arguments.add_argument(
-        "--template", metavar="NAME", default="MNI152", help="one with CSF, GM and WM maps, default: MNI152"
-    )
+    arguments.add_argument("--template", metavar="NAME", help="one with CSF, GM and WM maps, default: MNI152")
     arguments.add_argument(
         "--template-dir",
         metavar="DIR",
@@ -84,9 +103,21 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--grid",
         choices=GRIDS,
-        default="isotropic",
         help="native voxels: isotropic; anisotropic with thick slices; las, the first axis reversed; mixed "
         "goes through these, patient after patient; all are slightly oblique (default: isotropic)",
+    )
+    arguments.add_argument(
+        "--anatomies",
+        metavar="DIR",
+        type=Path,
+        help="instead of a template: label maps of people's whole heads (FreeSurfer's numbers); the truth then "
+        "has labels and brain masks, but no transforms",
+    )
+    arguments.add_argument(
+        "--shapes",
+        metavar="DIR",
+        type=Path,
+        help="with --anatomies: label maps of real tumours, whose shapes half of the tumours get",
     )
     arguments.add_argument("-v", "--verbose", action="store_true", help="show where an error comes from")
     arguments.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from gliomorph.cli import simulate as cli_simulate
+from gliomorph.interfaces.datasets import simulate_people
 from gliomorph.interfaces.datasets.simulate import Cohort, SimulationError
 
 
@@ -38,6 +39,27 @@ def test_arguments_reach_the_simulation(
     printed = capsys.readouterr().out
     assert "sub-01 (1 of 2): tumour 3.0 ml" in printed
     assert "2 subjects in" in printed
+
+
+def test_heads_of_people_take_the_templates_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    calls: list[tuple] = []
+    monkeypatch.setattr(simulate_people, "simulate_people", lambda *arguments: calls.append(arguments))
+    words = [str(tmp_path / "out"), "--subjects", "2", "--resolution", "3", "--seed", "7"]
+    assert cli_simulate.main([*words, "--anatomies", "HEADS", "--shapes", "TUMOURS"]) == 0
+    out_dir, subjects, cohort, _ = calls[0]
+    assert (out_dir, subjects) == (tmp_path / "out", 2)
+    assert cohort == simulate_people.PeopleCohort(
+        anatomies=Path("HEADS"), shapes=Path("TUMOURS"), resolution=3, seed=7
+    )
+    for arguments, message in (
+        (["--anatomies", "HEADS", "--template", "SRI24"], "--template: without effect with --anatomies"),
+        (["--anatomies", "HEADS", "--grid", "las"], "--grid: without effect with --anatomies"),
+        (["--shapes", "TUMOURS"], "--shapes TUMOURS: only with --anatomies DIR"),
+    ):
+        assert cli_simulate.main([*words, *arguments]) == 1
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,13 @@ from gliomorph.cli import train as cli_train
 from gliomorph.interfaces.networks.segmentation import load_unet
 from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.distillation.methods import METHODS
+from gliomorph.models.unet import SegmentationSettings
 from gliomorph.training.segmentation import train as train_segmentation
 from gliomorph.training.segmentation.options import TrainingOptions
 
 SMALL = ["--voxel-size", "4", "--width", "2", "--box", "16", "16", "16", "--epochs", "1", "--gpu", "none"]
 OWN_ML = 1882.9
-"""Of the brains that the engine makes if no other size is asked for."""
+"""Volume of the brains that the engine makes if no other size is asked for."""
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_options_of_a_dataset_reach_the_training(
     assert cli_train.main(["student", str(tmp_path / "out"), *data_of(bids), *arguments]) == 0
     options = asked[0]["options"]
     assert options.role == "student"
-    assert attrs.astuple(options.network) == (("FLAIR",), 8, 2.0, True, 0.0)
+    assert options.network == SegmentationSettings(modalities=("FLAIR",), width=8, voxel_mm=2.0)
     optimisation = options.optimisation
     assert (optimisation.epochs, optimisation.learning_rate, optimisation.schedule) == (7, 0.01, "cosine")
     assert not optimisation.mixed_precision
@@ -164,6 +165,10 @@ def test_networks_have_the_skip_connections_of_their_method(
          "--held-out, --template: without effect with --bids, leave it out"),
         (["student", "--simulated", "3", "--train-fraction", "0.5"],
          "--train-fraction: without effect with --simulated, leave it out"),
+        (["student", "--simulated", "3", "--anatomies", "HEADS", "--template", "SRI24"],
+         "--template, --template-dir: without effect with --anatomies, leave them out"),
+        (["student", "--simulated", "3", "--anatomies", "nowhere"], "nowhere: not a folder (in a container"),
+        (["student", "--simulated", "3", "--shapes", "TUMOURS"], "for patients with people's anatomies"),
         (["teacher", "--simulated", "3", "--modality", "T1w"],
          "--modality T1w: a teacher reads T1w, T1ce, T2w, FLAIR, leave it out"),
         (["student", "--simulated", "3", "--start", "nowhere.st"], "--start nowhere.st: no such file"),

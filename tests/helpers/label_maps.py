@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import SimpleITK as sitk
 
 VOXEL_MM = 4.0
 
@@ -16,3 +19,15 @@ def head_labels(side: int = 44) -> np.ndarray:
     for reach, *both in zip((80, 72, 66, 60, 50, 14), left[::-1], right[::-1], strict=True):
         labels[radius < reach] = np.where(offset[0] < 0, *both)[radius < reach]
     return labels
+
+
+def write_labels(
+    labels: np.ndarray, path: Path, spacing: tuple[float, ...] = (VOXEL_MM,) * 3, axes: str = "RAS"
+) -> Path:
+    """A label map whose voxels run to the right, front and top, stored along other axes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = sitk.GetImageFromArray(labels.transpose(2, 1, 0).astype(np.int16))
+    image.SetSpacing(spacing)
+    image.SetDirection(sitk.DICOMOrientImageFilter.GetDirectionCosinesFromOrientation("RAS"))
+    sitk.WriteImage(sitk.DICOMOrient(image, axes), str(path))
+    return path

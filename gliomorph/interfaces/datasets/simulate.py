@@ -7,9 +7,9 @@ whatever the cohort's size; only the label's width changes beyond 99 patients (`
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import numpy as np
@@ -165,7 +165,16 @@ def anatomy_of(template: Template) -> synthesis.Anatomy:
     )
 
 
-def check_folder(out_dir: Path, cohort: Cohort, labels: list[str]) -> None:
+class Described(Protocol):
+    """A cohort that says what determines its files."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is recorded in the dataset."""
+        ...
+
+
+def check_folder(out_dir: Path, cohort: Described, labels: list[str]) -> None:
     """Raise :class:`SimulationError` unless ``out_dir`` is new, empty or the same cohort, perhaps smaller."""
     if out_dir.exists() and not out_dir.is_dir():
         raise SimulationError(f"{out_dir} is a file; a folder is required")
@@ -225,7 +234,8 @@ def simulate_subject(
         parameters["tumor"]["ventricle_distance_mm"],
         rng,
     )
-    write_images(out_dir, label, patient)
+    images = {contrast: patient.images[contrast] for contrast in SUFFIXES}
+    write_images(out_dir, label, images, _grid(patient.brain.shape, patient.native_to_world))
     write_truth(out_dir, label, patient, cohort.template)
     record = {
         "Program": PROGRAM,
@@ -238,12 +248,11 @@ def simulate_subject(
     return write_text(json_text(record), record_path(out_dir, label))
 
 
-def write_images(out_dir: Path, label: str, patient: synthesis.Patient) -> None:
-    """The four contrasts and their sidecars."""
-    grid = _grid(patient.brain.shape, patient.native_to_world)
-    for contrast, suffix in SUFFIXES.items():
-        path = out_dir / f"sub-{label}" / "anat" / f"sub-{label}_{suffix}.nii.gz"
-        write_image(from_array(patient.images[contrast], grid), path)
+def write_images(out_dir: Path, label: str, images: Mapping[str, np.ndarray], grid: sitk.Image) -> None:
+    """The contrasts, by keys of :data:`SUFFIXES`, and their sidecars."""
+    for contrast, voxels in images.items():
+        path = out_dir / f"sub-{label}" / "anat" / f"sub-{label}_{SUFFIXES[contrast]}.nii.gz"
+        write_image(from_array(voxels, grid), path)
         sidecar: dict[str, Any] = {"Modality": "MR", "Manufacturer": "simulated", "SkullStripped": True}
         if contrast == "T1ce":
             sidecar["ContrastBolusIngredient"] = "GADOLINIUM"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Member = tuple[UNet, SegmentationSettings]
 
 MOST_MEMBERS = 8
-"""Of an ensemble."""
+"""Largest number of networks in an ensemble."""
 
 MISSING = (
     "no segmentation network of gliomorph in it; a registration network is given with --registration-weights"
@@ -161,7 +161,12 @@ def reads_alone(path: Path, modality: str) -> bool:
     WeightsError
         As :func:`read_modalities`.
     """
-    read, stored = read_modalities(path), read_stored(path, MISSING)
+    read = read_modalities(path)
+    return read == (modality,) or (modality in read and reads_subsets(path))
+
+
+def reads_subsets(path: Path) -> bool:
+    """Whether the networks in a file read any subset of their modalities; as :func:`reads_alone`."""
+    stored = read_stored(path, MISSING)
     members = stored.get("members", [stored])
-    any_subset = all(isinstance(each, dict) and each.get("subsets") is True for each in members)
-    return read == (modality,) or (modality in read and any_subset)
+    return all(isinstance(each, dict) and each.get("subsets") is True for each in members)

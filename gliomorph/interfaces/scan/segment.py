@@ -1,8 +1,8 @@
-"""Tumour segmentation from one modality by a U-Net that reads it alone, or any subset of several."""
+"""Tumour segmentation by networks that read one modality, or any subset of a session's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import SimpleITK as sitk
 
-from ...models.regions import LABELS, NESTED
+from ...models.regions import LABELS, MODALITIES, NESTED
 from ..files.checksums import sha256_of
 from ..files.images import from_array, read_image, to_array, voxel_volume_ml, write_image
 from ..files.transforms import read_transform
@@ -20,7 +20,7 @@ from ..machine.limits import free_gb
 from ..networks.grid import brain_scale, from_network_grid, network_grid, on_network_grid
 from ..networks.loaded import loaded_student
 from ..task import task
-from .records import TumorInfo
+from .records import FurtherImage, TumorInfo
 
 if TYPE_CHECKING:
     from ...models.unet import SegmentationSettings, UNet
@@ -38,11 +38,18 @@ VALUES = np.array([0, *LABELS.values()], np.uint8)
 
 
 def segment(
-    image: Path, native: Path, brain_mask: Path, affine: Path, weights: Path, modality: str, gpu: str
+    image: Path,
+    native: Path,
+    brain_mask: Path,
+    affine: Path,
+    weights: Path,
+    modality: str,
+    gpu: str,
+    further: list[FurtherImage] | None = None,
 ) -> tuple[Path, list[Path], TumorInfo]:
     """BraTS labels and region probabilities on the native grid.
 
-    The native image is brought to a network's grid, in the template's frame, in one interpolation; the network's
+    The native images are brought to a network's grid, in the template's frame, in one interpolation; the network's
     probabilities come back in one more. Of several networks the mean probabilities count.
 
     Parameters
@@ -50,7 +57,7 @@ def segment(
     image : Path
         On the working grid, 0 outside the brain: where in the template's frame the brain lies.
     native : Path
-        What is segmented; bias field removed.
+        The primary image; bias field removed.
     brain_mask : Path
         On the native grid.
     affine : Path
@@ -61,6 +68,9 @@ def segment(
         What the image is; the networks have to read it, alone or with others that they can do without.
     gpu : str
         ``auto``, ``all`` or ``none``.
+    further : list of FurtherImage, optional
+        The session's further images on the native grid, for networks that read any subset: those that they know and
+        that are not left out are read too.
 
     Returns
     -------
@@ -81,13 +91,14 @@ def segment(
     members = loaded_student(weights, modality)
     aligned, target, brain = read_image(image), read_image(native), read_image(brain_mask, sitk.sitkUInt8)
     to_native, inside = read_transform(affine), to_array(brain) > 0
+    read = {modality: (target, brain)} | _further(further or [], brain, members[0][1])
 
     def found(pass_: Pass) -> np.ndarray:
         total = np.zeros((len(VALUES), *target.GetSize()), np.float32)
         for network, settings in members:
             grid = _grid(aligned, settings, pass_.coarser)
-            voxels = on_network_grid(target, brain, grid, to_native)
-            there = _probabilities(network, settings, _in_channels({modality: voxels}, settings), pass_)
+            seen = {name: on_network_grid(*pair, grid, to_native) for name, pair in read.items()}
+            there = _probabilities(network, settings, _in_channels(seen, settings), pass_)
             total += from_network_grid(there, grid, target, to_native.GetInverse()) / len(members)
         return total
 
@@ -99,10 +110,11 @@ def segment(
     values = VALUES[classes]
     labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
     count = float((values > 0).sum())
-    flag = f"no tumour mask was given: it was segmented from {modality} by {weights.name}; look at it"
+    images = ", ".join(name for name in MODALITIES if name in read)
+    flag = f"no tumour mask was given: it was segmented from {images} by {weights.name}; look at it"
     if not count:
         flag = (
-            f"no tumour mask was given, and {weights.name} found no tumour in {modality}: kept out of the atlas; if "
+            f"no tumour mask was given, and {weights.name} found no tumour in {images}: kept out of the atlas; if "
             "there is one, give its mask with -d NAME=PATH"
         )
     info = TumorInfo(
@@ -147,6 +159,21 @@ def _grid(aligned: sitk.Image, settings: SegmentationSettings, coarser: float) -
     """The network's grid around the head that an image shows in the template's frame."""
     head = sitk.Cast(aligned != 0, sitk.sitkUInt8)
     return network_grid(head, coarser * settings.voxel_mm * brain_scale(head, settings.brain_ml))
+
+
+def _further(
+    further: Sequence[FurtherImage], brain: sitk.Image, settings: SegmentationSettings
+) -> dict[str, tuple[sitk.Image, sitk.Image]]:
+    """Further images that networks read, by modality, each with the part of the brain that it shows."""
+    shown = {}
+    for each in further:
+        if settings.subsets and each.name in settings.modalities and each.image is not None:
+            picture = read_image(each.image)
+            shown[each.name] = (
+                picture,
+                sitk.Cast(brain > 0, sitk.sitkUInt8) * sitk.Cast(picture != 0, sitk.sitkUInt8),
+            )
+    return shown
 
 
 def _in_channels(images: Mapping[str, np.ndarray], settings: SegmentationSettings) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ... import __version__
 from ...interfaces.networks.files import weights_sha256
 from ..cards import LIMITS, summary
-from ..segmentation.card import LABELS
+from ..segmentation.card import LABELS, MISSING
 from .held_out import measured
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def subset_card(
         "architecture": "3-D U-Net, 3 down-samplings",
         "input": {
             "modalities": list(options.network.modalities),
-            "missing": "a sequence that a scan has not is 0 throughout",
+            "missing": MISSING,
             "voxel_mm": options.network.voxel_mm,
             "preparation": "skull-stripped, RAS, brain's box, mean 0 and variance 1 over the brain",
         },

@@ -24,6 +24,8 @@ LABELS = {
     "3": "ET (written as 4, the convention of BraTS until 2022)",
 }
 
+MISSING = "a sequence that a scan has not is 0 throughout"
+
 
 def model_card(
     network: UNet,

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ... import __version__
 from ...interfaces.files.images import write_text
 from ...interfaces.networks.files import WeightsError, card_of, weights_sha256
 from ...interfaces.networks.segmentation import load_unet, write_ensemble
 from ..cards import LIMITS
-from .card import LABELS
+from .card import LABELS, MISSING
 
 if TYPE_CHECKING:
     from ...interfaces.networks.segmentation import Member
 
 
-def join(weights: Sequence[Path], out: Path) -> Path:
+def join(weights: Sequence[Path], out: Path, threshold: float | None = None) -> Path:
     """Put networks that read the same modalities into one file; their voxel sizes and widths may differ.
 
     Networks at two voxel sizes err in other places: one sees the outline, the other the surroundings.
@@ -29,6 +31,9 @@ def join(weights: Sequence[Path], out: Path) -> Path:
         Files of single networks; of an ensemble its first network is taken.
     out : Path
         ``.safetensors``, for ``gliomorph --weights``; a file of that name is not overwritten.
+    threshold : float, optional
+        Probability from which a voxel counts as tumour, chosen on patients whom the networks have not learnt from; the
+        mean of the networks' own if not given.
 
     Returns
     -------
@@ -47,6 +52,8 @@ def join(weights: Sequence[Path], out: Path) -> Path:
     if out.suffix != ".safetensors" or out.exists() or out.with_suffix(".json").exists():
         raise ValueError(f"{out}: a new name that ends in .safetensors is required")
     members = [load_unet(path) for path in weights]
+    if threshold is not None:
+        members = [(network, attrs.evolve(settings, threshold=threshold)) for network, settings in members]
     try:
         write_ensemble(members, out)
     except ValueError as error:
@@ -59,16 +66,20 @@ def join(weights: Sequence[Path], out: Path) -> Path:
 def _card(members: Sequence[Member], weights: Sequence[Path], out: Path) -> dict[str, Any]:
     """What a user should know of it: what it reads, and the cards of its networks where they have any."""
     networks, settings = zip(*members, strict=True)
+    subsets = all(one.subsets for one in settings)
+    role = "any subset of the sequences" if subsets else "teacher"
     return {
         "task": "brain tumour segmentation: NCR, ED, ET",
-        "role": "student" if len(settings[0].modalities) == 1 else "teacher",
+        "role": "student" if len(settings[0].modalities) == 1 else role,
         "architecture": f"{len(networks)} 3-D U-Nets, 3 down-samplings each; the mean of their probabilities",
         "input": {
             "modalities": list(settings[0].modalities),
             "voxel_mm": [one.voxel_mm for one in settings],
+            **({"missing": MISSING} if subsets else {}),
             "preparation": "skull-stripped, RAS, brain's box, mean 0 and variance 1 over the brain",
         },
         "labels": LABELS,
+        "threshold": sum(one.threshold for one in settings) / len(settings),
         "parameters": sum(parameter.numel() for network in networks for parameter in network.parameters()),
         "members": [
             card_of(path) or {"weights": {"file": path.name, "sha256": weights_sha256(path)}}

@@ -68,7 +68,9 @@ class ScanInputs(Record):
     tumor_in_template: bool
     """Whether the given tumour is in the template's space, by its name."""
     weights: Path | None
-    """safetensors of the student."""
+    """safetensors of the network that segments."""
+    segmented_together: bool = False
+    """Whether it reads the further images too."""
     modality: str
     """T1w, T1ce, T2w or FLAIR."""
     further: dict[str, Path] = attrs.field(factory=dict)
@@ -202,6 +204,7 @@ def _native(
             weights=inputs.weights,
             modality=inputs.modality,
             gpu=gpu,
+            further=further if inputs.segmented_together else [],
         ),
         "segment",
     )

@@ -18,7 +18,7 @@ from ...interfaces.derivatives.publish import Publication
 from ...interfaces.derivatives.publish_further import FurtherPlan
 from ...interfaces.scan.records import AS_THEY_STAND, Reading
 from .graph import MethodInputs, ScanInputs
-from .plan import PlannedScan, extraction_of, segmentation_weights
+from .plan import PlannedScan, extraction_of, segmentation_weights, segmented_together
 
 
 def graph_inputs(
@@ -33,6 +33,7 @@ def graph_inputs(
     """Inputs of one scan's graph."""
     scan, tumor = planned.scan, planned.scan.tumor
     assert scan.image is not None
+    weights = segmentation_weights(scan, processing.weights)
     return {
         "inputs": ScanInputs(
             image=scan.image,
@@ -41,7 +42,8 @@ def graph_inputs(
             tumor_kind=tumor.kind if tumor else "dseg",
             tumor_table=tumor.table if tumor else None,
             tumor_in_template=bool(tumor and tumor.space),
-            weights=segmentation_weights(scan, processing.weights),
+            weights=weights,
+            segmented_together=segmented_together(weights),
             modality=scan.modality,
             further=dict(planned.further.paths),
             modalities=list(planned.modalities),

@@ -16,7 +16,7 @@ from ...interfaces.derivatives.names import ScanNames, anat_folder
 from ...interfaces.derivatives.scan_record import is_complete, read_scan_record
 from ...interfaces.files.folders import missing_content
 from ...interfaces.files.text import printable
-from ...interfaces.networks.segmentation import read_modalities, reads_alone, shipped_student
+from ...interfaces.networks.segmentation import read_modalities, reads_alone, reads_subsets, shipped_student
 from ...interfaces.records import as_dict
 from ...interfaces.scan.extraction import method_of, program_of
 from ...interfaces.scan.records import Extraction, Modality
@@ -179,6 +179,7 @@ def _plan(
         "brain": scan.brain_mask,
         "weights": weights,
         **({"extraction weights": extraction.weights} if made else {}),
+        **(further.paths if segmented_together(weights) else {}),
         **{each.name: each.image for each in modalities},
         **{f"{each.name} fixed": each.fixed for each in modalities if each.like != "T1w"},
     }
@@ -210,6 +211,11 @@ def segmentation_weights(scan: Scan, given: Path | None) -> Path | None:
     if scan.tumor is not None:
         return None
     return given or shipped_student(scan.modality)
+
+
+def segmented_together(weights: Path | None) -> bool:
+    """Whether the network that segments a scan reads the session's further images too."""
+    return weights is not None and reads_subsets(weights)
 
 
 def extraction_of(scan: Scan, tool: str) -> Extraction:

@@ -20,13 +20,14 @@ from gliomorph.interfaces.files.transforms import write_transform
 from gliomorph.interfaces.networks.files import WeightsError
 from gliomorph.interfaces.networks.segmentation import write_unet
 from gliomorph.interfaces.scan import segment as module
+from gliomorph.interfaces.scan.records import FurtherImage
 from gliomorph.interfaces.scan.segment import segment
 from gliomorph.models.regions import MODALITIES, NESTED
 from gliomorph.models.unet import SegmentationSettings
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)
 SIGNAL = {2: 3.0, 1: 5.0, 4: 7.0}
-"""Of the tumour's parts in :func:`write_patient`; tissue is below 1."""
+"""Signal of the tumour's parts in :func:`write_patient`; tissue is below 1."""
 
 
 class Oracle(torch.nn.Module):
@@ -92,8 +93,10 @@ def student(tmp_path):
     return write
 
 
-def run(patient, image, affine, weights, modality="T1w"):
-    return segment(image=image, **patient, affine=affine, weights=weights, modality=modality, gpu="none")
+def run(patient, image, affine, weights, modality="T1w", further=None):
+    return segment(
+        image=image, **patient, affine=affine, weights=weights, modality=modality, gpu="none", further=further
+    )
 
 
 def test_labels_and_probabilities_lie_on_the_native_grid(heads, frame, oracle, identity_xfm, tmp_path, here):
@@ -234,6 +237,38 @@ def test_a_network_for_any_subset_finds_the_image_in_its_channel_and_nothing_in_
     assert [bool(largest > 0) for largest in seen[0]] == [False, False, True, False]
     assert phantoms.dice(to_array(read_image(labels)) > 0, known > 0) > 0.9
     assert "segmented from T2w" in info.flags[0]
+
+
+@pytest.mark.parametrize("subsets", [True, False])
+def test_further_images_of_the_session_are_read_by_networks_for_any_subset_alone(
+    subsets, heads, oracle, identity_xfm, monkeypatch, tmp_path, here
+):
+    """FLAIR shows a part of the brain, and T1ce is left out."""
+    seen = []
+
+    class Watched(Oracle):
+        def forward(self, image):
+            seen.append((image != 0).sum(dim=(0, 2, 3, 4)).tolist())
+            return super().forward(image[:, :1])
+
+    patient, known = write_patient(phantoms.frame("LPS"), tmp_path)
+    picture = read_image(patient["native"])
+    voxels = to_array(picture).copy()
+    voxels[:, :, 20:] = 0
+    half = write_image(from_array(voxels, picture), tmp_path / "half.nii.gz")
+    further = [
+        FurtherImage(name="FLAIR", file="flair.nii.gz", image=half),
+        FurtherImage(name="T1ce", file="t1ce.nii.gz", image=None),
+    ]
+    settings = attrs.evolve(SETTINGS, modalities=MODALITIES, subsets=subsets)
+    monkeypatch.setattr(module, "loaded_student", lambda *_: [(Watched(), settings)])
+    labels, _, info = run(patient, heads["LPS"]["image"], identity_xfm, oracle, further=further)
+    t1w, t1ce, t2w, flair = seen[0]
+    assert t1w > 0
+    assert (t1ce, t2w) == (0, 0)
+    assert 0.3 * t1w < flair < 0.7 * t1w if subsets else flair == 0
+    assert f"segmented from {'T1w, FLAIR' if subsets else 'T1w'} by" in info.flags[0]
+    assert phantoms.dice(to_array(read_image(labels)) > 0, known > 0) > 0.9
 
 
 def test_the_threshold_that_networks_bring_decides(heads, oracle, identity_xfm, monkeypatch, tmp_path, here):

@@ -28,7 +28,7 @@ FINE = attrs.evolve(trainings.STUDENT, voxel_mm=2.0, width=3)
 
 @pytest.fixture
 def networks(tmp_path: Path) -> list[Path]:
-    """Of two voxel sizes and widths."""
+    """Networks of two voxel sizes and widths."""
     return [
         trainings.write_network(tmp_path / "coarse.safetensors", trainings.STUDENT, seed=1),
         trainings.write_network(tmp_path / "fine.safetensors", FINE, seed=2),
@@ -65,6 +65,23 @@ def test_the_card_tells_of_every_member(networks: list[Path], tmp_path: Path) ->
     assert card["members"][1]["weights"]["sha256"] == weights_sha256(networks[1])
     single = sum(p.numel() for path in networks for p in load_unet(path)[0].parameters())
     assert card["parameters"] == single
+
+
+def test_a_threshold_that_is_given_travels_with_every_member(networks: list[Path], tmp_path: Path) -> None:
+    joined = join(networks, tmp_path / "both.safetensors", 0.4)
+    assert [settings.threshold for settings in read_members(joined)] == [0.4, 0.4]
+    card = card_of(joined)
+    assert card is not None
+    assert card["threshold"] == 0.4
+
+
+def test_the_card_of_networks_for_any_subset_says_so(tmp_path: Path) -> None:
+    settings = attrs.evolve(trainings.TEACHER, subsets=True)
+    paths = [trainings.write_network(tmp_path / f"{seed}.safetensors", settings, seed) for seed in (1, 2)]
+    card = card_of(join(paths, tmp_path / "any.safetensors"))
+    assert card is not None
+    assert card["role"] == "any subset of the sequences"
+    assert "0 throughout" in card["input"]["missing"]
 
 
 @pytest.mark.parametrize(

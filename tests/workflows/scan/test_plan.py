@@ -196,6 +196,31 @@ def test_network_for_another_modality_cannot_segment(
     assert "w.safetensors reads FLAIR, not T1w; give -d NAME=PATH" in second.reason
 
 
+def test_further_images_matter_to_scans_that_a_network_for_any_subset_segments(
+    settings: Settings, template: TemplateFiles, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "masks" / "sub-02")
+    weights = tmp_path / "any.safetensors"
+    header = json.dumps({"modalities": ["T1w", "FLAIR"], "subsets": True})
+    save_file({"weight": np.zeros(1, np.float32)}, weights, metadata={"network": header})
+    settings = changed(settings, weights=weights)
+    alone = plan_scans(settings, template)
+    assert [planned.status for planned in alone] == ["run", "run"]
+    for subject in ("01", "02"):
+        (settings.bids_dir / f"sub-{subject}" / "anat" / f"sub-{subject}_FLAIR.nii.gz").write_text(subject)
+    given, segmented = plan_scans(settings, template)
+    assert given.input_keys == alone[0].input_keys
+    assert segmented.input_keys != alone[1].input_keys
+    assert [
+        inputs_of(each, settings, template)["inputs"].segmented_together for each in (given, segmented)
+    ] == [
+        False,
+        True,
+    ]
+    primary = plan_scans(changed(settings, sequences="primary"), template)[1]
+    assert primary.input_keys == alone[1].input_keys
+
+
 def test_further_method_is_run_and_fewer_are_done(settings: Settings, template: TemplateFiles) -> None:
     publish(plan_scans(settings, template)[0], settings)
     assert statuses(changed(settings, registration=("affine",)), template)["sub-01"] == "done"

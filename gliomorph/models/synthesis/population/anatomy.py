@@ -122,7 +122,7 @@ def person_of(
     low, high = places.min(0).values, places.max(0).values
     return Person(
         shares=(shares * LEVELS).round().to(torch.uint8).to(device),
-        voxel_mm=voxel_mm,
+        voxel_mm=float(voxel_mm),
         centre=tuple((0.5 * (low + high)).tolist()),
         extent=tuple((high - low + 1).tolist()),
     )

@@ -118,7 +118,7 @@ def sample_seats(possible: Tensor, plan: Plan, unit_mm: float, chance: Chance) -
         Voxel size of ``possible``.
     chance : Chance
     """
-    places = torch.nonzero(possible) * unit_mm
+    places = torch.nonzero(possible).float() * unit_mm
     first = places[chance.integer(len(places))]
     near = places[(places - first).norm(dim=1) < max(20.0, 3 * plan.radius_mm)]
     others = [near[chance.integer(len(near))] for _ in range(plan.foci - 1)]

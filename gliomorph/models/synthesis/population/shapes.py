@@ -89,7 +89,7 @@ def sample_placement(
         voxels = torch.nonzero(shape.sum(0) > 0)
     chosen = voxels[torch.tensor([chance.integer(len(voxels)) for _ in range(PROBES)], device=voxels.device)]
     offsets = (chosen - _middle(shape)) @ torch.linalg.inv(matrix).T * voxel_mm
-    places = torch.nonzero(possible) * unit_mm
+    places = torch.nonzero(possible).float() * unit_mm
     sizes = torch.tensor(possible.shape, device=places.device)
     best, most = places[0], -1.0
     for _ in range(CANDIDATES):
