@@ -20,7 +20,7 @@ from gliomorph.interfaces.files.images import from_array, read_image, to_array, 
 from gliomorph.interfaces.registration.ants import to_ants
 
 SMOOTHING = "[0.1,1x1x1]"
-"""Of Atropos' Markov random field: weight and reach in voxels."""
+"""Settings of Atropos' Markov random field: weight and reach in voxels."""
 ITERATIONS = "[5,0]"
 
 

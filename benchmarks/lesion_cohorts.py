@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 HALF_AXES_MM = (70.0, 88.0, 65.0)
-"""Of the brain: 1.7 l."""
+"""Half axes of the brain: 1.7 l."""
 
 ROUGHNESS = 0.25
 """Standard deviation of a lesion's radius over its directions, relative."""

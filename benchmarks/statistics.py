@@ -61,8 +61,8 @@ MIN_LESIONS = 5
 
 @attrs.frozen(kw_only=True)
 class Timing:
-    """Of one statistic: patterns, seconds to prepare it, seconds of the permutations and of processor time, and the
-    process' peak of memory with the cohort."""
+    """What one statistic takes: patterns, seconds to prepare it, seconds of the permutations and of processor time, and
+    the process' peak of memory with the cohort."""
 
     patterns: int
     voxels: int
@@ -74,7 +74,7 @@ class Timing:
 
 @attrs.frozen(kw_only=True)
 class Calibration:
-    """Of one statistic: null cohorts with any significant voxel, of how many, and the rate that ties allow."""
+    """Errors of one statistic: null cohorts with any significant voxel, of how many, and the rate that ties allow."""
 
     errors: int
     cohorts: int

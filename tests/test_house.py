@@ -6,6 +6,7 @@ The lists of exceptions may only shrink: whoever mends one strikes it out.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import floor_plan
@@ -16,6 +17,7 @@ import gliomorph
 
 ROOT = Path(gliomorph.__file__).parent
 TESTS = Path(__file__).parent
+REPOSITORY = TESTS.parent
 
 FLOORS = (
     ("cli",),
@@ -30,9 +32,33 @@ MODULES, LINES, PARAMETERS = 20, 60, 8
 WHOLE, FILES = ("Settings", "RunContext"), 12
 """All options of a run, and how many files they may pass as a whole: others take the group that they need."""
 
-HALF_SENTENCES = ("Of ", "Those ", "That of ", "Whose ")
-HALF_SENTENCES_LEFT = 26
-"""Number of docstrings that begin so; it may only fall."""
+HALF_SENTENCE = re.compile(r'^\s*"""(Of|Those|That of|Whose|Likewise|As in the)\b', re.MULTILINE)
+"""Beginnings of a docstring whose subject stands elsewhere."""
+HALF_SENTENCES = {
+    "gliomorph/interfaces/derivatives/names.py": 2,
+    "gliomorph/interfaces/derivatives/publish_subject.py": 1,
+    "gliomorph/interfaces/reports/group/strips.py": 1,
+    "gliomorph/interfaces/scan/segment.py": 1,
+    "gliomorph/models/registration/flow.py": 1,
+    "gliomorph/models/registration/metamorph.py": 1,
+    "gliomorph/models/registration/similarity.py": 1,
+    "gliomorph/models/registration/training.py": 1,
+    "gliomorph/models/synthesis/artefacts.py": 1,
+    "gliomorph/models/synthesis/chance.py": 1,
+    "gliomorph/models/synthesis/heads.py": 2,
+    "gliomorph/models/synthesis/people.py": 2,
+    "gliomorph/models/synthesis/population/growth.py": 1,
+    "gliomorph/models/synthesis/signals.py": 1,
+    "gliomorph/models/synthesis/structures.py": 1,
+    "gliomorph/training/registration/aligned_scans.py": 1,
+    "gliomorph/training/registration/data.py": 3,
+    "gliomorph/training/registration/train.py": 1,
+    "gliomorph/training/segmentation/options.py": 1,
+    "gliomorph/training/segmentation/train.py": 1,
+    "gliomorph/workflows/scan/graph.py": 1,
+    "gliomorph/workflows/scan/plan.py": 1,
+}
+"""How many docstrings begin so in files that are still to be mended; the numbers may only fall."""
 
 TESTED_ELSEWHERE = {
     "cli.train_segmentation_options",
@@ -130,8 +156,25 @@ def test_every_folder_says_in_one_line_what_it_holds() -> None:
 
 
 def test_docstrings_begin_with_whole_thoughts() -> None:
-    halves = [name for name, line in house.first_lines(ROOT).items() if line.startswith(HALF_SENTENCES)]
-    assert len(halves) <= HALF_SENTENCES_LEFT, halves
+    files = [
+        file
+        for folder in ("gliomorph", "tests", "benchmarks")
+        for file in (REPOSITORY / folder).rglob("*.py")
+    ]
+    halves = {
+        file.relative_to(REPOSITORY).as_posix(): HALF_SENTENCE.findall(file.read_text()) for file in files
+    }
+    assert {name: found for name, found in halves.items() if len(found) > HALF_SENTENCES.get(name, 0)} == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["Of an ensemble.", "Those that are read.", "Whose it is.", "That of a folder."]
+)
+def test_half_sentences_are_found_wherever_they_stand(text: str) -> None:
+    assert HALF_SENTENCE.search(f'x = 1\n"""{text}"""\n') and HALF_SENTENCE.search(
+        f'def f():\n    """{text}"""\n'
+    )
+    assert not HALF_SENTENCE.search('"""Often, that often."""\nx = "Of"\n')
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from .methods import OPTIMISED, PLANS, Answers, answers_path, deformed, solver_p
 from .train import trained
 
 COLUMNS = 7
-"""Of the picture of all methods."""
+"""Columns in the picture of all methods."""
 
 MUS, LAMS = (0.03, 0.05, 0.1), (3e-6, 3e-5, 3e-4)
 

@@ -43,7 +43,7 @@ OPTIONS = (
     "learning_rate",
     "seed",
 )
-"""Of the study, that the command line can change."""
+"""Fields of the study that the command line can change."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

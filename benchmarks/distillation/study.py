@@ -18,7 +18,7 @@ TEACHER, BASELINE = "teacher", "baseline"
 AGAIN = "baseline-again"
 """A baseline from another seed: what chance alone changes."""
 TEACHER_NO_SKIPS = "teacher-no-skips"
-"""Of the method ``shared-decoder-no-skips`` alone."""
+"""The teacher of the method ``shared-decoder-no-skips`` alone."""
 TAUGHT = ("att", "kl", "kl+kd", "kd", "ct", "ct+kd", "adversarial", *SHARED_DECODER)
 MODELS = (TEACHER, BASELINE, AGAIN, *TAUGHT[:-1], TEACHER_NO_SKIPS, TAUGHT[-1])
 """In the order in which they are trained, and of the table."""
@@ -91,7 +91,7 @@ class Study:
             )
 
     def optimisation(self, model: str) -> Optimisation:
-        """Of one of :data:`MODELS`; an epoch is what lies between two validations."""
+        """How one of :data:`MODELS` is trained; an epoch is what lies between two validations."""
         steps = self.teacher_steps if model in (TEACHER, TEACHER_NO_SKIPS) else self.steps
         return Optimisation(epochs=steps // self.every, learning_rate=self.learning_rate, schedule="cosine")
 
@@ -106,12 +106,12 @@ class Study:
         )
 
     def first_seed(self, model: str) -> int:
-        """Of first weights, order and augmentation: one for all models but :data:`AGAIN`."""
+        """Seed of first weights, order and augmentation: one for all models but :data:`AGAIN`."""
         return self.seed + (model == AGAIN)
 
 
 def teacher_of(model: str) -> str | None:
-    """Whose features a model is taught by."""
+    """The model whose features a model is taught by."""
     if model not in TAUGHT or not settings_of(model).needs_teacher:
         return None
     return TEACHER if SHARED_DECODER.get(model, True) else TEACHER_NO_SKIPS

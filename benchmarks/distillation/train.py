@@ -25,7 +25,7 @@ from .data import cohort
 from .study import SHARED_DECODER, TAUGHT, Study, teacher_of
 
 FORMAT = torch.channels_last_3d
-"""Of weights and images in memory: a sixth faster on the CPU."""
+"""Order of weights and images in memory: a sixth faster on the CPU."""
 
 
 def run_set(study: Study, models: list[str], out: Path, training: int) -> int:
@@ -65,7 +65,7 @@ def weights_path(out: Path, training: int, model: str) -> Path:
 
 
 def channels(study: Study, model: str) -> list[int]:
-    """Those of the patients' images that a model reads."""
+    """Channels of the patients' images that a model reads."""
     return [MODALITIES.index(modality) for modality in study.network(model).modalities]
 
 

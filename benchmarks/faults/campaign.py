@@ -34,7 +34,7 @@ from .world import BOTH, Answer, World
 TOGETHER = 7
 """Scans with a fault of their own in one run; the others are left in peace."""
 FORGOTTEN = 2
-"""Of these scans the outputs are missing when the run starts."""
+"""Number of scans whose outputs are missing when the run starts."""
 MOST_TOLD = 1500
 """Characters of a run's text that a violation quotes."""
 MOST_NAMED = 10
@@ -146,7 +146,7 @@ def prepare(world: World) -> None:
 
 @cache
 def version() -> str:
-    """Of gliomorph's code and of the campaign's."""
+    """Version of gliomorph's code and of the campaign's."""
     digest = hashlib.sha256()
     for folder in (Path(__file__).parent, Path(gliomorph.__file__).parent):
         for path in sorted(
@@ -330,7 +330,7 @@ def campaign(rounds: Sequence[Round], out: Path, jobs: int = 1, minutes: float =
 
 
 def key_of(this: Round) -> str:
-    """Of its record: what is drawn, and the kinds."""
+    """Key of a round's record: what is drawn, and the kinds."""
     return json.dumps([this.seed, [kind.name for kind in this.kinds]])
 
 

@@ -15,7 +15,7 @@ from gliomorph.interfaces.files.tables import label_table
 
 SIZE, SPACING = (32, 38, 28), 4.0
 SEMI_AXES = (47.0, 58.0, 40.0)
-"""Of the brain (mm): 0.46 l, small for a human and large enough for the checks of the ``brain`` stage."""
+"""Semi-axes of the brain (mm): 0.46 l, small for a human, large enough for the checks of the ``brain`` stage."""
 RADII = {2: 17.0, 4: 12.0, 1: 8.0}
 """Oedema, enhancing rim, necrotic core, concentric (mm)."""
 

@@ -209,7 +209,7 @@ TABLES: dict[str, Inject] = {
     "a very long category": _participants(_all_sexes(lambda rng: "hostile" * 20000), (0, 2)),
     "an open quote": _participants(lambda rows, rng: _joined(rows).replace("F", '"F', 1), (0, 2)),
 }
-"""Of ``participants.tsv``, with ``--strata sex``."""
+"""Faults of ``participants.tsv``, with ``--strata sex``."""
 
 LABEL_TABLES: dict[str, Inject] = {
     "random bytes": _label_table(lambda rng: rng.randbytes(400), ""),

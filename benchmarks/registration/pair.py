@@ -21,7 +21,7 @@ BOX_MM = (192.0, 192.0, 144.0)
 
 LATTICE_MM = 4.0
 SCALES_MM = (20.0, 40.0)
-"""Of the noise in the velocity."""
+"""Scales of the noise in the velocity."""
 MEAN_DISPLACEMENT_MM = 3.0
 SEED = 7
 
@@ -102,7 +102,7 @@ def _empty(like: sitk.Image, shape: Sequence[int], spacing: np.ndarray, first: n
 
 
 def _distance_mm(shape: Sequence[int], spacing: np.ndarray) -> np.ndarray:
-    """Of every voxel from the tumour's centre."""
+    """Distance of every voxel from the tumour's centre."""
     axes = [
         (np.arange(size) - (size - 1) / 2) * mm - offset
         for size, mm, offset in zip(shape, spacing, TUMOR_OFFSET_MM, strict=True)

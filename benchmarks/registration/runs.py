@@ -96,7 +96,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its record: all settings."""
+        """Name of its record: all settings."""
         size = "x".join(map(str, self.shape))
         stored = "" if self.checkpointed else "_stored"
         what = f"{self.kind}_{self.method}_{self.device}_{size}_steps-{self.steps}_width-{self.width}{stored}"
@@ -162,7 +162,7 @@ def trainings(
 
 
 def versions() -> dict[str, str]:
-    """Of what is measured."""
+    """Versions of what is measured."""
     return {name: version(name) for name in ("gliomorph", "torch", "antspyx")}
 
 

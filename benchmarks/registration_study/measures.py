@@ -157,7 +157,7 @@ def measure_one(
 
 
 def _dice(ventricles: sitk.Image, one: Registration, target: Target) -> float | None:
-    """Of the patient's ventricles, carried by a method, and the template's; None where it has none."""
+    """Dice of the patient's ventricles, carried by a method, and the template's; None where it has none."""
     if not target.ventricles.any():
         return None
     ours = carried(ventricles, one, target.template.image)

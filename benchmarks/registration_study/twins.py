@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 METHODS = tuple(method for method in ALL if method not in ("rigid", "rigid-cfm", "affine"))
-"""Those with a deformation of their own, after one affine alignment."""
+"""Methods with a deformation of their own, after one affine alignment."""
 DEFAULT = ("metamorphosis", "metamorph-r", "syn", "syn-cfm", "greedy-cfm")
 
 
@@ -126,7 +126,7 @@ def _record(path: Path) -> Path:
 
 
 def _key(one: Registration, how: Processing, options: Options) -> str:
-    """Of all that the twin's map depends on, the code included."""
+    """Key of all that the twin's map depends on, the code included."""
     inputs = {
         "image": content_hash(_image(one, options)),
         "brain": content_hash(_brain(one, options)),

@@ -24,7 +24,7 @@ from .cohort import write_cohort
 from .driver import Spent, drive
 
 NODES = PER_SCAN + PER_METHOD
-"""Of one scan with one registration method."""
+"""Nodes of one scan with one registration method."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +37,7 @@ class Measured:
     one_lost: Spent
 
     def row(self) -> list[str]:
-        """Of the table."""
+        """Its row of the table."""
         nodes = self.subjects * NODES
         first = self.first
         return [

@@ -29,7 +29,7 @@ FREE_MM = 15.0
 """Depth below the brain's surface from which tissue moves freely; at the surface, at the skull, it does not."""
 SMALLEST_JACOBIAN = 0.05
 VOXELS = {"pre": 1.0, "post": 1.2}
-"""Of the scans, in voxels of the label map."""
+"""Voxel sizes of the scans, in voxels of the label map."""
 WANDER_MM, SCALE_MM = (1.5, 3.0), 25.0
 """What else has moved, of swelling, posture and atrophy: mean length, and the smoothness of a random field."""
 TILT_DEG = 8.0

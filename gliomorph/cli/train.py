@@ -16,7 +16,7 @@ from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import SHARED_DECODER
 from .train_any_options import ANY, any_options
 from .train_registration_options import REGISTRATION, registration_options
-from .train_segmentation_options import ENSEMBLE, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, build_parser
+from .train_segmentation_options import ENSEMBLE, ONLY_BIDS, ONLY_SIMULATED, PROGRAM, parse
 
 if TYPE_CHECKING:
     from ..models.synthesis.engine import Engine
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..training.segmentation.options import TrainingOptions
 
 THESIS_BOX_MM = (192, 192, 144)
-"""Of a training example; holds every brain of BraTS (§3.5.2)."""
+"""Size of a training example; holds every brain of BraTS (§3.5.2)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     code : int
         0 when the network is trained, 1 when it cannot be (argparse itself exits with 2), 130 when interrupted.
     """
-    args = build_parser().parse_args(argv)
+    args = parse(argv)
     try:
         weights = _made(args)
     except KeyboardInterrupt:

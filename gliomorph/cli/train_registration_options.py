@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..interfaces.machine.device import GPU_CHOICES
 from .numbers import above_zero, from_zero, not_negative, positive, rate
+from .train_presets import add_preset
 
 if TYPE_CHECKING:
     from ..training.registration.options import RegistrationOptions
@@ -46,7 +47,7 @@ REGISTRATION = {
 ONLY_SIMULATED = ("held_out", "anatomies")
 """Options that do nothing with scans, and are refused there."""
 NETWORK = (
-    "width", "steps", "voxel_mm", "sigma_mm", "mu", "masking",
+    "width", "steps", "voxel_mm", "sigma_mm", "mu", "masking", "sees_mask",
     "guided", "fine_steps", "fine_voxel_mm", "fine_sigma_mm", "fine_width",
 )  # fmt: skip
 """Options that are settings of the network; with weights to start from, these know them."""
@@ -70,6 +71,7 @@ pictures of validation pairs in figures/. A tool for research, not for diagnosis
 
 def add_registration_options(parser: argparse.ArgumentParser, role: str) -> None:
     """The options of one of :data:`REGISTRATION`."""
+    add_preset(parser.add_argument, role)
     _add_data(parser.add_argument_group("what it is trained on: --simulated or --derivatives-dir"))
     _add_network(parser.add_argument_group("what is trained"), role)
     _add_optimisation(parser.add_argument_group("how it is trained"), role)
@@ -149,6 +151,10 @@ def _add_optimisation(group: Any, role: str) -> None:
         "of the ratio (default: %(default)s)")  # fmt: skip
     add("--lambda", dest="lam", type=from_zero, metavar="LAMBDA",
         help=f"weight of the path's energy (default: {REGISTRATION[role].lam}; to be given with ssd)")  # fmt: skip
+    add("--margin", dest="margin_mm", type=from_zero, default=4.0, metavar="MM",
+        help="around the tumour, left out of the comparison as it is (default: %(default)s)")  # fmt: skip
+    add("--inverse-consistency", type=from_zero, default=0.0, metavar="WEIGHT",
+        help="of what the path's two maps lack of being inverse (default: %(default)s)")  # fmt: skip
     add("--gpu", choices=GPU_CHOICES, default="auto",
         help="auto: if there is one; all: required; none (default: %(default)s)")  # fmt: skip
     add("--seed", type=not_negative, default=0, metavar="N",
@@ -177,6 +183,8 @@ def registration_options(args: argparse.Namespace) -> RegistrationOptions:
         optimisation=EpochSettings(epochs=args.epochs, learning_rate=args.learning_rate),
         lam=default_lam(args.role, args.similarity) if args.lam is None else args.lam,
         similarity=args.similarity,
+        margin_mm=args.margin_mm,
+        inverse_consistency=args.inverse_consistency,
         start=start,
         derivatives_dir=args.derivatives_dir.resolve() if args.derivatives_dir else None,
         simulated=args.simulated or 0,

@@ -6,6 +6,7 @@ Without anything that takes seconds to import.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..models.segmentation.distillation.methods import METHODS
 from .numbers import from_zero, not_negative, positive, rate, share
 from .train_any_options import ANY, PURPOSE, add_any_options
 from .train_any_options import EPILOG as ANY_EPILOG
+from .train_presets import PRESETS, add_preset
 from .train_registration_options import REGISTRATION, add_registration_options, epilog_of
 
 PROGRAM = "gliomorph-train"
@@ -53,8 +55,15 @@ then holds <role>-<modality>.safetensors, for gliomorph --weights, its model car
 pictures of validation patients in figures/. A tool for research, not for diagnosis."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``gliomorph-train``: a sub-command for each kind of network."""
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """What a command line asks for, with the values of its preset where it gives none."""
+    args = build_parser().parse_args(argv)
+    preset = getattr(args, "preset", None)
+    return build_parser(PRESETS[preset]).parse_args(argv) if preset else args
+
+
+def build_parser(defaults: Mapping[str, Mapping[str, Any]] | None = None) -> argparse.ArgumentParser:
+    """The parser of ``gliomorph-train``: a sub-command for each kind of network, perhaps with other defaults."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Train a network: one that segments brain tumours, or one that registers brains with tumours to a "
@@ -65,11 +74,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     kinds = parser.add_subparsers(dest="role", required=True, title="networks")
     for role, purpose in SEGMENTATION.items():
-        _add_segmentation_options(_kind(kinds, role, purpose, SEGMENTATION_EPILOG))
+        _add_segmentation_options(_kind(kinds, role, purpose, SEGMENTATION_EPILOG), role)
     add_any_options(_kind(kinds, ANY, PURPOSE, ANY_EPILOG))
     for role, network in REGISTRATION.items():
         add_registration_options(_kind(kinds, role, network.purpose, epilog_of(role)), role)
     _add_ensemble(kinds)
+    for role, values in (defaults or {}).items():
+        kinds.choices[role].set_defaults(**values)
     return parser
 
 
@@ -110,7 +121,8 @@ def _kind(kinds: Any, role: str, purpose: str, epilog: str) -> argparse.Argument
     return parser
 
 
-def _add_segmentation_options(parser: argparse.ArgumentParser) -> None:
+def _add_segmentation_options(parser: argparse.ArgumentParser, role: str) -> None:
+    add_preset(parser.add_argument, role)
     _add_data(parser.add_argument_group("what it is trained on: --bids or --simulated"))
     _add_network(parser.add_argument_group("what is trained"))
     _add_optimisation(parser.add_argument_group("how it is trained"))

@@ -19,7 +19,7 @@ TAKEN = frozenset(
         "--wrap",
     )
 )
-"""Those that would keep jobs from being followed."""
+"""Options that would keep jobs from being followed."""
 
 
 def check_sbatch(text: str) -> None:

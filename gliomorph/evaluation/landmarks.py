@@ -49,7 +49,7 @@ class Correspondence:
 
     @property
     def methods(self) -> list[str]:
-        """Those of both scans."""
+        """Methods that both scans have."""
         return [method for method in self.scan if self.target is None or method in self.target]
 
 

@@ -66,7 +66,7 @@ class Column:
     """One measure of all methods."""
 
     name: str
-    """As in the tables: ``ncc_outside``, ``dice:ventricles``, ``landmarks:mean_mm``, ``truth:near_mean_mm``."""
+    """Its name in the tables: ``ncc_outside``, ``dice:ventricles``, ``landmarks:mean_mm``, ``truth:near_mean_mm``."""
     measure: Measure
     """How it is called and read."""
     scans: tuple[str, ...]

@@ -117,6 +117,6 @@ DEFORMABLE = tuple(
 PAIR_METHOD = "greedy-cfm"
 """The one for sessions of one patient: 0.9 to 1.3 mm off experts' landmarks; joined by a template they are 3 off."""
 UNMASKED = ("syn", "syn-cc", "greedy", "lddmm")
-"""Those of them that compare the tumours, too."""
+"""Deformable methods that compare the tumours, too."""
 SYMMETRIC = ("syn", "syn-cfm", "syn-cc")
-"""Those of them that find the same map when the images change places."""
+"""Deformable methods that find the same map when the images change places."""

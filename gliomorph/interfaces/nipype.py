@@ -57,7 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "voxel_mm": 0.0,
     "threshold_mm": THRESHOLD_MM,
 }
-"""Of inputs that a Pydra task requires."""
+"""Defaults of inputs that a Pydra task requires."""
 CHOICES = {
     "method": METHODS,
     "speed": tuple(SPEEDS),
@@ -143,7 +143,7 @@ def _spec(place: str, kind: type, its: dict[str, Any]) -> type:
 
 
 def _trait(kind: Any, name: str = "") -> Any:
-    """Of an input, or without a name of an output."""
+    """The trait of an input, or without a name that of an output."""
     parts = typing.get_args(kind)
     optional = isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union
     item = _item(kind)

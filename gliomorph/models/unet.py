@@ -31,12 +31,12 @@ class SegmentationSettings:
     )
     """Input channels, among :data:`MODALITIES`."""
     width: int = attrs.field(default=30, validator=valid.ge(1))
-    """As in the :class:`UNet`."""
+    """Channels of the first level, as in the :class:`UNet`."""
     voxel_mm: float = attrs.field(default=1.0, converter=float, validator=[valid.ge(0.5), valid.le(8)])
     """Isotropic voxel size that the network was trained on, 0.5 to 8: it sets the size of the grid, and weights from
     anywhere must not exhaust the memory."""
     skips: bool = True
-    """As in the :class:`UNet`."""
+    """Whether the decoder sees the encoder, as in the :class:`UNet`."""
     brain_ml: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.le(3000)])
     """Volume of the mean brain that it was trained on: brains are brought to this size before it reads them. 0: they
     are read as they come."""

@@ -109,7 +109,7 @@ class Passes(Generic[Batch]):
 
     @property
     def steps(self) -> int:
-        """Of one pass."""
+        """Number of steps in one pass."""
         return -(-self.count // self.batch_size)
 
     def carry_out(self, epoch: int, latest: Mapping[str, float], progress: Progress) -> dict[str, float]:

@@ -16,8 +16,8 @@ from .. import __version__
 from ..interfaces.files.images import ImageError, replacing
 
 LEAST_WITHIN = 0.5
-"""Of a tumour within the brain, and of a brain within that of another modality: else it is another subject's, or in
-another frame."""
+"""Least share of a tumour that lies in the brain, and of a brain in that of another modality: with less it is another
+subject's, or in another frame."""
 
 
 PARTS = ("train", "validation", "test")
@@ -37,7 +37,7 @@ class Named(Protocol):
 
     @property
     def subject(self) -> str:
-        """Whose it is."""
+        """The subject that the scan is of."""
         ...
 
 

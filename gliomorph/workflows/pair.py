@@ -74,7 +74,7 @@ class Request:
     landmarks: Path | None = None
     """Landmarks of the moving side, likewise."""
     coordinates: str = "RAS"
-    """Of the landmarks."""
+    """Axes of the landmarks."""
 
 
 def register_images(

@@ -60,7 +60,7 @@ class Pipeline:
 
     @property
     def subjects(self) -> list[str]:
-        """Those that the last call was for."""
+        """Subjects that the last call was for."""
         return self.calls[-1][self.calls[-1].index("--participant-label") + 1 :]
 
     def leave(self, derivatives: Path, subject: str, sha256: str) -> None:

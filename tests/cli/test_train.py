@@ -18,12 +18,13 @@ from gliomorph.cli import train as cli_train
 from gliomorph.interfaces.networks.segmentation import load_unet
 from gliomorph.models.regions import MODALITIES
 from gliomorph.models.segmentation.distillation.methods import METHODS
+from gliomorph.models.unet import SegmentationSettings
 from gliomorph.training.segmentation import train as train_segmentation
 from gliomorph.training.segmentation.options import TrainingOptions
 
 SMALL = ["--voxel-size", "4", "--width", "2", "--box", "16", "16", "16", "--epochs", "1", "--gpu", "none"]
 OWN_ML = 1882.9
-"""Of the brains that the engine makes if no other size is asked for."""
+"""Volume of the brains that the engine makes if no other size is asked for."""
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_options_of_a_dataset_reach_the_training(
     assert cli_train.main(["student", str(tmp_path / "out"), *data_of(bids), *arguments]) == 0
     options = asked[0]["options"]
     assert options.role == "student"
-    assert attrs.astuple(options.network) == (("FLAIR",), 8, 2.0, True, 0.0)
+    assert options.network == SegmentationSettings(modalities=("FLAIR",), width=8, voxel_mm=2.0)
     optimisation = options.optimisation
     assert (optimisation.epochs, optimisation.learning_rate, optimisation.schedule) == (7, 0.01, "cosine")
     assert not optimisation.mixed_precision

@@ -20,7 +20,7 @@ STEPS = {"tools", "venv", "templates", "system", "tests"}
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Of the Dockerfile, each with its words on one line."""
+    """Instructions of the Dockerfile, each with its words on one line."""
     text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     pairs = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
     return [(name, " ".join(words.split())) for name, words in pairs]
@@ -42,7 +42,7 @@ def words_of(stage: int, name: str) -> list[str]:
 
 
 def sections() -> list[dict[str, list[str]]]:
-    """Of apptainer.def, a stage each: lines by section, the header's under ``""``."""
+    """Sections of apptainer.def, a stage each: lines by section, the header's under ``""``."""
     found: list[dict[str, list[str]]] = []
     text = re.sub(r"^#.*\n", "", (ROOT / "apptainer.def").read_text(), flags=re.MULTILINE)
     for line in text.splitlines():

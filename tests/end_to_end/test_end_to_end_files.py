@@ -37,9 +37,9 @@ class Cohort:
     said: dict[str, tuple[str, str]]
     """Scans with a fault: its kind, and the pattern of what has to be said where the result is not right."""
     rows: dict[str, dict[str, str]]
-    """Of ``summary.tsv``."""
+    """Rows of ``summary.tsv``."""
     quality: dict[str, dict[str, str]]
-    """Of ``group_quality.tsv``."""
+    """Rows of ``group_quality.tsv``."""
     participants: list[str]
     """In the atlas."""
 

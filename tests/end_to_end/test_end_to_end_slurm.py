@@ -145,7 +145,7 @@ def test_job_beyond_its_time_is_named_with_its_state(cluster: slurm_cluster.Clus
 
 
 def processes_of(place: Place) -> list[psutil.Process]:
-    """Those that run the job of a place."""
+    """Processes that run the job of a place."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []

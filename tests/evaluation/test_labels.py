@@ -17,7 +17,7 @@ from gliomorph.interfaces.derivatives.registrations import EvaluationError, find
 from gliomorph.interfaces.files.images import ImageError, from_array, write_image
 
 CENTRE, RADIUS = phantoms.at(20, 10, -8), 12
-"""Of the tiny template's nucleus."""
+"""Centre and radius of the tiny template's nucleus."""
 MASK = "label-nucleus_mask.nii.gz"
 
 

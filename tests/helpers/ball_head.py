@@ -13,7 +13,7 @@ from gliomorph.models.synthesis.chance import Chance
 
 SIDE, VOXEL_MM = 48, 2.0
 RADIUS_MM = 42
-"""Of the brain."""
+"""Radius of the brain."""
 
 
 @cache

@@ -77,7 +77,7 @@ def write_case(
 
 
 LANDMARKS = {"pre": ((1, -238, 2), (4, -236, 1)), "post": ((2, -237, 2), (3, -236, 3))}
-"""Of :func:`write_pair`, as the files have them: Y is the voxel's index less 239."""
+"""Landmarks of :func:`write_pair`, as the files have them: Y is the voxel's index less 239."""
 
 
 def write_pair(folder: Path, days: int = 106, left_out: Iterable[str] = ()) -> Path:

@@ -14,11 +14,11 @@ PICTURE = ROOT / "docs" / "figures" / "architecture.svg"
 
 PLACES = {
     "cli": (20, 20, 1060, 40, "what is typed: one module for each command"),
-    "workflows": (20, 106, 520, 84, "graphs, and the engine that runs them"),
-    "training": (560, 106, 250, 84, "of networks"),
-    "evaluation": (830, 106, 250, 84, "of registrations"),
-    "config": (20, 236, 300, 40, "options: checked once, then read"),
-    "environment": (340, 236, 200, 40, "variables"),
+    "workflows": (20, 106, 480, 84, "graphs, and the engine that runs them"),
+    "training": (515, 106, 315, 84, "of networks"),
+    "evaluation": (845, 106, 235, 84, "of registrations"),
+    "config": (20, 236, 290, 40, "options: checked once, then read"),
+    "environment": (325, 236, 175, 40, "variables"),
     "interfaces": (20, 322, 1060, 84, "stages: one job each, on files"),
     "models": (20, 452, 840, 84, "mathematics, on arrays"),
     "face": (880, 452, 200, 84, "a package's names"),

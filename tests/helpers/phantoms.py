@@ -20,7 +20,7 @@ SHARED_DATA = Path(
 
 CENTRE = np.array([4.0, -9.0, 13.0])
 SEMI_AXES = np.array([66.0, 80.0, 56.0])
-"""Of the brain, an ellipsoid of 1239 ml."""
+"""Semi-axes of the brain, an ellipsoid of 1239 ml."""
 
 
 def at(x: float, y: float, z: float) -> np.ndarray:

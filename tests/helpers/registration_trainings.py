@@ -39,7 +39,7 @@ def target_from(template_home: Path) -> Target:
 
 
 def template_grid(voxel_mm: int = VOXEL_MM) -> sitk.Image:
-    """That of the template at 4 or 8 mm."""
+    """The template's grid at 4 or 8 mm."""
     return phantoms.grid((160 // voxel_mm, 192 // voxel_mm, 160 // voxel_mm), (voxel_mm,) * 3)
 
 

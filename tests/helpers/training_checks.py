@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 EPOCHS = 3
-"""Of the trainings in :mod:`training_fixtures`."""
+"""Epochs of the trainings in :mod:`training_fixtures`."""
 
 
 class Killed(Exception):

@@ -129,7 +129,7 @@ def test_cubic_interpolation_is_differentiable_and_keeps_voxels():
 
 
 def test_gradient_and_divergence_are_per_mm():
-    """Of x² + 3y (mm) and of its gradient, on voxels of 0.5 × 2 mm."""
+    """The field is x² + 3y (mm), on voxels of 0.5 × 2 mm."""
     spacing = (0.5, 2.0)
     grid = geometry.identity_grid(torch.zeros(1, 2, 9, 8, dtype=torch.float64)) * geometry.columns(
         spacing, torch.zeros(1, dtype=torch.float64)

@@ -42,7 +42,7 @@ def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake
 
 @pytest.fixture
 def any_settings(tmp_path: Path) -> Settings:
-    """Of a run on nothing, for workers that are given trivial graphs; :func:`attrs.evolve` makes others of them."""
+    """Settings of a run on nothing, for workers with trivial graphs; :func:`attrs.evolve` makes others of them."""
     (tmp_path / "bids").mkdir()
     return Settings.of(
         bids_dir=tmp_path / "bids",

@@ -66,7 +66,7 @@ class Scan:
     notices: tuple[str, ...] = ()
     """Choices and fallbacks that a reader of the report should know."""
     flags: tuple[str, ...] = ()
-    """Those that can change the result: they are in the summary and in the quality table, too."""
+    """Notices that can change the result: they are in the summary and in the quality table, too."""
     doubts: tuple[str, ...] = ()
     """Why the mask may not be the patient's: the scan is kept out of the atlas until a user confirms it."""
     problem: str = ""

@@ -248,7 +248,7 @@ def _box(image: sitk.Image) -> np.ndarray:
 
 
 GRID_TOLERANCE = 1e-3
-"""Of a voxel, and of direction cosines: NIfTI headers hold single precision."""
+"""Largest difference of one grid, in voxels and in direction cosines: NIfTI headers hold single precision."""
 
 
 def _grid_difference(one: sitk.Image, other: sitk.Image) -> str:

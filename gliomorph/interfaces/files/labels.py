@@ -17,7 +17,7 @@ from .tables import read_tsv
 from .text import listed
 
 MOST_NAMES = 10
-"""Of a label table in an error; tables of anatomy have hundreds."""
+"""Most names of a label table that an error lists; tables of anatomy have hundreds."""
 ROUNDING = 0.01
 """How far a stored value may lie from the whole number that it is: slopes and float arithmetic do less."""
 MOST_LABELS = 32

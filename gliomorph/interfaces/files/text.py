@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 LONGEST_TEXT = 40
-"""Of a cell that a message quotes."""
+"""Most characters of a cell that a message quotes."""
 
 
 def printable(text: str) -> str:

@@ -102,7 +102,7 @@ def _memberships(membership: Path) -> list[tuple[str, str]]:
 
 
 def _slurm_cpus(environment: Mapping[str, str]) -> list[float]:
-    """Those of this task; of the whole node where the job does not say how many a task has."""
+    """CPUs of this Slurm task, or of the whole node where the job does not set CPUs per task."""
     if "SLURM_JOB_ID" not in environment:
         return []
     found = [environment.get(name, "") for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ANY_SUBSET = SHIPPED / "any.safetensors"
 """The network for any subset of the sequences that comes with gliomorph."""
 MOST_MEMBERS = 8
-"""Of an ensemble."""
+"""Largest number of networks in an ensemble."""
 
 MISSING = (
     "no segmentation network of gliomorph in it; a registration network is given with --registration-weights"

@@ -29,7 +29,7 @@ COLUMNS = (
     "growth_ml",
     "shrinkage_ml",
 )
-"""Of a subject's table of change."""
+"""Columns of a subject's table of change."""
 
 
 @attrs.frozen(kw_only=True)

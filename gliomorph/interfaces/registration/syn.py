@@ -12,7 +12,7 @@ from .ants import register_ants
 from .problem import Answer, Problem
 
 CC_RADIUS = 2
-"""Of the window of ``syn-cc``, in voxels of each level. 4, ANTs' usual one, takes twice the time and was less exact."""
+"""Radius of the window of ``syn-cc``, in voxels of each level; ANTs' usual one, 4, takes twice the time, less exact."""
 
 
 def syn(problem: Problem) -> Answer:

@@ -40,7 +40,7 @@ class Request:
     """Columns of ``participants`` that are shared."""
     participants: Path | None = None
     seed: int | None = None
-    """Of the order of the new names; None: by chance."""
+    """Seed of the order of the new names; None: by chance."""
 
 
 @attrs.frozen(kw_only=True)

@@ -15,7 +15,7 @@ from .sums import AtlasSums
 TRUNCATE = 4.0
 """Standard deviations at which a Gaussian ends."""
 FWHM = 2 * np.sqrt(2 * np.log(2))
-"""Of a Gaussian with standard deviation 1."""
+"""Full width at half maximum of a Gaussian with standard deviation 1."""
 
 
 @attrs.frozen(kw_only=True, eq=False)

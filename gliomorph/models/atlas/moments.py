@@ -35,7 +35,7 @@ class Moments:
 
     @classmethod
     def empty(cls, size: int, spread: bool) -> Moments:
-        """Of nothing yet."""
+        """Moments of nothing yet."""
         return cls(
             count=np.zeros(size, np.uint16),
             total=np.zeros(size, np.int64),

@@ -13,7 +13,7 @@ from .records import WHOLE, Grid, Member
 from .sums import AtlasSums, Cell
 
 FORMAT = 2
-"""Of the arrays; another one cannot be read."""
+"""Number of the arrays' format; another one cannot be read."""
 
 
 def to_arrays(sums: AtlasSums) -> dict[str, np.ndarray]:

@@ -134,7 +134,7 @@ class SegmentationTrainer:
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """Learning rate of the next step."""
         return float(self.optimiser.param_groups[0]["lr"])
 
     @property
@@ -265,6 +265,6 @@ def _among(classes: Tensor, wanted: tuple[int, ...]) -> Tensor:
 
 
 def _dice(one: Tensor, other: Tensor) -> float:
-    """Of boolean masks; 1 where both are empty."""
+    """Dice of two boolean masks; 1 where both are empty."""
     total = int(one.sum() + other.sum())
     return 2 * int((one & other).sum()) / total if total else 1.0

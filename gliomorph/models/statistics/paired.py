@@ -78,7 +78,7 @@ def compare(values: Sequence[float], baseline: Sequence[float]) -> Comparison:
 
 
 def _p_values(difference: np.ndarray) -> tuple[float, float]:
-    """Of the t-test and of Wilcoxon's."""
+    """The p of the t-test and of Wilcoxon's."""
     from scipy.stats import ttest_1samp, wilcoxon
 
     if len(difference) < 2:

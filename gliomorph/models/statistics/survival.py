@@ -186,8 +186,8 @@ def _tie_factor(risk: RiskSets) -> np.ndarray:
 
 
 def _shared(risk: RiskSets, null: NullModel, covariates: np.ndarray) -> np.ndarray:
-    """Whose sum over lesioned subjects is the information shared by lesion and covariates, scaled so that its squares
-    are what the covariates take from the variance: (N, q)."""
+    """Terms, (N, q), whose sum over lesioned subjects is the information shared by lesion and covariates, scaled so
+    that its squares are what the covariates take from the variance."""
     if not covariates.shape[1]:
         return covariates
     increments = risk.deaths / risk.sums(null.relative_risk)

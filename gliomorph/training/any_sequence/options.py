@@ -16,7 +16,7 @@ from ...models.unet import DIVISOR, SegmentationSettings
 from ..options import record_of
 
 BOX_MM = (144, 192, 144)
-"""Of a training example: a brain of some 1500 ml fits."""
+"""Size of a training example: a brain of some 1500 ml fits."""
 
 
 @attrs.frozen(kw_only=True)

@@ -39,6 +39,12 @@ class RegistrationOptions:
     """λ of the objective, weight of the path's energy."""
     similarity: str = attrs.field(default="lncc", validator=valid.in_(SIMILARITIES))
     """One of :data:`~gliomorph.models.registration.metamorphosis.SIMILARITIES`."""
+    margin_mm: float = attrs.field(
+        default=MetamorphosisSettings().margin_mm, converter=float, validator=valid.ge(0)
+    )
+    inverse_consistency: float = attrs.field(default=0.0, converter=float, validator=valid.ge(0))
+    """``margin_mm``, ``inverse_consistency``: As in
+    :class:`~gliomorph.models.registration.metamorphosis.MetamorphosisSettings`."""
     start: Path | None = None
     """Weights of a network of the same settings to begin with."""
     derivatives_dir: Path | None = attrs.field(default=None)
@@ -98,7 +104,13 @@ class RegistrationOptions:
     @property
     def metamorphosis(self) -> MetamorphosisSettings:
         """The settings of the metamorphosis that minimises the same energy."""
-        return MetamorphosisSettings(lam=self.lam, similarity=self.similarity, masking=self.network.masking)
+        return MetamorphosisSettings(
+            lam=self.lam,
+            similarity=self.similarity,
+            masking=self.network.masking,
+            margin_mm=self.margin_mm,
+            inverse_consistency=self.inverse_consistency,
+        )
 
     def record(self) -> dict[str, Any]:
         """All options, ready for JSON, with the version and the sha256 of the weights that are read."""

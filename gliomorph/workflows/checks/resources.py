@@ -116,7 +116,7 @@ def needs_of(
 
 
 def file_system_of(folder: Path) -> FileSystem:
-    """That of a folder."""
+    """The file system that a folder is on."""
     system = os.statvfs(folder)
     return FileSystem(
         device=folder.stat().st_dev,

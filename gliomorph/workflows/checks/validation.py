@@ -132,7 +132,7 @@ def _trained_for(card: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def _words(value: Any) -> list[str]:
-    """Those of a list. A card may be anyone's: anything else is passed over, and so is what drives a terminal."""
+    """The words of a list. Cards are not trusted: anything else is ignored, and so is what drives a terminal."""
     found = value if isinstance(value, list) else []
     return [word for word in found if isinstance(word, str) and word.isprintable()]
 

@@ -145,7 +145,7 @@ def _one_scan_each(scans: Sequence[str], settings: Settings) -> Choice:
 
 
 def _of_several(unasked: Mapping[str, str]) -> list[str]:
-    """Whose scan was chosen of several, a sentence for each way, and how to choose another."""
+    """Notices of participants whose scan was chosen of several: a sentence for each way, and how to choose another."""
     ways: dict[str, list[str]] = {}
     for scan, how in unasked.items():
         ways.setdefault(how, []).append(scan)

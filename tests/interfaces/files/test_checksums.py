@@ -13,7 +13,7 @@ from gliomorph.interfaces.files.checksums import sha256_of
     ("content", "begins"), [(b"", "e3b0c44298fc1c14"), (b"abc", "ba7816bf8f01cfea")], ids=["empty", "abc"]
 )
 def test_it_is_the_published_value(content: bytes, begins: str, tmp_path: Path) -> None:
-    """Of FIPS 180's examples."""
+    """The examples are FIPS 180's."""
     (tmp_path / "file").write_bytes(content)
     found = sha256_of(tmp_path / "file")
     assert (found[:16], len(found)) == (begins, 64)

@@ -33,7 +33,7 @@ def problem(size: tuple[int, int, int], axes: np.ndarray) -> Problem:
 
 
 def middle(mask: sitk.Image) -> np.ndarray:
-    """Of a mask, in mm."""
+    """The middle of a mask, in mm."""
     return phantoms.positions(mask)[:, to_array(mask) > 0].mean(axis=1)
 
 

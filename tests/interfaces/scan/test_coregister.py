@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from gliomorph.interfaces.files.images import ImageError, from_array, read_image, to_array, write_image
 from gliomorph.interfaces.files.transforms import apply_to_points, read_transform
 from gliomorph.interfaces.scan import coregister as stage
+from gliomorph.interfaces.scan.brain import brain
 from gliomorph.interfaces.scan.coregister import coregister
 
 INSIDE = phantoms.CENTRE + 50 * np.array([[0, 0, 0], *np.eye(3), *-np.eye(3)])
@@ -115,6 +116,38 @@ def test_image_of_something_else_is_refused_and_never_laid_somewhere(
     noise = np.random.default_rng(0).random(like.GetSize()).astype(np.float32)
     image = write_image(from_array(noise, like), tmp_path / "noise.nii.gz")
     with pytest.raises(
-        ImageError, match=r"noise.nii.gz could not be laid on primary.nii.gz: .* 0.12 are required"
+        ImageError, match=r"noise.nii.gz could not be laid on the primary image: .* 0.12 are required"
     ):
         coregister(image, **files, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [(20.0, -15.0, 17.0), (0.0, 0.0, 30.0)])
+def test_flair_of_a_real_head_that_lies_30_mm_elsewhere_is_found(
+    shared_data: Path, tmp_path: Path, here: Path, shift: tuple[float, ...]
+) -> None:
+    """What begins at the headers' frames ends 30 mm off here."""
+    folder = shared_data / "real" / "heads-native" / "sub-TCGACS4942" / "anat"
+    if not folder.is_dir():
+        pytest.skip(f"no head at {folder}")
+    mask, _, image = brain(folder / "sub-TCGACS4942_T1w.nii.gz")
+    flair = read_image(folder / "sub-TCGACS4942_FLAIR.nii.gz")
+    flair.SetOrigin((np.array(flair.GetOrigin()) + shift).tolist())
+    moved = write_image(flair, tmp_path / "FLAIR.nii.gz")
+    transform, _, info = coregister(moved, image, mask, seed=0)
+    centre = np.array(flair.TransformContinuousIndexToPhysicalPoint([size / 2 for size in flair.GetSize()]))
+    points = centre - shift + 50 * np.array([[0, 0, 0], *np.eye(3), *-np.eye(3)])
+    apart = apply_to_points(read_transform(transform), points) - points - shift
+    # slices of 8 mm; unmoved, the headers' frames are kept
+    assert np.linalg.norm(apart, axis=1).max() < 2
+    assert info.agreement > 0.2 and info.share_of_brain == 1
+
+
+def test_sharp_peak_makes_up_for_a_low_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of an image with a strong bias; a wrong answer has no more than what lies beside it."""
+    image, still = phantoms.grid((4, 4, 4)), sitk.AffineTransform(3)
+    for beside, right in ((0.06, True), (0.095, False)):
+        monkeypatch.setattr(stage, "_likeness", lambda *_, value=beside: (1.0, value))
+        assert stage._is_right(image, image, image, still, 0.1) is right
+        assert stage._is_right(image, image, image, still, 0.13)
+        assert not stage._is_right(image, image, image, still, 0.04)

@@ -338,7 +338,6 @@ def channel(name: str, moving: Path | None, fixed: Path) -> Channel:
         like="T1w",
         reversed=False,
         coregistration=info,
-        native=fixed,
         moving=moving,
         fixed=fixed,
     )

@@ -28,7 +28,7 @@ from gliomorph.models.unet import SegmentationSettings
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)
 SIGNAL = {2: 3.0, 1: 5.0, 4: 7.0}
-"""Of the tumour's parts in :func:`write_patient`; tissue is below 1."""
+"""Signal of the tumour's parts in :func:`write_patient`; tissue is below 1."""
 
 
 class Oracle(torch.nn.Module):

@@ -30,7 +30,7 @@ def batch_of(seed: int = 0, count: int = 1, side: int = 16) -> Batch:
 def trainer_of(
     method: str = "baseline", seed: int = 0, steps: int = 2, dice: float = 1.0, **settings: Any
 ) -> SegmentationTrainer:
-    """Of a student that reads the second channel."""
+    """The trainer of a student that reads the second channel."""
     torch.manual_seed(seed)
     student = UNet(modalities=1, width=2)
     teacher = UNet(modalities=4, width=2) if settings_of(method).needs_teacher else None

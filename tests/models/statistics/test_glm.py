@@ -19,7 +19,7 @@ def data():
 
 
 def ols_t(outcome, lesioned, covariates):
-    """Of the lesion, fitted for this one voxel."""
+    """The t of the lesion, fitted for this one voxel."""
     columns = [np.ones(len(outcome)), lesioned.astype(float)]
     return sm.OLS(outcome, np.column_stack([*columns, covariates])).fit().tvalues[1]
 

@@ -10,7 +10,7 @@ from gliomorph.models.statistics.liebermeister import liebermeister_z
 
 
 def tables_of(lesions, coverage, group):
-    """Of each voxel, one by one."""
+    """Tables of each voxel, one by one."""
     for lesioned, covered in zip(lesions.T, coverage.T, strict=True):
         inside = lesioned & covered
         yield [

@@ -25,7 +25,7 @@ def atlas() -> heads.Atlas:
 
 
 def signed_determinant(positions: Tensor) -> Tensor:
-    """Of the derivative of a map given by positions; mirrored maps count as their mirror image."""
+    """The determinant of a map given by positions; mirrored maps count as their mirror image."""
     found = geometry.determinant(geometry.gradient(positions))
     return found * found.median().sign()
 

@@ -46,7 +46,7 @@ def heads(count: int = 2) -> list[Batch]:
 
 
 def made(folder: Path, **changed: Any) -> dict[str, Any]:
-    """Of a student that reads channel 2."""
+    """The card of a student that reads channel 2."""
     weights = folder / "student.safetensors"
     weights.write_bytes(b"weights")
     counts = {"train": 8, "validation": 2, "test": 2}

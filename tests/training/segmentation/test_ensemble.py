@@ -28,7 +28,7 @@ FINE = attrs.evolve(trainings.STUDENT, voxel_mm=2.0, width=3)
 
 @pytest.fixture
 def networks(tmp_path: Path) -> list[Path]:
-    """Of two voxel sizes and widths."""
+    """Networks of two voxel sizes and widths."""
     return [
         trainings.write_network(tmp_path / "coarse.safetensors", trainings.STUDENT, seed=1),
         trainings.write_network(tmp_path / "fine.safetensors", FINE, seed=2),

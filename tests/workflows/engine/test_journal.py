@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # event loop
 
 
 def dead_journal(cache: Path, text: str) -> Path:
-    """That of a run which was killed."""
+    """The journal of a run which was killed."""
     path = cache / FOLDER / "0123456789abcdef"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

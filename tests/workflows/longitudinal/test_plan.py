@@ -1,4 +1,4 @@
-"""Whose sessions are followed, from which one on, and what is done already."""
+"""The plan says whose sessions are followed, from which one on, and what is done already."""
 
 from __future__ import annotations
 

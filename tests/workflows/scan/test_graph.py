@@ -37,7 +37,7 @@ def ancestors(graph: Mapping[str, set[str]], stage: str) -> set[str]:
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> dict[str, Any]:
-    """Of one scan with a given mask; empty files, nothing is run."""
+    """Inputs of one scan with a given mask; empty files, nothing is run."""
     file = tmp_path / "x.nii.gz"
     file.touch()
     names = ScanNames(

@@ -56,7 +56,7 @@ CLUSTER_COLUMNS: Mapping[str, Mapping[str, str]] = {
     "peak_hazard_ratio_low": {"Description": "Lower limit of its 95 % interval"},
     "peak_hazard_ratio_high": {"Description": "Upper limit of its 95 % interval"},
 }
-"""Of the table of clusters; positions are RAS."""
+"""Columns of the table of clusters; positions are RAS."""
 CLUSTERS_TEXT = (
     "Significant voxels of one sign that share a side, an edge or a corner, by the statistic of their peak"
 )
@@ -212,7 +212,7 @@ class TestResults(Record):
 
 
 def _as_covariates(names: Sequence[str]) -> str:
-    """Of a sentence, without units and codes; empty without covariates."""
+    """The covariates' part of a sentence, without units and codes; empty without covariates."""
     short = [name.removesuffix(" in template space (ml)").split(" (1: ")[0] for name in names]
     if len(short) > 1:
         return f"; {', '.join(short[:-1])} and {short[-1]} as covariates"

@@ -35,7 +35,7 @@ from .samples import Sample
 from .words import AssociationError
 
 MEMORY_MB = 64
-"""Of one block of permuted statistics: what they are made of takes a few times as much."""
+"""Size of one block of permuted statistics: what they are made of takes a few times as much."""
 PEAK_EFFECTS = (
     ("hazardratio", "hazard_ratio"),
     ("hazardratiolow", "hazard_ratio_low"),

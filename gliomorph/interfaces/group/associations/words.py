@@ -41,7 +41,7 @@ class Association:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Those that are read."""
+        """Columns that the test reads."""
         return tuple(filter(None, (self.column, self.event)))
 
     @property

@@ -25,7 +25,7 @@ from ..records import MapFacts
 from .scan import MEANS, REACH_MM, Frame
 
 FWHM_MM = 12.0
-"""Of the centroids' density."""
+"""Width of the Gaussian of the centroids' density."""
 CONFIDENCE = 0.95
 
 MEAN_TEXTS = {

@@ -32,7 +32,7 @@ SPREADS = ("appearance", "logjacobian")
 REACH_MM = 15.0
 """How far around a tumour det J is looked at."""
 SMALLEST_ML = 0.1
-"""Of a piece of a tumour that counts as a focus."""
+"""Least volume of a piece of a tumour that counts as a focus."""
 
 
 @attrs.frozen(kw_only=True, eq=False)

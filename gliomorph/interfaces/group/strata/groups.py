@@ -39,7 +39,7 @@ class Stratification:
 
     @property
     def published(self) -> tuple[Stratum, ...]:
-        """Those of which maps may be written."""
+        """Strata of which maps may be written."""
         return tuple(stratum for stratum in self.strata if not stratum.withheld)
 
     def labels_of(self, participant: str) -> tuple[str, ...]:
@@ -267,7 +267,7 @@ def _too_small(count: int, everybody: int, min_cell: int, alone: bool) -> str:
 
 
 def withheld_notices(strata: Iterable[Stratum]) -> list[Finding]:
-    """Of every stratum with participants that is not published, why."""
+    """A notice for every stratum with participants that is not published, why."""
     return [
         Finding(
             kind="withheld",

@@ -31,7 +31,7 @@ PATIENCE = 0.8
 
 
 class Discriminator(nn.Module):
-    """Whose features are they? Near 1 for the teacher's, near 0 for the student's, place by place.
+    """A judge of features: near 1 for the teacher's, near 0 for the student's, place by place.
 
     Each level is joined, at its own resolution, to what was made of the finer ones.
 

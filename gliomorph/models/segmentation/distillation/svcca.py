@@ -128,7 +128,7 @@ def _samples(
 
 
 def _mean_correlation(one: Tensor, other: Tensor, variance: float) -> float:
-    """Of matrices (samples, C): singular values of the product of their subspaces' orthonormal bases."""
+    """Mean of the singular values of the product of orthonormal bases of two matrices' (samples, C) subspaces."""
     if not 0 < variance <= 1:
         raise ValueError(f"a share of the variance in (0, 1] is required, got {variance}")
     if len(one) <= one.shape[1] + other.shape[1]:

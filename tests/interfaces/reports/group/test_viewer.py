@@ -16,7 +16,7 @@ from gliomorph.interfaces.files.images import from_array, write_image
 from gliomorph.interfaces.reports.group.viewer import write_viewer
 
 PEAK_MM = (7.0, 3.0, 5.0)
-"""Of the tiny map: RAS, right of the middle."""
+"""The peak of the tiny map: RAS, right of the middle."""
 
 
 class Links(HTMLParser):
