@@ -98,9 +98,9 @@ def sample_colours(modality: str, tumor: Tumor, chance: Chance) -> Colours:
     return Colours(
         groups=_groups(modality, fluid, grey, T2_PLACE, chance),
         wet=wet,
-        gain=chance.uniform(1.2, 2.2) if modality == "T2w" else chance.uniform(0.8, 1.5),
+        gain=chance.uniform(1.4, 2.4) if modality == "T2w" else chance.uniform(0.8, 1.5),
         necrosis=_t2_necrosis(modality, tumor.core, fluid, grey, wet, chance),
-        enhancing=grey + chance.uniform(0.1, 0.9) * (wet - grey),
+        enhancing=grey + chance.uniform(0.3, 1.0) * (wet - grey),
         blood=chance.uniform(0.2, 0.9) if modality == "T2w" else chance.uniform(0.3, 2.0),
     )
 
@@ -115,7 +115,7 @@ def _t1_colours(modality: str, tumor: Tumor, chance: Chance) -> Colours:
     return Colours(
         groups=_groups(modality, fluid, grey, T1_PLACE, chance),
         wet=grey - chance.uniform(0.2, 0.9) * (grey - fluid),
-        gain=chance.uniform(0.8, 1.5),
+        gain=chance.uniform(1.0, 1.8),
         necrosis=grey - chance.uniform(*below) * (grey - fluid),
         enhancing=enhancing,
         blood=chance.uniform(0.9, 1.6),
@@ -127,7 +127,7 @@ def _t2_necrosis(modality: str, core: str, fluid: float, grey: float, wet: float
         return fluid * chance.uniform(0.85, 1.1)
     if modality == "FLAIR" and core == "necrosis":
         return grey + chance.uniform(-0.5, 1.0) * (wet - grey)
-    return grey + chance.uniform(0.4, 1.1) * (wet - grey)
+    return grey + chance.uniform(0.6, 1.2) * (wet - grey)
 
 
 def _groups(modality: str, fluid: float, grey: float, places: dict[str, float], chance: Chance) -> Tensor:

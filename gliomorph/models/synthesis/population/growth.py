@@ -80,11 +80,11 @@ def sample_plan(chance: Chance) -> Plan:
     else:
         volume = chance.uniform(40.0, 100.0)
     kind = chance.uniform()
-    if kind < 0.25:
+    if kind < 0.18:
         enhancing = 0.0
-    elif kind < 0.35:
+    elif kind < 0.28:
         enhancing = 1.0
-    elif kind < 0.45:
+    elif kind < 0.35:
         enhancing = chance.uniform(0.02, 0.15)
     else:
         enhancing = chance.uniform(0.15, 0.85)
