@@ -24,7 +24,7 @@ EPILOG = """examples:
   on two datasets, of which the second has outlines of the whole tumour alone, and on healthy people; a third of all
   persons is held out for the test:
     gliomorph-train any OUT --bids BRATS HEADS -d brats=BRATS/derivatives/brats masks=HEADS/derivatives/masks \\
-        --healthy CONTROLS --folds 3 --fold 0 --voxel-size 3 --width 16 --schedule cosine
+        --healthy CONTROLS --folds 3 --fold 0 --voxel-size 3
   the other folds, with scans that were prepared once, and all networks as one:
     gliomorph-train any OUT1 … --fold 1 --prepared OUT/prepared
     gliomorph-train ensemble any.safetensors OUT/any.safetensors OUT1/any.safetensors
