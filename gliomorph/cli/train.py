@@ -72,7 +72,7 @@ def _made(args: argparse.Namespace) -> Path:
     if args.role == ENSEMBLE:
         from ..training.segmentation.ensemble import join
 
-        return join(args.weights, args.out_file, args.threshold)
+        return join(args.weights, args.out_file, args.threshold, args.least_sure_ml)
     if args.role == ANY:
         return _train_any(args)
     return _train_registration(args) if args.role in REGISTRATION else _train(args)

@@ -14,7 +14,7 @@ from .. import __version__
 from ..interfaces.machine.device import GPU_CHOICES
 from ..models.regions import MODALITIES
 from ..models.segmentation.distillation.methods import METHODS
-from .numbers import not_negative, positive, rate, share
+from .numbers import from_zero, not_negative, positive, rate, share
 from .train_any_options import ANY, PURPOSE, add_any_options
 from .train_any_options import EPILOG as ANY_EPILOG
 from .train_presets import PRESETS, add_preset
@@ -99,6 +99,9 @@ def _add_ensemble(kinds: Any) -> None:
     add("--threshold", type=share, metavar="P",
         help="probability from which a voxel counts as tumour, chosen on patients who were held out (default: the "
         "mean of the networks' own, 0.5)")  # fmt: skip
+    add("--least-sure-ml", type=from_zero, metavar="ML",
+        help="volume that has to be tumour with a probability of 0.7, or a scan has none (default: the mean of the "
+        "networks' own, 0)")  # fmt: skip
     add("-v", "--verbose", action="store_true", help="show where an error comes from")
 
 

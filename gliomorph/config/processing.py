@@ -66,7 +66,7 @@ class Processing:
     weights: Path | None = option(type=Path, metavar="FILE", default=None,
         converter=attrs.converters.optional(resolved), page="usage.md#scans-without-a-mask",
         help="safetensors of a segmentation network, for scans without a given mask (default: the one that comes "
-        "with gliomorph for T1w and for T1ce)")  # fmt: skip
+        "with gliomorph, which reads any subset of T1w, T1ce, T2w and FLAIR)")  # fmt: skip
     longitudinal: bool = option(default=False, page="usage.md#sessions-of-one-patient",
         help="a subject's sessions are registered to one of them, too, and what has changed is measured")  # fmt: skip
     longitudinal_method: str = option(choices=DEFORMABLE, metavar="METHOD", default=PAIR_METHOD,

@@ -44,6 +44,9 @@ class SegmentationSettings:
     """Whether it reads any subset of its modalities, those that are missing being 0 throughout."""
     threshold: float = attrs.field(default=0.5, converter=float, validator=[valid.ge(0.05), valid.le(0.95)])
     """Probability of all tumour classes together from which a voxel counts as tumour."""
+    least_sure_ml: float = attrs.field(default=0.0, converter=float, validator=[valid.ge(0), valid.le(100)])
+    """Volume that has to be tumour beyond doubt (:data:`~.segmentation.inference.SURE`), or there is none: in
+    healthy brains some places are a little likely."""
 
     def build(self) -> UNet:
         """The untrained network."""

@@ -28,7 +28,7 @@ def test_nothing_else_is_in_the_package_than_code_pages_and_networks() -> None:
     files = [path for path in (ROOT / "gliomorph").rglob("*") if path.is_file() and path.suffix != ".pyc"]
     others = {path.name for path in files if path.suffix not in (".py", ".j2") and path.parent != WEIGHTS}
     assert others == set()
-    assert {path.name for path in WEIGHTS.glob("*.txt")} == {"brain-LICENSE.txt"}
+    assert {path.name for path in WEIGHTS.glob("*.txt")} == {"any-LICENSE.txt", "brain-LICENSE.txt"}
 
 
 def test_licences_of_templates_are_those_that_are_fetched_with_them() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ...models.regions import MODALITIES
 from .files import SHIPPED, WeightsError, load_state, read_stored, settings_from, write_network
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     Member = tuple[UNet, SegmentationSettings]
 
+ANY_SUBSET = SHIPPED / "any.safetensors"
+"""The network for any subset of the sequences that comes with gliomorph."""
 MOST_MEMBERS = 8
 """Largest number of networks in an ensemble."""
 
@@ -24,8 +27,12 @@ MISSING = (
 
 
 def shipped_student(modality: str) -> Path | None:
-    """The network that comes with gliomorph for a modality: its own, else the one for any subset, if there is one."""
-    names = (f"student-{modality}.safetensors", "any.safetensors")
+    """The network that comes with gliomorph for scans with this primary image, if there is one.
+
+    The one for any subset of the sequences, which has seen real patients, goes before ``student-<modality>``, which has
+    seen simulated ones alone.
+    """
+    names = (ANY_SUBSET.name, f"student-{modality}.safetensors") if modality in MODALITIES else ()
     return next((path for name in names if (path := SHIPPED / name).is_file()), None)
 
 

@@ -86,7 +86,7 @@ def segment(
     WeightsError
         Another architecture or modality.
     """
-    from ...models.segmentation.inference import decide
+    from ...models.segmentation.inference import decide, sure_ml
 
     members = loaded_student(weights, modality)
     aligned, target, brain = read_image(image), read_image(native), read_image(brain_mask, sitk.sitkUInt8)
@@ -106,7 +106,11 @@ def segment(
     total, rung = first_that_fits(gpu, partial(_rungs, found), on_cpu)
     shares = _within(inside, total)
     threshold = sum(settings.threshold for _, settings in members) / len(members)
-    classes = decide(shares, 1000 * voxel_volume_ml(target), threshold)
+    least_ml = sum(settings.least_sure_ml for _, settings in members) / len(members)
+    voxel_mm3 = 1000 * voxel_volume_ml(target)
+    classes = decide(shares, voxel_mm3, threshold)
+    if sure_ml(shares, voxel_mm3) < least_ml:
+        classes[:] = 0
     values = VALUES[classes]
     labels = write_image(from_array(values, target), Path.cwd() / "student.nii.gz")
     count = float((values > 0).sum())

@@ -16,6 +16,8 @@ NCR, ED, ET = range(1, CLASSES)
 """Class indices; 0 is background."""
 SMALL_ET_MM3 = 20
 """Less enhancing tumour than this is read as necrosis: 20 voxels of 1 mm (§3.5.2)."""
+SURE = 0.7
+"""Probability of all tumour classes together from which there is no doubt."""
 LEAST_WEIGHT = 1e-3
 """What a voxel in a window's corner counts at least, against 1 in its middle."""
 
@@ -125,6 +127,11 @@ def decide(probabilities: np.ndarray, voxel_mm3: float = 1.0, threshold: float =
     if np.count_nonzero(enhancing) * voxel_mm3 < SMALL_ET_MM3:
         classes[enhancing] = NCR
     return classes
+
+
+def sure_ml(probabilities: np.ndarray, voxel_mm3: float) -> float:
+    """Volume in ml that is tumour beyond doubt, of probabilities (4, X, Y, Z)."""
+    return float(np.count_nonzero(probabilities[1:].sum(axis=0) >= SURE)) * voxel_mm3 / 1000
 
 
 def region_probabilities(probabilities: np.ndarray) -> dict[str, np.ndarray]:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from ...interfaces.networks.segmentation import Member
 
 
-def join(weights: Sequence[Path], out: Path, threshold: float | None = None) -> Path:
+def join(
+    weights: Sequence[Path],
+    out: Path,
+    threshold: float | None = None,
+    least_sure_ml: float | None = None,
+) -> Path:
     """Put networks that read the same modalities into one file; their voxel sizes and widths may differ.
 
     Networks at two voxel sizes err in other places: one sees the outline, the other the surroundings.
@@ -34,6 +39,8 @@ def join(weights: Sequence[Path], out: Path, threshold: float | None = None) -> 
     threshold : float, optional
         Probability from which a voxel counts as tumour, chosen on patients whom the networks have not learnt from; the
         mean of the networks' own if not given.
+    least_sure_ml : float, optional
+        Volume that has to be tumour beyond doubt, or a scan has none; chosen likewise.
 
     Returns
     -------
@@ -54,6 +61,10 @@ def join(weights: Sequence[Path], out: Path, threshold: float | None = None) -> 
     members = [load_unet(path) for path in weights]
     if threshold is not None:
         members = [(network, attrs.evolve(settings, threshold=threshold)) for network, settings in members]
+    if least_sure_ml is not None:
+        members = [
+            (network, attrs.evolve(settings, least_sure_ml=least_sure_ml)) for network, settings in members
+        ]
     try:
         write_ensemble(members, out)
     except ValueError as error:
@@ -80,6 +91,7 @@ def _card(members: Sequence[Member], weights: Sequence[Path], out: Path) -> dict
         },
         "labels": LABELS,
         "threshold": sum(one.threshold for one in settings) / len(settings),
+        "least_sure_ml": sum(one.least_sure_ml for one in settings) / len(settings),
         "parameters": sum(parameter.numel() for network in networks for parameter in network.parameters()),
         "members": [
             card_of(path) or {"weights": {"file": path.name, "sha256": weights_sha256(path)}}

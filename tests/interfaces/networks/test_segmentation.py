@@ -16,8 +16,11 @@ import trainings
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
+from gliomorph.interfaces.networks import segmentation as module
 from gliomorph.interfaces.networks.files import LARGEST, SHIPPED, WeightsError, card_of
 from gliomorph.interfaces.networks.segmentation import (
+    ANY_SUBSET,
+    load_members,
     load_student,
     load_unet,
     read_members,
@@ -239,15 +242,31 @@ def test_a_network_for_any_subset_does_with_each_of_its_modalities(modality: str
 # What is shipped
 
 
-def test_a_student_is_shipped_and_for_an_unknown_modality_none() -> None:
-    assert shipped_student("T1w") in STUDENTS
+def test_the_network_for_any_subset_is_taken_for_every_modality_and_none_for_an_unknown_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert {shipped_student(modality) for modality in MODALITIES} == {ANY_SUBSET}
     assert shipped_student("PD") is None
+    monkeypatch.setattr(module, "SHIPPED", tmp_path)
+    assert shipped_student("T1w") is None
+    (tmp_path / "student-T1w.safetensors").touch()
+    assert shipped_student("T1w") == tmp_path / "student-T1w.safetensors"
+
+
+def test_the_shipped_network_for_any_subset_is_what_its_card_says() -> None:
+    card, members = card_of(ANY_SUBSET), load_members(ANY_SUBSET)
+    assert card is not None, "a card of these very weights is required, by their sha256"
+    assert card["input"]["modalities"] == list(MODALITIES)
+    assert card["input"]["voxel_mm"] == [settings.voxel_mm for _, settings in members]
+    assert {settings.threshold for _, settings in members} == {card["threshold"]}
+    assert all(settings.subsets and settings.modalities == MODALITIES for _, settings in members)
+    assert card["parameters"] == sum(p.numel() for network, _ in members for p in network.parameters())
+    assert ANY_SUBSET.stat().st_size <= LARGEST_FILE
 
 
 @pytest.mark.parametrize("path", STUDENTS, ids=lambda path: path.stem)
 def test_a_shipped_student_is_what_its_name_and_its_card_say(path: Path) -> None:
     modality = path.stem.removeprefix("student-")
-    assert shipped_student(modality) == path
     members = load_student(path, modality)
     card = card_of(path)
     assert card is not None, "a card of these very weights is required, by their sha256"

@@ -23,6 +23,7 @@ from gliomorph.interfaces.scan import segment as module
 from gliomorph.interfaces.scan.records import FurtherImage
 from gliomorph.interfaces.scan.segment import segment
 from gliomorph.models.regions import MODALITIES, NESTED
+from gliomorph.models.segmentation import inference
 from gliomorph.models.unet import SegmentationSettings
 
 SETTINGS = SegmentationSettings(modalities=("T1w",), width=2, voxel_mm=4.0)
@@ -283,6 +284,18 @@ def test_the_threshold_that_networks_bring_decides(heads, oracle, identity_xfm, 
     assert share(0.7) > 0.9
     assert share(0.6, 0.8) > 0.9
     assert share(0.7, 0.9) == 0
+
+
+@pytest.mark.parametrize(("sure", "found"), [(0.7, True), (0.8, False)])
+def test_where_too_little_is_beyond_doubt_there_is_no_tumour(
+    sure, found, heads, oracle, identity_xfm, monkeypatch, tmp_path, here
+):
+    """Blind networks see tumour with a probability of 0.75 everywhere."""
+    patient, _ = write_patient(phantoms.frame("LPS"), tmp_path)
+    settings = attrs.evolve(SETTINGS, least_sure_ml=5.0)
+    monkeypatch.setattr(inference, "SURE", sure)
+    monkeypatch.setattr(module, "loaded_student", lambda *_: [(Blind(), settings)])
+    assert (run(patient, heads["LPS"]["image"], identity_xfm, oracle)[2].volume_ml > 0) is found
 
 
 @pytest.fixture
