@@ -294,13 +294,17 @@ def test_nothing_is_run_without_a_known_tumour(
 
 
 def test_networks_that_cannot_read_the_scans_are_refused(
-    measure: Callable[..., pd.DataFrame], pipeline: Pipeline, tmp_path: Path
+    measure: Callable[..., pd.DataFrame],
+    pipeline: Pipeline,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flair = write_network(tmp_path / "flair.safetensors", modality="FLAIR")
     with pytest.raises(SystemExit, match=r"flair\.safetensors reads FLAIR: give --modality, not T1w"):
         measure(network=flair)
     with pytest.raises(SystemExit, match=r"--weights: none\.safetensors: cannot be read"):
         measure(network=tmp_path / "none.safetensors")
+    monkeypatch.setattr(module, "shipped_student", lambda modality: None)
     with pytest.raises(SystemExit, match="no network for T2w comes with gliomorph: give one with --weights"):
         main(["quality", str(tmp_path / "out"), "--modality", "T2w"])
     assert not pipeline.calls

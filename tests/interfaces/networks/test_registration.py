@@ -28,7 +28,7 @@ from gliomorph.models.registration.networks import NETWORKS, NetworkSettings
 from gliomorph.models.unet import UNet
 
 NETWORKS_SHIPPED = sorted(
-    p for p in SHIPPED.glob("*.safetensors") if not p.stem.startswith(("student-", "brain"))
+    p for p in SHIPPED.glob("*.safetensors") if not p.stem.startswith(("student-", "any", "brain"))
 )
 LARGEST_FILE = 12e6
 """Bytes of a network that is shipped: it goes with every installation."""
