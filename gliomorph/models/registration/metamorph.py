@@ -30,7 +30,7 @@ from .flow import limited
 from .networks import NetworkSettings, PairUNet, RegistrationNetwork
 from .objective import appearance_mask
 from .pair import Pair
-from .pull import Pull, Stage
+from .pull import Pull
 from .sharp import sharp_change
 from .shooting import Path, shoot
 
@@ -227,6 +227,18 @@ class FilledConv3d(nn.Conv3d):
 
 LEAST_CHANNELS = 16
 """From which on, on the grids of brains, torch takes oneDNN's convolution."""
+
+
+@attrs.frozen
+class Stage:
+    """Some of a network's time steps, at voxels of their own."""
+
+    voxel_mm: float
+    sigma_mm: float
+    """Width of the kernel."""
+    steps: int
+    width: int
+    """Channels of the residual blocks."""
 
 
 def stages_of(settings: NetworkSettings) -> list[Stage]:

@@ -12,7 +12,6 @@ contrast of the images at hand, one network serves all modalities.
 
 from __future__ import annotations
 
-import attrs
 import torch
 from torch import Tensor
 
@@ -71,15 +70,3 @@ class Pull:
         steepness = geometry.gradient(image).square().sum(2)
         stiffness = smoothed((pull * slope * steepness).sum(1, keepdim=True), self.width)
         return self.voxel_mm**2 * pull * residual / (stiffness + SETTINGS.floor * channels)
-
-
-@attrs.frozen
-class Stage:
-    """Some of a network's time steps, at voxels of their own."""
-
-    voxel_mm: float
-    sigma_mm: float
-    """Width of the kernel."""
-    steps: int
-    width: int
-    """Channels of the residual blocks."""

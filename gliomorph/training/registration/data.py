@@ -65,6 +65,14 @@ class Target:
             spacing_mm=tuple(self.image.GetSpacing()),
         )
 
+    def matched_pair(self, image: Tensor, tumor: Tensor) -> Pair:
+        """A brain (X, Y, Z), 0 outside, given the template's intensities by the tissue outside its tumour (bool)."""
+        voxels = image.cpu().numpy()
+        brain = voxels > 0
+        source = landmarks(voxels[brain & ~tumor.cpu().numpy()])
+        matched = mapped(voxels, brain, source, self.landmarks)
+        return self.pair(torch.from_numpy(matched).to(image.device), tumor.float())
+
 
 def target_of(template: Template) -> Target:
     """The template on the working grid of the pipeline."""
@@ -131,11 +139,7 @@ class SimulatedPairs:
         example = self.engine.draw(example_seed(self.seed, self.part, round_, index))
         orientation = Orientation.of(self.target.image)
         image, labels = (orientation.from_ras(one) for one in (example.images[0], example.labels))
-        tumor, voxels = labels > 0, image.cpu().numpy()
-        brain = voxels > 0
-        source = landmarks(voxels[brain & ~tumor.cpu().numpy()])
-        matched = mapped(voxels, brain, source, self.target.landmarks)
-        return self.target.pair(torch.from_numpy(matched).to(image.device), tumor.float())
+        return self.target.matched_pair(image, labels > 0)
 
 
 @attrs.frozen(kw_only=True)

@@ -25,7 +25,6 @@ from ...interfaces.files.labels import whole_labels
 from ...interfaces.files.transforms import read_transform
 from ...interfaces.scan.align import align
 from ...models import geometry
-from ...models.histograms import landmarks, mapped
 from ...models.registration.pair import Pair
 from ...models.synthesis import palette, people
 from ...models.synthesis.chance import Chance
@@ -139,11 +138,7 @@ class PeoplePairs:
         usual = chance.happens(T1_WEIGHTED)
         colours = palette.sample_t1w(chance) if usual else palette.sample_any(chance)
         portrait = people.paint(person, colours, positions, voxel_mm, chance, growth)
-        voxels, brain = portrait.image.numpy(), portrait.brain.numpy()
-        tumor = portrait.tumor > 0
-        source = landmarks(voxels[brain & ~tumor.numpy()])
-        matched = mapped(voxels, brain, source, target.landmarks)
-        return target.pair(torch.from_numpy(matched).float(), tumor.float())
+        return target.matched_pair(portrait.image, portrait.tumor > 0)
 
 
 def _bend(like: Tensor, voxel_mm: float, chance: Chance) -> Tensor:
